@@ -1,0 +1,1 @@
+"""Pure data that everyone shares; it needs nothing but the standard library."""

@@ -1,0 +1,42 @@
+"""The few spellings that every file shares: durations, sizes, names, and text that came from elsewhere."""
+
+import re
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)(B|KB|MB|GB)")
+_BYTES = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
+DURATION_PATTERN = f"^{_DURATION.pattern}$"
+SIZE_PATTERN = f"^{_SIZE.pattern}$"
+NAME_PATTERN = r"^[^\s/+#$\x00-\x1f\x7f][^\s/+#\x00-\x1f\x7f]{0,127}$"
+
+
+class Referenced(str):
+    """Text that a file took from `${ENV}` or `file:` instead of spelling it out; only such text may be a secret."""
+
+    __slots__ = ()
+
+
+def duration(text: object) -> float:
+    """Seconds from `250ms`, `1s`, `5m`, `2h`, `7d`. Raises ValueError."""
+    match = _DURATION.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(f"{text!r} is not a duration: write a number and ms, s, m, h or d, such as 250ms or 5m")
+    return round(float(match[1]) * _SECONDS[match[2]], 6)
+
+
+def duration_text(seconds: float) -> str:
+    """The canonical spelling: the largest unit in which the number is whole (`1000ms` becomes `1s`)."""
+    ms = round(seconds * 1000)
+    for unit, factor in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
+        if ms and ms % factor == 0:
+            return f"{ms // factor}{unit}"
+    return f"{ms}ms"
+
+
+def size(text: object) -> int:
+    """Bytes from `64MB` and the like, in powers of 1024. Raises ValueError."""
+    match = _SIZE.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(f"{text!r} is not a size: write a number and B, KB, MB or GB, such as 64MB")
+    return int(float(match[1]) * _BYTES[match[2]])

@@ -1,0 +1,72 @@
+"""What a sink is: a configuration class, a builder, and three calls.
+
+A sink's folder holds `config.py` with a class `Config(SinkConfig)` and `sink.py` with a function
+`build(config: Config, gateway: Gateway) -> Sink`. `config.py` must import fast: it is loaded to check a file.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Protocol
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
+
+from agent.model.frame import Entry
+from agent.model.text import DURATION_PATTERN, NAME_PATTERN, SIZE_PATTERN, Referenced, duration, size
+
+
+def _secret(text: object) -> SecretStr:
+    if not isinstance(text, Referenced):
+        raise ValueError("a secret is not written into the file: use ${NAME} from the environment, or file:PATH")
+    return SecretStr(str(text))
+
+
+Seconds = Annotated[float, BeforeValidator(duration), WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN})]
+Size = Annotated[int, BeforeValidator(size), WithJsonSchema({"type": "string", "pattern": SIZE_PATTERN})]
+Secret = Annotated[
+    SecretStr, BeforeValidator(_secret), WithJsonSchema({"type": "string", "pattern": r"^(\$\{\w+\}|file:.+)$"})
+]
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+
+
+class Section(BaseModel):
+    """A part of the configuration file: strict types, unknown keys refused, never changed after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class SinkConfig(Section):
+    """What every sink has. A kind of sink adds where it is and how it talks."""
+
+    name: Name = Field(description="the sink's name, unique in the file; its debt on disk goes by it")
+    type: str = Field(description="which kind of sink")
+    enabled: bool = Field(True, description="false: nothing is sent, what it is owed stays on disk")
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Who sends: the gateway's id and its place (enterprise, site, area, …)."""
+
+    id: str
+    site: tuple[str, ...] = ()
+
+
+Batch = Sequence[Entry]
+
+
+class Sink(Protocol):
+    """One northbound target. `open()` makes a fresh connection each time; `close()` may be called twice.
+
+    All three raise Unavailable (later again), Rejected (never), or Denied (a person is needed).
+    """
+
+    ordered: bool  # True: one send at a time, in the order of `seq`
+    window: int  # how many sends a pump may have under way when not ordered
+    limit: int  # how many entries a batch may hold
+
+    async def open(self) -> None: ...
+
+    async def send(self, batch: Batch) -> None:
+        """Return when the other side has confirmed every entry; on failure `error.done` says what was confirmed."""
+        ...
+
+    async def close(self) -> None: ...

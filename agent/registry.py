@@ -1,0 +1,57 @@
+"""The names that a configuration file may use for drivers and sinks, and where each lives.
+
+A new driver or sink is one folder and one line here; a package installed beside the agent announces itself through the
+entry-point groups `floorgate.drivers` and `floorgate.sinks` (name = dotted module of the folder).
+"""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, cast
+
+from agent.model.errors import ConfigError
+from agent.northbound.api import Gateway, Sink, SinkConfig
+from drivers.api import Driver, DriverConfig, LineConfig
+
+DRIVERS = {"modbus": "drivers.modbus", "opcua": "drivers.opcua", "sim": "drivers.sim"}
+SINKS = {"mqtt": "agent.northbound.mqtt", "file": "agent.northbound.file"}
+
+BuildDriver = Callable[[LineConfig, Sequence[DriverConfig]], Sequence[Driver]]
+BuildSink = Callable[[SinkConfig, Gateway], Sink]
+
+
+@cache
+def drivers() -> dict[str, str]:
+    return {**_installed("floorgate.drivers"), **DRIVERS}
+
+
+@cache
+def sinks() -> dict[str, str]:
+    return {**_installed("floorgate.sinks"), **SINKS}
+
+
+def driver_config(name: str) -> type[DriverConfig]:
+    return cast(type[DriverConfig], _load(drivers(), name, "config").Config)
+
+
+def driver_builder(name: str) -> BuildDriver:
+    return cast(BuildDriver, _load(drivers(), name, "driver").build)
+
+
+def sink_config(name: str) -> type[SinkConfig]:
+    return cast(type[SinkConfig], _load(sinks(), name, "config").Config)
+
+
+def sink_builder(name: str) -> BuildSink:
+    return cast(BuildSink, _load(sinks(), name, "sink").build)
+
+
+def _installed(group: str) -> dict[str, str]:
+    return {point.name: point.value for point in entry_points(group=group)}
+
+
+def _load(table: dict[str, str], name: str, part: str) -> Any:
+    if name not in table:
+        raise ConfigError(f"{name!r} is not known", hint=f"one of: {', '.join(sorted(table))}")
+    return import_module(f"{table[name]}.{part}")

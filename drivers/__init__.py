@@ -1,0 +1,1 @@
+"""How field devices are read: one folder per protocol, all behind `drivers.api`."""

@@ -1,0 +1,119 @@
+"""What a driver is: a configuration class, a builder, and the capabilities that the runtime looks for.
+
+A driver's folder holds `config.py` with a class `Config(DriverConfig)` and `driver.py` with a function
+`build(line: LineConfig, devices: Sequence[Config]) -> Sequence[Driver]` that makes the drivers of all devices on one
+line, so that they can share its wire. `config.py` must import fast: it is loaded to check a file, the rest only to run.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, Protocol, TypeVar, runtime_checkable
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from agent.model.frame import Frame
+from agent.model.tag import Kind, Schema
+from agent.model.text import DURATION_PATTERN, NAME_PATTERN, duration, duration_text
+
+Seconds = Annotated[
+    float,
+    BeforeValidator(duration),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN}),
+]
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+
+
+class Section(BaseModel):
+    """A part of the configuration file: strict types, unknown keys refused, never changed after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class LineConfig(Section):
+    """What all devices on one wire share."""
+
+    endpoint: str = Field(description="the endpoint of the devices that this line serves")
+    timeout: Annotated[Seconds, Field(gt=0, le=300)] = Field(1.0, description="how long one request may take")
+    pause: Annotated[Seconds, Field(ge=0, le=60)] = Field(0.0, description="silence between two requests")
+    connections: int = Field(1, ge=1, le=16, description="parallel connections to this endpoint")
+
+
+class GroupConfig(Section):
+    """A scan group: tags that are read together."""
+
+    interval: Annotated[Seconds, Field(ge=0.01, le=86400)] = Field(description="how often the group is read")
+
+
+class TagConfig(Section):
+    """What a tag of any driver can say of itself."""
+
+    name: Name = Field(description="the name that leaves the gateway")
+    unit: str = Field("", max_length=32, description="UCUM code, such as kWh")
+    kind: Kind = Field("gauge", description="what the numbers mean")
+    description: str = Field("", max_length=512, description="for people")
+    group: str = Field("", description="a scan group of the device; without one the device's interval")
+    enabled: bool = Field(True, description="false: not read")
+
+
+class DriverConfig(Section):
+    """A device. Each driver adds where it is and what its tags look like (`tags: list[TheirTag]`)."""
+
+    name: Name = Field(description="the device's name, unique in the file")
+    driver: str = Field(description="which driver reads it")
+    endpoint: str = Field(description="where it is")
+    map: str = Field("", description="a device map: a name from configs/devices or a path")
+    enabled: bool = Field(True, description="false: not read")
+    interval: Annotated[Seconds, Field(ge=0.01, le=86400)] = Field(1.0, description="how often tags are read")
+    groups: dict[str, GroupConfig] = Field({}, description="scan groups with intervals of their own")
+
+
+T = TypeVar("T", bound=TagConfig)
+
+
+def scan_groups(config: DriverConfig, tags: Sequence[T]) -> dict[tuple[str, float], list[T]]:
+    """The enabled tags by (group, interval in seconds), in the order of the file."""
+    found: dict[tuple[str, float], list[T]] = {}
+    for tag in tags:
+        if tag.enabled:
+            key = (
+                (tag.group, config.groups[tag.group].interval)
+                if tag.group
+                else (duration_text(config.interval), config.interval)
+            )
+            found.setdefault(key, []).append(tag)
+    return found
+
+
+class Driver(Protocol):
+    """One device. No driver retries, backs off, logs an outage or knows the store.
+
+    `open()` is called before the first use and again after every DeviceError; it returns at once when the wire is still
+    good. `close()` may be called twice. Both, and every scan, end within the line's timeout or raise Unreachable.
+    """
+
+    @property
+    def device(self) -> str: ...
+    @property
+    def endpoint(self) -> str: ...
+    @property
+    def schemas(self) -> tuple[Schema, ...]: ...
+    async def open(self) -> None: ...
+    async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Poller(Driver, Protocol):
+    """A device that is asked."""
+
+    async def scan(self, schema: Schema) -> Frame:
+        """Read one group. Raises Unreachable, Garbled or Refused when no part of it could be read; a part that could
+        not is `None` with a bad quality. After the first request without an answer no further one is made."""
+        ...
+
+
+@runtime_checkable
+class Subscriber(Driver, Protocol):
+    """A device that speaks up by itself."""
+
+    def frames(self) -> AsyncIterator[Frame]:
+        """Sparse frames as they come, until the session is lost: then Unreachable."""
+        ...
