@@ -1,0 +1,1 @@
+"""What runs: lines, subscriptions, the writer and the pumps, in one TaskGroup, under one supervisor."""

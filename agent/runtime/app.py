@@ -1,0 +1,158 @@
+"""The object graph, the one TaskGroup, and the order in which things start and stop."""
+
+import asyncio
+import logging
+import shutil
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from agent import __version__, registry
+from agent.config import Site
+from agent.health import Health, Part
+from agent.model.clock import SYSTEM, Clock, boot_id
+from agent.normalise import compile_step
+from agent.northbound.api import Gateway
+from agent.runtime.inlet import Inlet
+from agent.runtime.line import CAP as DEVICE_CAP
+from agent.runtime.line import Line
+from agent.runtime.pump import Pump
+from agent.runtime.storage import Storage
+from agent.runtime.subscription import Subscription
+from agent.runtime.supervise import Backoff, keep
+from agent.status.server import serve
+from buffer.store import Store
+from buffer.writer import Writer
+from drivers.api import Driver, DriverConfig, Poller, Subscriber
+
+STORE = "store.db"
+MAX_SIZE = 1 << 30  # bytes: the store's size where the file does not say, or a quarter of the disk if that is less
+CLOSE = 5.0  # seconds for devices to be let go
+DRAIN = 10.0  # seconds for the last frames to reach the disk
+GRACE = 5.0  # seconds for the pumps to send what they can
+SINK_CAP = 5.0  # seconds: a sink is tried again at least about this often
+
+Work = Callable[[], Coroutine[Any, Any, None]]
+log = logging.getLogger("floorgate")
+
+
+def build_drivers(site: Site, devices: Sequence[DriverConfig]) -> list[Driver]:
+    """The drivers of these devices; those on the same endpoint are built together and share its wire."""
+    lines: dict[tuple[str, str], list[DriverConfig]] = {}
+    for device in devices:
+        lines.setdefault((device.driver, site.line(device.endpoint).endpoint), []).append(device)
+    built: list[Driver] = []
+    for (name, endpoint), members in lines.items():
+        built.extend(registry.driver_builder(name)(site.line(endpoint), members))
+    return built
+
+
+async def run(site: Site, data: Path, stop: asyncio.Event, clock: Clock = SYSTEM) -> None:
+    """Run the site until `stop` is set, then stop in order. Raises StoreError when the store cannot be opened."""
+    owner = Writer(partial(open_store, site, data, clock))
+    try:
+        store = await asyncio.wrap_future(owner.open())
+        await asyncio.wrap_future(owner.call(store.attach, [sink.name for sink in site.sinks]))
+        log.info("started", extra=_facts(site, data, store))
+        await App(site, data, owner, store, clock).run(stop)
+    finally:
+        await asyncio.wrap_future(owner.close())
+        log.info("stopped")
+
+
+def open_store(site: Site, data: Path, clock: Clock) -> Store:
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    size = site.buffer.max_size or min(MAX_SIZE, shutil.disk_usage(data).total // 4)
+    keep_for, reserve = site.buffer.keep, site.buffer.reserve
+    return Store.open(data / STORE, clock=clock, boot=boot_id(), keep=keep_for, max_size=size, reserve=reserve)
+
+
+class App:
+    """One run of one site: the tasks by the order in which they stop."""
+
+    def __init__(self, site: Site, data: Path, owner: Writer, store: Store, clock: Clock) -> None:
+        self._site, self._data, self._clock = site, data, clock
+        self._health, self._inlet, self._stopping = Health(), Inlet(), asyncio.Event()
+        self._storage = Storage(owner, store, self._inlet, self._health.part("store", STORE), site.buffer.commit)
+        self._pumps: list[Pump] = []
+
+    async def run(self, stop: asyncio.Event) -> None:
+        drivers = build_drivers(self._site, self._site.devices)
+        async with asyncio.TaskGroup() as group:
+
+            def start(works: Iterator[tuple[str, Work]]) -> list[asyncio.Task[None]]:
+                return [group.create_task(work(), name=name) for name, work in works]
+
+            house = start(self._house())
+            writer = start(iter([("writer", self._storage.run)]))
+            pumps = start(self._pump_works())
+            field = start(self._field_works(drivers))
+            await stop.wait()
+            log.info("stopping")
+            self._stopping.set()
+            await _finish(field, CLOSE, cancel=True)
+            self._inlet.close()
+            await _finish(writer, DRAIN)
+            for pump in self._pumps:
+                pump.wake()
+            await _finish(pumps, GRACE)
+            await _finish(house, CLOSE, cancel=True)
+
+    def _house(self) -> Iterator[tuple[str, Work]]:
+        yield "tend", self._storage.tend
+        listen = self._site.status.listen
+        status = partial(serve, listen, self._data, self._health, self._storage.ledger)
+        yield "status", self._kept(status, self._health.part("status", listen), Backoff(DEVICE_CAP))
+
+    def _pump_works(self) -> Iterator[tuple[str, Work]]:
+        gateway = Gateway(self._site.gateway.id, tuple(self._site.gateway.site))
+        for config in self._site.sinks:
+            part, backoff = self._health.part("sink", config.name), Backoff(SINK_CAP)
+            sink = registry.sink_builder(config.type)(config, gateway)
+            pump = Pump(config.name, sink, self._storage, part, backoff, self._stopping)
+            self._pumps.append(pump)
+            yield f"pump:{config.name}", self._kept(pump.run, part, backoff)
+
+    def _field_works(self, drivers: Sequence[Driver]) -> Iterator[tuple[str, Work]]:
+        steps = {schema: compile_step(schema) for driver in drivers for schema in driver.schemas}
+        lines: dict[str, list[Poller]] = {}
+        for driver in drivers:
+            if isinstance(driver, Subscriber):
+                part, backoff = self._health.part("device", driver.device), Backoff(DEVICE_CAP)
+                session = Subscription(driver, steps, self._inlet, part, self._clock, backoff)
+                yield f"sub:{driver.device}", self._kept(session.run, part, backoff)
+            elif isinstance(driver, Poller):
+                lines.setdefault(driver.endpoint, []).append(driver)
+        for place, (endpoint, members) in enumerate(lines.items()):
+            line = Line(members, steps, self._inlet, self._health, self._clock, place=place, of=len(lines))
+            part = self._health.part("line", endpoint)
+            yield f"line:{endpoint}", self._kept(line.run, part, Backoff(DEVICE_CAP))
+
+    def _kept(self, work: Work, part: Part, backoff: Backoff) -> Work:
+        return partial(keep, work, part, backoff, self._stopping)
+
+
+async def _finish(tasks: Sequence[asyncio.Task[None]], within: float, *, cancel: bool = False) -> None:
+    """Wait for tasks to end; those that are not done in time, or are not meant to end by themselves, are cancelled."""
+    if cancel:
+        for task in tasks:
+            task.cancel()
+    if tasks:
+        _, late = await asyncio.wait(tasks, timeout=within)
+        for task in late:
+            log.warning("%s did not finish within %g s", task.get_name(), within)
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=CLOSE)
+
+
+def _facts(site: Site, data: Path, store: Store) -> dict[str, object]:
+    return {
+        "version": __version__,
+        "gateway": site.gateway.id,
+        "epoch": store.epoch,
+        "devices": len(site.devices),
+        "sinks": len(site.sinks),
+        "data": str(data),
+    }

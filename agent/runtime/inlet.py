@@ -1,0 +1,89 @@
+"""The bounded place between the field and the disk: frames wait here for the next group commit."""
+
+import asyncio
+from collections import deque
+
+from agent.health import Part
+from agent.model.frame import Frame
+
+SAMPLE = 9  # bytes on disk that a sample is taken to need
+FRAME = 40  # bytes on disk that a frame needs besides
+SOON = 64 << 10  # bytes that are worth a commit of their own
+LIMIT = 4 << 20  # bytes that may wait
+
+
+class Inlet:
+    """Pollers wait while it is full (`put`); subscriptions push, and then the oldest frame goes (`push`)."""
+
+    def __init__(self, limit: int = LIMIT, soon: int = SOON) -> None:
+        self._frames: deque[Frame] = deque()
+        self._bytes = 0
+        self._limit, self._soon = limit, soon
+        self._some, self._plenty, self._room = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._closed = False
+
+    def offer(self, frame: Frame) -> bool:
+        """Take the frame unless the inlet is full."""
+        if self._bytes >= self._limit:
+            return False
+        self._add(frame)
+        return True
+
+    async def put(self, frame: Frame) -> None:
+        """Take the frame as soon as there is room."""
+        while not self.offer(frame):
+            self._room.clear()
+            await self._room.wait()
+
+    def push(self, frame: Frame, part: Part) -> None:
+        """Take the frame at once; a full inlet gives up its oldest frame, and `part` counts it."""
+        while self._bytes >= self._limit and self._frames:
+            self._bytes -= _size(self._frames.popleft())
+            part.lost(1)
+        self._add(frame)
+
+    async def take(self, within: float) -> list[Frame]:
+        """All frames that wait: `within` seconds after the first came, at once when plenty wait or the inlet is closed.
+
+        An empty list means closed and drained.
+        """
+        if not self._closed:
+            await self._some.wait()
+            if not self._plenty.is_set():
+                await self._plenty_within(within)
+        frames = list(self._frames)
+        self._frames.clear()
+        self._bytes = 0
+        if not self._closed:
+            self._some.clear()
+            self._plenty.clear()
+        self._room.set()
+        return frames
+
+    def close(self) -> None:
+        """No more waiting: what is here is taken, then nothing."""
+        self._closed = True
+        self._some.set()
+        self._plenty.set()
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    async def _plenty_within(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._plenty.wait()
+        except TimeoutError:
+            return
+
+    def _add(self, frame: Frame) -> None:
+        if not self._frames:
+            self._some.set()
+        self._frames.append(frame)
+        self._bytes += _size(frame)
+        if self._bytes >= self._soon:
+            self._plenty.set()
+
+
+def _size(frame: Frame) -> int:
+    return FRAME + SAMPLE * len(frame.values)

@@ -1,0 +1,75 @@
+"""The store as the event loop sees it: every call goes to the owner thread; the writer task commits the inlet."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import ParamSpec, Protocol, TypeVar
+
+from agent.health import Part
+from agent.model.errors import StoreError
+from agent.runtime.inlet import Inlet
+from agent.runtime.supervise import Backoff
+from buffer.store import Store
+
+P = ParamSpec("P")
+R = TypeVar("R")
+TEND = 1.0  # seconds between two rounds of purging and checkpointing
+CAP = 5.0  # seconds: a disk that failed is tried again this often at least
+
+
+class Owner(Protocol):
+    """`buffer.writer.Writer`: runs each call in its one thread."""
+
+    def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]: ...
+
+
+class Storage:
+    """Commits in groups and tells the pumps; nothing else in the agent touches the store."""
+
+    def __init__(self, owner: Owner, store: Store, inlet: Inlet, part: Part, commit: float) -> None:
+        self._owner, self._inlet, self._part, self._commit = owner, inlet, part, commit
+        self.store = store
+        self.last_seq = store.stats().last_seq
+        self._pumps: list[asyncio.Event] = []
+
+    def bell(self) -> asyncio.Event:
+        """An event that is set after each commit; its owner clears it."""
+        event = asyncio.Event()
+        event.set()
+        self._pumps.append(event)
+        return event
+
+    async def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run in the owner thread. A call that has begun is finished even when the caller is cancelled."""
+        return await asyncio.wrap_future(self._owner.call(function, *args, **kwargs))
+
+    async def ledger(self) -> list[dict[str, object]]:
+        """Where each sample went, as it stands now."""
+        return [account.as_dict() for account in await self.call(self.store.ledger)]
+
+    async def run(self) -> None:
+        """Commit what comes until the inlet is closed and drained; after a failure the same frames are tried again."""
+        backoff = Backoff(CAP)
+        while frames := await self._inlet.take(self._commit):
+            while True:
+                try:
+                    _, self.last_seq = await self.call(self.store.append, frames)
+                except StoreError as error:
+                    self._part.down(error)
+                    await asyncio.sleep(backoff.failed())
+                else:
+                    break
+            backoff.succeeded()
+            self._part.up()
+            self._part.frames += len(frames)
+            for bell in self._pumps:
+                bell.set()
+
+    async def tend(self) -> None:
+        """Keep house every second, for ever."""
+        while True:
+            await asyncio.sleep(TEND)
+            try:
+                await self.call(self.store.tend)
+            except StoreError as error:
+                self._part.down(error)

@@ -1,0 +1,56 @@
+"""A device that speaks up by itself: its session is kept open, its frames go to the inlet as they come."""
+
+import asyncio
+from collections.abc import Mapping
+
+from agent.health import Part
+from agent.model.clock import Clock
+from agent.model.frame import bad_frame
+from agent.model.quality import Quality
+from agent.model.tag import Schema
+from agent.normalise import Step
+from agent.runtime.inlet import Inlet
+from agent.runtime.supervise import Backoff
+from drivers.api import Subscriber
+
+
+class Subscription:
+    """One session's life; the supervisor starts the next one."""
+
+    def __init__(
+        self,
+        driver: Subscriber,
+        steps: Mapping[Schema, Step],
+        inlet: Inlet,
+        part: Part,
+        clock: Clock,
+        backoff: Backoff,
+    ) -> None:
+        self._driver, self._steps, self._inlet = driver, steps, inlet
+        self._part, self._clock, self._backoff = part, clock, backoff
+        self._marked = False
+
+    async def run(self) -> None:
+        """Hand on frames until the session is lost: then raises, with one all-bad frame on the edge."""
+        try:
+            await self._driver.open()
+            self._backoff.succeeded()
+            self._part.up()
+            self._marked = False
+            async for frame in self._driver.frames():
+                self._part.frames += 1
+                for made in self._steps[frame.schema](frame):
+                    self._inlet.push(made, self._part)
+        except asyncio.CancelledError:
+            self._marked = True  # to be stopped is no gap
+            raise
+        finally:
+            self._mark_gap()
+            await self._driver.close()
+
+    def _mark_gap(self) -> None:
+        if not self._marked:
+            self._marked = True
+            for schema in self._driver.schemas:
+                frame = bad_frame(schema, Quality.BAD_COMM, self._clock.wall(), self._clock.mono())
+                self._inlet.push(frame, self._part)

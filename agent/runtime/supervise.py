@@ -1,0 +1,95 @@
+"""Who retries, and when: everything that fails comes back here, and only here.
+
+Waits follow full jitter: a random share of a bound that doubles with each failure, so that devices and gateways which
+failed together do not come back together. A link that was healthy for a minute starts over with a short bound.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+
+from agent.health import Part
+from agent.model.errors import AgentError, Denied, DeviceError, Garbled, Unreachable
+
+FIRST = 1.0
+HEALTHY = 60.0
+
+
+class Backoff:
+    """How long to wait after each failure; `cap` bounds the wait in seconds."""
+
+    def __init__(
+        self,
+        cap: float,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._cap, self._now, self._jitter = cap, now, jitter
+        self._failures = 0
+        self._healthy_since: float | None = None
+
+    def succeeded(self) -> None:
+        if self._healthy_since is None:
+            self._healthy_since = self._now()
+
+    def failed(self) -> float:
+        """Seconds to wait before the next try."""
+        if self._healthy_since is not None and self._now() - self._healthy_since >= HEALTHY:
+            self._failures = 0
+        self._healthy_since = None
+        bound = min(self._cap, FIRST * 2.0 ** min(self._failures, 30))
+        self._failures += 1
+        return bound * self._jitter()
+
+
+async def attempt(work: Awaitable[object], part: Part) -> Exception | None:
+    """Wait for `work`; what it raises is noted at `part` and returned. The only place where any error is caught."""
+    try:
+        await work
+    except Denied as error:
+        part.blocked(error)
+        return error
+    except AgentError as error:
+        part.down(error)
+        return error
+    except Exception as error:  # noqa: BLE001  # a bug in one part must not stop the others; it is logged and counted
+        bug = error
+        while isinstance(bug, ExceptionGroup):
+            bug = bug.exceptions[0]
+        if isinstance(bug, AgentError):
+            return await attempt(_again(bug), part)
+        part.bug(bug)
+        return bug
+    return None
+
+
+async def _again(error: AgentError) -> None:
+    raise error
+
+
+def unreachable(error: Exception | None) -> bool:
+    """Whether the whole device is in doubt, not just what was asked of it."""
+    return error is not None and (isinstance(error, Unreachable | Garbled) or not isinstance(error, DeviceError))
+
+
+async def keep(work: Callable[[], Awaitable[object]], part: Part, backoff: Backoff, stop: asyncio.Event) -> None:
+    """Run `work` again and again until it ends by itself or `stop` is set; a blocked part is tried once a minute."""
+    while True:
+        error = await attempt(work(), part)
+        if error is None:
+            return
+        wait = HEALTHY if isinstance(error, Denied) else backoff.failed()
+        if await waited(stop, wait):
+            return
+
+
+async def waited(event: asyncio.Event, seconds: float) -> bool:
+    """Whether the event came within that time."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,85 @@
+"""The loopback HTTP server: whether the process lives, how its parts are, and the ledger for the command line.
+
+Where it listens stands in `agent.json` in the data directory, readable by the owner only, with a token drawn at each
+start: who can read that file may ask. `/healthz` needs no token and tells nothing.
+"""
+
+import asyncio
+import json
+import os
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from agent.health import Health
+from agent.model.errors import AgentError
+
+FILE = "agent.json"
+Ledger = Callable[[], Awaitable[Sequence[dict[str, object]]]]
+
+
+async def serve(listen: str, data: Path, health: Health, ledger: Ledger) -> None:
+    """Serve until cancelled. `listen` is `HOST:PORT`; port 0 takes any free one."""
+    token = secrets.token_urlsafe(24)
+    runner = web.AppRunner(_app(token, health, ledger), access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    await runner.setup()
+    path = data / FILE
+    try:
+        await _listen(runner, listen)
+        bound = runner.addresses[0]
+        _announce(path, {"pid": os.getpid(), "host": bound[0], "port": bound[1], "token": token})
+        await asyncio.Event().wait()
+    finally:
+        path.unlink(missing_ok=True)
+        await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, listen: str) -> None:
+    host, _, port = listen.rpartition(":")
+    try:
+        await web.TCPSite(runner, host.strip("[]"), int(port), backlog=16).start()
+    except OSError as error:
+        raise AgentError(
+            f"status page: cannot listen on {listen}: {error.strerror}", hint="is the port taken?"
+        ) from error
+
+
+def _app(token: str, health: Health, ledger: Ledger) -> web.Application:
+    @web.middleware
+    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        given = request.headers.get("Authorization", "")
+        if request.path != "/healthz" and not secrets.compare_digest(given.encode(), f"Bearer {token}".encode()):
+            raise web.HTTPUnauthorized
+        return await handler(request)
+
+    async def healthz(request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def parts(request: web.Request) -> web.Response:
+        return web.json_response([asdict(part) for part in health.parts.values()])
+
+    async def accounts(request: web.Request) -> web.Response:
+        return web.json_response(await ledger())
+
+    app = web.Application(middlewares=[guarded], client_max_size=1 << 16)
+    app.add_routes(
+        [
+            web.get("/healthz", healthz),
+            web.get("/api/v1/health", parts),
+            web.get("/api/v1/ledger", accounts),
+        ]
+    )
+    return app
+
+
+def _announce(path: Path, facts: dict[str, object]) -> None:
+    """Written whole or not at all, for the owner's eyes only."""
+    draft = path.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(facts, file)
+    draft.replace(path)

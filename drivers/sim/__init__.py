@@ -1,0 +1,1 @@
+"""Numbers without hardware: for trying things out, for demos and for tests."""
