@@ -1,0 +1,153 @@
+"""An agent process on a site of its own, and a platform that counts what arrives."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import paho.mqtt.client as paho
+
+
+class Agent:
+    """`floorgate run` as a process that can be stopped, killed and started again on the same data."""
+
+    def __init__(self, folder: Path, config: str) -> None:
+        self.config, self.data, self.log = folder / "site.yaml", folder / "data", folder / "agent.log"
+        self.config.write_text(config)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._process and self._process.poll() is None:
+            self.kill()
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-W", "error", "-m", "agent", "run", "-c", self.config, "--data", self.data],
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            )
+
+    def kill(self) -> None:
+        """As a power cut would: no chance to say goodbye."""
+        assert self._process
+        self._process.kill()
+        self._process.wait(10)
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code."""
+        assert self._process
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(30)
+
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
+
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return floorgate(*arguments, "--data", str(self.data))
+
+    def ledger(self) -> list[dict[str, Any]]:
+        done = self.command("ledger", "--json")
+        assert done.returncode == 0, done.stderr
+        accounts = json.loads(done.stdout)
+        assert isinstance(accounts, list)
+        return accounts
+
+
+def floorgate(*arguments: str, timeout: float = 60, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of the agent to its end."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "agent", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **environ},
+    )
+
+
+class Platform:
+    """A subscriber with a session that outlives the broker; idempotent on (gateway, epoch, seq)."""
+
+    def __init__(self, port: int, topic: str = "floorgate/#") -> None:
+        self.frames: dict[tuple[str, str, int], dict[str, Any]] = {}
+        self.repeats = self.conflicts = 0
+        self.status: list[dict[str, Any]] = []
+        self._topic, self._lock, self._ready = topic, threading.Lock(), threading.Event()
+        self._client = paho.Client(
+            paho.CallbackAPIVersion.VERSION2, f"platform-{os.getpid()}-{port}", clean_session=False
+        )
+        self._client.on_connect = lambda *_: self._client.subscribe(self._topic, qos=1)
+        self._client.on_subscribe = lambda *_: self._ready.set()
+        self._client.on_message = self._take
+        self._client.reconnect_delay_set(1, 1)
+        self._client.connect("127.0.0.1", port)
+
+    def __enter__(self) -> Self:
+        self._client.loop_start()
+        assert self._ready.wait(10), "the platform could not subscribe"
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _take(self, client: paho.Client, userdata: object, message: paho.MQTTMessage) -> None:
+        body = json.loads(message.payload)
+        with self._lock:
+            if message.topic.endswith("/$status"):
+                self.status.append(body)
+                return
+            key = (body["gateway"], body["epoch"], body["seq"])
+            known = self.frames.setdefault(key, body)
+            if known is not body:
+                self.repeats += 1
+                self.conflicts += {**known, "history": None} != {**body, "history": None}
+
+    def taken(self) -> dict[tuple[str, str, int], dict[str, Any]]:
+        with self._lock:
+            return dict(self.frames)
+
+    def samples(self) -> Counter[str]:
+        """Distinct samples per device, counted from what arrived."""
+        counts: Counter[str] = Counter()
+        for frame in self.taken().values():
+            counts[frame["device"]] += len(frame["values"].keys() | frame["quality"].keys())
+        return counts
+
+    def gaps(self) -> list[str]:
+        """Sequence numbers that an epoch skips: what the platform can see of a loss by itself."""
+        epochs: dict[str, list[int]] = defaultdict(list)
+        for _, epoch, seq in self.taken():
+            epochs[epoch].append(seq)
+        return [
+            f"{epoch}: {a}..{b}"
+            for epoch, seqs in epochs.items()
+            for a, b in zip(sorted(seqs), sorted(seqs)[1:], strict=False)
+            if b != a + 1
+        ]
+
+
+def until(condition: Callable[[], object], what: str, seconds: float = 15) -> None:
+    """Wait for a condition, or fail saying what did not happen."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"{what} did not happen within {seconds:g} s"
+        time.sleep(0.05)
