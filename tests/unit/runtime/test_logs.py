@@ -1,0 +1,47 @@
+"""One line per event, whatever a device puts into it."""
+
+import json
+import logging
+import sys
+
+from agent.runtime.logs import JsonLines, TextLines
+
+
+def record(message: str, **extra: object) -> logging.LogRecord:
+    made = logging.makeLogRecord({"name": "floorgate", "levelname": "WARNING", "msg": message, **extra})
+    made.created, made.msecs = 1700000000.123, 123.0
+    return made
+
+
+def test_json_lines_carry_time_level_message_and_fields() -> None:
+    line = json.loads(JsonLines().format(record("sink platform is back", down_s=1.5)))
+    assert line == {
+        "ts": "2023-11-14T22:13:20.123Z",
+        "level": "warning",
+        "logger": "floorgate",
+        "message": "sink platform is back",
+        "down_s": 1.5,
+    }
+
+
+def test_text_lines_are_for_people() -> None:
+    assert TextLines().format(record("started", devices=2)) == "2023-11-14T22:13:20.123Z WARNING started devices=2"
+
+
+def test_a_name_from_the_field_cannot_forge_a_line_or_colour_the_terminal() -> None:
+    for formatter in (JsonLines(), TextLines()):
+        line = formatter.format(record("tag \n[ERROR]\x1b[2J\u202e evil", device="a\nb"))
+        assert "\n" not in line and "\x1b" not in line and "\u202e" not in line
+
+
+def test_a_flood_in_one_message_is_cut() -> None:
+    assert len(TextLines().format(record("x" * 1_000_000))) < 5000
+
+
+def test_a_traceback_travels_with_its_line() -> None:
+    try:
+        _ = 1 / 0
+    except ZeroDivisionError:
+        failed = record("failed", exc_info=sys.exc_info())
+    assert "ZeroDivisionError" in json.loads(JsonLines().format(failed))["traceback"]
+    assert "ZeroDivisionError" in TextLines().format(failed)

@@ -1,0 +1,69 @@
+"""The loopback server tells nothing without its token, and says where it is only to the owner of the data directory."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from agent.health import Health
+from agent.model.errors import AgentError
+from agent.status.server import FILE, serve
+
+
+async def ledger() -> list[dict[str, object]]:
+    return [{"sink": "platform", "device": "meter", "read": 7}]
+
+
+@pytest.fixture
+async def facts(tmp_path: Path) -> AsyncIterator[dict[str, Any]]:
+    health = Health()
+    health.part("device", "meter").up()
+    task = asyncio.create_task(serve("127.0.0.1:0", tmp_path, health, ledger))
+    path = tmp_path / FILE
+    async with asyncio.timeout(5):
+        while not path.exists():
+            await asyncio.sleep(0.01)
+    assert path.stat().st_mode & 0o777 == 0o600
+    yield json.loads(path.read_text())
+    task.cancel()
+    await asyncio.wait([task])
+    assert not path.exists()
+
+
+async def ask(facts: dict[str, Any], path: str, token: str | None = None) -> tuple[int, Any]:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://{facts['host']}:{facts['port']}{path}", headers=headers) as response,
+    ):
+        body = await response.text()
+        return response.status, json.loads(body) if response.status == 200 else body
+
+
+async def test_it_listens_on_loopback_and_says_that_the_process_lives(facts: dict[str, Any]) -> None:
+    assert facts["host"] == "127.0.0.1"
+    assert await ask(facts, "/healthz") == (200, {"status": "ok"})
+
+
+async def test_nothing_else_is_told_without_the_token(facts: dict[str, Any]) -> None:
+    for path in ("/api/v1/ledger", "/api/v1/health", "/nowhere"):
+        assert (await ask(facts, path))[0] == 401
+        assert (await ask(facts, path, "wrong"))[0] == 401
+
+
+async def test_with_the_token_it_gives_the_ledger_and_the_parts(facts: dict[str, Any]) -> None:
+    assert await ask(facts, "/api/v1/ledger", facts["token"]) == (200, await ledger())
+    _, parts = await ask(facts, "/api/v1/health", facts["token"])
+    assert [(part["kind"], part["name"], part["state"]) for part in parts] == [("device", "meter", "up")]
+
+
+async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(AgentError, match=f"cannot listen on 127.0.0.1:{port}"):
+            await serve(f"127.0.0.1:{port}", tmp_path, Health(), ledger)
