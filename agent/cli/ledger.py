@@ -10,6 +10,8 @@ import click
 
 from agent.cli.options import data_option, json_option
 from agent.model.errors import StoreError
+from agent.runtime.app import STORE
+from agent.runtime.storage import account_row
 from agent.status.server import FILE
 from buffer.store import peek_ledger
 
@@ -21,7 +23,9 @@ TIMEOUT = 30.0
 @json_option
 def command(data: Path, as_json: bool) -> None:
     """Where each sample went, per sink and device; ends with 1 when an account does not balance."""
-    accounts = _from_agent(data) or [account.as_dict() for account in peek_ledger(data / "store.db")]
+    accounts = _from_agent(data)
+    if accounts is None:
+        accounts = [account_row(account) for account in peek_ledger(data / STORE)]
     if as_json:
         click.echo(json.dumps(accounts))
     else:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agent import __version__, registry
-from agent.config import Site
+from agent.config import Site, canonical
 from agent.health import Health, Part
 from agent.model.clock import SYSTEM, Clock, boot_id
 from agent.normalise import compile_step
@@ -41,7 +41,7 @@ def build_drivers(site: Site, devices: Sequence[DriverConfig]) -> list[Driver]:
     """The drivers of these devices; those on the same endpoint are built together and share its wire."""
     lines: dict[tuple[str, str], list[DriverConfig]] = {}
     for device in devices:
-        lines.setdefault((device.driver, site.line(device.endpoint).endpoint), []).append(device)
+        lines.setdefault((device.driver, canonical(device.endpoint)), []).append(device)
     built: list[Driver] = []
     for (name, endpoint), members in lines.items():
         built.extend(registry.driver_builder(name)(site.line(endpoint), members))
@@ -52,12 +52,11 @@ async def run(site: Site, data: Path, stop: asyncio.Event, clock: Clock = SYSTEM
     """Run the site until `stop` is set, then stop in order. Raises StoreError when the store cannot be opened."""
     owner = Writer(partial(open_store, site, data, clock))
     try:
-        store = await asyncio.wrap_future(owner.open())
-        await asyncio.wrap_future(owner.call(store.attach, [sink.name for sink in site.sinks]))
-        log.info("started", extra=_facts(site, data, store))
-        await App(site, data, owner, store, clock).run(stop)
+        await asyncio.wrap_future(owner.call(owner.store.attach, [sink.name for sink in site.sinks]))
+        log.info("started", extra=_facts(site, data, owner.store))
+        await App(site, data, owner, clock).run(stop)
     finally:
-        await asyncio.wrap_future(owner.close())
+        owner.close()
         log.info("stopped")
 
 
@@ -71,10 +70,10 @@ def open_store(site: Site, data: Path, clock: Clock) -> Store:
 class App:
     """One run of one site: the tasks by the order in which they stop."""
 
-    def __init__(self, site: Site, data: Path, owner: Writer, store: Store, clock: Clock) -> None:
+    def __init__(self, site: Site, data: Path, owner: Writer, clock: Clock) -> None:
         self._site, self._data, self._clock = site, data, clock
         self._health, self._inlet, self._stopping = Health(), Inlet(), asyncio.Event()
-        self._storage = Storage(owner, store, self._inlet, self._health.part("store", STORE), site.buffer.commit)
+        self._storage = Storage(owner, self._inlet, self._health.part("store", STORE), site.buffer.commit)
         self._pumps: list[Pump] = []
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -107,7 +106,7 @@ class App:
 
     def _pump_works(self) -> Iterator[tuple[str, Work]]:
         gateway = Gateway(self._site.gateway.id, tuple(self._site.gateway.site))
-        for config in self._site.sinks:
+        for config in (each for each in self._site.sinks if each.enabled):
             part, backoff = self._health.part("sink", config.name), Backoff(SINK_CAP)
             sink = registry.sink_builder(config.type)(config, gateway)
             pump = Pump(config.name, sink, self._storage, part, backoff, self._stopping)

@@ -29,7 +29,8 @@ class Pump:
         try:
             await self._sink.open()
             self._part.up()
-            await self._session(history_until=self._storage.last_seq)
+            stats = await self._storage.call(self._storage.store.stats)
+            await self._session(history_until=stats.last_seq)
         finally:
             await attempt(self._goodbye(), self._part)
 

@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import ParamSpec, Protocol, TypeVar
+from dataclasses import asdict
+from typing import ParamSpec, TypeVar
 
 from agent.health import Part
 from agent.model.errors import StoreError
 from agent.runtime.inlet import Inlet
 from agent.runtime.supervise import Backoff
-from buffer.store import Store
+from buffer.ledger import Account
+from buffer.writer import Writer
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -17,19 +18,17 @@ TEND = 1.0  # seconds between two rounds of purging and checkpointing
 CAP = 5.0  # seconds: a disk that failed is tried again this often at least
 
 
-class Owner(Protocol):
-    """`buffer.writer.Writer`: runs each call in its one thread."""
-
-    def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]: ...
+def account_row(account: Account) -> dict[str, object]:
+    """An account as it is printed and served."""
+    return {**asdict(account), "balanced": account.balanced}
 
 
 class Storage:
     """Commits in groups and tells the pumps; nothing else in the agent touches the store."""
 
-    def __init__(self, owner: Owner, store: Store, inlet: Inlet, part: Part, commit: float) -> None:
+    def __init__(self, owner: Writer, inlet: Inlet, part: Part, commit: float) -> None:
         self._owner, self._inlet, self._part, self._commit = owner, inlet, part, commit
-        self.store = store
-        self.last_seq = store.stats().last_seq
+        self.store = owner.store
         self._pumps: list[asyncio.Event] = []
 
     def bell(self) -> asyncio.Event:
@@ -45,7 +44,7 @@ class Storage:
 
     async def ledger(self) -> list[dict[str, object]]:
         """Where each sample went, as it stands now."""
-        return [account.as_dict() for account in await self.call(self.store.ledger)]
+        return [account_row(account) for account in await self.call(self.store.ledger)]
 
     async def run(self) -> None:
         """Commit what comes until the inlet is closed and drained; after a failure the same frames are tried again."""
@@ -53,7 +52,7 @@ class Storage:
         while frames := await self._inlet.take(self._commit):
             while True:
                 try:
-                    _, self.last_seq = await self.call(self.store.append, frames)
+                    await self.call(self.store.append, frames)
                 except StoreError as error:
                     self._part.down(error)
                     await asyncio.sleep(backoff.failed())
