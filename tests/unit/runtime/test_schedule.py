@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.model.tag import Schema
-from agent.runtime.schedule import EARLY, SPREAD, Turn, missed, phase, until_next
+from agent.runtime.schedule import EARLY, PHASES, SPREAD, Turn, missed, phase, until_next
 
 S = 1_000_000_000
 MS = 1_000_000
@@ -35,6 +35,7 @@ def test_every_slot_is_ahead_and_on_the_grid(wall: int, interval: int, part: int
 def test_phases_spread_the_lines_over_at_most_one_second() -> None:
     assert [phase(place, 4, 100 * MS) for place in range(4)] == [0, 25 * MS, 50 * MS, 75 * MS]
     assert max(phase(place, 100, 3600 * S) for place in range(100)) < SPREAD
+    assert len({phase(place, 100, S) for place in range(100)}) == PHASES
 
 
 def test_slots_that_passed_unused_are_counted_and_not_made_up_for() -> None:
