@@ -1,0 +1,26 @@
+"""Files into a checked configuration: `load` gives a Site, or Invalid with every problem at its line."""
+
+from agent.config.endpoint import canonical
+from agent.config.files import configs_dir
+from agent.config.load import is_map, load, load_map
+from agent.config.problems import Invalid, Problem
+from agent.config.schema import map_schema, schema
+from agent.config.sections import BufferConfig, GatewayConfig, LogConfig, StatusConfig
+from agent.config.site import Site
+
+__all__ = [
+    "BufferConfig",
+    "GatewayConfig",
+    "Invalid",
+    "LogConfig",
+    "Problem",
+    "Site",
+    "StatusConfig",
+    "canonical",
+    "configs_dir",
+    "is_map",
+    "load",
+    "load_map",
+    "map_schema",
+    "schema",
+]

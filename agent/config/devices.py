@@ -1,0 +1,121 @@
+"""The `devices:` section: each device with its driver's class, its map's quirks and tags, and its own on top."""
+
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from agent.config.classes import driver_class
+from agent.config.explain import explain
+from agent.config.lists import mappings, unique_names
+from agent.config.maps import DeviceMap, Maps
+from agent.config.problems import Scope
+from agent.config.references import Unresolved
+from agent.config.tags import checked, group_names, item_type, known_groups, overlay
+from agent.config.tree import Mapping, Sequence, merge
+from agent.config.words import shown
+from agent.registry import DriverConfig
+
+
+class Tags(NamedTuple):
+    """`raws` as in the files; `objects` as validated, or None when one of them is wrong."""
+
+    raws: Sequence
+    objects: list[Any] | None
+
+
+def read_devices(root: Mapping, maps: Maps, scope: Scope) -> list[DriverConfig]:
+    """All devices that are right; the problems of the others go to `scope`."""
+    if not root.get("devices"):
+        mark = root.value_marks.get("devices", root.mark)
+        scope.add(mark, "there are no devices", "such as `devices: [{name: main-meter, driver: modbus, …}]`")
+    raws = list(mappings(root, "device", scope))
+    unique_names([raw for raw, _ in raws], "device", scope)
+    found = [_device(raw, maps, inner) for raw, inner in raws if not scope.full]
+    return [device for device in found if device is not None]
+
+
+def _device(raw: Mapping, maps: Maps, scope: Scope) -> DriverConfig | None:
+    config = driver_class(raw, scope)
+    if config is None:
+        return None
+    device_map = _map(raw, maps, scope)
+    merged = _with_map(raw, device_map)
+    group_names(merged.get("groups"), scope)
+    kind = item_type(config)
+    if kind is None:
+        return _built(config, raw if device_map is None else merged, None, scope)
+    tags = _tags(raw, kind, device_map, scope)
+    known_groups(tags.raws, merged.get("groups"), scope)
+    if not raw.get("map") and not raw.get("tags"):
+        scope.add(raw.value_marks.get("tags", raw.mark), "has no tags", "give it `map:` or `tags:`")
+    return _built(config, merged, tags, scope)
+
+
+def _map(raw: Mapping, maps: Maps, scope: Scope) -> DeviceMap | None:
+    name = raw.get("map")
+    if not isinstance(name, str) or not name or isinstance(name, Unresolved):
+        return None
+    mark = raw.value_marks["map"]
+    found = maps.find(name, mark, scope)
+    if found and found.head.driver != raw["driver"]:
+        wanted = f"map: {shown(name)} is for the driver {found.head.driver!r}, not {raw['driver']!r}"
+        scope.add(mark, wanted, "take a map for this driver, or change `driver:`")
+        return None
+    return found
+
+
+def _with_map(raw: Mapping, device_map: DeviceMap | None) -> Mapping:
+    """The device without its tags, with its map's quirks and groups below its own."""
+    own = raw.without("tags")
+    if device_map is None:
+        return own
+    merged = merge(device_map.quirks, own, origin="quirks")
+    groups = raw.get("groups")
+    if device_map.groups and (groups is None or isinstance(groups, Mapping)):
+        both = device_map.groups if groups is None else merge(device_map.groups, groups)
+        merged.put("groups", both, both.mark, both.mark)
+    return merged
+
+
+def _tags(raw: Mapping, kind: Any, device_map: DeviceMap | None, scope: Scope) -> Tags:
+    """The device's tags: its map's, with its own added or laid over."""
+    own = _own_tags(raw, scope)
+    unique_names(own, "tag", scope)
+    if device_map is None:
+        return Tags(own, checked(kind, own, scope))
+    if not own:
+        return Tags(device_map.raws, device_map.tags)
+    raws, changed = overlay(device_map.raws, own, device_map.defaults)
+    new = checked(kind, raws, scope, changed)
+    if new is None or device_map.tags is None:
+        return Tags(raws, None)
+    objects = [*device_map.tags, *[None] * (len(raws) - len(device_map.tags))]
+    for index, tag in zip(changed, new, strict=True):
+        objects[index] = tag
+    return Tags(raws, objects)
+
+
+def _own_tags(raw: Mapping, scope: Scope) -> Sequence:
+    own = raw.get("tags")
+    if isinstance(own, Sequence):
+        return own
+    mark = raw.value_marks.get("tags", raw.mark)
+    if own is not None and not isinstance(own, Unresolved):
+        scope.add(mark, "tags: must be a list", "such as - {name: voltage_l1, address: 0}")
+    return Sequence(mark)
+
+
+def _built(config: type[DriverConfig], merged: Mapping, tags: Tags | None, scope: Scope) -> DriverConfig | None:
+    """The device as an object of its driver's class. Validated tags go in as they are, so that a map's are shared."""
+    data: dict[str, Any] = dict(merged)
+    raw = merged
+    if tags is not None:
+        data["tags"] = tags.objects or []
+        raw = merged.without()
+        raw.put("tags", tags.raws, tags.raws.mark, tags.raws.mark)
+    whole = tags is None or bool(tags.objects)
+    try:
+        return config.model_validate(data)
+    except ValidationError as error:
+        explain(error, config, raw, raw.mark, scope, only=lambda loc: whole or bool(loc and loc[0] != "tags"))
+        return None

@@ -1,0 +1,31 @@
+"""Where configuration files are, and how much of one is read at most."""
+
+from pathlib import Path
+
+import agent
+from agent.model.errors import ConfigError
+
+
+class Unreadable(ConfigError):
+    """A file that is not there, not a file, not ours to read, or too large."""
+
+
+def configs_dir() -> Path:
+    """`configs/` with the device maps and the JSON Schema: beside the packages in a checkout, a wheel and a bundle."""
+    return Path(agent.__file__).resolve().parents[1] / "configs"
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """All of a regular file of at most `most` bytes. Raises Unreadable."""
+    try:
+        if not path.is_file():
+            raise Unreadable("there is no such file" if not path.exists() else "this is not a file")
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+    except OSError as error:
+        raise Unreadable(f"cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # a path with a NUL byte
+        raise Unreadable("this cannot be a path") from error
+    if len(data) > most:
+        raise Unreadable(f"larger than {most >> 10} KB", hint="split it")
+    return data

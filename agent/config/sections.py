@@ -1,0 +1,76 @@
+"""The sections of a site file that are not devices or sinks."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from agent.model.text import DURATION_PATTERN, NAME_PATTERN, SIZE_PATTERN, duration, size
+
+Seconds = Annotated[float, BeforeValidator(duration), WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN})]
+Size = Annotated[int, BeforeValidator(size), WithJsonSchema({"type": "string", "pattern": SIZE_PATTERN})]
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+
+
+class Section(BaseModel):
+    """Strict types, unknown keys refused, never changed after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class GatewayConfig(Section):
+    """Who this gateway is."""
+
+    id: Name = Field(description="the name by which the platform knows this gateway; part of every message")
+    site: list[Name] = Field([], max_length=8, description="where it stands, from large to small: company, plant, area")
+
+
+class BufferConfig(Section):
+    """How long and how much the store keeps while a platform is away."""
+
+    keep: Annotated[Seconds, Field(ge=60, le=3650 * 86400)] = Field(
+        7 * 86400.0, description="how long undelivered data is kept"
+    )
+    max_size: Annotated[Size, Field(ge=1 << 20)] | None = Field(
+        None, description="most bytes on disk; without it 1GB or a quarter of the file system, whichever is less"
+    )
+    reserve: Size = Field(1 << 30, description="free disk space that is left to others")
+    commit: Annotated[Seconds, Field(ge=0.01, le=60)] = Field(
+        0.5, description="longest wait of a value in memory before it is on disk: what a power cut may cost"
+    )
+
+
+class LogConfig(Section):
+    """What the agent says, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least important line that is written"
+    )
+    format: Literal["auto", "text", "json"] = Field("auto", description="auto: text on a terminal, JSON otherwise")
+
+
+class StatusConfig(Section):
+    """The status page, its metrics and the pull API."""
+
+    listen: str = Field(
+        "127.0.0.1:0",
+        pattern=r"^(\[[0-9a-fA-F:.]+\]|[^\s:\[\]/]+):\d{1,5}$",
+        description="host:port of the HTTP server; port 0 takes a free one",
+    )
+
+
+class MapDevice(Section):
+    """What a device map describes."""
+
+    vendor: str = Field(description="who makes it")
+    model: str = Field(description="the models that the map fits")
+    kind: str = Field("", pattern=r"^[a-z0-9_]*$", description="what it is, such as power_meter_3ph")
+    name_zh: str = Field("", description="its Chinese name")
+
+
+class MapHead(Section):
+    """A device map without what its driver must judge: quirks, defaults, groups and tags."""
+
+    device: MapDevice = Field(description="what the map describes")
+    driver: str = Field(description="the driver that its tags are written for")
+    sources: list[str] = Field([], description="where the facts come from")
+    notes: list[str] = Field([], description="what a person should know before using it")

@@ -1,0 +1,82 @@
+"""Tags of a device or a map: defaults and overrides laid over one another, groups looked up, then validated."""
+
+import re
+from functools import cache
+from typing import Annotated, Any, get_args
+
+from pydantic import FailFast, TypeAdapter, ValidationError
+
+from agent.config.explain import validate
+from agent.config.lists import name_of, title
+from agent.config.problems import Scope
+from agent.config.tree import Mapping, Sequence, merge
+from agent.config.words import did_you_mean, shown
+from agent.model.text import NAME_PATTERN
+from agent.registry import DriverConfig
+
+
+def item_type(config: type[DriverConfig]) -> Any:
+    """The class of one tag of a driver, or None when its devices have no tags of their own."""
+    field = config.model_fields.get("tags")
+    return get_args(field.annotation)[0] if field else None
+
+
+def with_defaults(raws: Sequence, defaults: Mapping) -> Sequence:
+    """Each tag with the map's `defaults` below it."""
+    filled = Sequence(raws.mark)
+    for raw, mark in zip(raws, raws.item_marks, strict=True):
+        filled.put(merge(defaults, raw, origin="defaults") if isinstance(raw, Mapping) else raw, mark)
+    return filled
+
+
+def overlay(base: Sequence, own: Sequence, defaults: Mapping) -> tuple[Sequence, list[int]]:
+    """The tags of a map with a device's own laid over them by name, and the positions that differ from the map."""
+    tags = Sequence(own.mark)
+    for raw, mark in zip(base, base.item_marks, strict=True):
+        tags.put(raw, mark)
+    at = {name_of(raw): index for index, raw in enumerate(base) if name_of(raw)}
+    changed: list[int] = []
+    for raw, mark in zip(own, own.item_marks, strict=True):
+        index = at.get(name_of(raw), len(tags))
+        if index < len(tags):
+            tags[index], tags.item_marks[index] = merge(tags[index], raw), mark
+        else:
+            tags.put(merge(defaults, raw, origin="defaults") if isinstance(raw, Mapping) else raw, mark)
+        changed.append(index)
+    return tags, changed
+
+
+def group_names(groups: Any, scope: Scope) -> None:
+    """A group's name becomes part of topics, so it obeys the rule of all names."""
+    for name in groups if isinstance(groups, Mapping) else ():
+        if not re.match(NAME_PATTERN, name):
+            scope.add(groups.key_marks[name], f"groups: {shown(name)} is not a name", "no spaces, none of / + #")
+
+
+def known_groups(raws: Sequence, groups: Any, scope: Scope) -> None:
+    """Every group that a tag names is defined."""
+    known = groups if isinstance(groups, Mapping) else {}
+    for index, raw in enumerate(raws):
+        group = raw.get("group") if isinstance(raw, Mapping) else None
+        if group and isinstance(group, str) and group not in known:
+            hint = did_you_mean(group, known) or "define it under `groups:` of the device or the map"
+            tag = scope.within(title(raw, "tag", index))
+            tag.add(raw.value_marks["group"], f"there is no group {shown(group)}", hint)
+
+
+def checked(kind: Any, raws: Sequence, scope: Scope, indexes: list[int] | None = None) -> list[Any] | None:
+    """The tags (only those at `indexes`) as objects of `kind`, or None after all their problems were reported."""
+    wanted = range(len(raws)) if indexes is None else indexes
+    try:
+        found: list[Any] = _list_of(kind).validate_python([raws[index] for index in wanted])
+    except ValidationError:
+        for index in wanted:
+            if not scope.full:
+                validate(kind, raws[index], raws.item_marks[index], scope.within(title(raws[index], "tag", index)))
+        return None
+    return found
+
+
+@cache
+def _list_of(kind: Any) -> TypeAdapter[list[Any]]:
+    return TypeAdapter(Annotated[list[kind], FailFast()])
