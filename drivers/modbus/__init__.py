@@ -1,0 +1,1 @@
+"""Modbus: the registers and coils of PLCs, meters and drives, read in few requests."""

@@ -1,0 +1,108 @@
+"""Modbus TCP devices: each scan reads its blocks in order and puts their columns side by side."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agent.model.clock import SYSTEM, Clock
+from agent.model.errors import ConfigError, DeviceError, Garbled, Refused, Unreachable
+from agent.model.frame import Frame, Value
+from agent.model.quality import Quality
+from agent.model.tag import Schema, Tag
+from drivers.api import LineConfig, scan_groups
+from drivers.modbus.config import PORTS, Config
+from drivers.modbus.link import Request
+from drivers.modbus.plan import Block, plan
+from drivers.modbus.wire import Wire
+from drivers.transport import parse_endpoint
+
+_BAD_DEVICE, _BAD_COMM = bytes((Quality.BAD_DEVICE,)), bytes((Quality.BAD_COMM,))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One request of a scan and what becomes of its answer."""
+
+    request: Request
+    block: Block
+    width: int
+
+
+class Device:
+    """One unit at an endpoint. A Poller."""
+
+    def __init__(self, config: Config, wire: Wire, *, pause: float = 0.0, clock: Clock = SYSTEM) -> None:
+        self.device = config.name
+        self.endpoint = config.endpoint
+        self._wire = wire
+        self._pause = max(pause, config.pause)
+        self._clock = clock
+        self._steps = dict(_planned(config))
+        self.schemas = tuple(self._steps)
+
+    async def open(self) -> None:
+        await self._wire.open(self)
+
+    async def close(self) -> None:
+        await self._wire.close(self)
+
+    async def scan(self, schema: Schema) -> Frame:
+        """One frame of `schema`, stamped when its last values arrived.
+
+        A block that the device refuses is bad_device and the others are read on; after a block without an answer, or
+        with one that does not fit, the rest is bad_comm. When no block had values: Unreachable, Garbled or Refused.
+        """
+        await self._wire.ready(self)
+        values: list[Value] = []
+        quality = b""
+        errors: list[DeviceError] = []
+        answered, ts, mono = False, 0, 0
+        for step in self._steps[schema]:
+            try:
+                reply = await self._wire.read(step.request, self._pause)
+            except Refused as error:
+                errors.append(error)
+                values += (None,) * step.width
+                quality += _BAD_DEVICE * step.width
+            except (Unreachable, Garbled) as error:
+                errors.append(error)
+                break
+            else:
+                answered, ts, mono = True, self._clock.wall(), self._clock.mono()
+                columns = step.block.decode(reply)
+                values += columns
+                quality += step.block.quality(columns)
+        if not answered:
+            raise _summary(errors)
+        if missing := len(schema.tags) - len(values):
+            values += (None,) * missing
+            quality += _BAD_COMM * missing
+        return Frame(schema, ts, values, quality, mono)
+
+
+def build(line: LineConfig, devices: Sequence[Config]) -> Sequence[Device]:
+    """The devices of one endpoint on one shared connection. Raises ConfigError."""
+    endpoint = parse_endpoint(line.endpoint, PORTS)
+    wire = Wire(endpoint, line.timeout)
+    for config in devices:
+        if max(line.pause, config.pause) >= line.timeout:
+            message = f"{config.name}: the pause before a request uses up the timeout of {line.timeout:g} s"
+            raise ConfigError(message, hint=f"raise `timeout` of the line {line.endpoint}")
+    return [Device(config, wire, pause=line.pause) for config in devices]
+
+
+def _planned(config: Config) -> list[tuple[Schema, tuple[Step, ...]]]:
+    found = []
+    for (group, interval), tags in scan_groups(config, config.tags).items():
+        blocks = plan(tags, order=config.order, max_registers=config.max_registers, max_gap=config.max_gap)
+        columns = tuple(Tag(tag.name, tag.dtype, tag.unit, tag.kind) for block in blocks for tag in block.tags)
+        steps = tuple(Step(Request(config.unit, block), block, len(block.tags)) for block in blocks)
+        found.append((Schema(config.name, group, columns, interval), steps))
+    return found
+
+
+def _summary(errors: Sequence[DeviceError]) -> DeviceError:
+    """What a scan without any value raises: that the device fell silent says more than what it refused before."""
+    if not isinstance(errors[-1], Refused) or len(errors) == 1:
+        return errors[-1]
+    first = errors[0]
+    return Refused(f"{first.args[0]}; {len(errors) - 1} more requests were refused too", hint=first.hint)

@@ -1,0 +1,118 @@
+"""OPC UA servers in processes of their own, as context managers: asyncua's, and an independent one on node-opcua."""
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).parent
+NAMESPACE = "urn:floorgate:plant"
+PRESS = "urn:floorgate:press"
+
+
+@dataclass(slots=True)
+class OpcuaServer:
+    """A running server. `set` changes a node of the asyncua one; `freeze` stops it without closing its sockets."""
+
+    process: "subprocess.Popen[bytes]"
+    port: int = 0
+    path: str = ""
+    _text: bytes = field(default=b"", repr=False)
+
+    @property
+    def endpoint(self) -> str:
+        return f"opc.tcp://127.0.0.1:{self.port}{self.path}"
+
+    def set(self, node: str, value: object, **how: object) -> None:
+        """A new value, with `status=` (a code), `stamp=` (seconds), `type=` (a variant type's name) if wanted."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps({"node": node, "value": value, **how}).encode() + b"\n")
+        self.process.stdin.flush()
+        self.line("ok", 10)
+
+    def freeze(self) -> None:
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.kill(self.process.pid, signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it at once, without a goodbye to anybody."""
+        self.process.kill()
+        self.process.wait(10)
+
+    def line(self, start: str, seconds: float) -> str:
+        """The next line of its output that starts like this."""
+        assert self.process.stdout is not None
+        deadline = time.monotonic() + seconds
+        while True:
+            line, found, rest = self._text.partition(b"\n")
+            if found:
+                self._text = rest
+                if line.startswith(start.encode()):
+                    return line.decode().strip()
+                continue
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self.process.stdout], [], [], left)[0]:
+                raise TimeoutError(f"no {start!r} from process {self.process.pid} in {seconds:g} s")
+            piece = os.read(self.process.stdout.fileno(), 65536)
+            if not piece:
+                raise EOFError(f"process {self.process.pid} ended with {self.process.wait(10)}")
+            self._text += piece
+
+
+@contextlib.contextmanager
+def asyncua_server(
+    *, port: int = 0, values: int = 10, interval: float = 0.0, fillers: int = 0
+) -> Iterator[OpcuaServer]:
+    """The server of `opcua_server.py`; its nodes lie in the namespace `NAMESPACE`."""
+    options = {"--port": port, "--values": values, "--interval": interval, "--fillers": fillers}
+    command = [sys.executable, str(HERE / "opcua_server.py"), *_flags(options)]
+    with _running(command, "/floorgate") as server:
+        yield server
+
+
+@contextlib.contextmanager
+def node_opcua_server(
+    *, port: int = 0, tags: int = 50, interval: int = 200, max_read: int = 20, max_monitored: int = 10
+) -> Iterator[OpcuaServer]:
+    """The server of `node_opcua/server.js`; Value0 … lie in `PRESS` and grow by one each `interval` ms."""
+    node = shutil.which("node")
+    if node is None or not (HERE / "node_opcua" / "node_modules").is_dir():
+        raise FileNotFoundError("node, or tests/sim/node_opcua/node_modules: run `make test`, which installs them")
+    with tempfile.TemporaryDirectory(prefix="node-opcua-") as home:
+        options = {
+            "--port": port,
+            "--tags": tags,
+            "--interval": interval,
+            "--max-read": max_read,
+            "--max-monitored": max_monitored,
+            "--home": home,
+        }
+        with _running([node, str(HERE / "node_opcua" / "server.js"), *_flags(options)], "") as server:
+            yield server
+
+
+def _flags(options: Mapping[str, object]) -> list[str]:
+    return [text for name, value in options.items() for text in (name, str(value))]
+
+
+@contextlib.contextmanager
+def _running(command: Sequence[str], path: str) -> Iterator[OpcuaServer]:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        server = OpcuaServer(process, path=path)
+        try:
+            server.port = int(server.line("ready", 60).split()[1])
+            yield server
+        finally:
+            process.kill()
+            process.wait(10)
