@@ -1,0 +1,90 @@
+"""What an OPC UA device is told: the server, how it is asked, and which node is which tag."""
+
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from agent.model.tag import DType
+from drivers.api import DriverConfig, Seconds, TagConfig
+from drivers.opcua.nodes import parse
+
+PORT = 4840
+_NO_SECURITY = "write `security: none` explicitly to connect without encryption"
+
+
+def address(endpoint: str) -> tuple[str, int]:
+    """Host and port of `opc.tcp://host:port/path`; the port is 4840 unless told. Raises ValueError."""
+    try:
+        parts = urlsplit(endpoint)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError(f"{endpoint!r} is not an endpoint: {error}") from None
+    if parts.scheme != "opc.tcp" or not host:
+        raise ValueError(
+            f"{endpoint!r} is not an OPC UA endpoint: write opc.tcp://HOST:4840 or opc.tcp://HOST:4840/PATH"
+        )
+    if "@" in parts.netloc:
+        raise ValueError("an endpoint holds no user and no password: they would end up in logs")
+    if port == 0:
+        raise ValueError(f"{endpoint!r}: port 0 cannot be connected to")
+    return host, port or PORT
+
+
+def _endpoint(text: str) -> str:
+    address(text)
+    return text
+
+
+def _node(text: str) -> str:
+    parse(text)
+    return text
+
+
+def _security(text: object) -> object:
+    if text is None or text == "":
+        raise ValueError(f"how the connection is secured is not said: {_NO_SECURITY}")
+    if text != "none":
+        raise ValueError(f"{text!r} comes with a later version; until then {_NO_SECURITY}")
+    return text
+
+
+def _demand_security(schema: dict[str, Any]) -> None:
+    schema["properties"]["security"].pop("default", None)
+    schema["required"] = [*schema.get("required", []), "security"]
+
+
+class Tag(TagConfig):
+    """A tag that is the value of a node."""
+
+    node: Annotated[str, AfterValidator(_node)] = Field(
+        description="where it is: ns=3;s=Temp, nsu=urn:press;s=Temp or i=2258; nsu survives a server's restart"
+    )
+    type: Literal[DType, "string"] | None = Field(
+        None, description="what the node holds; without it a number, kept as float64"
+    )
+
+
+class Config(DriverConfig):
+    """An OPC UA server, or a part of one."""
+
+    model_config = ConfigDict(json_schema_extra=_demand_security)
+
+    endpoint: Annotated[str, AfterValidator(_endpoint)] = Field(
+        description="the server: opc.tcp://HOST:PORT/PATH, port 4840 unless told"
+    )
+    security: Annotated[Literal["none"], BeforeValidator(_security), WithJsonSchema({"const": "none"})] = Field(
+        "",  # stands for "not said", which the validator refuses with its reason
+        validate_default=True,
+        description="none: without encryption and without a user; it must be written out",
+    )
+    mode: Literal["subscribe", "poll"] = Field(
+        "subscribe", description="subscribe: the server sends what changed, once per interval; poll: every interval all"
+    )
+    sampling_interval: Annotated[Seconds, Field(ge=0, le=3600)] | None = Field(
+        None, description="how often the server looks at a node (subscribe); without it the tag's interval"
+    )
+    queue_size: int = Field(
+        10, ge=1, le=10000, description="changes of one tag that the server keeps between two messages (subscribe)"
+    )
+    tags: list[Tag] = Field([], description="the tags")

@@ -1,0 +1,122 @@
+"""An OPC UA device: one session, whose nodes are read in few requests or subscribed to."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from agent.model.clock import SYSTEM, Clock
+from agent.model.errors import Unreachable
+from agent.model.frame import Frame
+from agent.model.quality import Quality
+from agent.model.tag import Schema
+from drivers.api import Driver, DriverConfig, LineConfig
+from drivers.opcua.config import Config
+from drivers.opcua.feed import Feed
+from drivers.opcua.group import Answers, Group, all_refused, bind
+from drivers.opcua.plan import plans
+from drivers.opcua.refusal import name
+from drivers.opcua.session import Session
+from drivers.opcua.status import is_bad
+
+
+def build(line: LineConfig, devices: Sequence[DriverConfig]) -> Sequence[Driver]:
+    """One driver per device, each with a session of its own."""
+    return [
+        (OpcuaPoller if device.mode == "poll" else OpcuaSubscriber)(device, line.timeout)
+        for device in devices
+        if isinstance(device, Config)
+    ]
+
+
+class OpcuaPoller:
+    """Implements `drivers.api.Poller`: reads on request."""
+
+    def __init__(self, config: Config, timeout: float, clock: Clock = SYSTEM) -> None:
+        self.device, self.endpoint = config.name, config.endpoint
+        self._config, self._timeout, self._clock = config, timeout, clock
+        self._plans = plans(config)
+        self.schemas = tuple(plan.schema for plan in self._plans)
+        self._session: Session | None = None
+        self._groups: dict[Schema, Group] = {}
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """For each tag that the server does not have, why; as far as this session has asked."""
+        return {tag: why for group in self._groups.values() for tag, why in group.refused.items()}
+
+    @property
+    def overflows(self) -> int:
+        """Values that said that the server had thrown away older ones: `queue_size` is too small."""
+        return sum(plan.columns.overflows for plan in self._plans)
+
+    async def open(self) -> None:
+        if self._session is not None and self._session.alive:
+            return
+        await self.close()
+        idle = 3 * max((plan.interval for plan in self._plans), default=0.0)
+        session = self._session = Session(self.endpoint, self.device, self._timeout, idle)
+        await session.open()
+        self._groups = {plan.schema: bind(plan, session) for plan in self._plans}
+
+    async def close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def scan(self, schema: Schema) -> Frame:
+        """Read one group now, whatever the mode. Raises Refused when the server has none of its tags."""
+        if self._live().expired:
+            await self.close()
+            await self.open()
+        group = self._groups[schema]
+        answers, missing = await group.read()
+        frame = group.plan.columns.whole(answers, missing, self._clock.wall(), self._clock.mono())
+        wrong = frame.quality.count(Quality.BAD_CONFIG)
+        if wrong:
+            _note_refused(group, answers)
+        if wrong and wrong == len(frame.quality):
+            raise all_refused(self.device, [group])
+        return frame
+
+    def _live(self) -> Session:
+        if self._session is None or not self._session.alive:
+            raise Unreachable(f"{self.endpoint}: not connected")
+        return self._session
+
+
+class OpcuaSubscriber(OpcuaPoller):
+    """Implements `drivers.api.Subscriber` too: the server sends what changed."""
+
+    def __init__(self, config: Config, timeout: float, clock: Clock = SYSTEM) -> None:
+        super().__init__(config, timeout, clock)
+        self._feed: Feed | None = None
+        self._dropped = 0
+
+    @property
+    def dropped(self) -> int:
+        """Samples that were given up because nobody took them in time."""
+        return self._dropped + (self._feed.dropped if self._feed else 0)
+
+    def frames(self) -> AsyncIterator[Frame]:
+        """What changed, one frame per message of the server; see `Feed`. To be called once per `open()`."""
+        config = self._config
+        self._feed = Feed(
+            self._live(),
+            list(self._groups.values()),
+            self._clock,
+            sampling=config.sampling_interval,
+            queue_size=config.queue_size,
+        )
+        return self._feed
+
+    async def close(self) -> None:
+        feed, self._feed = self._feed, None
+        if feed is not None:
+            self._dropped += feed.dropped
+            feed.stop()
+        await super().close()
+
+
+def _note_refused(group: Group, answers: Answers) -> None:
+    for columns, data in answers:
+        for column, item in zip(columns, data, strict=True):
+            if item.StatusCode and is_bad(item.StatusCode.value):
+                group.note(column, name(item.StatusCode.value))

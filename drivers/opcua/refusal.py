@@ -1,0 +1,56 @@
+"""What a service's bad status code means: the session is over, or a well-formed "no" with its next step."""
+
+from asyncua.ua.status_codes import StatusCodes, get_name_and_doc
+
+from agent.model.errors import DeviceError, Refused, Unreachable
+
+_LOST = frozenset(
+    {
+        StatusCodes.BadCommunicationError,
+        StatusCodes.BadConnectionClosed,
+        StatusCodes.BadConnectionRejected,
+        StatusCodes.BadNoSubscription,
+        StatusCodes.BadRequestTimeout,
+        StatusCodes.BadSecureChannelClosed,
+        StatusCodes.BadSecureChannelIdInvalid,
+        StatusCodes.BadSecureChannelTokenUnknown,
+        StatusCodes.BadServerHalted,
+        StatusCodes.BadServerNotConnected,
+        StatusCodes.BadSessionClosed,
+        StatusCodes.BadSessionIdInvalid,
+        StatusCodes.BadSessionNotActivated,
+        StatusCodes.BadShutdown,
+        StatusCodes.BadSubscriptionIdInvalid,
+        StatusCodes.BadTcpEndpointUrlInvalid,
+        StatusCodes.BadTcpInternalError,
+        StatusCodes.BadTcpMessageTooLarge,
+        StatusCodes.BadTcpServerTooBusy,
+        StatusCodes.BadTimeout,
+        StatusCodes.BadTooManySessions,
+    }
+)
+_HINTS = {
+    StatusCodes.BadIdentityTokenInvalid: "the server wants a user; that comes with a later version",
+    StatusCodes.BadIdentityTokenRejected: "the server wants a user; that comes with a later version",
+    StatusCodes.BadSecurityModeRejected: "the server takes no connection without encryption",
+    StatusCodes.BadSecurityPolicyRejected: "the server takes no connection without encryption",
+    StatusCodes.BadTcpEndpointUrlInvalid: "is the path of the endpoint right?",
+    StatusCodes.BadTooManyOperations: "the server takes fewer items at once than it says",
+    StatusCodes.BadTooManySessions: "other clients hold all of the server's sessions",
+    StatusCodes.BadUserAccessDenied: "the server wants a user; that comes with a later version",
+}
+
+
+def lost(code: int) -> bool:
+    """Whether no further request on this session can succeed."""
+    return code in _LOST
+
+
+def refusal(endpoint: str, doing: str, code: int) -> DeviceError:
+    kind = Unreachable if lost(code) else Refused
+    return kind(f"{endpoint}: {doing}: {name(code)}", hint=_HINTS.get(code, ""))
+
+
+def name(code: int) -> str:
+    """The word for a status code, such as BadNodeIdUnknown."""
+    return get_name_and_doc(code)[0]

@@ -1,0 +1,282 @@
+"""One session with one server: asyncua's wire with a life of our own, its errors as ours, its answers checked.
+
+asyncua's `connect()` would start tasks that probe, reconnect and publish by themselves and log as they go. Here its
+steps are taken one by one, so that nothing runs which the driver did not start and every failure reaches the caller.
+"""
+
+import asyncio
+import logging
+import struct
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeVar, cast
+
+from asyncua import ua
+from asyncua.client.client import Client
+from asyncua.client.ua_client import UASocketProtocol
+from asyncua.common.utils import Buffer
+from asyncua.ua.attribute_ids import AttributeIds
+from asyncua.ua.object_ids import ObjectIds
+from asyncua.ua.ua_binary import struct_from_binary
+from asyncua.ua.uaerrors import UaError, UaStatusCodeError
+
+from agent.model.errors import DeviceError, Garbled, Unreachable
+from drivers.opcua.config import address
+from drivers.opcua.nodes import NodeAddress, spellings
+from drivers.opcua.refusal import lost, refusal
+
+_LOGGER = logging.getLogger("asyncua")
+if _LOGGER.level == logging.NOTSET:
+    _LOGGER.setLevel(logging.CRITICAL + 1)  # it logs each failure that it also raises; the supervisor logs outages
+
+GOODBYE = 0.2  # seconds that a server gets for the goodbye when it has just failed to answer
+SESSION = 60.0  # seconds without a request after which a server may forget the session of a gateway that died
+READ_LIMIT, MONITOR_LIMIT = 500, 100  # items that a server which names no limit is asked at once
+MOST = 1000  # items that any server is asked at once, so that an answer fits its deadline
+NAMESPACES, MAX_READ, MAX_MONITOR, STATE = (
+    ua.NodeId(ua.Int32(number))
+    for number in (
+        ObjectIds.Server_NamespaceArray,
+        ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
+        ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
+        ObjectIds.Server_ServerStatus_State,
+    )
+)
+
+_KINDS = {
+    "i": ua.NodeIdType.Numeric,
+    "s": ua.NodeIdType.String,
+    "g": ua.NodeIdType.Guid,
+    "b": ua.NodeIdType.ByteString,
+}
+_UNDECODABLE = (
+    UaError,
+    struct.error,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+    OverflowError,
+    RecursionError,
+)
+
+
+class Response(Protocol):
+    ResponseHeader: ua.ResponseHeader
+
+
+Done = Callable[[ua.PublishResult | DeviceError], None]
+R = TypeVar("R", bound=Response)
+T = TypeVar("T")
+
+
+class Session:
+    """Made for one connection and thrown away after it: `open`, any number of requests, `close`.
+
+    Every request ends within `timeout` seconds, `publish` excepted. All raise Unreachable (the session is lost),
+    Garbled (lost too) or Refused (it goes on).
+    """
+
+    def __init__(self, endpoint: str, device: str, timeout: float, idle: float = SESSION) -> None:
+        self.endpoint, self.timeout = endpoint, timeout
+        self.read_limit, self.monitor_limit = READ_LIMIT, MONITOR_LIMIT
+        self._namespaces: dict[str, int] = {}
+        self._client = client = Client(endpoint, timeout=timeout)
+        client.name, client.description = "Floorgate", f"Floorgate {device}"
+        client.application_uri = "urn:floorgate:gateway"
+        client.session_timeout = int(max(SESSION, min(idle, 3600.0)) * 1000)
+        self._lost = False
+        self._used = self._renew_at = 0.0
+
+    @property
+    def alive(self) -> bool:
+        """Whether requests can still be made; a silent server is found out by asking."""
+        protocol = self._client.uaclient.protocol
+        return not self._lost and protocol is not None and not protocol.is_closed
+
+    @property
+    def expired(self) -> bool:
+        """Whether so long nothing was asked that the server may have forgotten the session."""
+        return time.monotonic() - self._used > self._client.session_timeout / 2000
+
+    async def open(self) -> None:
+        """Connect, and learn the server's namespaces and limits."""
+        done = False
+        try:
+            with self._mapped("connecting", _UNDECODABLE):
+                await self._connect()
+            self._learn(await self.read(self.read_request([NAMESPACES, MAX_READ, MAX_MONITOR])))
+            done = True
+        finally:
+            if not done:
+                await self.close()
+
+    async def close(self) -> None:
+        """Say goodbye as far as the server listens, then let go of the wire; never raises for a dead server."""
+        protocol = self._client.uaclient.protocol
+        transport = None if protocol is None else protocol.transport
+        goodbye = self.timeout if self.alive else GOODBYE
+        self._lost = True
+        try:
+            async with asyncio.timeout(goodbye):
+                await self._client.disconnect()
+        except (TimeoutError, OSError, *_UNDECODABLE):
+            pass  # a session that was not closed ends by itself after its timeout
+        finally:
+            if transport is not None:
+                transport.abort()
+        await asyncio.sleep(0)  # the transport closes its socket in the loop's next round
+
+    def resolve(self, node: NodeAddress) -> ua.NodeId | None:
+        """The node id in this session, or None when the server does not know its namespace."""
+        index: Any = node.namespace
+        if isinstance(node.namespace, str):
+            index = next((self._namespaces[uri] for uri in spellings(node.namespace) if uri in self._namespaces), None)
+        identifier: Any = node.identifier
+        return None if index is None else ua.NodeId(identifier, index, _KINDS[node.kind])
+
+    def read_request(self, nodes: Sequence[ua.NodeId]) -> ua.ReadRequest:
+        """A request for the values of these nodes, to be used any number of times."""
+        request = ua.ReadRequest()
+        request.Parameters.TimestampsToReturn = ua.TimestampsToReturn.Both
+        request.Parameters.NodesToRead = [ua.ReadValueId(NodeId=node, AttributeId=AttributeIds.Value) for node in nodes]
+        return request
+
+    async def read(self, request: ua.ReadRequest) -> list[ua.DataValue]:
+        response = await self._call(request, ua.ReadResponse)
+        return self._each(response.Results, request.Parameters.NodesToRead)
+
+    async def subscribe(self, interval: float, keep_alive: float) -> ua.CreateSubscriptionResult:
+        """A subscription that publishes each `interval` seconds and at least every `keep_alive` seconds."""
+        beats = max(1, round(keep_alive / interval))
+        request = ua.CreateSubscriptionRequest()
+        wanted = request.Parameters
+        wanted.RequestedPublishingInterval = interval * 1000
+        wanted.RequestedMaxKeepAliveCount = beats
+        wanted.RequestedLifetimeCount = max(3 * beats, round(SESSION / interval))
+        wanted.MaxNotificationsPerPublish = 5000
+        wanted.PublishingEnabled = True
+        return cast(ua.CreateSubscriptionResult, (await self._call(request, ua.CreateSubscriptionResponse)).Parameters)
+
+    async def monitor(
+        self, subscription: int, items: Sequence[ua.MonitoredItemCreateRequest]
+    ) -> list[ua.MonitoredItemCreateResult]:
+        request = ua.CreateMonitoredItemsRequest()
+        request.Parameters.SubscriptionId = subscription
+        request.Parameters.TimestampsToReturn = ua.TimestampsToReturn.Both
+        request.Parameters.ItemsToCreate = list(items)
+        response = await self._call(request, ua.CreateMonitoredItemsResponse)
+        return self._each(response.Results, items)
+
+    def publish(self, acknowledge: Sequence[ua.SubscriptionAcknowledgement], done: Done) -> None:
+        """Ask for the next message of any subscription; `done` gets it when it comes, so there is no deadline here."""
+        protocol = self._wire()
+        request = ua.PublishRequest()
+        request.Parameters.SubscriptionAcknowledgements = list(acknowledge)
+        self._used = time.monotonic()
+        with self._mapped("Publish"):
+            # its public wrapper is a coroutine: one that is given up takes the message with it, a future does not
+            answer = protocol._send_request(request, timeout=0)  # noqa: SLF001
+        answer.add_done_callback(lambda future: self._published(protocol, future, done))
+
+    async def probe(self) -> None:
+        """Return when the server answers."""
+        await self.read(self.read_request([STATE]))
+
+    async def tend(self) -> None:
+        """Renew the channel when three quarters of its life are over (part 4, 5.5.2)."""
+        if time.monotonic() >= self._renew_at:
+            with self._mapped("renewing the channel", _UNDECODABLE):
+                await self._client.open_secure_channel(renew=True)
+                self._client.uaclient.revolve_security_token()
+            self._note_channel()
+
+    async def _connect(self) -> None:
+        client = self._client
+        await client.uaclient.connect_socket(*address(self.endpoint))
+        await client.send_hello()
+        await client.open_secure_channel()
+        self._note_channel()
+        await client.create_session()
+        await client.activate_session()
+
+    def _note_channel(self) -> None:
+        self._renew_at = time.monotonic() + 0.75 * self._client.secure_channel_timeout / 1000
+
+    def _learn(self, answers: Sequence[ua.DataValue]) -> None:
+        namespaces, max_read, max_monitor = (answer.Value and answer.Value.Value for answer in answers)
+        if isinstance(namespaces, list):
+            self._namespaces = {uri: index for index, uri in enumerate(namespaces) if isinstance(uri, str)}
+        self.read_limit = _limit(max_read, READ_LIMIT)
+        self.monitor_limit = _limit(max_monitor, MONITOR_LIMIT)
+
+    def _published(self, protocol: UASocketProtocol, answer: "asyncio.Future[Buffer]", done: Done) -> None:
+        if answer.cancelled():
+            return
+        outcome: ua.PublishResult | DeviceError
+        try:
+            with self._mapped("Publish"):
+                data = answer.result()
+                protocol.check_answer(data, "")
+            outcome = cast(ua.PublishResult, self._decode("Publish", ua.PublishResponse, data).Parameters)
+        except DeviceError as error:
+            outcome = error
+        done(outcome)
+
+    def _wire(self) -> UASocketProtocol:
+        protocol = self._client.uaclient.protocol
+        if protocol is None or not self.alive:
+            raise Unreachable(f"{self.endpoint}: the session is lost")
+        return protocol
+
+    async def _call(self, request: Any, kind: type[R]) -> R:
+        protocol = self._wire()
+        doing = type(request).__name__.removesuffix("Request")
+        self._used = time.monotonic()
+        with self._mapped(doing):
+            data = await protocol.send_request(request)
+        return self._decode(doing, kind, data)
+
+    def _decode(self, doing: str, kind: type[R], data: Buffer) -> R:
+        with self._mapped(doing, _UNDECODABLE):
+            response = struct_from_binary(kind, data)
+            response.ResponseHeader.ServiceResult.check()
+        return response
+
+    def _each(self, answers: Sequence[T] | None, asked: Sequence[object]) -> list[T]:
+        if len(answers or ()) != len(asked):
+            self._lost = True
+            raise Garbled(f"{self.endpoint}: {len(asked)} items asked, {len(answers or ())} answered")
+        return list(answers or ())
+
+    @contextmanager
+    def _mapped(self, doing: str, undecodable: tuple[type[Exception], ...] = (UaError,)) -> Iterator[None]:
+        """What asyncua raises, as ours; after anything but a Refused the session is lost."""
+        try:
+            yield
+        except UaStatusCodeError as error:
+            found = refusal(self.endpoint, doing, error.code)
+            self._lost = self._lost or lost(error.code)
+            raise found from error
+        except TimeoutError as error:
+            raise self._gone(
+                f"no answer in {self.timeout:g} s ({doing})", "is it an OPC UA server, and is it well?"
+            ) from error
+        except OSError as error:
+            raise self._gone(
+                f"{str(error) or 'connection lost'} ({doing})", "is the server running, and is the port right?"
+            ) from error
+        except undecodable as error:
+            self._lost = True
+            raise Garbled(f"{self.endpoint}: {doing}: {str(error) or type(error).__name__}") from error
+
+    def _gone(self, what: str, hint: str) -> DeviceError:
+        self._lost = True
+        return Unreachable(f"{self.endpoint}: {what}", hint=hint)
+
+
+def _limit(announced: object, default: int) -> int:
+    """A server's limit; 0 and nothing mean that it names none."""
+    return min(announced, MOST) if isinstance(announced, int) and announced > 0 else default

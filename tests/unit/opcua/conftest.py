@@ -1,0 +1,54 @@
+"""A server that the tests of this folder share, and devices that read it."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from drivers.api import LineConfig
+from drivers.opcua.config import Config
+from drivers.opcua.driver import OpcuaPoller, build
+from tests.sim.opcua_fixtures import NAMESPACE, OpcuaServer, asyncua_server, node_opcua_server
+
+Connect = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def plant() -> Iterator[OpcuaServer]:
+    """One asyncua server for all tests that leave it alive."""
+    with asyncua_server(values=50, interval=0.05) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def press() -> Iterator[OpcuaServer]:
+    """One node-opcua server: at most 20 nodes a read, 10 monitored items a call."""
+    with node_opcua_server(tags=50, interval=100) as server:
+        yield server
+
+
+@pytest.fixture
+async def connect() -> AsyncIterator[Connect]:
+    """`connect(endpoint, {tag: node or (node, type)}, **options)` gives an open device, which the fixture closes."""
+    async with AsyncExitStack() as stack:
+
+        async def make(endpoint: str, tags: dict[str, Any], **options: Any) -> OpcuaPoller:
+            driver = device(endpoint, tags, **options)
+            stack.push_async_callback(driver.close)
+            await driver.open()
+            return driver
+
+        yield make
+
+
+def device(endpoint: str, tags: dict[str, Any], *, timeout: float = 2.0, **options: Any) -> Any:
+    """A device that is not yet open; a node without a namespace lies in the plant's."""
+    listed = []
+    for name, where in tags.items():
+        node, kind = where if isinstance(where, tuple) else (where, None)
+        node = node if "=" in node else f"nsu={NAMESPACE};s={node}"
+        listed.append({"name": name, "node": node, "type": kind})
+    settings = {"name": "press-3", "driver": "opcua", "security": "none", "interval": "100ms", **options}
+    config = Config.model_validate({**settings, "endpoint": endpoint, "tags": listed})
+    return build(LineConfig(endpoint=endpoint, timeout=f"{timeout}s"), [config])[0]

@@ -1,0 +1,122 @@
+"""A session without a wire: it answers what a test told it to."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from asyncua import ua
+
+from agent.model.clock import Clock
+from agent.model.errors import DeviceError
+from drivers.opcua.config import Config
+from drivers.opcua.group import Group, bind
+from drivers.opcua.nodes import NodeAddress
+from drivers.opcua.plan import plans
+from drivers.opcua.session import Session
+
+Done = Callable[[ua.PublishResult | DeviceError], None]
+UNKNOWN = 0x80340000
+
+
+@dataclass
+class FakeSession:
+    """Stands where `drivers.opcua.session.Session` stands. `asked` are the publish requests that wait for an answer."""
+
+    endpoint: str = "opc.tcp://fake:4840"
+    timeout: float = 1.0
+    read_limit: int = 2
+    monitor_limit: int = 2
+    unknown: frozenset[str] = frozenset()
+    answers: Iterator[list[ua.DataValue] | DeviceError] = field(default_factory=lambda: iter(()))
+    refusal: DeviceError | None = None
+    asked: list[Done] = field(default_factory=list)
+    acknowledged: list[int] = field(default_factory=list)
+    monitored: list[int] = field(default_factory=list)
+    wanted: list[ua.MonitoringParameters] = field(default_factory=list)
+    reads: int = 0
+    probes: int = 0
+
+    def resolve(self, node: NodeAddress) -> ua.NodeId | None:
+        if isinstance(node.namespace, str):
+            return None
+        return ua.NodeId(cast(Any, node.identifier), cast(Any, node.namespace))
+
+    def read_request(self, nodes: Sequence[ua.NodeId]) -> list[ua.NodeId]:
+        return list(nodes)
+
+    async def read(self, request: list[ua.NodeId]) -> list[ua.DataValue]:
+        self.reads += 1
+        answer = next(self.answers)
+        if isinstance(answer, DeviceError):
+            raise answer
+        assert len(answer) == len(request)
+        return answer
+
+    async def subscribe(self, interval: float, keep_alive: float) -> ua.CreateSubscriptionResult:
+        return ua.CreateSubscriptionResult(
+            cast(Any, 7), cast(Any, interval * 1000), RevisedMaxKeepAliveCount=cast(Any, round(keep_alive / interval))
+        )
+
+    async def monitor(
+        self, subscription: int, items: Sequence[ua.MonitoredItemCreateRequest]
+    ) -> list[ua.MonitoredItemCreateResult]:
+        if self.refusal is not None:
+            raise self.refusal
+        self.monitored.append(len(items))
+        self.wanted += [item.RequestedParameters for item in items]
+        names = [str(item.ItemToMonitor.NodeId.Identifier) for item in items]
+        codes = [UNKNOWN if name in self.unknown else 0 for name in names]
+        return [ua.MonitoredItemCreateResult(StatusCode=ua.StatusCode(cast(Any, code))) for code in codes]
+
+    def publish(self, acknowledge: Sequence[ua.SubscriptionAcknowledgement], done: Done) -> None:
+        self.acknowledged += [int(each.SequenceNumber) for each in acknowledge]
+        self.asked.append(done)
+
+    async def probe(self) -> None:
+        self.probes += 1
+        if self.refusal is not None:
+            raise self.refusal
+
+    async def tend(self) -> None:
+        """No channel to renew."""
+
+    def say(self, *changes: tuple[int, Any], sequence: int = 1) -> None:
+        """Answer the oldest publish request with these (client handle, value)."""
+        items = [
+            ua.MonitoredItemNotification(cast(Any, handle), ua.DataValue(ua.Variant(value)))
+            for handle, value in changes
+        ]
+        self.send(ua.DataChangeNotification(items) if items else None, sequence)
+
+    def send(self, data: object, sequence: int = 1) -> None:
+        result = ua.PublishResult(cast(Any, 7))
+        result.NotificationMessage.SequenceNumber = cast(Any, sequence)
+        result.NotificationMessage.NotificationData = cast(Any, [data] if data is not None else None)
+        self.asked.pop(0)(result)
+
+
+class Hands:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def clock(self) -> Clock:
+        return Clock(lambda: 1_700_000_000_000_000_000, lambda: int(self.seconds * 1e9))
+
+
+def group_of(session: FakeSession, nodes: Sequence[str], **options: Any) -> Group:
+    """One group with a tag per node: t0, t1, …"""
+    tags = [{"name": f"t{number}", "node": node} for number, node in enumerate(nodes)]
+    config = Config.model_validate(
+        {
+            "name": "press-3",
+            "driver": "opcua",
+            "endpoint": session.endpoint,
+            "security": "none",
+            "tags": tags,
+            **options,
+        }
+    )
+    (plan,) = plans(config)
+    return bind(plan, cast(Session, session))

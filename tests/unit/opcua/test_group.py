@@ -1,0 +1,84 @@
+"""A group in a session: cut to the server's limits, and honest about what it does not get."""
+
+import pytest
+from asyncua import ua
+
+from agent.model.errors import Garbled, Refused, Unreachable
+from agent.model.quality import Quality
+from drivers.opcua.group import all_refused
+from tests.unit.opcua.fakes import FakeSession, group_of
+
+NODES = ["ns=1;s=A", "ns=1;s=B", "ns=1;s=C", "ns=1;s=D", "ns=1;s=E"]
+TWO, ONE = [ua.DataValue(ua.Variant(1.0))] * 2, [ua.DataValue(ua.Variant(1.0))]
+
+
+async def test_a_read_is_cut_to_what_the_server_takes() -> None:
+    session = FakeSession(answers=iter([TWO, TWO, ONE]))
+    answers, _ = await group_of(session, NODES).read()
+    assert [list(columns) for columns, _ in answers] == [[0, 1], [2, 3], [4]]
+    assert session.reads == 3
+
+
+async def test_a_tag_of_an_unknown_namespace_is_named_and_left_out() -> None:
+    session = FakeSession(answers=iter([TWO]))
+    group = group_of(session, [NODES[0], "nsu=urn:gone;s=B", NODES[2]])
+    answers, missing = await group.read()
+    assert [list(columns) for columns, _ in answers] == [[0, 2]]
+    assert missing[1] == Quality.BAD_CONFIG
+    assert group.refused == {"t1": "the server has no namespace urn:gone"}
+
+
+async def test_a_refused_part_does_not_hold_up_the_others() -> None:
+    session = FakeSession(answers=iter([TWO, Refused("no"), ONE]))
+    answers, missing = await group_of(session, NODES).read()
+    assert [list(columns) for columns, _ in answers] == [[0, 1], [4]]
+    assert list(missing[2:4]) == [Quality.BAD_DEVICE] * 2
+
+
+@pytest.mark.parametrize("silence", [Unreachable("no answer"), Garbled("noise")])
+async def test_after_a_request_without_an_answer_no_other_is_made(silence: Exception) -> None:
+    session = FakeSession(answers=iter([TWO, silence]))  # type: ignore[list-item]  # both are DeviceErrors
+    answers, missing = await group_of(session, NODES).read()
+    assert [list(columns) for columns, _ in answers] == [[0, 1]]
+    assert list(missing[2:]) == [Quality.BAD_COMM] * 3
+    assert session.reads == 2
+
+
+async def test_a_scan_without_any_answer_raises() -> None:
+    session = FakeSession(answers=iter([Unreachable("no answer")]))
+    with pytest.raises(Unreachable):
+        await group_of(session, NODES).read()
+    assert session.reads == 1
+
+
+async def test_a_scan_that_is_refused_altogether_raises() -> None:
+    with pytest.raises(Refused):
+        await group_of(FakeSession(answers=iter([Refused("no")] * 3)), NODES).read()
+
+
+async def test_monitored_items_are_cut_to_what_the_server_takes() -> None:
+    session = FakeSession()
+    assert await group_of(session, NODES).monitor(7, 0.5, 10) == {}
+    assert session.monitored == [2, 2, 1]
+    assert [w.ClientHandle for w in session.wanted] == [0, 1, 2, 3, 4]
+    assert {(w.SamplingInterval, w.QueueSize, w.DiscardOldest) for w in session.wanted} == {(500.0, 10, True)}
+
+
+async def test_an_item_that_the_server_does_not_take_is_named() -> None:
+    group = group_of(FakeSession(unknown=frozenset("B")), ["ns=1;s=A", "ns=1;s=B", "nsu=urn:gone;s=C"])
+    assert await group.monitor(7, 1.0, 10) == {1: Quality.BAD_CONFIG, 2: Quality.BAD_CONFIG}
+    assert group.refused == {"t1": "BadNodeIdUnknown", "t2": "the server has no namespace urn:gone"}
+
+
+async def test_a_refused_call_costs_just_its_own_items() -> None:
+    group = group_of(FakeSession(refusal=Refused("BadTooManyOperations")), NODES)
+    assert set((await group.monitor(7, 1.0, 10)).values()) == {Quality.BAD_DEVICE}
+    assert set(group.refused.values()) == {"BadTooManyOperations"}
+
+
+def test_when_nothing_can_be_had_the_first_tags_are_named() -> None:
+    group = group_of(FakeSession(), [f"nsu=urn:gone;s={name}" for name in "ABCDE"])
+    assert str(all_refused("press-3", [group])) == (
+        "press-3: the server has none of the tags: t0: the server has no namespace urn:gone, t1: the server has no "
+        "namespace urn:gone, t2: the server has no namespace urn:gone and 2 more (check their `node` entries)"
+    )
