@@ -1,0 +1,142 @@
+"""The file: opened by one process only, with the settings that the promise rests on; SQLite's errors mapped here."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from agent.model.errors import StoreError
+
+VERSION = 1
+APPLICATION_ID = 0x464C4754  # "FLGT" at byte 68 of the file
+_LOCK_TIMEOUT = 1.0
+_SETTINGS = (
+    "page_size=4096",
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "wal_autocheckpoint=0",
+    "mmap_size=0",
+    "trusted_schema=OFF",
+    "secure_delete=OFF",
+    "temp_store=MEMORY",
+)
+_REASONS = {
+    sqlite3.SQLITE_BUSY: ("is in use by another process", "is another floorgate running on this data directory?"),
+    sqlite3.SQLITE_LOCKED: ("is in use by another process", "is another floorgate running on this data directory?"),
+    sqlite3.SQLITE_FULL: ("cannot grow: the disk is full", "free some space; what was committed is safe"),
+    sqlite3.SQLITE_IOERR: ("cannot be read or written", "look at the disk: dmesg, smartctl"),
+    sqlite3.SQLITE_READONLY: ("may not be written", "is the file system mounted read-only? who owns the file?"),
+    sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "does the directory exist, and may this user read and write it?"),
+    sqlite3.SQLITE_CORRUPT: ("is damaged", "move it aside together with its -wal file, then start again"),
+    sqlite3.SQLITE_NOTADB: ("is not a database", "move it aside, then start again"),
+}
+
+
+def code(error: sqlite3.Error) -> int:
+    """The primary result code; 0 for an error that did not come from SQLite itself."""
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
+@contextmanager
+def mapped(path: Path) -> Iterator[None]:
+    """SQLite's errors, and the operating system's, as StoreError."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        what, hint = _REASONS.get(code(error), ("failed", ""))
+        raise StoreError(f"store {path} {what}: {error}", hint=hint) from error
+    except OSError as error:
+        raise StoreError(f"store {path} cannot be opened: {error.strerror}", hint="who owns the directory?") from error
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """The one connection that writes. Raises StoreError; a file that is not ours to change stays as it is."""
+    with mapped(path):
+        _create(path)
+        _inspect(path)
+        connection = sqlite3.connect(path, timeout=_LOCK_TIMEOUT, isolation_level=None)
+        try:
+            connection.execute("PRAGMA locking_mode=EXCLUSIVE").fetchall()
+            version = _recognise(path, connection)
+            path.chmod(0o600)
+            for setting in _SETTINGS:
+                connection.execute(f"PRAGMA {setting}").fetchall()
+            if version < VERSION:
+                _migrate(connection)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def connect_at_rest(path: Path) -> sqlite3.Connection:
+    """A connection that only reads a file which no agent has open. Raises StoreError.
+
+    After a clean stop nothing is touched; after a crash the -wal file is read too, and SQLite leaves a -shm file.
+    """
+    if not path.exists():
+        raise StoreError(f"store {path} does not exist", hint="has the agent run yet? name its directory with --data")
+    with mapped(path):
+        _inspect(path)
+        mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
+        connection = sqlite3.connect(f"file:{quote(str(path))}?{mode}", uri=True, timeout=_LOCK_TIMEOUT)
+        try:
+            version = _recognise(path, connection)
+        except BaseException:
+            connection.close()
+            raise
+    if version == 0:
+        connection.close()
+        raise StoreError(f"store {path} is empty", hint="has the agent run yet?")
+    return connection
+
+
+def _create(path: Path) -> None:
+    if path.is_file():
+        return
+    if path.exists():
+        raise StoreError(f"store {path} is not a file", hint="name a directory with --data; the store is a file in it")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
+def _inspect(path: Path) -> None:
+    """Look at the header alone: an ordinary connection would already recover a -wal file.
+
+    SQLite does the looking, because closing a descriptor of our own would drop the locks that this process holds.
+    """
+    glance = sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)
+    try:
+        (version,) = glance.execute("PRAGMA user_version").fetchone()
+    finally:
+        glance.close()
+    _refuse_newer(path, version)
+
+
+def _refuse_newer(path: Path, version: int) -> None:
+    if version > VERSION:
+        raise StoreError(
+            f"store {path} was written by a newer program (version {version}, this one knows {VERSION})",
+            hint="install the newer version again, or start with another --data directory",
+        )
+
+
+def _recognise(path: Path, connection: sqlite3.Connection) -> int:
+    """The file's version; 0 for a new one."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if tables and application != APPLICATION_ID:
+        raise StoreError(f"store {path} is some other program's database", hint="choose another --data directory")
+    _refuse_newer(path, version)
+    return int(version)
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    from buffer.migrations import migrate  # noqa: PLC0415  # 160 ms and 10 MB that only a new or older file costs
+
+    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    migrate(connection)
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

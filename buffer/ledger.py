@@ -1,0 +1,186 @@
+"""Where each sample went, per sink and device: counted as it happens, written with the data it speaks of.
+
+    read = delivered + buffered + suppressed + dropped
+
+`buffered` is the one figure that is not written: it is counted from the frames in the file that a sink is still owed.
+That makes the equation a check and not a definition.
+"""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from buffer.ranges import Range, Ranges
+
+What = Literal["read", "delivered", "suppressed", "dropped"]
+Cell = tuple[int, str, str, str]  # sink, device, what, reason
+_BLOCK = 4096
+_ADD = (
+    "INSERT INTO ledger (sink, device, what, reason, samples) VALUES (?, ?, ?, ?, ?)"
+    " ON CONFLICT DO UPDATE SET samples = samples + excluded.samples"
+)
+_EXTEND_LOSS = (
+    "UPDATE loss SET to_seq = ?, frames = frames + ?, samples = samples + ?, t0 = min(t0, ?), t1 = max(t1, ?), at = ?"
+    " WHERE id = (SELECT max(id) FROM loss WHERE sink = ? AND reason = ?) AND to_seq = ? AND reported IS NULL"
+)
+_NEW_LOSS = (
+    "INSERT INTO loss (sink, from_seq, to_seq, frames, samples, t0, t1, reason, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The samples of one device as one sink sees them; `suppressed` and `dropped` by reason."""
+
+    sink: str
+    device: str
+    read: int = 0
+    delivered: int = 0
+    buffered: int = 0
+    suppressed: Mapping[str, int] = field(default_factory=dict)
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> int:
+        """Samples that were read and are nowhere; negative: more were accounted for than read."""
+        return self.read - self.delivered - self.buffered - sum(self.suppressed.values()) - sum(self.dropped.values())
+
+    @property
+    def balanced(self) -> bool:
+        return self.missing == 0
+
+
+class Part(NamedTuple):
+    """What the ledger needs to know of one frame; `ts` in ns UTC."""
+
+    device: str
+    samples: int
+    ts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A range of frames that one sink will never get; times in ns UTC."""
+
+    sink: int
+    first: int
+    last: int
+    samples: int
+    t0: int
+    t1: int
+    reason: str
+    at: int
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        frames = self.last - self.first + 1
+        grown = (self.last, frames, self.samples, self.t0, self.t1, self.at, self.sink, self.reason, self.first - 1)
+        if connection.execute(_EXTEND_LOSS, grown).rowcount == 0:
+            row = (self.sink, self.first, self.last, frames, self.samples, self.t0, self.t1, self.reason, self.at)
+            connection.execute(_NEW_LOSS, row)
+
+
+class Books:
+    """Counts and losses that wait for the next transaction."""
+
+    def __init__(self) -> None:
+        self.counts: defaultdict[Cell, int] = defaultdict(int)
+        self.losses: list[Loss] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.counts or self.losses)
+
+    def count(self, sink: int, device: str, what: What, samples: int, reason: str = "") -> None:
+        self.counts[sink, device, what, reason] += samples
+
+    def lose(self, sink: int, run: Range, parts: Sequence[Part], reason: str, at: int) -> None:
+        """Frames first..last are dropped; `parts` holds those of them of which anything is known."""
+        for part in parts:
+            self.count(sink, part.device, "dropped", part.samples, reason)
+        times = [part.ts for part in parts] or [0]
+        samples = sum(part.samples for part in parts)
+        self.losses.append(Loss(sink, *run, samples, min(times), max(times), reason, at))
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        connection.executemany(_ADD, [(*cell, samples) for cell, samples in self.counts.items() if samples])
+        for loss in self.losses:
+            loss.write(connection)
+
+    def written(self) -> None:
+        self.counts.clear()
+        self.losses.clear()
+
+
+class Tally:
+    """Samples per schema over ranges of frames, counted in the file; a whole block of frames is counted only once."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._blocks: dict[int, dict[int, int]] = {}
+
+    def count(self, ranges: Iterable[Range]) -> dict[int, int]:
+        total: defaultdict[int, int] = defaultdict(int)
+        for first, last in ranges:
+            for low in range(first - first % _BLOCK, last + 1, _BLOCK):
+                high = low + _BLOCK - 1
+                whole = first <= low and high <= last
+                part = self._block(low) if whole else self._sum(max(first, low), min(last, high))
+                for schema, samples in part.items():
+                    total[schema] += samples
+        return total
+
+    def forget(self, below: int) -> None:
+        """Frames below this one have left the file."""
+        for low in [low for low in self._blocks if low + _BLOCK <= below]:
+            del self._blocks[low]
+
+    def _block(self, low: int) -> dict[int, int]:
+        if low not in self._blocks:
+            self._blocks[low] = self._sum(low, low + _BLOCK - 1)
+        return self._blocks[low]
+
+    def _sum(self, first: int, last: int) -> dict[int, int]:
+        query = "SELECT schema, sum(n) FROM frame WHERE seq BETWEEN ? AND ? GROUP BY schema"
+        return dict(self._connection.execute(query, (first, last)).fetchall())
+
+
+def written_counts(connection: sqlite3.Connection) -> dict[Cell, int]:
+    rows = connection.execute("SELECT sink, device, what, reason, samples FROM ledger").fetchall()
+    return {(sink, device, what, reason): samples for sink, device, what, reason, samples in rows}
+
+
+def accounts(
+    names: Mapping[int, str], counts: Iterable[tuple[Cell, int]], buffered: Mapping[tuple[int, str], int]
+) -> list[Account]:
+    """One account per sink and device, sorted by their names; `counts` may name a cell more than once."""
+    pages: defaultdict[tuple[int, str], dict[str, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
+    for (sink, device, what, reason), samples in counts:
+        if samples:
+            line = pages[sink, device][what]
+            line[reason] = line.get(reason, 0) + samples
+    found = [
+        Account(
+            names.get(sink, f"sink {sink}"),
+            device,
+            read=sum(page["read"].values()),
+            delivered=sum(page["delivered"].values()),
+            buffered=buffered.get((sink, device), 0),
+            suppressed=dict(page["suppressed"]),
+            dropped=dict(page["dropped"]),
+        )
+        for sink, device in pages.keys() | buffered.keys()
+        for page in [pages[sink, device]]
+    ]
+    return sorted(found, key=lambda account: (account.sink, account.device))
+
+
+def owed_samples(
+    debts: Iterable[tuple[int, Ranges]], tally: Tally, device: Callable[[int], str]
+) -> dict[tuple[int, str], int]:
+    """Samples in the file by (sink, device), over what each sink is owed; `device` names the device of a schema."""
+    total: defaultdict[tuple[int, str], int] = defaultdict(int)
+    for sink, debt in debts:
+        for schema, samples in tally.count(debt).items():
+            total[sink, device(schema)] += samples
+    return total

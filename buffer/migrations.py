@@ -1,0 +1,58 @@
+"""The file format, one additive step per version; each step and its `user_version` are one transaction.
+
+A step only adds tables and columns. Frames are never rewritten: their codec byte says how each one is written.
+"""
+
+import sqlite3
+
+from sqlite_utils import Database, Migrations
+
+steps = Migrations("floorgate.store")
+
+_V1 = """
+CREATE TABLE meta (k TEXT PRIMARY KEY, v) WITHOUT ROWID;
+
+CREATE TABLE state (k TEXT PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE epoch (
+    id INTEGER PRIMARY KEY, eid BLOB NOT NULL, boot_id TEXT NOT NULL, started INTEGER NOT NULL
+);
+
+CREATE TABLE schema (
+    id INTEGER PRIMARY KEY, device TEXT NOT NULL, grp TEXT NOT NULL, tags TEXT NOT NULL, interval REAL NOT NULL
+);
+
+CREATE TABLE frame (
+    seq INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, schema INTEGER NOT NULL, ts INTEGER NOT NULL,
+    mono INTEGER NOT NULL, n INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL
+);
+
+CREATE TABLE sink (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, since INTEGER NOT NULL, active INTEGER NOT NULL,
+    acked INTEGER NOT NULL, debt TEXT NOT NULL
+);
+
+CREATE TABLE loss (
+    id INTEGER PRIMARY KEY, sink INTEGER NOT NULL, from_seq INTEGER NOT NULL, to_seq INTEGER NOT NULL,
+    frames INTEGER NOT NULL, samples INTEGER NOT NULL, t0 INTEGER NOT NULL, t1 INTEGER NOT NULL,
+    reason TEXT NOT NULL, at INTEGER NOT NULL, reported INTEGER
+);
+
+CREATE TABLE ledger (
+    sink INTEGER NOT NULL, device TEXT NOT NULL, what TEXT NOT NULL, reason TEXT NOT NULL, samples INTEGER NOT NULL,
+    PRIMARY KEY (sink, device, what, reason)
+) WITHOUT ROWID;
+
+PRAGMA user_version = 1
+"""
+
+
+@steps()
+def v1(db: Database) -> None:
+    for statement in _V1.split(";"):
+        db.execute(statement)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the file to the newest version."""
+    steps.apply(Database(connection, recursive_triggers=False, execute_plugins=False))

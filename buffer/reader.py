@@ -1,0 +1,62 @@
+"""Frames back from the file: each is checked against its CRC, and what does not hold is counted and passed over."""
+
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+from agent.model.frame import Frame
+from buffer.codec import checksum, decode
+from buffer.ledger import Part
+from buffer.log import Log
+from buffer.ranges import Ranges, runs
+
+_SELECT = "SELECT seq, epoch, schema, ts, mono, n, crc, body FROM frame WHERE seq BETWEEN ? AND ? ORDER BY seq"
+Found = tuple[str, int, Frame]  # epoch in hex, seq, frame
+
+
+class Reader:
+    """Reads one log; the caller bounds how much at once."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    def read(self, first: int, last: int) -> list[Found]:
+        """The sound frames among first..last. No sink is owed the others any more: they are losses now."""
+        found: list[Found] = []
+        damaged: dict[int, Part] = {}
+        for row in self._log.connection.execute(_SELECT, (first, last)).fetchall():
+            frame = self._revive(*row)
+            if frame:
+                found.append(frame)
+            else:
+                damaged[row[0]] = self._part(*row)
+        if len(found) < last - first + 1:
+            self._lose(first, last, found, damaged)
+        return found
+
+    def _revive(
+        self, seq: int, epoch: Any, schema: Any, ts: Any, mono: Any, n: Any, crc: Any, body: Any
+    ) -> Found | None:
+        """None for a row that is damaged; a flipped bit may change even the type of a column."""
+        run, known = self._log.epochs.get(epoch), self._log.schemas.get(schema)
+        if run is None or known is None:
+            return None
+        try:
+            if checksum(body, seq, run.eid, ts, mono, schema, n) != crc:
+                return None
+            return run.eid.hex(), seq, decode(body, n, known, ts, mono)
+        except (struct.error, TypeError, ValueError):
+            return None
+
+    def _part(self, seq: int, epoch: Any, schema: Any, ts: Any, mono: Any, n: Any, crc: Any, body: Any) -> Part:
+        whole = [value if isinstance(value, int) else 0 for value in (n, ts)]
+        return Part(self._log.schemas.device(schema), *whole)
+
+    def _lose(self, first: int, last: int, found: list[Found], damaged: Mapping[int, Part]) -> None:
+        missing = Ranges([(first, last)])
+        for _, seq, _ in found:
+            missing.remove(seq, seq)
+        for seq in damaged:
+            missing.remove(seq, seq)
+        self._log.lose(damaged, runs(sorted(damaged)), "corrupt")
+        self._log.lose({}, missing, "missing")

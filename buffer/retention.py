@@ -1,0 +1,171 @@
+"""What leaves the file: first what every sink has, then the oldest, when time or room runs out.
+
+A loss is written in the transaction that deletes its frames. Pages that become free are used again; the file is never
+shrunk, because growing it again is what wears flash.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from buffer.ledger import Part
+from buffer.log import Log
+from buffer.ranges import Range
+
+_HOUR = 3600 * 10**9
+_PURGE_EVERY = 10 * 10**9
+_CHUNK_BYTES = 1 << 20
+_CHUNKS = 16  # per call, so that an append never waits long
+FLOOR = 8 << 20  # the newest frames stay, however little room others leave on the disk
+HEADROOM = 1 << 20  # free pages inside the file while the disk has no room for it to grow
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`keep` in ns, `max_size` of the frames and `reserve` of free disk in bytes."""
+
+    keep: int
+    max_size: int
+    reserve: int
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Bytes: `used` by the pages that hold something, `file` of the whole main file, `free` on its disk."""
+
+    used: int
+    file: int
+    free: int
+
+
+def excess(space: Space, limits: Limits) -> tuple[str, int]:
+    """Which limit is passed, `size` or `reserve`, and by how many bytes; 0 bytes when all is well."""
+    if space.used > limits.max_size:
+        return "size", space.used - limits.max_size
+    if space.free < limits.reserve:
+        return "reserve", max(0, space.used - max(FLOOR, space.file - HEADROOM))
+    return "", 0
+
+
+class Share:
+    """5 % of the frames per hour of running, whatever the clock on the wall says; the first hour has none."""
+
+    def __init__(self, mono: int) -> None:
+        self._since = mono
+        self._left = 0
+
+    def left(self, mono: int, frames: int) -> int:
+        """How many of so many frames may still go."""
+        if mono - self._since >= _HOUR:
+            self._since, self._left = mono, max(1, frames // 20)
+        return self._left
+
+    def spend(self, frames: int) -> None:
+        self._left -= frames
+
+
+class Retention:
+    """Deletes from one log, by its limits."""
+
+    def __init__(self, log: Log, path: Path, limits: Limits) -> None:
+        self._log = log
+        self._path = path
+        self.limits = limits
+        self._share = Share(log.clock.mono())
+        self._purged: int | None = None
+
+    def space(self) -> Space:
+        (page,) = self._log.connection.execute("PRAGMA page_size").fetchone()
+        (pages,) = self._log.connection.execute("PRAGMA page_count").fetchone()
+        (free,) = self._log.connection.execute("PRAGMA freelist_count").fetchone()
+        disk = os.statvfs(self._path.parent)
+        return Space((pages - free) * page, pages * page, disk.f_bavail * disk.f_frsize)
+
+    def tend(self, *, attached: bool) -> None:
+        """Delete what may go. Frames that no sink was ever named for stay until a limit is passed."""
+        if attached:
+            self._purge(now=False)
+        self._by_age()
+        self._by_room(attached=attached)
+
+    def make_room(self, *, attached: bool) -> None:
+        """The file cannot grow: give up the oldest frames, so that new ones find a place."""
+        self._log.checkpoint()
+        if attached and self._purge(now=True):
+            return
+        self._drop(self._log.present.head(self._chunk()), "full")
+
+    def _purge(self, *, now: bool) -> bool:
+        """Delete frames that every sink has; small amounts wait, because each purge costs writes."""
+        gone = self._log.present.minus(sink.debt for sink in self._log.sinks.values())
+        chunk, mono = self._chunk(), self._log.clock.mono()
+        recent = self._purged is not None and mono - self._purged < _PURGE_EVERY
+        if not gone.size or (recent and gone.size < chunk and not now):
+            return False
+        self._purged = mono
+        for _ in range(_CHUNKS):
+            ranges = gone.head(chunk)
+            if not ranges:
+                break
+            self._delete(ranges)
+            gone.remove(ranges[0][0], ranges[-1][1])
+        return True
+
+    def _by_age(self) -> None:
+        for _ in range(_CHUNKS):
+            if not any(self._expired(1)):
+                return
+            trusted, guessed = self._expired(self._chunk())
+            self._share.spend(guessed)
+            self._drop(self._log.present.head(trusted + guessed), "age")
+
+    def _expired(self, limit: int) -> tuple[int, int]:
+        """How many of the oldest frames are too old.
+
+        One of this boot is judged by the clock that never steps. Another only by the clock on the wall, so that is a
+        guess, and guesses are rationed.
+        """
+        query = "SELECT ts, mono, epoch FROM frame ORDER BY seq LIMIT ?"
+        wall, mono, keep = self._log.clock.wall(), self._log.clock.mono(), self.limits.keep
+        allowed = self._share.left(mono, self._log.present.size)
+        trusted = guessed = 0
+        for ts, then, epoch in self._log.connection.execute(query, (limit,)).fetchall():
+            started = self._log.epochs.get(epoch)
+            if then and started and started.boot == self._log.epoch.boot:
+                if mono - then <= keep:
+                    break
+                trusted += 1
+            else:
+                if wall - ts <= keep or guessed == allowed:
+                    break
+                guessed += 1
+        return trusted, guessed
+
+    def _by_room(self, *, attached: bool) -> None:
+        for _ in range(_CHUNKS):
+            space = self.space()
+            reason, over = excess(space, self.limits)
+            frames = self._log.present.size
+            if not over or not frames:
+                return
+            if attached and self._purge(now=True):
+                continue
+            count = min(self._chunk(), 1 + frames * over // space.used)
+            self._drop(self._log.present.head(count), reason)
+
+    def _chunk(self) -> int:
+        """How many frames are about 1 MB: a transaction that deletes more would make the -wal file large."""
+        space, frames = self.space(), self._log.present.size
+        return min(1024, max(16, _CHUNK_BYTES * frames // max(space.used, 1)))
+
+    def _drop(self, ranges: Sequence[Range], reason: str) -> None:
+        query = "SELECT seq, schema, n, ts FROM frame WHERE seq BETWEEN ? AND ?"
+        rows = [row for span in ranges for row in self._log.connection.execute(query, span).fetchall()]
+        parts = {seq: Part(self._log.schemas.device(schema), n, ts) for seq, schema, n, ts in rows}
+        self._log.lose(parts, ranges, reason)
+        self._delete(ranges)
+
+    def _delete(self, ranges: Sequence[Range]) -> None:
+        self._log.delete(ranges)
+        self._log.unsaved += _CHUNK_BYTES // 4

@@ -1,0 +1,89 @@
+"""The table of schemas: each frame on disk names its tags by one number."""
+
+import sqlite3
+import struct
+from dataclasses import dataclass
+
+import msgspec
+
+from agent.model.tag import Schema, Tag
+from buffer.codec import narrow
+
+_MOST = 10_000  # schemas known by identity; a driver that makes a new one at each connect must not fill the memory
+_Key = tuple[str, str, bytes, float]
+_encode = msgspec.json.encode
+_tags = msgspec.json.Decoder(tuple[Tag, ...]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A schema with its number in the file and what packs its frames."""
+
+    id: int
+    schema: Schema
+    packer: struct.Struct | None
+
+
+class Schemas:
+    """Rows of the table by number, by content and by instance; new rows wait for the next transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._ids: dict[_Key, int] = {}
+        self._rows: dict[int, _Key] = {}
+        self._known: dict[Schema, Known] = {}
+        self._schemas: dict[int, Schema] = {}
+        self._waiting: list[int] = []
+        for id_, device, group, tags, interval in connection.execute(
+            "SELECT id, device, grp, tags, interval FROM schema"
+        ):
+            self._enter(id_, (device, group, str(tags).encode(), interval))
+
+    def known(self, schema: Schema) -> Known:
+        return self._known.get(schema) or self._learn(schema)
+
+    def get(self, id_: int) -> Schema | None:
+        """The schema with this number, the live instance where there is one; None if its row is missing or damaged."""
+        return self._schemas.get(id_) or self._revive(id_)
+
+    def device(self, id_: int) -> str:
+        """The device of a schema; a number without a row is named, so that its samples are not hidden."""
+        row = self._rows.get(id_)
+        return row[0] if row else f"schema {id_}"
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        rows = [(id_, *self._rows[id_]) for id_ in self._waiting]
+        connection.executemany(
+            "INSERT INTO schema (id, device, grp, tags, interval) VALUES (?, ?, ?, CAST(? AS TEXT), ?)", rows
+        )
+
+    def written(self) -> None:
+        self._waiting.clear()
+
+    def _learn(self, schema: Schema) -> Known:
+        key = (schema.device, schema.group, _encode(schema.tags), schema.interval)
+        id_ = self._ids.get(key)
+        if id_ is None:
+            id_ = max(self._rows, default=0) + 1
+            self._enter(id_, key)
+            self._waiting.append(id_)
+        if len(self._known) >= _MOST:
+            self._known.clear()
+        self._schemas[id_] = schema
+        known = self._known[schema] = Known(id_, schema, narrow(schema))
+        return known
+
+    def _revive(self, id_: int) -> Schema | None:
+        row = self._rows.get(id_)
+        if row is None:
+            return None
+        device, group, tags, interval = row
+        try:
+            schema = Schema(device, group, _tags(tags), interval)
+        except msgspec.MsgspecError:
+            return None
+        self._schemas[id_] = schema
+        return schema
+
+    def _enter(self, id_: int, key: _Key) -> None:
+        self._rows[id_] = key
+        self._ids[key] = id_

@@ -1,0 +1,258 @@
+"""The store: frames go in, each sink takes them out at its own pace, and every sample is accounted for.
+
+Nothing here waits for a network or knows asyncio; one thread owns a Store (`buffer.writer`). Each call raises
+StoreError if the file cannot be read or written.
+"""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent.model.clock import SYSTEM, Clock
+from agent.model.errors import StoreError
+from agent.model.frame import Entry, Frame
+from buffer.codec import UNWRITABLE, checksum, cleaned, encode
+from buffer.database import code, connect, connect_at_rest, mapped
+from buffer.ledger import Account, Part
+from buffer.log import Debtor, Log
+from buffer.ranges import Range
+from buffer.reader import Reader
+from buffer.retention import Limits, Retention
+from buffer.tail import Tail
+
+__all__ = ["Account", "Stats", "Store", "peek_ledger"]
+
+Row = tuple[Any, ...]
+_TRIES = 8
+_CHECKPOINT_EVERY = 60 * 10**9
+_INSERT = "INSERT INTO frame (seq, epoch, schema, ts, mono, n, crc, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """How full the store is.
+
+    `frames` are in the file and take `bytes` of at most `limit`; `file_bytes` is the size of the main file,
+    `free_bytes` the room on its disk; `oldest` is a ts in ns UTC (0: no frame), `last_seq` the last one given; `owed`
+    counts frames by sink.
+    """
+
+    frames: int
+    bytes: int
+    limit: int
+    file_bytes: int
+    free_bytes: int
+    oldest: int
+    last_seq: int
+    owed: dict[str, int]
+
+
+class Store:
+    """One log on disk; what each sink has not confirmed is its debt."""
+
+    def __init__(self, path: Path, log: Log, limits: Limits) -> None:
+        self.epoch = log.epoch.eid.hex()
+        self._path = path
+        self._log = log
+        self._reader = Reader(log)
+        self._retention = Retention(log, path, limits)
+        self._tail = Tail(log.next)
+        self._attached: list[Debtor] = []
+        self._idle = True
+        self._closed = False
+        self._saved = log.clock.mono()
+
+    @classmethod
+    def open(
+        cls, path: Path | str, *, clock: Clock = SYSTEM, boot: str, keep: float, max_size: int, reserve: int
+    ) -> "Store":
+        """Open or make the file and begin a new epoch.
+
+        `boot` names this boot of the machine, `keep` is seconds, `max_size` and `reserve` are bytes. Raises StoreError
+        within 2 s if another process has it open; a file of a newer program or of another one is left as it is.
+        """
+        path = Path(path)
+        connection = connect(path)
+        try:
+            with mapped(path):
+                log = Log(connection, clock)
+                log.begin(boot)
+                return cls(path, log, Limits(round(keep * 1e9), max_size, reserve))
+        except BaseException:
+            connection.close()
+            raise
+
+    def attach(self, sinks: Sequence[str]) -> None:
+        """From now on frames are owed to these sinks; one that is known but not named keeps what it is owed."""
+        with mapped(self._path):
+            self._attached = self._log.attach(list(dict.fromkeys(sinks)))
+
+    def append(self, frames: Sequence[Frame]) -> Range:
+        """Commit frames in one transaction and return their first and last seq; the last is below the first for none.
+
+        When the file cannot grow, the oldest frames make room.
+        """
+        if not frames:
+            return self._log.next, self._log.next - 1
+        with mapped(self._path):
+            for _ in range(_TRIES):
+                try:
+                    return self._append(frames)
+                except sqlite3.OperationalError as error:
+                    if code(error) != sqlite3.SQLITE_FULL or not self._log.present.size:
+                        raise
+                    self._retention.make_room(attached=bool(self._attached))
+            return self._append(frames)
+
+    def read(self, sink: str, limit: int, *, after: int = 0, history_until: int = 0) -> list[Entry]:
+        """At most `limit` frames above seq `after` that the sink is owed, in order; history up to `history_until`."""
+        debt = self._sink(sink).debt
+        entries: list[Entry] = []
+        with mapped(self._path):
+            while (room := limit - len(entries)) > 0 and (span := debt.after(after)):
+                first, last = span[0], min(span[1], span[0] + room - 1)
+                if first < self._tail.first:
+                    last = min(last, self._tail.first - 1)
+                    found = self._reader.read(first, last)
+                    entries += [Entry(epoch, seq, seq <= history_until, frame) for epoch, seq, frame in found]
+                else:
+                    frames = enumerate(self._tail.get(first, last), first)
+                    entries += [Entry(self.epoch, seq, seq <= history_until, frame) for seq, frame in frames]
+                after = last
+        return entries
+
+    def ack(self, sink: str, entries: Sequence[Entry]) -> None:
+        """The sink has confirmed these: written with the next transaction; what it is no longer owed is passed over."""
+        self._log.release(self._sink(sink), _parts(entries), "delivered")
+
+    def drop(self, sink: str, entries: Sequence[Entry], reason: str) -> None:
+        """The sink will never take these: counted by reason and listed as a loss, with the next transaction."""
+        self._log.release(self._sink(sink), _parts(entries), "dropped", reason)
+
+    def suppress(self, device: str, reason: str, samples: int) -> None:
+        """These were read but not worth a frame (unchanged, inside the deadband); counted with the next transaction."""
+        for sink in self._attached:
+            self._log.books.count(sink.id, device, "read", samples)
+            self._log.books.count(sink.id, device, "suppressed", samples, reason)
+
+    def owed(self, sink: str) -> int:
+        """Frames."""
+        return self._sink(sink).debt.size
+
+    def ledger(self) -> list[Account]:
+        """Where each sample of each device went, for each sink that the file knows."""
+        with mapped(self._path):
+            return self._log.accounts()
+
+    def stats(self) -> Stats:
+        log = self._log
+        with mapped(self._path):
+            space = self._retention.space()
+            oldest = log.connection.execute("SELECT ts FROM frame ORDER BY seq LIMIT 1").fetchone()
+        return Stats(
+            frames=log.present.size,
+            bytes=space.used,
+            limit=self._retention.limits.max_size,
+            file_bytes=space.file,
+            free_bytes=space.free,
+            oldest=oldest[0] if oldest else 0,
+            last_seq=log.next - 1,
+            owed={sink.name: sink.debt.size for sink in log.sinks.values()},
+        )
+
+    def tend(self) -> None:
+        """Once a second: delete what may go, and write acks for which no frame has come along since the last time."""
+        with mapped(self._path):
+            self._retention.tend(attached=bool(self._attached))
+            if self._idle and self._log.waiting:
+                with self._log.transaction():
+                    pass
+            self._idle = True
+            now = self._log.clock.mono()
+            if self._log.unsaved and now - self._saved >= _CHECKPOINT_EVERY:
+                self._saved = now
+                self._log.checkpoint()
+
+    def state_get(self, key: str) -> bytes | None:
+        return self._log.state.get(key)
+
+    def state_set(self, key: str, value: bytes) -> None:
+        """Keep a small value across restarts; it is written with the next transaction, never on its own."""
+        self._log.set_state(key, value)
+
+    def close(self) -> None:
+        """Write what waits and close the file; twice is fine."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            with mapped(self._path):
+                if self._log.waiting:
+                    with self._log.transaction():
+                        pass
+        finally:
+            self._log.connection.close()
+
+    def _append(self, frames: Sequence[Frame]) -> Range:
+        log = self._log
+        first, last = log.next, log.next + len(frames) - 1
+        rows, frames = self._rows(frames, first)
+        samples: defaultdict[str, int] = defaultdict(int)
+        for frame in frames:
+            samples[frame.schema.device] += len(frame.values)
+        log.admit(first, last, samples)
+        try:
+            with log.transaction(settle=log.due):
+                log.connection.executemany(_INSERT, rows)
+        except BaseException:
+            log.withdraw(first, last, samples)
+            raise
+        log.unsaved += sum(len(row[-1]) for row in rows)
+        self._idle = False
+        self._remember(first, frames)
+        return first, last
+
+    def _rows(self, frames: Sequence[Frame], first: int) -> tuple[list[Row], list[Frame]]:
+        """The rows, and the frames as they can be read back."""
+        epoch, eid, known = self._log.epoch.id, self._log.epoch.eid, self._log.schemas.known
+        rows: list[Row] = []
+        kept: list[Frame] = []
+        for seq, frame in enumerate(frames, first):
+            schema = known(frame.schema)
+            try:
+                body = encode(frame, schema.packer)
+            except UNWRITABLE:
+                frame = cleaned(frame)  # noqa: PLW2901  # what is remembered must be what was written
+                body = encode(frame)
+            ts, mono, n = frame.ts, frame.mono, len(frame.values)
+            rows.append((seq, epoch, schema.id, ts, mono, n, checksum(body, seq, eid, ts, mono, schema.id, n), body))
+            kept.append(frame)
+        return rows, kept
+
+    def _remember(self, first: int, frames: Sequence[Frame]) -> None:
+        wanted = min((sink.debt.first or self._log.next for sink in self._attached), default=self._log.next)
+        self._tail.extend(first, frames)
+        self._tail.trim(wanted)
+
+    def _sink(self, name: str) -> Debtor:
+        if name not in self._log.sinks:
+            raise StoreError(f"store {self._path} knows no sink {name!r}", hint="attach it first")
+        return self._log.sinks[name]
+
+
+def peek_ledger(path: Path | str) -> list[Account]:
+    """The ledger of a file that no agent has open; nothing is written. Raises StoreError."""
+    path = Path(path)
+    connection = connect_at_rest(path)
+    try:
+        with mapped(path):
+            return Log(connection, SYSTEM).accounts()
+    finally:
+        connection.close()
+
+
+def _parts(entries: Sequence[Entry]) -> dict[int, Part]:
+    return {seq: Part(frame.schema.device, len(frame.values), frame.ts) for _, seq, _, frame in entries}
