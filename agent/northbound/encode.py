@@ -1,0 +1,158 @@
+"""Turn a frame into the JSON envelope that MQTT, HTTP, files and the pull API share.
+
+Almost every frame is dense, good and made of finite numbers. For these the tags of a schema are compiled once into a
+`msgspec.Struct` whose field names are the tags' names, so that one C call writes all values; everything else (doubt,
+gaps, NaN, sparse columns, source times) takes the careful way, value by value.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from math import isfinite
+from typing import Any
+
+import msgspec
+
+from agent.model.frame import Entry, Frame, Value
+from agent.model.quality import FIRST_BAD, Quality, quality_name
+from agent.model.tag import Schema
+
+_MS = 1_000_000
+_WIDEST_STRUCT = 512  # tags; a compiled struct takes about 350 bytes a tag
+_SCHEMAS = 1024  # compiled schemas kept: after a reload or a restart the store hands out new instances
+_TAIL = {False: b',"quality":{},"history":false}', True: b',"quality":{},"history":true}'}
+
+_dump: Callable[[Any], bytes] = msgspec.json.Encoder().encode
+
+
+class Encoder:
+    """The envelope of one gateway; not shared between threads.
+
+    `encode(entry)` gives `{"gateway", "epoch", "seq", "device", "group", "ts", "values", "quality", "history"}`: `ts`
+    in integer ms UTC, `values` with every tag that has a usable value, `quality` with the name of each quality
+    that is not good. NaN, infinity and a missing value are no numbers: left out and called `bad_decode`. A frame
+    with source times adds `"stamps": {tag: ms}` for the tags whose time differs from `ts`. Any frame can be encoded.
+    """
+
+    def __init__(self, gateway: str) -> None:
+        self._head = b'{"gateway":' + _json(gateway) + b',"epoch":"'
+        self._plans: dict[Schema, _Plan] = {}
+
+    def encode(self, entry: Entry) -> bytes:
+        epoch, seq, history, frame = entry
+        plan = self._plans.get(frame.schema) or self._compile(frame.schema)
+        values, tail = None, _TAIL[history]
+        if frame.quality == plan.good and frame.columns is None and frame.stamps is None:
+            values = plan.dense(frame.values)
+        if values is None:
+            values, tail = _careful(frame, history)
+        return b'%b%b","seq":%d%b%d,"values":%b%b' % (
+            self._head,
+            epoch.encode(),
+            seq,
+            plan.middle,
+            frame.ts // _MS,
+            values,
+            tail,
+        )
+
+    def _compile(self, schema: Schema) -> "_Plan":
+        if len(self._plans) >= _SCHEMAS:
+            del self._plans[next(iter(self._plans))]
+        plan = self._plans[schema] = _Plan(schema)
+        return plan
+
+
+class _Plan:
+    """What is known of a schema's envelopes before the first frame; `dense` gives None when a value needs care."""
+
+    __slots__ = ("dense", "good", "middle")
+
+    def __init__(self, schema: Schema) -> None:
+        names = tuple(tag.name for tag in schema.tags)
+        self.good = bytes(len(names))
+        self.middle = b',"device":' + _json(schema.device) + b',"group":' + _json(schema.group) + b',"ts":'
+        self.dense = _numbers(names) if all(tag.dtype != "str" for tag in schema.tags) else _mixed(names)
+
+
+def _numbers(names: tuple[str, ...]) -> Callable[[Sequence[Any]], bytes | None]:
+    """For numbers only: their sum is finite unless one of them is not (or the sum overflows, which only costs time)."""
+    shape, dump = _shape(names), _dump
+
+    def dense(values: Sequence[Any]) -> bytes | None:
+        try:
+            return dump(shape(*values)) if isfinite(sum(values)) else None
+        except (TypeError, OverflowError):
+            return None
+
+    return dense
+
+
+def _mixed(names: tuple[str, ...]) -> Callable[[Sequence[Any]], bytes | None]:
+    """With texts among the values: what is not a value was written as null."""
+    shape, dump = _shape(names), _dump
+
+    def dense(values: Sequence[Any]) -> bytes | None:
+        try:
+            body = dump(shape(*values))
+        except UnicodeEncodeError:
+            return None
+        return None if b":null" in body else body
+
+    return dense
+
+
+@lru_cache(_SCHEMAS)
+def _shape(names: tuple[str, ...]) -> Callable[..., Any]:
+    """A maker of objects that encode as `{name: value, …}`; devices with the same tags share one."""
+    if len(names) > _WIDEST_STRUCT or len(set(names)) < len(names) or not all(map(_plain, names)):
+        return lambda *values: dict(zip(names, values, strict=True))
+    fields = [f"f{column}" for column in range(len(names))]
+    return msgspec.defstruct(
+        "Values", [(field, Any) for field in fields], rename=dict(zip(fields, names, strict=True)), gc=False
+    )
+
+
+def _plain(name: str) -> bool:
+    return name.isprintable() and '"' not in name and "\\" not in name
+
+
+def _careful(frame: Frame, history: bool) -> tuple[bytes, bytes]:
+    """The values as JSON, and what follows them in the envelope."""
+    values: dict[str, Value] = {}
+    doubts: dict[str, str] = {}
+    for tag, value, quality in frame.rows():
+        told = quality if quality >= FIRST_BAD or _is_value(value) else Quality.BAD_DECODE
+        if told:
+            doubts[tag.name] = quality_name(told)
+        if told < FIRST_BAD:
+            values[tag.name] = value
+    stamps = _stamps(frame)
+    extra = b',"stamps":' + _json(stamps) if stamps else b""
+    return _json(values), b',"quality":%b%b,"history":%b}' % (_json(doubts), extra, b"true" if history else b"false")
+
+
+def _is_value(value: Value) -> bool:
+    return isfinite(value) if isinstance(value, float) else value is not None
+
+
+def _stamps(frame: Frame) -> dict[str, int]:
+    if frame.stamps is None:
+        return {}
+    ts = frame.ts // _MS
+    return {tag.name: stamp // _MS for tag, stamp in zip(frame.tags(), frame.stamps, strict=True) if stamp // _MS != ts}
+
+
+def _json(value: Any) -> bytes:
+    """JSON of names and plain values; what UTF-8 cannot carry (a lone surrogate) becomes a question mark."""
+    try:
+        return _dump(value)
+    except UnicodeEncodeError:
+        return _dump(_clean(value))
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_clean(key): _clean(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,52 @@
+"""Topic templates: which placeholders there are, and how names become topic levels."""
+
+import re
+from collections.abc import Callable
+
+from agent.model.tag import Schema
+
+PLACEHOLDERS = ("gateway", "site", "device", "group")
+_FIELD = re.compile(r"\{([^{}]*)\}")
+_UNSAFE = re.compile(r"[/+#\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_LONGEST = 256  # bytes of a template: filled in with the longest names it stays below MQTT's 65,535 (5.0 §4.7.3)
+
+
+def check(template: str) -> str:
+    """The template itself; raises ValueError naming what is wrong with it."""
+    for name in _FIELD.findall(template):
+        if name not in PLACEHOLDERS:
+            known = ", ".join(f"{{{known}}}" for known in PLACEHOLDERS)
+            raise ValueError(f"{{{name}}} is not a placeholder of a topic: there are {known}")
+    literal = _FIELD.sub("", template)
+    if not template.replace("{site}", "").strip("/ "):
+        raise ValueError("a topic needs more than that: a gateway may have no site")
+    for bad, what in (("{", "an open brace"), ("}", "a closing brace"), ("+", "a wildcard"), ("#", "a wildcard")):
+        if bad in literal:
+            raise ValueError(f"{template!r} holds {what} ({bad}), which has no place in a topic")
+    if not literal.isprintable():
+        raise ValueError(f"{template!r} holds a control character")
+    if len(template.encode()) > _LONGEST:
+        raise ValueError(f"a topic template may have at most {_LONGEST} bytes")
+    return template
+
+
+def level(text: str) -> str:
+    """A name as one topic level: the separator, wildcards and control characters become `_`."""
+    return _UNSAFE.sub("_", text)
+
+
+def namer(template: str, gateway: str, site: tuple[str, ...]) -> Callable[[Schema], bytes]:
+    """What names the topic of a schema's frames, in UTF-8; a site without a name leaves no empty level behind."""
+    place = "/".join(level(part) for part in site)
+    if not place:
+        template = template.replace("{site}/", "").replace("/{site}", "")
+    fixed = {"gateway": level(gateway), "site": place}
+
+    def name(schema: Schema) -> bytes:
+        fields = {**fixed, "device": level(schema.device), "group": level(schema.group)}
+        topic = _FIELD.sub(lambda field: fields[field[1]], template)
+        if topic.startswith("$") and not template.startswith("$"):
+            topic = "_" + topic[1:]  # topics from $ on belong to the broker, unless the template says so
+        return topic.encode()
+
+    return name
