@@ -71,10 +71,12 @@ def _play(seconds: int, folder: Path, *, as_json: bool) -> "Result":
         raise AgentError("the demo was stopped before its end") from None
 
 
-def _ledger(store: Path) -> "list[Account]":
-    from buffer.store import peek_ledger  # noqa: PLC0415  # loads only when the agent has ended
+def _ledger(data: Path) -> "list[Account]":
+    from agent.runtime.app import STORE  # noqa: PLC0415  # loads only when the agent has ended
+    from agent.runtime.storage import account_row  # noqa: PLC0415  # as above
+    from buffer.store import peek_ledger  # noqa: PLC0415  # as above
 
-    return [account.as_dict() for account in peek_ledger(store)]
+    return [account_row(account) for account in peek_ledger(data / STORE)]
 
 
 def _report(result: "Result", folder: Path | None, *, as_json: bool) -> None:

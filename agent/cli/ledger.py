@@ -36,10 +36,12 @@ def command(data: Path, as_json: bool) -> None:
 
 def show(accounts: Sequence[dict[str, Any]]) -> None:
     """The ledger as a table."""
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415  # loads only when a table is shown
     from rich.console import Console  # noqa: PLC0415  # loads only when a table is shown
     from rich.table import Table  # noqa: PLC0415
 
-    table = Table(title="Ledger (samples): read = delivered + buffered + suppressed + dropped", title_justify="left")
+    title = "Ledger (samples): read = delivered + buffered + suppressed + dropped"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in ("sink", "device"):
         table.add_column(column)
     for column in ("read", "delivered", "buffered", "suppressed", "dropped", "balance"):

@@ -1,0 +1,92 @@
+"""`floorgate check`"""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from agent.cli.options import json_option
+from agent.config import Invalid, Problem, is_map, load, load_map
+
+BAD_CONFIG = 78  # as every command that is given a wrong file
+
+
+@click.command("check")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@json_option
+@click.pass_context
+def command(ctx: click.Context, files: tuple[Path, ...], as_json: bool) -> None:
+    """Report every problem of each FILE, a site or a device map; nothing is started."""
+    problems: list[Problem] = []
+    summaries: list[dict[str, Any]] = []
+    for file in files:
+        try:
+            summaries.append(_map(file) if is_map(file) else _site(file))
+        except Invalid as error:
+            problems += error.problems
+    if as_json:
+        found = [problem.as_dict() for problem in problems]
+        click.echo(json.dumps({"ok": not problems, "problems": found, "files": summaries}, ensure_ascii=False))
+    else:
+        _say(summaries, problems)
+    ctx.exit(BAD_CONFIG if problems else 0)
+
+
+def _site(file: Path) -> dict[str, Any]:
+    site = load(file)
+    devices = [
+        {
+            "name": device.name,
+            "driver": device.driver,
+            "endpoint": _public(device.endpoint),
+            "tags": sum(tag.enabled for tag in getattr(device, "tags", ())),
+        }
+        for device in site.devices
+    ]
+    sinks = [{"name": sink.name, "type": sink.type, "enabled": sink.enabled} for sink in site.sinks]
+    return {"file": str(file), "gateway": site.gateway.id, "devices": devices, "sinks": sinks}
+
+
+def _map(file: Path) -> dict[str, Any]:
+    found = load_map(file)
+    device = found.head.device
+    return {
+        "file": str(file),
+        "vendor": device.vendor,
+        "model": device.model,
+        "driver": found.head.driver,
+        "tags": len(found.tags or ()),
+    }
+
+
+def _public(endpoint: str) -> str:
+    """Without a password that somebody put into it."""
+    return re.sub(r"//[^/]*@", "//", endpoint)
+
+
+def _say(summaries: Sequence[dict[str, Any]], problems: Sequence[Problem]) -> None:
+    for summary in summaries:
+        for line in _lines(summary):
+            click.echo(line)
+    for problem in problems:
+        click.echo(str(problem), err=True)
+    if problems:
+        click.echo(_n(len(problems), "problem"), err=True)
+
+
+def _lines(summary: dict[str, Any]) -> list[str]:
+    if "vendor" in summary:
+        model = f"{summary['vendor']} {summary['model']}"
+        return [f"{summary['file']}: fine: {model}, {summary['tags']} tags for {summary['driver']}"]
+    devices, sinks = summary["devices"], summary["sinks"]
+    tags = sum(device["tags"] for device in devices)
+    head = f"{summary['file']}: fine: {_n(len(devices), 'device')}, {_n(tags, 'tag')}, {_n(len(sinks), 'sink')}"
+    width = max((len(device["name"]) for device in devices), default=0)
+    return [head, *(f"  {each['name']:{width}}  {each['tags']:5} tags  {each['endpoint']}" for each in devices)]
+
+
+def _n(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
