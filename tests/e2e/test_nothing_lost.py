@@ -1,0 +1,111 @@
+"""The promise, end to end: agent process, libmodbus device, real broker; the broker goes away, the agent is killed."""
+
+import random
+import time
+from pathlib import Path
+
+from tests.e2e.site import Agent, Platform, until
+from tests.sim.fixtures import libmodbus_server
+from tests.sim.mosquitto import Mosquitto
+
+TAGS = "\n".join(f"      - {{name: t{i:02d}, address: {2000 + 2 * i}, type: float32}}" for i in range(40))
+SITE = """\
+gateway: {{id: gw-e2e, site: [acme]}}
+devices:
+  - name: fast-meter
+    driver: modbus
+    endpoint: tcp://127.0.0.1:{modbus}
+    interval: 50ms
+    tags:
+{tags}
+  - name: slow-meter
+    driver: modbus
+    endpoint: tcp://127.0.0.1:{modbus}
+    unit: 2
+    interval: 200ms
+    tags:
+      - {{name: uptime, address: 1002, type: uint32, unit: s}}
+      - {{name: energy, address: 1100, type: float32, unit: kWh, kind: counter}}
+      - {{name: missing_one, register: input, address: 65000}}
+sinks:
+  - {{name: platform, type: mqtt, url: "mqtt://127.0.0.1:{broker}"}}
+buffer: {{keep: 1d, reserve: 1MB, commit: 200ms}}
+log: {{format: json}}
+"""
+
+
+def test_nothing_committed_is_lost_over_an_outage_and_five_kills(tmp_path: Path) -> None:
+    """Broker stopped for 10 s, agent killed five times at random; the consumer has every frame that was committed."""
+    chance = random.Random()  # a new order of events each time: a seed would test one of them for ever
+    with (
+        libmodbus_server() as modbus,
+        Mosquitto(tmp_path / "broker", persistence=True) as broker,
+        Platform(broker.port) as platform,
+        Agent(tmp_path, SITE.format(modbus=modbus, broker=broker.port, tags=TAGS)) as agent,
+    ):
+        until(lambda: len(platform.taken()) > 20, "first frames")
+        down_at = time.monotonic()
+        broker.stop()
+        for _ in range(3):
+            time.sleep(chance.uniform(0.5, 2.5))
+            agent.kill()
+            agent.start()
+        time.sleep(max(0.0, 10 - (time.monotonic() - down_at)))
+        before = len(platform.taken())
+        broker.start()
+        for _ in range(2):
+            time.sleep(chance.uniform(0.5, 2.5))
+            agent.kill()
+            agent.start()
+        until(lambda: len(platform.taken()) > before + 100, "frames after the outage", 30)
+        until(lambda: all(account["buffered"] < 200 for account in agent.ledger()), "catching up", 30)
+        assert agent.stop() == 0
+        accounts = {account["device"]: account for account in agent.ledger()}
+        until(lambda: sum(platform.samples().values()) >= sum(a["read"] for a in accounts.values()), "the last frames")
+        samples = platform.samples()
+
+    assert platform.gaps() == []
+    assert platform.conflicts == 0
+    assert len({epoch for _, epoch, _ in platform.frames}) == 6, "one epoch per start"
+    for name in ("fast-meter", "slow-meter"):
+        account = accounts[name]
+        assert (account["buffered"], account["dropped"], account["balanced"]) == (0, {}, True)
+        assert samples[name] == account["delivered"] == account["read"] > 0
+    assert any(frame["history"] for frame in platform.frames.values()), "what waited is marked as history"
+
+
+def test_the_values_that_arrive_are_the_ones_the_device_holds(tmp_path: Path) -> None:
+    """A value is right, in its unit's column, and a register that is not there is a quality and harms nobody."""
+    with (
+        libmodbus_server() as modbus,
+        Mosquitto(tmp_path / "broker") as broker,
+        Platform(broker.port) as platform,
+        Agent(tmp_path, SITE.format(modbus=modbus, broker=broker.port, tags=TAGS)) as agent,
+    ):
+        until(lambda: sum(frame["device"] == "slow-meter" for frame in platform.taken().values()) >= 3, "frames")
+        assert agent.ledger(), "the running agent answers for its ledger"
+        assert agent.stop() == 0
+    slow = [frame for frame in platform.frames.values() if frame["device"] == "slow-meter"]
+    assert all(frame["values"]["energy"] == 0.5 for frame in slow)
+    assert all(frame["quality"] == {"missing_one": "bad_device"} for frame in slow)
+    assert all(frame["group"] == "200ms" and frame["gateway"] == "gw-e2e" for frame in slow)
+    times = sorted(frame["ts"] for frame in slow)
+    assert abs(times[0] - time.time() * 1000) < 60_000
+    assert platform.status[-1]["state"] == "offline", "an orderly goodbye"
+
+
+def test_a_second_agent_on_the_same_data_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
+    with (
+        libmodbus_server() as modbus,
+        Mosquitto(tmp_path / "broker") as broker,
+        Platform(broker.port) as platform,
+        Agent(tmp_path, SITE.format(modbus=modbus, broker=broker.port, tags=TAGS)) as agent,
+    ):
+        until(lambda: len(platform.taken()) > 5, "first frames")
+        second = agent.command("run", "-c", str(agent.config))
+        assert second.returncode == 1
+        assert "in use" in second.stderr
+        before = len(platform.taken())
+        until(lambda: len(platform.taken()) > before, "more frames")
+        assert agent.ledger()
+        assert agent.stop() == 0
