@@ -14,6 +14,8 @@ from agent.model.errors import ConfigError
 from agent.northbound.api import Gateway, Sink, SinkConfig
 from drivers.api import Driver, DriverConfig, LineConfig
 
+__all__ = ["Driver", "DriverConfig", "Gateway", "LineConfig", "Sink", "SinkConfig"]
+
 DRIVERS = {"modbus": "drivers.modbus", "opcua": "drivers.opcua", "sim": "drivers.sim"}
 SINKS = {"mqtt": "agent.northbound.mqtt", "file": "agent.northbound.file"}
 

@@ -1,0 +1,62 @@
+# The two commands: make demo, make test. Everything is installed into .venv from the lock files in packaging/.
+
+SECONDS ?= 30
+AREA ?=
+PYTHON ?= python3
+UV ?= uv
+export PYTHON UV
+export PATH := $(PATH):/usr/sbin:/sbin
+
+BIN := .venv/bin
+RUNTIME := .venv/.installed-runtime
+DEV := .venv/.installed-dev
+NODE := tests/sim/node_opcua/node_modules/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test faults bench lint format lock tools clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*  ## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: $(RUNTIME)  ## a plant, a platform and the agent, for SECONDS (30)
+	$(BIN)/floorgate demo --seconds $(SECONDS)
+
+test: lint tools $(NODE)  ## lint, and every test
+	$(BIN)/pytest
+
+faults: $(DEV) tools $(NODE)  ## the long forms of the fault tests
+	$(BIN)/pytest -m slow
+
+bench: $(DEV) tools  ## speed and memory against their bars, of one AREA or all
+	$(BIN)/python tests/bench/run.py $(AREA)
+
+lint: $(DEV)  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(DEV)  ## let ruff put the code in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock:  ## pin the dependencies anew
+	packaging/lock.sh $(ARGS)
+
+tools:
+	@packaging/tools.sh
+
+clean:  ## remove everything that was installed or built
+	rm -rf .venv .run build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/sim/bin tests/sim/node_opcua/node_modules
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUNTIME): packaging/requirements.txt packaging/bootstrap.sh pyproject.toml
+	packaging/bootstrap.sh $<
+	@touch $@
+
+$(DEV): packaging/requirements-dev.txt packaging/bootstrap.sh pyproject.toml
+	packaging/bootstrap.sh $<
+	@touch $@
+
+$(NODE): tests/sim/node_opcua/package.json tests/sim/node_opcua/package-lock.json | tools
+	npm ci --prefix tests/sim/node_opcua --ignore-scripts --no-audit --no-fund
+	@touch $@

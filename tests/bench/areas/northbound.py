@@ -1,0 +1,49 @@
+"""A frame of 100 floats on its way out: as JSON, and through the MQTT sink to a mosquitto that confirms it."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import rig
+import stopwatch
+import uvloop
+from report import Row, at_most, shown
+
+from agent import registry
+from agent.model.frame import Entry
+from agent.northbound.api import Gateway
+from agent.northbound.encode import Encoder
+
+TIMES, BATCHES = 5000, 100
+
+
+def rows() -> Iterator[Row]:
+    encoder, frame = Encoder("bench"), stopwatch.frame(stopwatch.schema())
+    entry = Entry("0123456789abcdef", 1, False, frame)
+    yield at_most("a frame as JSON: CPU", stopwatch.cpu_us(lambda: encoder.encode(entry), TIMES), 20, "µs")
+    yield shown("a frame as JSON", len(encoder.encode(entry)) / stopwatch.TAGS, "bytes/sample")
+    with rig.folder() as place, rig.broker(place) as port, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        yield at_most("a frame sent and confirmed, MQTT QoS 1: CPU", runner.run(_send(port, entry)), 120, "µs")
+
+
+async def _send(port: int, entry: Entry) -> float:
+    config = registry.sink_config("mqtt").model_validate(
+        {"name": "platform", "type": "mqtt", "url": f"mqtt://127.0.0.1:{port}"}
+    )
+    sink = registry.sink_builder("mqtt")(config, Gateway("bench"))
+    await sink.open()
+    batch = [entry._replace(seq=seq) for seq in range(sink.limit)]
+    turns = asyncio.Semaphore(1 if sink.ordered else sink.window)
+
+    async def send() -> None:
+        async with turns:
+            await sink.send(batch)
+
+    await send()
+    began = time.process_time()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(BATCHES):
+            group.create_task(send())
+    cost = (time.process_time() - began) / (BATCHES * len(batch)) * 1e6
+    await sink.close()
+    return cost

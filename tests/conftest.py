@@ -1,0 +1,11 @@
+"""What holds for all tests."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# Two test processes share two cores with brokers and servers: how long an example takes says nothing.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
+
+os.environ["PATH"] += f"{os.pathsep}/usr/sbin"  # where Debian puts mosquitto

@@ -1,0 +1,222 @@
+"""The files of the project, and the rules that `test_architecture.py` holds them to.
+
+A rule takes a path and its syntax tree and yields (line, what is wrong); it knows nothing of the disk, so that a
+snippet can prove that it bites.
+"""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+Fault = tuple[int, str]
+Rule = Callable[[str, ast.Module], Iterator[Fault]]
+
+# Which part may import which; agent/README.md has the same table for people. A driver and a sink are parts of their own
+# ("drivers.modbus"); what drivers share is the part "drivers", what sinks share is "agent.northbound".
+SHARED = {"drivers": {"api", "transport"}, "agent.northbound": {"api", "encode"}}
+SEAMS = {"agent.northbound", "drivers"}
+MAY_IMPORT: dict[str, set[str]] = {
+    "agent": set(),
+    "agent.__main__": {"agent.cli"},
+    "agent.cli": {"*"},
+    "agent.demo": {"agent.model"},
+    "agent.runtime": {
+        "agent.status",
+        "agent.health",
+        "agent.config",
+        "agent.registry",
+        "agent.normalise",
+        "agent.model",
+        "buffer",
+        *SEAMS,
+    },
+    "agent.status": {"agent.health", "agent.model"},
+    "agent.health": {"agent.model"},
+    "agent.config": {"agent.model", "agent.registry"},
+    "agent.registry": {"agent.model", *SEAMS},
+    "agent.northbound": {"agent.model"},
+    "drivers": {"agent.model"},
+    "buffer": {"agent.model"},
+    "agent.normalise": {"agent.model"},
+    "agent.model": set(),
+}
+PURE = (
+    "agent/model/*",
+    "agent/normalise/*",
+    "agent/northbound/encode.py",
+    "buffer/store.py",
+    "buffer/codec.py",
+    "drivers/*/plan.py",
+    "drivers/*/codec.py",
+    "drivers/*/decode.py",
+)
+LOOPS = {"asyncio", "uvloop", "anyio", "trio"}
+SUPERVISOR = "agent/runtime/supervise.py"
+RUNTIME = "agent/runtime/"
+BIRTHPLACES = (RUNTIME, "agent/demo/")
+TALKERS = ("agent/cli/", "agent/demo/")
+
+
+def listed(*, tracked_only: bool = False) -> list[str]:
+    """Paths from the root as git sees them, so no build output; without git, all that `.gitignore` does not name."""
+    options = ["--cached"] if tracked_only else ["--cached", "--others", "--exclude-standard"]
+    try:
+        command = ["git", "-C", str(ROOT), "ls-files", "-z", *options]
+        out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return walked()
+    return sorted(path for path in out.split("\0") if path and (ROOT / path).exists())
+
+
+def walked() -> list[str]:
+    return sorted(_walk(ROOT, [".git", *(ROOT / ".gitignore").read_text("utf-8").split()]))
+
+
+def _walk(folder: Path, ignored: list[str]) -> Iterator[str]:
+    for path in folder.iterdir():
+        local = path.relative_to(ROOT).as_posix()
+        if any(fnmatch(path.name, name.rstrip("/")) or name.strip("/") == local for name in ignored):
+            continue
+        if path.is_dir():
+            yield from _walk(path, ignored)
+        else:
+            yield local
+
+
+def sources(*folders: str) -> list[str]:
+    return [path for path in listed() if path.endswith(".py") and path.startswith(tuple(f"{f}/" for f in folders))]
+
+
+def faults(rule: Rule, paths: list[str]) -> list[str]:
+    """`file:line: what is wrong` for everything that `rule` finds in these files."""
+    return [
+        f"{path}:{line}: {fault}"
+        for path in paths
+        for line, fault in rule(path, ast.parse((ROOT / path).read_text("utf-8"), path))
+    ]
+
+
+def part_of(module: str) -> str:
+    """The part of the house that a dotted name belongs to, or the name's top when it is none of ours."""
+    names = module.split(".")
+    for base, shared in SHARED.items():
+        depth = base.count(".") + 1
+        if names[:depth] == base.split(".") and len(names) > depth and names[depth] not in shared | {"__init__"}:
+            return f"{base}.{names[depth]}"
+    if names[0] == "agent" and len(names) > 1 and names[1] not in {"__init__", "__version__"}:
+        return f"agent.{names[1]}"
+    return names[0]
+
+
+def may_import(part: str) -> set[str] | None:
+    """None: the part is not in the table."""
+    for base in SHARED:
+        if part.startswith(f"{base}."):
+            return {"agent.model", base}
+    return MAY_IMPORT.get(part)
+
+
+def imported(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """(line, dotted name) of each import, wherever it stands."""
+    package = path.removesuffix(".py").split("/")[:-1]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
+
+
+def import_table(path: str, tree: ast.Module) -> Iterator[Fault]:
+    part = part_of(path.removesuffix(".py").replace("/", "."))
+    allowed = may_import(part)
+    if allowed is None:
+        yield 1, f"{part} is not in the import table: add it to MAY_IMPORT and to agent/README.md"
+        return
+    for line, name in imported(path, tree):
+        other = part_of(name)
+        ours = other.split(".")[0] in {"agent", "drivers", "buffer"}
+        if ours and other not in {part, "agent"} and "*" not in allowed and other not in allowed:
+            yield line, f"{part} may not import {name}"
+        if part == "agent.model" and not ours and name.split(".")[0] not in sys.stdlib_module_names:
+            yield line, f"{part} may import the standard library only, not {name}"
+
+
+def no_loop_in_pure_code(path: str, tree: ast.Module) -> Iterator[Fault]:
+    if any(fnmatch(path, pattern) for pattern in PURE):
+        for line, name in imported(path, tree):
+            if name.split(".")[0] in LOOPS:
+                yield line, f"decides without waiting, so it does not import {name}"
+
+
+def broad_excepts(path: str, tree: ast.Module) -> Iterator[Fault]:
+    """Also those that come as `suppress(Exception)`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler) and (node.type is None or _broad(node.type)):
+            yield node.lineno, "catches everything"
+        elif isinstance(node, ast.Call) and _name(node.func) == "suppress" and any(map(_broad, node.args)):
+            yield node.lineno, "suppresses everything"
+
+
+def _broad(node: ast.expr) -> bool:
+    if isinstance(node, ast.Tuple):
+        return any(map(_broad, node.elts))
+    return _name(node) in {"Exception", "BaseException"}
+
+
+def _name(node: ast.expr) -> str:
+    """The last name of `a.b.c`."""
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def calls(tree: ast.Module) -> Iterator[tuple[ast.Call, str, str]]:
+    """Each call with what it is called on and by which name: `asyncio.sleep(1)` gives "asyncio", "sleep"."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            owner = _name(node.func.value) if isinstance(node.func, ast.Attribute) else ""
+            yield node, owner, _name(node.func)
+
+
+def tasks_from_a_group(path: str, tree: ast.Module) -> Iterator[Fault]:
+    for call, owner, name in calls(tree):
+        if name == "ensure_future" or (name == "create_task" and owner in {"", "asyncio", "loop", "get_running_loop"}):
+            yield call.lineno, f"{name} outside a TaskGroup"
+        elif name == "create_task" and not path.startswith(BIRTHPLACES):
+            yield call.lineno, "tasks are born in agent/runtime"
+        elif name == "create_task" and path.startswith(RUNTIME) and not any(k.arg == "name" for k in call.keywords):
+            yield call.lineno, "a task without a name"
+
+
+def no_blocking_sleep(path: str, tree: ast.Module) -> Iterator[Fault]:
+    for line, name in imported(path, tree):
+        if name == "time.sleep":
+            yield line, "time.sleep stops the loop"
+    for call, owner, name in calls(tree):
+        if (owner, name) == ("time", "sleep"):
+            yield call.lineno, "time.sleep stops the loop"
+
+
+def no_print(path: str, tree: ast.Module) -> Iterator[Fault]:
+    if not path.startswith(TALKERS):
+        for call, owner, name in calls(tree):
+            if (owner, name) == ("", "print"):
+                yield call.lineno, "only a command prints"
+
+
+def starts_with_a_sentence(path: str, tree: ast.Module) -> Iterator[Fault]:
+    if not ast.get_docstring(tree):
+        yield 1, "a module starts with one sentence that says what it is for"
+
+
+def no_mock(path: str, tree: ast.Module) -> Iterator[Fault]:
+    for line, name in imported(path, tree):
+        if name.startswith(("unittest.mock", "mock.", "pytest_mock")) or name == "mock":
+            yield line, f"{name}: fake the world at the seam"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg) and node.arg == "mocker":
+            yield node.lineno, "mocker: fake the world at the seam"

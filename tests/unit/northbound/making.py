@@ -1,0 +1,52 @@
+"""Frames and sinks for the tests of this folder."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from agent.model.frame import Entry, Frame, Value
+from agent.model.tag import DType, Schema, Tag
+from agent.northbound.api import Gateway
+from agent.northbound.mqtt.config import Config
+from agent.northbound.mqtt.sink import MqttSink, build
+from tests.sim.mosquitto import Mosquitto
+
+EPOCH = "9f2c00d1e5a7b384"
+TS = 1_700_000_000_123_456_789
+
+
+def schema(*names: str, device: str = "main-meter", group: str = "1s", dtype: DType = "float64") -> Schema:
+    return Schema(device, group, tuple(Tag(name, dtype) for name in names))
+
+
+METER = schema("voltage", "current")
+
+
+def entry(values: Sequence[Value], quality: bytes = b"", *, of: Schema = METER, seq: int = 42, **more: Any) -> Entry:
+    return Entry(EPOCH, seq, more.pop("history", False), Frame(of, TS, values, quality or bytes(len(values)), **more))
+
+
+def entries(count: int, *, first: int = 1, of: Schema = METER) -> list[Entry]:
+    return [entry([float(seq)] * len(of.tags), of=of, seq=seq) for seq in range(first, first + count)]
+
+
+def mqtt(broker: Mosquitto, **options: Any) -> MqttSink:
+    options = {"name": "platform", "type": "mqtt", "url": broker.url, "timeout": "2s", **options}
+    return build(Config.model_validate(options), Gateway("gw-01", ("acme", "hangzhou")))
+
+
+@asynccontextmanager
+async def opened(sink: MqttSink) -> AsyncIterator[MqttSink]:
+    """The sink, connected; nothing of it is left behind."""
+    await sink.open()
+    try:
+        yield sink
+    finally:
+        await sink.close()
+        await no_tasks_left()
+
+
+async def no_tasks_left() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    assert not others, f"left behind: {others}"
