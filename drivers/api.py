@@ -87,7 +87,7 @@ class Driver(Protocol):
     """One device. No driver retries, backs off, logs an outage or knows the store.
 
     `open()` is called before the first use and again after every DeviceError; it returns at once when the wire is still
-    good. `close()` may be called twice. Both, and every scan, end within the line's timeout or raise Unreachable.
+    good. `close()` may be called twice. Connecting and each request end within the line's timeout or raise Unreachable.
     """
 
     @property

@@ -41,7 +41,7 @@ def show(accounts: Sequence[dict[str, Any]]) -> None:
     from rich.table import Table  # noqa: PLC0415
 
     title = "Ledger (samples): read = delivered + buffered + suppressed + dropped"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for column in ("sink", "device"):
         table.add_column(column)
     for column in ("read", "delivered", "buffered", "suppressed", "dropped", "balance"):

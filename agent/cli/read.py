@@ -1,8 +1,9 @@
 """`floorgate read`"""
 
 import asyncio
+import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,12 +12,14 @@ import click
 from agent.cli.options import config_option, json_option
 from agent.config import Site, load
 from agent.model.errors import ConfigError
-from agent.model.frame import Frame
+from agent.model.frame import Frame, Value
 from agent.model.quality import quality_name
-from agent.model.tag import Schema
+from agent.model.tag import Schema, Tag
 from agent.normalise import compile_step
 from agent.runtime.app import build_drivers
-from drivers.api import Poller
+from drivers.api import DriverConfig, Poller
+
+DIGITS = {"float32": 7, "float64": 15}  # as many as the type can vouch for; --json has the exact number
 
 
 @click.command("read")
@@ -27,24 +30,22 @@ from drivers.api import Poller
 def command(config: Path, device: str, tags: tuple[str, ...], as_json: bool) -> None:
     """Read a device of FILE once and print its values; nothing is stored or sent."""
     site = load(config)
-    frames = asyncio.run(_read(site, device, set(tags)))
-    rows = [row for frame in frames for row in _rows(frame, tags)]
+    frames = asyncio.run(_read(site, _named(site.devices, device), tags))
+    rows = [(frame, row) for frame in frames for row in frame.rows() if not tags or row[0].name in tags]
     if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=False))
+        click.echo(json.dumps([_record(frame, *row) for frame, row in rows], ensure_ascii=False))
     else:
-        _show(device, rows)
+        _show(device, [row for _, row in rows])
 
 
-async def _read(site: Site, device: str, wanted: set[str]) -> list[Frame]:
-    config = next((each for each in site.devices if each.name == device), None)
-    if config is None:
-        known = ", ".join(each.name for each in site.devices)
-        raise ConfigError(f"no device {device!r}", hint=f"the file has: {known}")
+async def _read(site: Site, config: DriverConfig, wanted: Sequence[str]) -> list[Frame]:
     (driver,) = build_drivers(site, [config])
     assert isinstance(driver, Poller)
-    schemas = [schema for schema in driver.schemas if not wanted or wanted & {tag.name for tag in schema.tags}]
-    if unknown := wanted - {tag.name for schema in schemas for tag in schema.tags}:
-        raise ConfigError(f"{device} has no tag {', '.join(sorted(unknown))}", hint="`floorgate check` lists them")
+    known = {tag.name: schema for schema in driver.schemas for tag in schema.tags}
+    for name in wanted:
+        if name not in known:
+            raise ConfigError(f"device {config.name!r} has no tag {name!r}", hint=_near(name, known))
+    schemas = dict.fromkeys(known[name] for name in wanted or known)
     try:
         await driver.open()
         return [await _scan(driver, schema) for schema in schemas]
@@ -57,29 +58,41 @@ async def _scan(driver: Poller, schema: Schema) -> Frame:
     return frame
 
 
-def _rows(frame: Frame, wanted: Sequence[str]) -> list[dict[str, object]]:
+def _named(devices: Iterable[DriverConfig], name: str) -> DriverConfig:
+    known = {device.name: device for device in devices}
+    if name not in known:
+        raise ConfigError(f"no device {name!r} is enabled in the file", hint=_near(name, known))
+    return known[name]
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    names = list(known)
+    close = difflib.get_close_matches(name, names, 1)
+    return f"did you mean {close[0]!r}?" if close else f"it has: {', '.join(names[:20])}"
+
+
+def _record(frame: Frame, tag: Tag, value: Value, quality: int) -> dict[str, object]:
     moment = datetime.fromtimestamp(frame.ts / 1e9, UTC).isoformat(timespec="milliseconds")
-    return [
-        {"tag": tag.name, "value": value, "unit": tag.unit, "quality": quality_name(quality), "time": moment}
-        for tag, value, quality in frame.rows()
-        if not wanted or tag.name in wanted
-    ]
+    return {"tag": tag.name, "value": value, "unit": tag.unit, "quality": quality_name(quality), "time": moment}
 
 
-def _show(device: str, rows: Sequence[dict[str, object]]) -> None:
+def _show(device: str, rows: Sequence[tuple[Tag, Value, int]]) -> None:
     from rich.console import Console  # noqa: PLC0415  # loads only when a table is shown
     from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
     table = Table(title=device, title_justify="left")
-    for column, justify in (
-        ("tag", "left"),
-        ("value", "right"),
-        ("unit", "left"),
-        ("quality", "left"),
-        ("time", "left"),
-    ):
-        table.add_column(column, justify="right" if justify == "right" else "left")
-    for row in rows:
-        colour = "" if row["quality"] == "good" else "[red]"
-        table.add_row(*(f"{colour}{'' if cell is None else cell}" for cell in row.values()))
+    table.add_column("tag", overflow="fold")
+    table.add_column("value", justify="right", overflow="fold")
+    table.add_column("unit")
+    table.add_column("quality", no_wrap=True)
+    for tag, value, quality in rows:
+        cells = (tag.name, _text(tag, value), tag.unit, quality_name(quality))
+        table.add_row(*map(Text, cells), style="red" if quality else "")
     Console().print(table)
+
+
+def _text(tag: Tag, value: Value) -> str:
+    if isinstance(value, float):
+        return f"{value:.{DIGITS.get(tag.dtype, 15)}g}"
+    return "" if value is None else str(value)

@@ -47,7 +47,9 @@ def _is_free(port: int) -> bool:
 
 
 def end_with_parent(parent: int) -> None:
-    """In a child: be killed when the process `parent` ends, however it ends."""
+    """In a child: be killed when the process `parent` ends, however it ends (Linux)."""
+    if sys.platform != "linux":
+        return
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit(f"the demo ({parent}) is gone")

@@ -6,6 +6,8 @@ import struct
 from types import TracebackType
 from typing import Self
 
+from agent.model.errors import AgentError
+
 HOST = "127.0.0.1"
 _NO_LINGER = struct.pack("ii", 1, 0)  # closing sends a reset and forgets what was not sent
 _DEADLINE = 2.0  # seconds for a relay to notice that it was cut
@@ -35,8 +37,11 @@ class Uplink:
         await self.cut()
 
     async def restore(self) -> None:
-        """Accept connections, again. Raises OSError when the port is taken."""
-        self._server = await asyncio.start_server(self._relay, HOST, self._port)
+        """Accept connections, again. Raises AgentError when another program has taken the port."""
+        try:
+            self._server = await asyncio.start_server(self._relay, HOST, self._port)
+        except OSError as error:
+            raise AgentError(f"the uplink: {error}", hint="run the demo again: it takes other ports") from error
 
     async def cut(self) -> None:
         """Refuse new connections and reset those that there are."""

@@ -7,6 +7,7 @@ import pytest
 
 from agent.demo.children import free_ports
 from agent.demo.uplink import HOST, Uplink
+from agent.model.errors import AgentError
 
 
 @pytest.fixture
@@ -64,6 +65,11 @@ async def test_it_carries_again_after_the_cut(echo: int) -> None:
         await uplink.cut()
         await uplink.restore()
         assert await said_back(port, b"again") == b"again"
+
+
+async def test_a_port_that_another_program_has_is_named(echo: int) -> None:
+    with pytest.raises(AgentError, match=f"{echo}.*run the demo again"):
+        await Uplink(echo, echo).restore()
 
 
 async def test_a_platform_that_is_not_there_is_an_end_not_an_error() -> None:
