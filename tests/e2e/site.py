@@ -40,6 +40,11 @@ class Agent:
                 env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
             )
 
+    def ready(self) -> None:
+        """Wait until this run of the agent has started all of its parts."""
+        path = self.data / "agent.json"
+        until(lambda: path.exists() and json.loads(path.read_text())["pid"] == self.pid, "the agent's start", 30)
+
     def kill(self) -> None:
         """As a power cut would: no chance to say goodbye."""
         assert self._process

@@ -16,7 +16,7 @@ TAGS, SCANS = 50, 3000
 
 
 def rows() -> Iterator[Row]:
-    for name, loop, bar in (("uvloop", uvloop.new_event_loop, 75), ("asyncio", asyncio.new_event_loop, 150)):
+    for name, loop, bar in (("uvloop", uvloop.new_event_loop, 75), ("asyncio", asyncio.new_event_loop, 100)):
         yield at_most(f"a read of 100 registers, decoded, on {name}: CPU", _cost(loop), bar, "µs")
 
 

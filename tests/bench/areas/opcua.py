@@ -27,8 +27,8 @@ def rows() -> Iterator[Row]:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 cost, rate = runner.run(_follow(_driver(port, "subscribe")))
                 yield shown("changes received", rate, "changes/s")
-                yield at_most("a change of a subscribed tag: CPU", cost, 40, "µs")
-                yield at_most("a value of a polled tag: CPU", runner.run(_poll(_driver(port, "poll"))), 25, "µs")
+                yield at_most("a change of a subscribed tag: CPU", cost, 30, "µs")
+                yield at_most("a value of a polled tag: CPU", runner.run(_poll(_driver(port, "poll"))), 35, "µs")
 
 
 def _driver(port: int, mode: str) -> Driver:
