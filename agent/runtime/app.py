@@ -31,6 +31,7 @@ MAX_SIZE = 1 << 30  # bytes: the store's size where the file does not say, or a 
 CLOSE = 5.0  # seconds for devices to be let go
 DRAIN = 10.0  # seconds for the last frames to reach the disk
 GRACE = 5.0  # seconds for the pumps to send what they can
+DISK_CAP = 5.0  # seconds: a disk that failed is tried again at least about this often
 SINK_CAP = 5.0  # seconds: a sink is tried again at least about this often
 
 Work = Callable[[], Coroutine[Any, Any, None]]
@@ -73,7 +74,8 @@ class App:
     def __init__(self, site: Site, data: Path, owner: Writer, clock: Clock) -> None:
         self._site, self._data, self._clock = site, data, clock
         self._health, self._inlet, self._stopping = Health(), Inlet(), asyncio.Event()
-        self._storage = Storage(owner, self._inlet, self._health.part("store", STORE), site.buffer.commit)
+        self._commits = self._health.part("store", STORE), Backoff(DISK_CAP)
+        self._storage = Storage(owner, self._inlet, self._commits[0], site.buffer.commit, self._commits[1])
         self._pumps: list[Pump] = []
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -84,7 +86,7 @@ class App:
                 return [group.create_task(work(), name=name) for name, work in works]
 
             house = start(self._house())
-            writer = start(iter([("writer", self._storage.run)]))
+            writer = start(iter([("writer", self._kept(self._storage.run, *self._commits))]))
             pumps = start(self._pump_works())
             field = start(self._field_works(drivers))
             await stop.wait()
@@ -99,7 +101,7 @@ class App:
             await _finish(house, CLOSE, cancel=True)
 
     def _house(self) -> Iterator[tuple[str, Work]]:
-        yield "tend", self._storage.tend
+        yield "tend", self._kept(self._storage.tend, self._health.part("store", "housekeeping"), Backoff(DISK_CAP))
         listen = self._site.status.listen
         status = partial(serve, listen, self._data, self._health, self._storage.ledger)
         yield "status", self._kept(status, self._health.part("status", listen), Backoff(DEVICE_CAP))
@@ -124,8 +126,8 @@ class App:
             elif isinstance(driver, Poller):
                 lines.setdefault(driver.endpoint, []).append(driver)
         for place, (endpoint, members) in enumerate(lines.items()):
-            line = Line(members, steps, self._inlet, self._health, self._clock, place=place, of=len(lines))
             part = self._health.part("line", endpoint)
+            line = Line(members, part, steps, self._inlet, self._health, self._clock, place=place, of=len(lines))
             yield f"line:{endpoint}", self._kept(line.run, part, Backoff(DEVICE_CAP))
 
     def _kept(self, work: Work, part: Part, backoff: Backoff) -> Work:

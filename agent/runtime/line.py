@@ -56,6 +56,7 @@ class Line:
     def __init__(
         self,
         drivers: Sequence[Poller],
+        part: Part,
         steps: Mapping[Schema, Step],
         inlet: Inlet,
         health: Health,
@@ -65,7 +66,7 @@ class Line:
         of: int = 1,
         backoff: Callable[[], Backoff] = lambda: Backoff(CAP),
     ) -> None:
-        self._steps, self._inlet, self._clock = steps, inlet, clock
+        self._part, self._steps, self._inlet, self._clock = part, steps, inlet, clock
         self._seats: dict[object, Seat] = {}
         self._turns: list[Turn] = []
         for driver in drivers:
@@ -82,6 +83,7 @@ class Line:
         for turn in self._turns:
             turn.due = mono + until_next(wall, turn.interval, turn.shift)
         heapify(self._turns)
+        self._part.up()
         try:
             while self._turns:
                 await self._next()

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import ParamSpec, TypeVar
 
 from agent.health import Part
-from agent.model.errors import StoreError
+from agent.model.frame import Frame
 from agent.runtime.inlet import Inlet
 from agent.runtime.supervise import Backoff
 from buffer.ledger import Account
@@ -15,7 +15,6 @@ from buffer.writer import Writer
 P = ParamSpec("P")
 R = TypeVar("R")
 TEND = 1.0  # seconds between two rounds of purging and checkpointing
-CAP = 5.0  # seconds: a disk that failed is tried again this often at least
 
 
 def account_row(account: Account) -> dict[str, object]:
@@ -26,16 +25,17 @@ def account_row(account: Account) -> dict[str, object]:
 class Storage:
     """Commits in groups and tells the pumps; nothing else in the agent touches the store."""
 
-    def __init__(self, owner: Writer, inlet: Inlet, part: Part, commit: float) -> None:
-        self._owner, self._inlet, self._part, self._commit = owner, inlet, part, commit
+    def __init__(self, owner: Writer, inlet: Inlet, part: Part, commit: float, backoff: Backoff) -> None:
+        self._owner, self._inlet, self._part, self._commit, self._backoff = owner, inlet, part, commit, backoff
+        self._frames: list[Frame] = []  # what is being committed; kept when that fails
         self.store = owner.store
-        self._pumps: list[asyncio.Event] = []
+        self._bells: list[asyncio.Event] = []
 
     def bell(self) -> asyncio.Event:
         """An event that is set after each commit; its owner clears it."""
         event = asyncio.Event()
         event.set()
-        self._pumps.append(event)
+        self._bells.append(event)
         return event
 
     async def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -47,28 +47,22 @@ class Storage:
         return [account_row(account) for account in await self.call(self.store.ledger)]
 
     async def run(self) -> None:
-        """Commit what comes until the inlet is closed and drained; after a failure the same frames are tried again."""
-        backoff = Backoff(CAP)
-        while frames := await self._inlet.take(self._commit):
-            while True:
-                try:
-                    await self.call(self.store.append, frames)
-                except StoreError as error:
-                    self._part.down(error)
-                    await asyncio.sleep(backoff.failed())
-                else:
-                    break
-            backoff.succeeded()
+        """Commit what comes until the inlet is closed and drained. Raises StoreError; called again, it goes on."""
+        while self._frames or (await self._fill()):
+            await self.call(self.store.append, self._frames)
+            self._part.frames += len(self._frames)
+            self._frames = []
+            self._backoff.succeeded()
             self._part.up()
-            self._part.frames += len(frames)
-            for bell in self._pumps:
+            for bell in self._bells:
                 bell.set()
 
     async def tend(self) -> None:
-        """Keep house every second, for ever."""
+        """Keep house every second, for ever. Raises StoreError; called again, it goes on."""
         while True:
             await asyncio.sleep(TEND)
-            try:
-                await self.call(self.store.tend)
-            except StoreError as error:
-                self._part.down(error)
+            await self.call(self.store.tend)
+
+    async def _fill(self) -> bool:
+        self._frames = await self._inlet.take(self._commit)
+        return bool(self._frames)

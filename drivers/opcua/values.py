@@ -23,8 +23,9 @@ def converter(dtype: DType) -> Convert:
     low, high = (0, (1 << bits) - 1) if dtype.startswith("u") else (-(1 << bits - 1), (1 << bits - 1) - 1)
 
     def whole(value: object) -> Value:
-        fits = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-        return int(value) if fits else None  # type: ignore[call-overload,no-any-return]  # an int, when it fits
+        if not isinstance(value, int) or isinstance(value, bool):
+            return None
+        return int(value) if low <= value <= high else None
 
     return whole
 

@@ -54,7 +54,8 @@ class Mosquitto:
         self._users = users
         self._process: subprocess.Popen[bytes] | None = None
         lines = [f"persistence {'true' if persistence else 'false'}", f"persistence_location {self.folder}/"]
-        lines += ["autosave_on_changes true", "autosave_interval 1"] if persistence else []
+        lines += ["max_queued_messages 0"]  # by default it drops what a subscriber has not fetched, beyond 1000
+        lines += ["autosave_interval 1"] if persistence else []
         lines += ["user root"] if os.geteuid() == 0 else []
         lines += [f"max_inflight_messages {receive_maximum}"] if receive_maximum is not None else []
         lines += [f"max_packet_size {max_packet}"] if max_packet else []

@@ -28,8 +28,8 @@ async def test_a_scan_of_more_nodes_than_a_read_may_have(press: OpcuaServer, con
 
 
 async def test_a_subscription_of_more_nodes_than_a_call_may_have(press: OpcuaServer, connect: Connect) -> None:
-    """Every tag's values come one after the other, none is left out."""
-    driver = await connect(press.endpoint, TAGS)
+    """Every tag's values come one after the other, none is left out: with an interval of 0 each change is a sample."""
+    driver = await connect(press.endpoint, TAGS, sampling_interval="0ms")
     assert driver._session.monitor_limit == 10
     told: dict[str, list[float]] = {name: [] for name in TAGS}
     async with asyncio.timeout(15):

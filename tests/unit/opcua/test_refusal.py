@@ -80,5 +80,5 @@ def test_a_server_that_does_not_tell_its_namespaces_has_none() -> None:
     ["ns=2;g=09087e75-8e5e-499b-954f-f2a9603db28a", "ns=2;b=AQID", "i=2258", "ns=2;s=a;b=c"],
 )
 def test_every_kind_of_node_id_is_one_of_asyncua_s(text: str) -> None:
-    found = learnt([], 0, 0).resolve(parse(text))
+    found = learnt(["http://opcfoundation.org/UA/"], 0, 0).resolve(parse(text))
     assert found == ua.NodeId.from_string(text)

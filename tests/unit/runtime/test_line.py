@@ -51,8 +51,9 @@ class Bench:
 
     def __init__(self, *devices: Device, backoff: Callable[[], Backoff] = lambda: Backoff(60)) -> None:
         self.inlet, self.health = Inlet(limit=1 << 30), Health()
+        part = self.health.part("line", "tcp://line")
         steps = {schema: compile_step(schema) for device in devices for schema in device.schemas}
-        self.line = Line(devices, steps, self.inlet, self.health, Clock(), backoff=backoff)
+        self.line = Line(devices, part, steps, self.inlet, self.health, Clock(), backoff=backoff)
         self.frames: dict[str, list[Frame]] = {device.device: [] for device in devices}
 
     async def run(self, seconds: float) -> None:

@@ -55,7 +55,7 @@ class Rig:
     def __init__(self, folder: Path) -> None:
         self.writer = Writer(lambda: Store.open(folder / "store.db", boot="b", keep=3600, max_size=1 << 28, reserve=0))
         self.inlet, self.part, self.stopping = Inlet(), Part("sink", "platform"), asyncio.Event()
-        self.storage = Storage(self.writer, self.inlet, Part("store", "store.db"), 0.01)
+        self.storage = Storage(self.writer, self.inlet, Part("store", "store.db"), 0.01, Backoff(1))
         self.tasks: list[asyncio.Task[object]] = []
 
     async def start(self, target: Target, before: int = 0) -> None:

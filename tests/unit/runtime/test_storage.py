@@ -1,0 +1,73 @@
+"""The writer commits in groups, and a disk that fails costs time but no frame."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from agent.health import Part
+from agent.model.errors import StoreError
+from agent.model.frame import Frame
+from agent.model.tag import Schema, Tag
+from agent.runtime.inlet import Inlet
+from agent.runtime.storage import Storage
+from agent.runtime.supervise import Backoff, keep
+from buffer.store import Store
+from buffer.writer import Writer
+
+SCHEMA = Schema("meter", "1s", (Tag("a", "int32"),))
+
+
+class Moody(Store):
+    """A store whose disk fails for the next `failures` commits."""
+
+    failures = 0
+    commits = 0
+
+    def append(self, frames: Sequence[Frame]) -> tuple[int, int]:
+        if self.failures:
+            self.failures -= 1
+            raise StoreError("disk full")
+        self.commits += 1
+        return super().append(frames)
+
+
+def opened(folder: Path) -> Writer:
+    return Writer(lambda: Moody.open(folder / "store.db", boot="b", keep=3600, max_size=1 << 28, reserve=0))
+
+
+async def run(writer: Writer, count: int, failures: int = 0) -> tuple[Moody, Part]:
+    store = writer.store
+    assert isinstance(store, Moody)
+    store.failures = failures
+    inlet, part, backoff = Inlet(), Part("store", "store.db"), Backoff(0.01)
+    storage = Storage(writer, inlet, part, 0.02, backoff)
+    await storage.call(store.attach, ["platform"])
+    bell = storage.bell()
+    bell.clear()
+    task = asyncio.create_task(keep(storage.run, part, backoff, asyncio.Event()))
+    for number in range(count):
+        await inlet.put(Frame(SCHEMA, number, (number,), bytes(1)))
+        await asyncio.sleep(0.001)
+    inlet.close()
+    async with asyncio.timeout(5):
+        await task
+        await bell.wait()
+    return store, part
+
+
+async def test_frames_are_committed_in_groups_and_the_pumps_are_told(tmp_path: Path) -> None:
+    writer = opened(tmp_path)
+    store, part = await run(writer, 100)
+    assert await asyncio.wrap_future(writer.call(store.owed, "platform")) == 100
+    assert 2 <= store.commits <= 20
+    assert (part.state, part.frames) == ("up", 100)
+    writer.close()
+
+
+async def test_a_disk_that_fails_is_tried_again_with_the_same_frames(tmp_path: Path) -> None:
+    writer = opened(tmp_path)
+    store, part = await run(writer, 50, failures=3)
+    entries = await asyncio.wrap_future(writer.call(store.read, "platform", 100))
+    assert [entry.frame.values[0] for entry in entries] == list(range(50))
+    assert part.failures == 3
+    writer.close()
