@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -53,25 +53,24 @@ def mapped(path: Path) -> Iterator[None]:
 
 def connect(path: Path) -> sqlite3.Connection:
     """The one connection that writes. Raises StoreError; a file that is not ours to change stays as it is."""
-    with mapped(path):
+    with mapped(path), ExitStack() as undo:
         _create(path)
         _inspect(path)
         connection = sqlite3.connect(path, timeout=_LOCK_TIMEOUT, isolation_level=None)
-        try:
-            connection.execute("PRAGMA locking_mode=EXCLUSIVE").fetchall()
-            version = _recognise(path, connection)
-            path.chmod(0o600)
-            for setting in _SETTINGS:
-                connection.execute(f"PRAGMA {setting}").fetchall()
-            if version < VERSION:
-                _migrate(connection)
-        except BaseException:
-            connection.close()
-            raise
+        undo.callback(connection.close)
+        connection.execute("PRAGMA locking_mode=EXCLUSIVE").fetchall()
+        version = _recognise(path, connection)
+        path.chmod(0o600)
+        for setting in _SETTINGS:
+            connection.execute(f"PRAGMA {setting}").fetchall()
+        if version < VERSION:
+            _migrate(connection)
+        undo.pop_all()
     return connection
 
 
-def connect_at_rest(path: Path) -> sqlite3.Connection:
+@contextmanager
+def at_rest(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection that only reads a file which no agent has open. Raises StoreError.
 
     After a clean stop nothing is touched; after a crash the -wal file is read too, and SQLite leaves a -shm file.
@@ -81,16 +80,11 @@ def connect_at_rest(path: Path) -> sqlite3.Connection:
     with mapped(path):
         _inspect(path)
         mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
-        connection = sqlite3.connect(f"file:{quote(str(path))}?{mode}", uri=True, timeout=_LOCK_TIMEOUT)
-        try:
-            version = _recognise(path, connection)
-        except BaseException:
-            connection.close()
-            raise
-    if version == 0:
-        connection.close()
-        raise StoreError(f"store {path} is empty", hint="has the agent run yet?")
-    return connection
+        address = f"file:{quote(str(path))}?{mode}"
+        with closing(sqlite3.connect(address, uri=True, timeout=_LOCK_TIMEOUT)) as connection:
+            if _recognise(path, connection) == 0:
+                raise StoreError(f"store {path} is empty", hint="has the agent run yet?")
+            yield connection
 
 
 def _create(path: Path) -> None:
@@ -107,11 +101,8 @@ def _inspect(path: Path) -> None:
 
     SQLite does the looking, because closing a descriptor of our own would drop the locks that this process holds.
     """
-    glance = sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)
-    try:
+    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)) as glance:
         (version,) = glance.execute("PRAGMA user_version").fetchone()
-    finally:
-        glance.close()
     _refuse_newer(path, version)
 
 

@@ -10,7 +10,7 @@ but it is never counted twice.
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from agent.model.clock import Clock
@@ -98,8 +98,9 @@ class Log:
         """All or nothing, with the state that waits in RAM and, when settling, the books. Raises sqlite3.Error."""
         if self.unsaved >= CHECKPOINT_BYTES:
             self.checkpoint()
-        self.connection.execute("BEGIN IMMEDIATE")
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.connection.rollback)
+            self.connection.execute("BEGIN IMMEDIATE")
             yield
             self.schemas.write(self.connection)
             state = [(key, self.state[key]) for key in self._changed]
@@ -107,10 +108,7 @@ class Log:
             if settle:
                 self._settle()
             self.connection.execute("COMMIT")
-        except BaseException:
-            if self.connection.in_transaction:
-                self.connection.execute("ROLLBACK")
-            raise
+            undo.pop_all()
         self._written(settled=settle)
 
     def checkpoint(self) -> None:
@@ -178,14 +176,12 @@ class Log:
 
     def delete(self, gone: Sequence[Range]) -> None:
         """One transaction that takes frames out of the file; no sink may be owed them."""
-        before = self.present
-        self.present = before.minus([Ranges(gone)])
-        try:
+        with ExitStack() as undo:
+            undo.callback(setattr, self, "present", self.present)
+            self.present = self.present.minus([Ranges(gone)])
             with self.transaction():
                 self.connection.executemany("DELETE FROM frame WHERE seq BETWEEN ? AND ?", gone)
-        except BaseException:
-            self.present = before
-            raise
+            undo.pop_all()
         self.tally.forget(self.present.first or self.next)
 
     def accounts(self) -> list[Account]:

@@ -7,6 +7,7 @@ StoreError if the file cannot be read or written.
 import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from agent.model.clock import SYSTEM, Clock
 from agent.model.errors import StoreError
 from agent.model.frame import Entry, Frame
 from buffer.codec import UNWRITABLE, checksum, cleaned, encode
-from buffer.database import code, connect, connect_at_rest, mapped
+from buffer.database import at_rest, code, connect, mapped
 from buffer.ledger import Account, Part
 from buffer.log import Debtor, Log
 from buffer.ranges import Range
@@ -76,14 +77,13 @@ class Store:
         """
         path = Path(path)
         connection = connect(path)
-        try:
-            with mapped(path):
-                log = Log(connection, clock)
-                log.begin(boot)
-                return cls(path, log, Limits(round(keep * 1e9), max_size, reserve))
-        except BaseException:
-            connection.close()
-            raise
+        with mapped(path), ExitStack() as undo:
+            undo.callback(connection.close)
+            log = Log(connection, clock)
+            log.begin(boot)
+            store = cls(path, log, Limits(round(keep * 1e9), max_size, reserve))
+            undo.pop_all()
+        return store
 
     def attach(self, sinks: Sequence[str]) -> None:
         """From now on frames are owed to these sinks; one that is known but not named keeps what it is owed."""
@@ -203,13 +203,12 @@ class Store:
         samples: defaultdict[str, int] = defaultdict(int)
         for frame in frames:
             samples[frame.schema.device] += len(frame.values)
-        log.admit(first, last, samples)
-        try:
+        with ExitStack() as undo:
+            undo.callback(log.withdraw, first, last, samples)
+            log.admit(first, last, samples)
             with log.transaction(settle=log.due):
                 log.connection.executemany(_INSERT, rows)
-        except BaseException:
-            log.withdraw(first, last, samples)
-            raise
+            undo.pop_all()
         log.unsaved += sum(len(row[-1]) for row in rows)
         self._idle = False
         self._remember(first, frames)
@@ -246,12 +245,8 @@ class Store:
 def peek_ledger(path: Path | str) -> list[Account]:
     """The ledger of a file that no agent has open; nothing is written. Raises StoreError."""
     path = Path(path)
-    connection = connect_at_rest(path)
-    try:
-        with mapped(path):
-            return Log(connection, SYSTEM).accounts()
-    finally:
-        connection.close()
+    with at_rest(path) as connection:
+        return Log(connection, SYSTEM).accounts()
 
 
 def _parts(entries: Sequence[Entry]) -> dict[int, Part]:

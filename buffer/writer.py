@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import ParamSpec, TypeVar
 
 from buffer.store import Store
@@ -22,11 +23,10 @@ class Writer:
 
     def __init__(self, open_store: Callable[[], Store]) -> None:
         self._thread = ThreadPoolExecutor(1, "store")
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._thread.shutdown)
             self.store = self._thread.submit(open_store).result()
-        except BaseException:
-            self._thread.shutdown()
-            raise
+            undo.pop_all()
 
     def call(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run `fn` in the owner thread. Raises RuntimeError after `close()`."""

@@ -6,10 +6,10 @@ from collections import deque
 from agent.health import Part
 from agent.model.frame import Frame
 
-SAMPLE = 9  # bytes on disk that a sample is taken to need
+SAMPLE = 5  # bytes on disk that a sample is taken to need: a float32 does, other types take up to twice as much
 FRAME = 40  # bytes on disk that a frame needs besides
 SOON = 64 << 10  # bytes that are worth a commit of their own
-LIMIT = 4 << 20  # bytes that may wait
+LIMIT = 2 << 20  # bytes that may wait
 
 
 class Inlet:

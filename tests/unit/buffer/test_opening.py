@@ -1,6 +1,5 @@
 """One process has the file, strangers' files are left alone, and whoever is turned away is told why."""
 
-import os
 import sqlite3
 import subprocess
 import sys
@@ -64,7 +63,7 @@ def test_a_file_of_a_newer_program_is_refused_and_not_touched(place: Path) -> No
     with pytest.raises(StoreError, match="newer program"):
         peek_ledger(place)
     assert place.read_bytes() == before
-    assert os.listdir(place.parent) == ["store.db"]
+    assert list(place.parent.iterdir()) == [place]
 
 
 def test_a_newer_version_that_is_only_in_the_wal_is_refused_too(place: Path) -> None:
@@ -118,7 +117,8 @@ def test_a_start_that_was_cut_short_is_taken_up(place: Path) -> None:
 def test_a_known_file_opens_without_the_migration_library(place: Path) -> None:
     """It costs 10 MB and 160 ms, and is needed once per version."""
     open_store(place).close()
-    code = "import sys; from buffer.store import Store; " + (
+    code = (
+        "import sys; from buffer.store import Store;"
         "Store.open(sys.argv[1], boot='b', keep=1, max_size=1, reserve=0).close(); print('sqlite_utils' in sys.modules)"
     )
     out = subprocess.run([sys.executable, "-c", code, place], capture_output=True, text=True, check=True, timeout=30)

@@ -24,7 +24,7 @@ async def test_frames_wait_for_the_commit_interval_and_come_together() -> None:
 
 
 async def test_plenty_of_bytes_do_not_wait() -> None:
-    inlet = Inlet(soon=500)
+    inlet = Inlet(soon=450)
     for ts in range(5):
         assert inlet.offer(frame(ts))
     async with asyncio.timeout(1):
@@ -32,7 +32,7 @@ async def test_plenty_of_bytes_do_not_wait() -> None:
 
 
 async def test_a_poller_waits_for_room_and_then_goes_on() -> None:
-    inlet = Inlet(limit=200, soon=200)
+    inlet = Inlet(limit=180, soon=180)
     assert inlet.offer(frame(1)) and inlet.offer(frame(2))
     assert not inlet.offer(frame(3))
     putting = asyncio.create_task(inlet.put(frame(3)))
@@ -44,7 +44,7 @@ async def test_a_poller_waits_for_room_and_then_goes_on() -> None:
 
 
 async def test_a_subscription_gives_up_its_oldest_frame_and_it_is_counted() -> None:
-    inlet, part = Inlet(limit=200, soon=200), Part("device", "press")
+    inlet, part = Inlet(limit=180, soon=180), Part("device", "press")
     for ts in range(5):
         inlet.push(frame(ts), part)
     assert part.dropped == 3

@@ -140,7 +140,7 @@ async def test_scans_that_take_longer_than_the_interval_are_counted_as_late_and_
 async def test_a_full_inlet_makes_the_line_wait_instead_of_losing_frames() -> None:
     device = Device("meter")
     bench = Bench(device)
-    bench.inlet._limit = 200
+    bench.inlet._limit = 100
     await bench.run(0.3)
     assert device.scans <= 6
     assert bench.health.part("device", "meter").dropped == 0
