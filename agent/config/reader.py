@@ -78,6 +78,8 @@ class _Composer:
         if isinstance(self._next(), StreamEndEvent):
             self._stop(Mark(self._file, 1, 1), "the file is empty")
         root, _ = self._node(self._next(), 0)
+        if root is None:
+            self._stop(Mark(self._file, 1, 1), "the file is empty")
         self._next()
         after = self._next()
         if not isinstance(after, StreamEndEvent):

@@ -74,13 +74,13 @@ class References:
         try:
             content = read_bytes(self._folder / name, MAX_FILE).decode("utf-8-sig").strip()
         except UnicodeDecodeError:
-            self._report.add(mark, f"{name}: this is not UTF-8 text")
+            self._report.add(mark, f"file {name!r}: this is not UTF-8 text")
         except Unreadable as error:
-            self._report.add(mark, f"{name}: {error.args[0]}", error.hint)
+            self._report.add(mark, f"file {name!r}: {error.args[0]}", error.hint)
         else:
             if content:
                 return [content]
-            self._report.add(mark, f"{name}: the file is empty")
+            self._report.add(mark, f"file {name!r}: it is empty")
         return None
 
 

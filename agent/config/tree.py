@@ -44,8 +44,8 @@ class Sequence(list[Any]):
 
 
 def merge(base: Mapping, over: Mapping, *, origin: str = "", skip: frozenset[str] = frozenset()) -> Mapping:
-    """The keys of `base`, overridden by those of `over` (without `skip`), each with its own place; the whole stands
-    where `over` stands, or `base` when `over` only adds to an empty one. `origin` names where `base` came from."""
+    """The keys of `base`, overridden by those of `over`, without `skip`; each keeps its place, and the whole stands
+    where `over` stands. `origin` names where `base` came from."""
     merged = Mapping(over.mark)
     for part, name in ((base, origin), (over, "")):
         for key, value in part.items():

@@ -124,7 +124,7 @@ class App:
                 session = Subscription(driver, steps, self._inlet, part, self._clock, backoff)
                 yield f"sub:{driver.device}", self._kept(session.run, part, backoff)
             elif isinstance(driver, Poller):
-                lines.setdefault(driver.endpoint, []).append(driver)
+                lines.setdefault(canonical(driver.endpoint), []).append(driver)
         for place, (endpoint, members) in enumerate(lines.items()):
             part = self._health.part("line", endpoint)
             line = Line(members, part, steps, self._inlet, self._health, self._clock, place=place, of=len(lines))

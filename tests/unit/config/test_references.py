@@ -76,7 +76,7 @@ def test_a_file_that_cannot_be_taken_is_a_problem(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for name, message in {
         "missing": "there is no such file",
-        "empty": "the file is empty",
+        "empty": "it is empty",
         "binary": "this is not UTF-8 text",
         "large": "larger than 64 KB (split it)",
         "pipe": "this is not a file",
@@ -84,7 +84,7 @@ def test_a_file_that_cannot_be_taken_is_a_problem(tmp_path: Path) -> None:
         "a\0b": "there is no such file",
         "n" * 300: "cannot be read: File name too long",
     }.items():
-        assert expand(f"file:{name}", {}, tmp_path)[1] == [f"f:1:1: {name}: {message}"]
+        assert expand(f"file:{name}", {}, tmp_path)[1] == [f"f:1:1: file {name!r}: {message}"]
 
 
 def test_references_cannot_grow_without_bound(tmp_path: Path) -> None:

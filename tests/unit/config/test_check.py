@@ -1,0 +1,105 @@
+"""`floorgate check` says every problem, or what the file holds."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from agent.cli import main
+from agent.config import configs_dir
+
+SITE = """\
+gateway: {id: gw-1}
+devices:
+  - {name: meter, driver: modbus, endpoint: tcp://plc, map: eastron-sdm630}
+  - {name: spare, driver: sim, tags: [{name: a}, {name: b, enabled: false}]}
+sinks: [{name: p, type: mqtt, url: mqtt://b, enabled: false}]
+"""
+
+
+@pytest.fixture
+def check(write: Any) -> Any:
+    """Runs the command on a site."""
+
+    def run(text: str, *options: str) -> Result:
+        return CliRunner().invoke(main, ["check", str(write("site.yaml", text)), *options])
+
+    return run
+
+
+def test_a_good_file_is_summed_up(check: Any, tmp_path: Path) -> None:
+    done = check(SITE)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        f"{tmp_path}/site.yaml: fine: 2 devices, 73 tags, 1 sink",
+        "  meter     72 tags  tcp://plc",
+        "  spare      1 tags  sim:",
+    ]
+
+
+def test_every_problem_goes_to_stderr(check: Any, tmp_path: Path) -> None:
+    done = check(SITE.replace("gw-1", "gw 1").replace("sim,", "sym,"))
+    assert (done.exit_code, done.stdout) == (78, "")
+    first, second, count = done.stderr.splitlines()
+    assert first.startswith(f"{tmp_path}/site.yaml:1:15: gateway: id: 'gw 1' is not a name")
+    assert second.startswith(
+        f"{tmp_path}/site.yaml:4:27: device 'spare': driver: 'sym' is not known (did you mean 'sim'?)"
+    )
+    assert count == "2 problems"
+
+
+def test_several_files_are_checked_whatever_the_first_says(check: Any, write: Any) -> None:
+    good, bad = write("good.yaml", SITE), write("bad.yaml", "a: [")
+    done = CliRunner().invoke(main, ["check", str(bad), str(good), str(bad.parent / "none.yaml")])
+    assert done.exit_code == 78
+    assert "good.yaml: fine" in done.stdout
+    assert [line.rpartition("/")[2][:8] for line in done.stderr.splitlines()] == ["bad.yaml", "none.yam", "2 proble"]
+
+
+def test_a_device_map_is_checked_as_one(write: Any) -> None:
+    path = configs_dir() / "devices" / "eastron-sdm630.yaml"
+    done = CliRunner().invoke(main, ["check", str(path)])
+    assert done.exit_code == 0
+    assert done.stdout == f"{path}: fine: Eastron SDM630-Modbus V2/V3, SDM630MCT, 72 tags for modbus\n"
+    wrong = write("wrong.yaml", path.read_text("utf-8").replace("address: 0x0000", "address: -1"))
+    assert "tag 'voltage_l1': address: -1 is less than 0" in CliRunner().invoke(main, ["check", str(wrong)]).stderr
+
+
+def test_json_for_a_good_file(check: Any, tmp_path: Path) -> None:
+    done = check(SITE, "--json")
+    assert done.exit_code == 0
+    assert json.loads(done.stdout) == {
+        "ok": True,
+        "problems": [],
+        "files": [
+            {
+                "file": f"{tmp_path}/site.yaml",
+                "gateway": "gw-1",
+                "devices": [
+                    {"name": "meter", "driver": "modbus", "endpoint": "tcp://plc", "tags": 72},
+                    {"name": "spare", "driver": "sim", "endpoint": "sim:", "tags": 1},
+                ],
+                "sinks": [{"name": "p", "type": "mqtt", "enabled": False}],
+            }
+        ],
+    }
+
+
+def test_json_for_a_wrong_file(check: Any, tmp_path: Path) -> None:
+    done = check(SITE.replace("url:", "uri:"), "--json")
+    assert done.exit_code == 78
+    found = json.loads(done.stdout)
+    assert found["ok"] is False
+    assert found["problems"][1] == {
+        "file": f"{tmp_path}/site.yaml",
+        "line": 5,
+        "column": 31,
+        "message": "sink 'p': unknown key 'uri'",
+        "hint": "did you mean 'url'?",
+    }
+
+
+def test_the_command_needs_a_file() -> None:
+    assert CliRunner().invoke(main, ["check"]).exit_code == 2
