@@ -38,7 +38,7 @@ class LineFile:
             _write_all(self._fd, lines)
             os.fsync(self._fd)
         except OSError:
-            os.ftruncate(self._fd, self._size)
+            self._undo()
             raise
         self._size += len(lines)
 
@@ -46,6 +46,14 @@ class LineFile:
         fd, self._fd = self._fd, None
         if fd is not None:
             os.close(fd)
+
+    def _undo(self) -> None:
+        """Take back what was written of a batch; where even that fails, the next `open()` mends the file."""
+        assert self._fd is not None
+        try:
+            os.ftruncate(self._fd, self._size)
+        except OSError:
+            self.close()
 
     def _rotate(self) -> None:
         """`name.1` becomes `name.2` and so on; what would be more than `keep` is overwritten."""

@@ -15,7 +15,8 @@ from agent.northbound.file.config import Config
 from agent.northbound.file.lines import LineFile
 
 _DEADLINE = 10.0  # seconds: a disk or a network share that takes longer counts as away
-_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP}
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+_MISPLACED = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOENT, errno.ENAMETOOLONG, errno.ELOOP}
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -75,4 +76,6 @@ class FileSink:
         text = f"file {self._path}: {error.strerror or error}"
         if error.errno in _FORBIDDEN:
             return Denied(text, hint="may this user write there?")
+        if error.errno in _MISPLACED:
+            return Denied(text, hint="does `path` name a file, in a folder that can be made?")
         return Unavailable(text, hint="make room, or lower `max_size` or `keep`" if error.errno in _FULL else "")

@@ -28,7 +28,7 @@ from agent.northbound.mqtt.publisher import Publisher
 
 
 class NotSpoken(Unavailable):
-    """The broker refused this protocol version (`certain`), or closed the connection instead of answering."""
+    """The broker refused this protocol version (`certain`), or hung up or fell silent instead of answering."""
 
     certain = False
 
@@ -111,11 +111,8 @@ class Connection(aiomqtt.Client):
             alive = self._paho.socket() is not None
         except MqttConnectError as error:
             raise _refusal(error, where) from None
-        except TimeoutError:
-            raise Unavailable(f"{where}: no answer within {self._target.timeout:g} s") from None
-        except aiomqtt.MqttError as error:
-            kind = NotSpoken if self._hung_up else Unavailable
-            raise kind(f"{where}: {error}", hint=_hint(str(error))) from None
+        except (TimeoutError, aiomqtt.MqttError) as error:
+            raise self._not_started(str(error)) from None
         finally:
             if not alive:
                 self.discard()
@@ -124,12 +121,22 @@ class Connection(aiomqtt.Client):
         self.publisher = self._new_publisher()
         self._disconnected.add_done_callback(self._reading_failed)
 
+    def _not_started(self, text: str) -> SinkError:
+        where = self._target.where
+        if self._hung_up:
+            return NotSpoken(f"{where}: {text}", hint=_hint(text))
+        if self._paho.socket() is not None:
+            return NotSpoken(f"{where}: no answer within {self._target.timeout:g} s")
+        if not text:
+            return Unavailable(f"{where}: no connection within {self._target.timeout:g} s")
+        return Unavailable(f"{where}: {text}", hint=_hint(text))
+
     async def finish(self, goodbye: Message, deadline: float) -> None:
         """Say goodbye within `deadline` seconds if the link still stands, and close. Can be called twice."""
         try:
             if self.publisher.failure is None and not self._discarded:
                 async with asyncio.timeout(deadline):
-                    await self.publisher.publish([goodbye])
+                    await self.publisher.publish_first(goodbye)
                     await self.__aexit__(None, None, None)
         except (TimeoutError, aiomqtt.MqttError):
             pass  # the broker has our will and publishes it when it notices

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from agent.northbound.api import Seconds, Secret, SinkConfig
 from agent.northbound.mqtt.topic import check
@@ -45,7 +45,11 @@ class Config(SinkConfig):
     username: str = Field("", max_length=65535, description="user name at the broker")
     password: Secret | None = Field(None, description="password: ${NAME} from the environment, or file:PATH")
     client_id: str = Field("", max_length=65535, description="client id; without one floorgate-GATEWAY")
-    protocol: Literal["auto", "5", "3.1.1"] = Field("auto", description="auto: MQTT 5, or 3.1.1 where 5 is not spoken")
+    protocol: Annotated[
+        Literal["auto", "5", "3.1.1"],
+        BeforeValidator(lambda version: "5" if version == 5 else version),  # YAML reads a bare 5 as a number
+        WithJsonSchema({"enum": ["auto", 5, "5", "3.1.1"]}),
+    ] = Field("auto", description="auto: MQTT 5, or 3.1.1 where 5 is not spoken")
     keepalive: Annotated[Seconds, Field(ge=1, le=65535)] = Field(30.0, description="silence after which a ping is sent")
     timeout: Annotated[Seconds, Field(ge=0.1, le=300)] = Field(10.0, description="how long the broker may not answer")
     topic: Annotated[str, AfterValidator(check)] = Field(

@@ -44,6 +44,10 @@ class Outbox:
     def add(self, sending: Sending, messages: Sequence[Message]) -> None:
         self._waiting.extend((sending, index, message) for index, message in enumerate(messages))
 
+    def add_first(self, sending: Sending, message: Message) -> None:
+        """Before everything that waits."""
+        self._waiting.appendleft((sending, 0, message))
+
     def forget(self, sending: Sending) -> None:
         """Messages that wait will not be sent; those under way keep their place until the broker has spoken."""
         self._waiting = deque(item for item in self._waiting if item[0] is not sending)

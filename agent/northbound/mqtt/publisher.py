@@ -39,16 +39,26 @@ class Publisher:
             return [UNCONFIRMED] * len(messages), self.failure
         done = self._loop.create_future()
         sending = Sending(len(messages), lambda: _finish(done))
-        self._sends.add(done)
         self.outbox.add(sending, messages)
-        self._hand_over()
+        await self._confirmed(sending, done)
+        return sending.codes, self.failure if sending.left else None
+
+    async def publish_first(self, message: Message) -> None:
+        """Before everything that waits; what the broker thinks of it does not matter any more."""
+        done = self._loop.create_future()
+        sending = Sending(1, lambda: _finish(done))
+        self.outbox.add_first(sending, message)
+        await self._confirmed(sending, done)
+
+    async def _confirmed(self, sending: Sending, done: asyncio.Future[None]) -> None:
+        self._sends.add(done)
         try:
+            self._hand_over()
             await done
         finally:
             self._sends.discard(done)
             if sending.left:
                 self.outbox.forget(sending)
-        return sending.codes, self.failure if sending.left else None
 
     def acknowledged(self, mid: int, code: int) -> bool:
         """A PUBACK came. What it makes room for is handed over once for all PUBACKs of this turn of the loop."""

@@ -72,6 +72,7 @@ class MqttSink:
         fitting = [index for index in range(len(batch)) if index not in errors] if errors else range(len(batch))
         results, failure = await connection.publisher.publish([messages[index] for index in fitting])
         if failure is None and not errors and codes.CONFIRMED.issuperset(results):
+            self._dialler.succeeded()
             return
         self._too_large = connection.too_large or self._too_large
         done = []
@@ -86,6 +87,8 @@ class MqttSink:
     async def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
+            if connection.publisher.failure is not None and len(connection.publisher.outbox):
+                self._dialler.failed()
             await connection.finish(self._status(connection, "offline", reason="stopped"), self._goodbye)
 
     async def _greet(self, connection: Connection) -> None:

@@ -7,6 +7,7 @@ default window of 20. TCP_QUICKACK, renewed at each read, lifts that to 50,000.
 """
 
 import socket
+from contextlib import suppress
 from typing import Any
 
 _PIECE = 65536
@@ -20,19 +21,17 @@ class BufferedSocket:
         self._sock = sock
         self._buffer = b""
         self._at = 0
-        self._tcp = isinstance(sock, socket.socket)
+        self._tcp = isinstance(sock, socket.socket) and sock.family in {socket.AF_INET, socket.AF_INET6}
         self.send = sock.send
         self.fileno = sock.fileno
         self.setblocking = sock.setblocking
-        if self._tcp:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._hurry(socket.TCP_NODELAY)
 
     def recv(self, size: int) -> bytes:
         at = self._at
         if at == len(self._buffer):
             self._buffer, at = self._sock.recv(_PIECE), 0
-            if self._tcp and _QUICKACK is not None:
-                self._sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+            self._hurry(_QUICKACK)
         piece = self._buffer[at : at + size]
         self._at = at + len(piece)
         return piece
@@ -41,6 +40,11 @@ class BufferedSocket:
         """Bytes that a read gets without the network: aiomqtt asks, and reads on while there are any."""
         inner = getattr(self._sock, "pending", None)
         return len(self._buffer) - self._at + (inner() if inner else 0)
+
+    def _hurry(self, option: int | None) -> None:
+        if self._tcp and option is not None:
+            with suppress(OSError):  # the connection is gone already: the next read says so
+                self._sock.setsockopt(socket.IPPROTO_TCP, option, 1)
 
     def close(self) -> None:
         self._sock.close()
