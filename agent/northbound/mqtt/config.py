@@ -44,7 +44,7 @@ class Config(SinkConfig):
     )
     username: str = Field("", max_length=65535, description="user name at the broker")
     password: Secret | None = Field(None, description="password: ${NAME} from the environment, or file:PATH")
-    client_id: str = Field("", max_length=65535, description="client id; without one floorgate-GATEWAY")
+    client_id: str = Field("", max_length=65535, description="client id; without one floorgate-GATEWAY-SINK")
     protocol: Annotated[
         Literal["auto", "5", "3.1.1"],
         BeforeValidator(lambda version: "5" if version == 5 else version),  # YAML reads a bare 5 as a number

@@ -75,7 +75,7 @@ class Dialler:
             port=config.port,
             username=config.username,
             password=config.password.get_secret_value() if config.password else "",
-            client_id=config.client_id or f"floorgate-{self._gateway}",
+            client_id=config.client_id or f"floorgate-{self._gateway}-{config.name}",
             keepalive=config.keepalive,
             timeout=config.timeout,
             tls=context,
