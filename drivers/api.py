@@ -34,7 +34,7 @@ class LineConfig(Section):
     endpoint: str = Field(description="the endpoint of the devices that this line serves")
     timeout: Annotated[Seconds, Field(gt=0, le=300)] = Field(1.0, description="how long one request may take")
     pause: Annotated[Seconds, Field(ge=0, le=60)] = Field(0.0, description="silence between two requests")
-    connections: int = Field(1, ge=1, le=16, description="parallel connections to this endpoint")
+    connections: int = Field(1, ge=1, le=16, description="no effect yet: a line has one connection")
 
 
 class GroupConfig(Section):
@@ -86,8 +86,9 @@ def scan_groups(config: DriverConfig, tags: Sequence[T]) -> dict[tuple[str, floa
 class Driver(Protocol):
     """One device. No driver retries, backs off, logs an outage or knows the store.
 
-    `open()` is called before the first use and again after every DeviceError; it returns at once when the wire is still
-    good. `close()` may be called twice. Connecting and each request end within the line's timeout or raise Unreachable.
+    `open()` is called before the first use and again after every error but Refused; it returns at once when the wire is
+    still good. `close()` may be called twice. Connecting and each request end within the line's timeout or raise
+    Unreachable.
     """
 
     @property

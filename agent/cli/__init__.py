@@ -37,6 +37,6 @@ class Commands(click.Group):
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="floorgate")
+@click.version_option(__version__, prog_name="floorgate", message="%(prog)s %(version)s")
 def main() -> None:
     """Reads PLCs and meters, keeps what it read on disk until the platform has it."""

@@ -8,10 +8,9 @@ from typing import Any
 
 import click
 
+from agent.cli import BAD_CONFIG
 from agent.cli.options import json_option
 from agent.config import Invalid, Problem, is_map, load, load_map
-
-BAD_CONFIG = 78  # as every command that is given a wrong file
 
 
 @click.command("check")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from agent.demo.verdict import Account, Result
 
 SHORTEST = 8
-SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @click.command("demo")

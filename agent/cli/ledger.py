@@ -3,6 +3,7 @@
 import http.client
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from agent.status.server import FILE
 from buffer.store import peek_ledger
 
 TIMEOUT = 30.0
+MOST = 64 << 20  # bytes of an answer
 
 
 @click.command("ledger")
@@ -38,7 +40,7 @@ def show(accounts: Sequence[dict[str, Any]]) -> None:
     """The ledger as a table."""
     from rich.box import SIMPLE_HEAD  # noqa: PLC0415  # loads only when a table is shown
     from rich.console import Console  # noqa: PLC0415  # loads only when a table is shown
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415  # as above
 
     title = "Ledger (samples): read = delivered + buffered + suppressed + dropped"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
@@ -59,17 +61,20 @@ def _reasons(counts: dict[str, int]) -> str:
 
 
 def _from_agent(data: Path) -> list[dict[str, Any]] | None:
-    """What the running agent says, or None when none runs on this directory."""
+    """What the running agent says, or None when none runs on this directory.
+
+    After a `kill -9` the file still names a port, and somebody else may answer there by now.
+    """
     try:
         facts = json.loads((data / FILE).read_text("utf-8"))
         connection = http.client.HTTPConnection(facts["host"], facts["port"], timeout=TIMEOUT)
-        connection.request("GET", "/api/v1/ledger", headers={"Authorization": f"Bearer {facts['token']}"})
-        response = connection.getresponse()
-        body = response.read()
-        connection.close()
-    except (FileNotFoundError, ConnectionError, json.JSONDecodeError, KeyError):
+        with closing(connection):
+            connection.request("GET", "/api/v1/ledger", headers={"Authorization": f"Bearer {facts['token']}"})
+            response = connection.getresponse()
+            body = response.read(MOST)
+        accounts = json.loads(body) if response.status == http.client.OK else None
+    except (FileNotFoundError, ConnectionError, http.client.HTTPException, ValueError, TypeError, LookupError):
         return None
     except OSError as error:
         raise StoreError(f"{data / FILE}: the agent does not answer: {error}", hint="is it still running?") from error
-    accounts = json.loads(body) if response.status == http.client.OK else None
     return accounts if isinstance(accounts, list) else None

@@ -3,6 +3,7 @@
 import asyncio
 import difflib
 import json
+import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,9 +12,9 @@ import click
 
 from agent.cli.options import config_option, json_option
 from agent.config import Site, load
-from agent.model.errors import ConfigError
-from agent.model.frame import Frame, Value
-from agent.model.quality import quality_name
+from agent.model.errors import ConfigError, Refused
+from agent.model.frame import Frame, Value, bad_frame
+from agent.model.quality import Quality, quality_name
 from agent.model.tag import Schema, Tag
 from agent.normalise import compile_step
 from agent.runtime.app import build_drivers
@@ -48,14 +49,27 @@ async def _read(site: Site, config: DriverConfig, wanted: Sequence[str]) -> list
     schemas = dict.fromkeys(known[name] for name in wanted or known)
     try:
         await driver.open()
-        return [await _scan(driver, schema) for schema in schemas]
+        return await read_groups(driver, tuple(schemas))
     finally:
         await driver.close()
 
 
-async def _scan(driver: Poller, schema: Schema) -> Frame:
-    (frame,) = compile_step(schema)(await driver.scan(schema))
-    return frame
+async def read_groups(driver: Poller, schemas: Sequence[Schema]) -> list[Frame]:
+    """A frame per group; one that the device refuses is bad, with the reason on stderr. Raises Refused when all are."""
+    frames: list[Frame] = []
+    refusals: list[Refused] = []
+    for schema in schemas:
+        try:
+            (frame,) = compile_step(schema)(await driver.scan(schema))
+        except Refused as error:
+            refusals.append(error)
+            frame = bad_frame(schema, Quality.BAD_DEVICE, time.time_ns(), time.monotonic_ns())
+        frames.append(frame)
+    if refusals and len(refusals) == len(schemas):
+        raise refusals[0]
+    for refusal in refusals:
+        click.echo(f"floorgate: {refusal}", err=True)
+    return frames
 
 
 def _named(devices: Iterable[DriverConfig], name: str) -> DriverConfig:
@@ -78,8 +92,8 @@ def _record(frame: Frame, tag: Tag, value: Value, quality: int) -> dict[str, obj
 
 def _show(device: str, rows: Sequence[tuple[Tag, Value, int]]) -> None:
     from rich.console import Console  # noqa: PLC0415  # loads only when a table is shown
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415  # as above
+    from rich.text import Text  # noqa: PLC0415  # as above
 
     table = Table(title=device, title_justify="left")
     table.add_column("tag", overflow="fold")

@@ -1,6 +1,7 @@
 """`floorgate run`"""
 
 import asyncio
+import logging
 import signal
 from pathlib import Path
 
@@ -29,7 +30,14 @@ async def _until_signal(site: Site, data: Path) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    if hasattr(signal, "SIGHUP"):  # not on Windows
+        loop.add_signal_handler(signal.SIGHUP, _not_reloaded)
     await app.run(site, data, stop)
+
+
+def _not_reloaded() -> None:
+    """A running agent keeps the configuration that it was started with; to be told so is better than to end."""
+    logging.getLogger("floorgate").warning("SIGHUP: the configuration is read at the start only; restart the agent")
 
 
 def _loop() -> asyncio.AbstractEventLoop:

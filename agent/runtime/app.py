@@ -12,11 +12,11 @@ from agent import __version__, registry
 from agent.config import Site, canonical
 from agent.health import Health, Part
 from agent.model.clock import SYSTEM, Clock, boot_id
+from agent.model.errors import StoreError
 from agent.normalise import compile_step
 from agent.northbound.api import Gateway
 from agent.runtime.inlet import Inlet
-from agent.runtime.line import CAP as DEVICE_CAP
-from agent.runtime.line import Line
+from agent.runtime.line import ALONE, Line
 from agent.runtime.pump import Pump
 from agent.runtime.storage import Storage
 from agent.runtime.subscription import Subscription
@@ -62,8 +62,13 @@ async def run(site: Site, data: Path, stop: asyncio.Event, clock: Clock = SYSTEM
 
 
 def open_store(site: Site, data: Path, clock: Clock) -> Store:
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    size = site.buffer.max_size or min(MAX_SIZE, shutil.disk_usage(data).total // 4)
+    """The store in the data directory, which is made if need be. Raises StoreError."""
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        disk = shutil.disk_usage(data).total
+    except OSError as error:
+        raise StoreError(f"data directory {data}: {error.strerror}", hint="name another one with --data") from error
+    size = site.buffer.max_size or min(MAX_SIZE, disk // 4)
     keep_for, reserve = site.buffer.keep, site.buffer.reserve
     return Store.open(data / STORE, clock=clock, boot=boot_id(), keep=keep_for, max_size=size, reserve=reserve)
 
@@ -101,10 +106,11 @@ class App:
             await _finish(house, CLOSE, cancel=True)
 
     def _house(self) -> Iterator[tuple[str, Work]]:
-        yield "tend", self._kept(self._storage.tend, self._health.part("store", "housekeeping"), Backoff(DISK_CAP))
+        part = self._health.part("store", "housekeeping")
+        yield "tend", self._kept(partial(self._storage.tend, part), part, Backoff(DISK_CAP))
         listen = self._site.status.listen
         status = partial(serve, listen, self._data, self._health, self._storage.ledger)
-        yield "status", self._kept(status, self._health.part("status", listen), Backoff(DEVICE_CAP))
+        yield "status", self._kept(status, self._health.part("status", listen), Backoff(ALONE))
 
     def _pump_works(self) -> Iterator[tuple[str, Work]]:
         gateway = Gateway(self._site.gateway.id, tuple(self._site.gateway.site))
@@ -120,7 +126,7 @@ class App:
         lines: dict[str, list[Poller]] = {}
         for driver in drivers:
             if isinstance(driver, Subscriber):
-                part, backoff = self._health.part("device", driver.device), Backoff(DEVICE_CAP)
+                part, backoff = self._health.part("device", driver.device), Backoff(ALONE)
                 session = Subscription(driver, steps, self._inlet, part, self._clock, backoff)
                 yield f"sub:{driver.device}", self._kept(session.run, part, backoff)
             elif isinstance(driver, Poller):
@@ -128,7 +134,7 @@ class App:
         for place, (endpoint, members) in enumerate(lines.items()):
             part = self._health.part("line", endpoint)
             line = Line(members, part, steps, self._inlet, self._health, self._clock, place=place, of=len(lines))
-            yield f"line:{endpoint}", self._kept(line.run, part, Backoff(DEVICE_CAP))
+            yield f"line:{endpoint}", self._kept(line.run, part, Backoff(ALONE))
 
     def _kept(self, work: Work, part: Part, backoff: Backoff) -> Work:
         return partial(keep, work, part, backoff, self._stopping)

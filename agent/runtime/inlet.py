@@ -5,6 +5,7 @@ from collections import deque
 
 from agent.health import Part
 from agent.model.frame import Frame
+from agent.runtime.supervise import waited
 
 SAMPLE = 5  # bytes on disk that a sample is taken to need: a float32 does, other types take up to twice as much
 FRAME = 40  # bytes on disk that a frame needs besides
@@ -50,7 +51,7 @@ class Inlet:
         if not self._closed:
             await self._some.wait()
             if not self._plenty.is_set():
-                await self._plenty_within(within)
+                await waited(self._plenty, within)
         frames = list(self._frames)
         self._frames.clear()
         self._bytes = 0
@@ -68,13 +69,6 @@ class Inlet:
 
     def __len__(self) -> int:
         return len(self._frames)
-
-    async def _plenty_within(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._plenty.wait()
-        except TimeoutError:
-            return
 
     def _add(self, frame: Frame) -> None:
         if not self._frames:

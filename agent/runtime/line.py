@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from heapq import heapify, heapreplace
 
 from agent.health import Health, Part
@@ -17,7 +18,10 @@ from agent.runtime.schedule import Turn, phase, until_next
 from agent.runtime.supervise import Backoff, attempt, unreachable
 from drivers.api import Poller
 
-CAP = 60.0  # seconds: a dead device is probed at least about twice as often as this
+CAP = 60.0  # seconds between two probes of a dead device that shares its line, at most
+ALONE = 10.0  # the same where no other device waits for the wire
+EASE = 5.0  # healthy seconds that take back one step of a device's back-off: a lost answer now and then costs little
+REST = 4.0  # times as long as silence took from the others, they have the wire for themselves
 
 
 @dataclass(slots=True)
@@ -33,6 +37,10 @@ class Breaker:
         edge, self.failing = not self.failing, True
         self.retry_at = mono + int(self.backoff.failed() * 1e9)
         return edge
+
+    def rest(self, until: int) -> None:
+        """Stay open at least until then (monotonic ns)."""
+        self.retry_at = max(self.retry_at, until)
 
     def succeeded(self) -> None:
         self.failing = False
@@ -64,9 +72,10 @@ class Line:
         *,
         place: int = 0,
         of: int = 1,
-        backoff: Callable[[], Backoff] = lambda: Backoff(CAP),
+        backoff: Callable[[], Backoff] | None = None,
     ) -> None:
-        self._part, self._steps, self._inlet, self._clock = part, steps, inlet, clock
+        backoff = backoff or partial(Backoff, CAP if len(drivers) > 1 else ALONE, ease=EASE)
+        self._part, self._steps, self._inlet, self._health, self._clock = part, steps, inlet, health, clock
         self._seats: dict[object, Seat] = {}
         self._turns: list[Turn] = []
         for driver in drivers:
@@ -91,8 +100,8 @@ class Line:
             await self.close()
 
     async def close(self) -> None:
+        await asyncio.gather(*(attempt(seat.driver.close(), seat.part) for seat in self._seats.values()))
         for seat in self._seats.values():
-            await attempt(seat.driver.close(), seat.part)
             seat.is_open = False
 
     async def _next(self) -> None:
@@ -107,32 +116,62 @@ class Line:
         heapreplace(self._turns, turn)
 
     async def _visit(self, seat: Seat, schema: Schema) -> None:
+        started = self._clock.mono()
         error = await attempt(self._scan(seat, schema), seat.part)
         if error is None:
             return
-        if unreachable(error):
-            seat.is_open = False
-            if seat.whole.failed(self._clock.mono()):
-                for each in seat.driver.schemas:
-                    await self._emit_bad(each, Quality.BAD_COMM)
-        elif seat.groups[schema].failed(self._clock.mono()):
-            await self._emit_bad(schema, Quality.BAD_DEVICE)
+        seat.is_open = False
+        now = self._clock.mono()
+        edge = seat.whole.failed(now)
+        seat.whole.rest(now + self._rest(now - started))
+        if edge:
+            quality = Quality.BAD_COMM if unreachable(error) else Quality.BAD_DEVICE
+            for each in seat.driver.schemas:
+                await self._emit_bad(each, quality)
+
+    def _rest(self, cost: int) -> int:
+        """ns that a silent device waits at least, so that many of them together take a small share of the wire only."""
+        dead = sum(seat.whole.failing for seat in self._seats.values())
+        return int(REST * cost * (dead - 1)) if dead < len(self._seats) else 0
 
     async def _scan(self, seat: Seat, schema: Schema) -> None:
         if not seat.is_open:
             await seat.driver.open()
             seat.is_open = True
         seat.part.scans += 1
+        started = self._clock.mono()
         try:
             frame = await seat.driver.scan(schema)
-        except Refused:
-            seat.whole.succeeded()
-            raise
-        seat.whole.succeeded()
-        seat.groups[schema].succeeded()
-        seat.part.up()
+        except Refused as error:
+            self._answered(seat)
+            await self._refused(seat, schema, error)
+            return
+        self._answered(seat)
+        self._succeeded(seat, schema)
+        if len(self._turns) > 1 and Quality.BAD_COMM in frame.quality:  # a part was silent, and others waited for it
+            now = self._clock.mono()
+            seat.groups[schema].rest(now + int(REST * (now - started)))
         await self._emit(frame)
         seat.part.frames += 1
+
+    def _answered(self, seat: Seat) -> None:
+        seat.whole.succeeded()
+        seat.part.up()
+
+    def _succeeded(self, seat: Seat, schema: Schema) -> None:
+        group = seat.groups[schema]
+        if group.failing:
+            self._group_part(schema).up()
+        group.succeeded()
+
+    async def _refused(self, seat: Seat, schema: Schema, error: Refused) -> None:
+        """The device is well and does not have this group: only the group is asked less often."""
+        self._group_part(schema).down(error)
+        if seat.groups[schema].failed(self._clock.mono()):
+            await self._emit_bad(schema, Quality.BAD_DEVICE)
+
+    def _group_part(self, schema: Schema) -> Part:
+        return self._health.part("group", f"{schema.device}/{schema.group}")
 
     async def _emit(self, frame: Frame) -> None:
         for made in self._steps[frame.schema](frame):

@@ -7,7 +7,6 @@ from typing import Literal
 
 import msgspec
 
-LEVELS = ("debug", "info", "warning", "error")
 MAX = 4000  # characters of a message; a device cannot flood a line
 _KNOWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _CONTROL = {

@@ -8,7 +8,7 @@ from agent.model.errors import Rejected, SinkError, Unavailable
 from agent.model.frame import Entry
 from agent.northbound.api import Sink
 from agent.runtime.storage import Storage
-from agent.runtime.supervise import Backoff, attempt
+from agent.runtime.supervise import Backoff, attempt, waited
 
 GOODBYE = 5.0  # seconds that a sink may take to close
 IDLE = 5.0  # seconds after which an idle pump looks again, commit or not
@@ -22,7 +22,6 @@ class Pump:
     ) -> None:
         self._name, self._sink, self._storage, self._part, self._backoff = name, sink, storage, part, backoff
         self._bell, self._stopping = storage.bell(), stopping
-        self._window = asyncio.Semaphore(1 if sink.ordered else max(1, sink.window))
 
     async def run(self) -> None:
         """Connect, send until the link fails (raises) or the work is done, say goodbye."""
@@ -39,21 +38,21 @@ class Pump:
 
     async def _session(self, history_until: int) -> None:
         cursor = 0
-        self._window = asyncio.Semaphore(1 if self._sink.ordered else max(1, self._sink.window))
+        window = asyncio.Semaphore(1 if self._sink.ordered else max(1, self._sink.window))
         async with asyncio.TaskGroup() as sends:
             while True:
                 self._bell.clear()
                 stopping = self._stopping.is_set()
-                await self._window.acquire()
+                await window.acquire()
                 entries = await self._read(cursor, history_until)
                 if entries:
                     cursor = entries[-1].seq
-                    sends.create_task(self._send_and_release(entries), name=f"send:{self._name}")
+                    sends.create_task(self._send_and_release(entries, window), name=f"send:{self._name}")
                     continue
-                self._window.release()
+                window.release()
                 if stopping:
                     return
-                await self._wait()
+                await waited(self._bell, IDLE)
 
     async def _read(self, cursor: int, history_until: int) -> list[Entry]:
         store = self._storage.store
@@ -61,18 +60,11 @@ class Pump:
             store.read, self._name, self._sink.limit, after=cursor, history_until=history_until
         )
 
-    async def _wait(self) -> None:
-        try:
-            async with asyncio.timeout(IDLE):
-                await self._bell.wait()
-        except TimeoutError:
-            return
-
-    async def _send_and_release(self, entries: Sequence[Entry]) -> None:
+    async def _send_and_release(self, entries: Sequence[Entry], window: asyncio.Semaphore) -> None:
         try:
             await self._deliver(entries)
         finally:
-            self._window.release()
+            window.release()
 
     async def _deliver(self, entries: Sequence[Entry]) -> None:
         try:

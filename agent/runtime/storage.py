@@ -57,11 +57,12 @@ class Storage:
             for bell in self._bells:
                 bell.set()
 
-    async def tend(self) -> None:
+    async def tend(self, part: Part) -> None:
         """Keep house every second, for ever. Raises StoreError; called again, it goes on."""
         while True:
             await asyncio.sleep(TEND)
             await self.call(self.store.tend)
+            part.up()
 
     async def _fill(self) -> bool:
         self._frames = await self._inlet.take(self._commit)

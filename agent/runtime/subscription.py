@@ -34,10 +34,8 @@ class Subscription:
         """Hand on frames until the session is lost: then raises, with one all-bad frame on the edge."""
         try:
             await self._driver.open()
-            self._backoff.succeeded()
-            self._part.up()
-            self._marked = False
             async for frame in self._driver.frames():
+                self._lives()
                 self._part.frames += 1
                 for made in self._steps[frame.schema](frame):
                     self._inlet.push(made, self._part)
@@ -47,6 +45,13 @@ class Subscription:
         finally:
             self._mark_gap()
             await self._driver.close()
+
+    def _lives(self) -> None:
+        """A session is good when it gives a frame: a server may take the session and then refuse every tag."""
+        if self._marked or self._part.state != "up":
+            self._marked = False
+            self._backoff.succeeded()
+            self._part.up()
 
     def _mark_gap(self) -> None:
         if not self._marked:

@@ -8,6 +8,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from math import inf
 
 from agent.health import Part
 from agent.model.errors import AgentError, Denied, DeviceError, Garbled, Unreachable
@@ -17,16 +18,20 @@ HEALTHY = 60.0
 
 
 class Backoff:
-    """How long to wait after each failure; `cap` bounds the wait in seconds."""
+    """How long to wait after each failure; `cap` bounds the wait in seconds.
+
+    A success that lasts for a minute starts over; a shorter one takes back one step for each `ease` seconds.
+    """
 
     def __init__(
         self,
         cap: float,
         *,
+        ease: float = inf,
         now: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._cap, self._now, self._jitter = cap, now, jitter
+        self._cap, self._ease, self._now, self._jitter = cap, ease, now, jitter
         self._failures = 0
         self._healthy_since: float | None = None
 
@@ -36,11 +41,13 @@ class Backoff:
 
     def failed(self) -> float:
         """Seconds to wait before the next try."""
-        if self._healthy_since is not None and self._now() - self._healthy_since >= HEALTHY:
-            self._failures = 0
+        healthy = 0.0 if self._healthy_since is None else self._now() - self._healthy_since
         self._healthy_since = None
-        bound = min(self._cap, FIRST * 2.0 ** min(self._failures, 30))
-        self._failures += 1
+        eased = self._failures - int(healthy // self._ease)
+        self._failures = 0 if healthy >= HEALTHY else max(0, eased)
+        bound = min(self._cap, FIRST * 2.0**self._failures)
+        if bound < self._cap:
+            self._failures += 1
         return bound * self._jitter()
 
 

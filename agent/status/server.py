@@ -32,6 +32,7 @@ async def serve(listen: str, data: Path, health: Health, ledger: Ledger) -> None
         await _listen(runner, listen)
         bound = runner.addresses[0]
         _announce(path, {"pid": os.getpid(), "host": bound[0], "port": bound[1], "token": token})
+        health.part("status", listen).up()
         await asyncio.Event().wait()
     finally:
         path.unlink(missing_ok=True)
@@ -77,9 +78,12 @@ def _app(token: str, health: Health, ledger: Ledger) -> web.Application:
 
 
 def _announce(path: Path, facts: dict[str, object]) -> None:
-    """Written whole or not at all, for the owner's eyes only."""
+    """Written whole or not at all, for the owner's eyes only. Raises AgentError."""
     draft = path.with_suffix(".new")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(facts, file)
-    draft.replace(path)
+    try:
+        draft.unlink(missing_ok=True)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(facts, file)
+        draft.replace(path)
+    except OSError as error:
+        raise AgentError(f"status page: cannot write {path}: {error.strerror}", hint="is the disk full?") from error

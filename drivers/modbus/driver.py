@@ -51,13 +51,13 @@ class Device:
         A block that the device refuses is bad_device and the others are read on; after a block without an answer, or
         with one that does not fit, the rest is bad_comm. When no block had values: Unreachable, Garbled or Refused.
         """
-        await self._wire.ready(self)
         values: list[Value] = []
         quality = b""
         errors: list[DeviceError] = []
         answered, ts, mono = False, 0, 0
         for step in self._steps[schema]:
             try:
+                await self._wire.ready(self)
                 reply = await self._wire.read(step.request, self._pause)
             except Refused as error:
                 errors.append(error)

@@ -9,6 +9,7 @@ Its logger is silenced here, since every outage reaches the supervisor as an err
 import asyncio
 import logging
 import struct
+from typing import cast
 
 from pymodbus.framer import FramerSocket
 from pymodbus.pdu import DecodePDU, ModbusPDU
@@ -63,6 +64,8 @@ class Link(TransactionManager):
     def __init__(self, endpoint: Endpoint, timeout: float) -> None:
         self.endpoint = endpoint
         self.heard = b""  # what arrived last since the request was sent
+        self.served = False  # it brought an answer
+        self._taken = 0  # bytes since the last request
         self._waiter: asyncio.Future[Reply] | None = None
         params = CommParams(
             comm_type=CommType.TCP,
@@ -95,7 +98,7 @@ class Link(TransactionManager):
         """
         if not self.is_active():
             raise ConnectionResetError
-        self.heard = b""
+        self.heard, self._taken = b"", 0
         waiter: asyncio.Future[Reply] = self.loop.create_future()
         self._waiter = self.response_future = waiter
         request.transaction_id = self.getNextTID()
@@ -111,8 +114,17 @@ class Link(TransactionManager):
         """Close at once; what was not sent yet is dropped."""
         transport = self.transport
         self.close()
-        if isinstance(transport, asyncio.Transport):
-            transport.abort()
+        if transport is not None:
+            cast(asyncio.WriteTransport, transport).abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Bound what is taken between two requests: the rest is nobody's answer, and reading it would cost a core."""
+        self._taken += len(data)
+        if self._taken > BUFFER:
+            self._fail(Garbled("a flood of bytes"))
+            self.hang_up()
+            return
+        super().data_received(data)
 
     def callback_data(self, data: bytes, addr: tuple[str, int] | None = None) -> int:
         self.heard = data

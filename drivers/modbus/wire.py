@@ -65,55 +65,67 @@ class Wire:
     async def read(self, request: Request, pause: float = 0.0) -> bytes:
         """The whole answer, function code and byte count included. Raises Unreachable, Garbled or Refused.
 
-        `pause` seconds of silence before the request are part of the deadline.
+        `pause` seconds of silence before the request are part of the deadline, and so is the one new connection that is
+        made when a connection which had served before turns out to be closed.
         """
         async with self._lock:
             link = self._link
             if link is None or not link.clean:
                 raise self._lost(request, link)
-            timeout = self._timeout
+            until = link.loop.time() + self._timeout
             if pause:
-                timeout -= await self._silence(pause)
+                await self._silence(pause)
             try:
-                reply = await link.ask(request, timeout)
-            except TimeoutError:
-                raise self._unanswered(request, link) from None
-            except Garbled as error:
-                raise self._garbled(request, str(error)) from None
+                return await self._exchange(link, request, until)
             except OSError as error:
-                self._drop()
-                raise Unreachable(f"{self._what(request)}: connection lost ({reason(error)})") from error
-            finally:
-                self._quiet_since = link.loop.time()
-            if (
-                reply.pdu[:2] != request.head
-                or len(reply.pdu) != request.length
-                or reply.dev_id != request.dev_id
-                or reply.transaction_id != request.transaction_id
-                or link.recv_buffer
-            ):
-                raise self._misfit(request, reply, link)
-            self._answered = True
-            return reply.pdu
+                if not link.served:
+                    raise self._cut(request, error) from error
+            link = await self._connect(until)  # a device may close after each answer, and this request came too late
+            try:
+                return await self._exchange(link, request, until)
+            except OSError as error:
+                raise self._cut(request, error) from error
 
-    async def _connect(self) -> None:
+    async def _exchange(self, link: Link, request: Request, until: float) -> bytes:
+        """Ask and check. Raises OSError when the connection is lost meanwhile."""
+        try:
+            reply = await link.ask(request, until - link.loop.time())
+        except TimeoutError:
+            raise self._unanswered(request, link) from None
+        except Garbled as error:
+            raise self._garbled(request, str(error)) from None
+        finally:
+            self._quiet_since = link.loop.time()
+        if (
+            reply.pdu[:2] != request.head
+            or len(reply.pdu) != request.length
+            or reply.dev_id != request.dev_id
+            or reply.transaction_id != request.transaction_id
+            or link.recv_buffer
+        ):
+            raise self._misfit(request, reply, link)
+        self._answered = link.served = True
+        return reply.pdu
+
+    async def _connect(self, until: float = 0.0) -> Link:
+        """A new connection, made before `until` (loop time), or within the timeout."""
         self._drop()
-        link = Link(self.endpoint, self._timeout)
+        left = until - asyncio.get_running_loop().time() if until else self._timeout
+        link = Link(self.endpoint, max(left, 0.001))
         await link.dial()
         self._link, self._answered = link, True
+        return link
 
     def _drop(self) -> None:
         link, self._link = self._link, None
         if link is not None:
             link.hang_up()
 
-    async def _silence(self, pause: float) -> float:
-        """Wait until the wire has been silent for `pause` seconds; returns how long that took."""
+    async def _silence(self, pause: float) -> None:
+        """Wait until the wire has been silent for `pause` seconds."""
         left = self._quiet_since + pause - asyncio.get_running_loop().time()
-        if left <= 0:
-            return 0.0
-        await asyncio.sleep(left)
-        return left
+        if left > 0:
+            await asyncio.sleep(left)
 
     def _what(self, request: Request) -> str:
         return f"{self.endpoint}, {request}"
@@ -123,6 +135,10 @@ class Wire:
             return self._garbled(request, "bytes on the line that nobody asked for")
         self._drop()
         return Unreachable(f"{self._what(request)}: the connection was closed by the other side")
+
+    def _cut(self, request: Request, error: OSError) -> Unreachable:
+        self._drop()
+        return Unreachable(f"{self._what(request)}: connection lost ({reason(error)})")
 
     def _garbled(self, request: Request, why: str) -> Garbled:
         self._drop()

@@ -23,6 +23,7 @@ from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
 from agent.model.errors import DeviceError, Garbled, Unreachable
 from drivers.opcua.config import address
+from drivers.opcua.guard import guard
 from drivers.opcua.nodes import NodeAddress, spellings
 from drivers.opcua.refusal import lost, refusal
 
@@ -196,6 +197,7 @@ class Session:
     async def _connect(self) -> None:
         client = self._client
         await client.uaclient.connect_socket(*address(self.endpoint))
+        guard(self._wire())
         await client.send_hello()
         await client.open_secure_channel()
         self._note_channel()

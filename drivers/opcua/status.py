@@ -2,7 +2,6 @@
 
 from agent.model.quality import Quality
 
-GOOD, UNCERTAIN, BAD = 0, 1, 2  # severity: the two highest bits of a code; 3 is reserved and counts as bad
 OVERFLOW = 0x0480  # info bits: a data value whose queue on the server was too short, so that older ones are gone
 
 # name: (code, quality); a code that is not here follows its severity
@@ -38,6 +37,7 @@ TABLE: dict[str, tuple[int, Quality]] = {
     "BadNotSupported": (0x803D0000, Quality.BAD_CONFIG),
     "BadConfigurationError": (0x80890000, Quality.BAD_CONFIG),
 }
+# severity, the two highest bits of a code: good, uncertain, bad, and a reserved one that counts as bad
 _BY_SEVERITY = (Quality.GOOD, Quality.ESTIMATED, Quality.BAD_DEVICE, Quality.BAD_DEVICE)
 _BY_CODE = {code: int(quality) for code, quality in TABLE.values()}
 

@@ -17,8 +17,8 @@ class Tag(TagConfig):
     type: DType | None = Field(
         None, description="default: int64 for counter, bool for square, str for text, else float64"
     )
-    low: float = Field(0.0, description="lowest value (constant: the value)")
-    high: float = Field(100.0, description="highest value")
+    low: float = Field(0.0, allow_inf_nan=False, description="lowest value (constant: the value)")
+    high: float = Field(100.0, allow_inf_nan=False, description="highest value")
     period: Annotated[Seconds, Field(gt=0)] = Field(60.0, description="length of one wave")
 
 

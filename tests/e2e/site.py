@@ -6,13 +6,13 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter, defaultdict
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
 import paho.mqtt.client as paho
+
+from tests.sim.mosquitto import wait_until
 
 
 class Agent:
@@ -43,7 +43,7 @@ class Agent:
     def ready(self) -> None:
         """Wait until this run of the agent has started all of its parts."""
         path = self.data / "agent.json"
-        until(lambda: path.exists() and json.loads(path.read_text())["pid"] == self.pid, "the agent's start", 30)
+        wait_until(lambda: path.exists() and json.loads(path.read_text())["pid"] == self.pid, "the agent's start", 30)
 
     def kill(self) -> None:
         """As a power cut would: no chance to say goodbye."""
@@ -93,7 +93,7 @@ class Platform:
 
     def __init__(self, port: int, topic: str = "floorgate/#") -> None:
         self.frames: dict[tuple[str, str, int], dict[str, Any]] = {}
-        self.repeats = self.conflicts = 0
+        self.conflicts = 0  # frames that came again with other contents
         self.status: list[dict[str, Any]] = []
         self._topic, self._lock, self._ready = topic, threading.Lock(), threading.Event()
         self._client = paho.Client(
@@ -123,7 +123,6 @@ class Platform:
             key = (body["gateway"], body["epoch"], body["seq"])
             known = self.frames.setdefault(key, body)
             if known is not body:
-                self.repeats += 1
                 self.conflicts += {**known, "history": None} != {**body, "history": None}
 
     def taken(self) -> dict[tuple[str, str, int], dict[str, Any]]:
@@ -148,11 +147,3 @@ class Platform:
             for a, b in zip(sorted(seqs), sorted(seqs)[1:], strict=False)
             if b != a + 1
         ]
-
-
-def until(condition: Callable[[], object], what: str, seconds: float = 15) -> None:
-    """Wait for a condition, or fail saying what did not happen."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"{what} did not happen within {seconds:g} s"
-        time.sleep(0.05)

@@ -1,12 +1,14 @@
 """The promise, end to end: agent process, libmodbus device, real broker; the broker goes away, the agent is killed."""
 
+import os
 import random
+import signal
 import time
 from pathlib import Path
 
-from tests.e2e.site import Agent, Platform, until
+from tests.e2e.site import Agent, Platform
 from tests.sim.fixtures import libmodbus_server
-from tests.sim.mosquitto import Mosquitto
+from tests.sim.mosquitto import Mosquitto, wait_until
 
 TAGS = "\n".join(f"      - {{name: t{i:02d}, address: {2000 + 2 * i}, type: float32}}" for i in range(40))
 SITE = """\
@@ -43,7 +45,7 @@ def test_nothing_committed_is_lost_over_an_outage_and_five_kills(tmp_path: Path)
         Platform(broker.port) as platform,
         Agent(tmp_path, SITE.format(modbus=modbus, broker=broker.port, tags=TAGS)) as agent,
     ):
-        until(lambda: len(platform.taken()) > 20, "first frames")
+        wait_until(lambda: len(platform.taken()) > 20, "first frames")
         down_at = time.monotonic()
         broker.stop()
         for _ in range(3):
@@ -59,11 +61,14 @@ def test_nothing_committed_is_lost_over_an_outage_and_five_kills(tmp_path: Path)
             time.sleep(chance.uniform(0.2, 2.0))
             agent.kill()
             agent.start()
-        until(lambda: len(platform.taken()) > before + 100, "frames after the outage", 30)
-        until(lambda: all(account["buffered"] < 200 for account in agent.ledger()), "catching up", 30)
+        agent.ready()
+        wait_until(lambda: len(platform.taken()) > before + 100, "frames after the outage", 30)
+        wait_until(lambda: all(account["buffered"] < 200 for account in agent.ledger()), "catching up", 30)
         assert agent.stop() == 0
         accounts = {account["device"]: account for account in agent.ledger()}
-        until(lambda: sum(platform.samples().values()) >= sum(a["read"] for a in accounts.values()), "the last frames")
+        wait_until(
+            lambda: sum(platform.samples().values()) >= sum(a["read"] for a in accounts.values()), "the last frames"
+        )
         samples = platform.samples()
 
     assert platform.gaps() == []
@@ -84,7 +89,7 @@ def test_the_values_that_arrive_are_the_ones_the_device_holds(tmp_path: Path) ->
         Platform(broker.port) as platform,
         Agent(tmp_path, SITE.format(modbus=modbus, broker=broker.port, tags=TAGS)) as agent,
     ):
-        until(lambda: sum(frame["device"] == "slow-meter" for frame in platform.taken().values()) >= 3, "frames")
+        wait_until(lambda: sum(frame["device"] == "slow-meter" for frame in platform.taken().values()) >= 3, "frames")
         assert agent.ledger(), "the running agent answers for its ledger"
         assert agent.stop() == 0
     slow = [frame for frame in platform.frames.values() if frame["device"] == "slow-meter"]
@@ -103,11 +108,26 @@ def test_a_second_agent_on_the_same_data_is_refused_and_the_first_goes_on(tmp_pa
         Platform(broker.port) as platform,
         Agent(tmp_path, SITE.format(modbus=modbus, broker=broker.port, tags=TAGS)) as agent,
     ):
-        until(lambda: len(platform.taken()) > 5, "first frames")
+        wait_until(lambda: len(platform.taken()) > 5, "first frames")
         second = agent.command("run", "-c", str(agent.config))
         assert second.returncode == 1
         assert "in use" in second.stderr
         before = len(platform.taken())
-        until(lambda: len(platform.taken()) > before, "more frames")
+        wait_until(lambda: len(platform.taken()) > before, "more frames")
         assert agent.ledger()
         assert agent.stop() == 0
+
+
+def test_a_hangup_signal_does_not_end_the_agent(tmp_path: Path) -> None:
+    """Reloading comes with a restart; the signal that others reload by must not cost data."""
+    with (
+        libmodbus_server() as modbus,
+        Mosquitto(tmp_path / "broker") as broker,
+        Platform(broker.port) as platform,
+        Agent(tmp_path, SITE.format(modbus=modbus, broker=broker.port, tags=TAGS)) as agent,
+    ):
+        agent.ready()
+        os.kill(agent.pid, signal.SIGHUP)
+        until(lambda: len(platform.taken()) > 5, "frames after the signal")
+        assert agent.stop() == 0
+        assert "SIGHUP" in agent.log.read_text()

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.site import Agent, Platform, until
-from tests.sim.mosquitto import Mosquitto
+from tests.e2e.site import Agent, Platform
+from tests.sim.mosquitto import Mosquitto, wait_until
 from tests.sim.opcua_fixtures import NAMESPACE, PRESS, asyncua_server, node_opcua_server
 
 TAGS = 45  # more than the node-opcua server takes in one call
@@ -73,24 +73,24 @@ def test_subscriptions_arrive_in_chunks_survive_a_restart_and_mark_the_gap(tmp_p
             agent = Agent(tmp_path, config)
             agent.start()
             try:
-                until(lambda: len(moving()) >= 5, "values of the plant", 30)
-                until(lambda: len(frames("press")) >= 5, "values of the press", 30)
+                wait_until(lambda: len(moving()) >= 5, "values of the plant", 30)
+                wait_until(lambda: len(frames("press")) >= 5, "values of the press", 30)
                 assert any(frame["values"].get("total") == 2**64 - 1 for frame in frames("plant"))
                 assert qualities("plant")["text_where_a_number_belongs"] == {"bad_decode"}
                 assert qualities("plant")["not_there"] <= {"bad_config", "bad_device"}
                 plant.kill()
-                until(lambda: "bad_comm" in qualities("plant").get("moving", ()), "the gap to be marked", 20)
+                wait_until(lambda: "bad_comm" in qualities("plant").get("moving", ()), "the gap to be marked", 20)
                 press_before = len(frames("press"))
                 before = len(moving())
                 with asyncua_server(interval=0.2, port=port):
-                    until(lambda: len(moving()) > before + 3, "values after the restart", 60)
+                    wait_until(lambda: len(moving()) > before + 3, "values after the restart", 60)
                 assert len(frames("press")) > press_before, "the neighbour went on"
                 assert agent.stop() == 0
             finally:
                 if agent.alive():
                     agent.kill()
         accounts = agent.ledger()
-        until(
+        wait_until(
             lambda: (
                 sum(platform.samples().values())
                 >= sum(account["read"] for account in accounts if account["sink"] == "platform")

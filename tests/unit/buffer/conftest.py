@@ -13,7 +13,9 @@ def shut() -> Iterator[None]:
     """Close what a test has left open, as if its process had ended."""
     yield
     while OPENED:
-        OPENED.pop()._log.connection.close()
+        log = OPENED.pop()._log
+        log.connection.close()
+        log.room.close()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from buffer.codec import encode
 from buffer.ledger import Account
 from buffer.store import Store, peek_ledger
-from tests.unit.buffer.builders import change, frames, look, open_store, schema, seqs
+from tests.unit.buffer.builders import Hands, change, frames, look, open_store, schema, seqs
 
 
 def damaged(place: Path, statement: str) -> Store:
@@ -114,3 +114,34 @@ def test_the_ledger_at_rest_survives_rows_that_make_no_sense(place: Path) -> Non
     store.close()
     change(place, "UPDATE frame SET schema = 9 WHERE seq = 1")
     assert [(a.device, a.read, a.buffered) for a in peek_ledger(place)] == [("meter", 6, 3), ("schema 9", 0, 3)]
+
+
+NO_TEXT = b"\x80\xff"  # what a flipped bit makes of a blob's type: text that is not UTF-8
+
+
+@pytest.mark.parametrize("column", ["body", "ts", "mono", "crc", "epoch"])
+def test_text_that_is_not_unicode_costs_its_frame_and_does_not_stop_the_sink(place: Path, column: str) -> None:
+    """SQLite's own reading of it raises an error for the whole query."""
+    store = damaged(place, f"UPDATE frame SET {column} = CAST(x'{NO_TEXT.hex()}' AS TEXT) WHERE seq = 4")
+    assert seqs(store.read("a", 10)) == [1, 2, 3, 5, 6, 7, 8, 9, 10]
+    assert [account.balanced for account in store.ledger()] == [True, True]
+
+
+@pytest.mark.parametrize("value", ["x''", "'soon'", "1e300"])
+@pytest.mark.parametrize("column", ["ts", "mono", "n", "schema", "epoch"])
+def test_housekeeping_and_ledger_outlive_a_row_that_makes_no_sense(place: Path, column: str, value: str) -> None:
+    """The damaged frame is the oldest: by age and by size it goes like any other, and so do those behind it."""
+    hands = Hands()
+    store = open_store(place, hands, sinks=["a"])
+    store.append(frames(10, mono=hands.mono))
+    store.close()
+    change(place, f"UPDATE frame SET {column} = {value} WHERE seq = 1")
+    hands.move(90_000)
+    again = open_store(place, hands, sinks=["a"])
+    again.ledger()
+    again.tend()
+    assert (again.owed("a"), again.stats().frames) in [(0, 0), (1, 1)], "unreadable, it may stay behind alone"
+    assert again.append(frames(1)) == (11, 11)
+    at_work = again.ledger()
+    again.close()
+    assert peek_ledger(place) == at_work

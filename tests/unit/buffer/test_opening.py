@@ -159,4 +159,4 @@ def test_peeking_at_nothing_says_so(place: Path) -> None:
 def test_a_damaged_debt_is_a_clear_error(place: Path) -> None:
     open_store(place, sinks=["platform"]).close()
     change(place, "UPDATE sink SET debt = '[[5,'")
-    refused(place, "what a sink is owed cannot be read")
+    refused(place, "tables of the store cannot be read")

@@ -9,6 +9,7 @@ from agent.model.errors import StoreError
 from buffer import retention
 from buffer.ledger import Account
 from buffer.retention import Limits, Share, Space, excess
+from buffer.room import Room
 from buffer.store import Store
 from tests.unit.buffer.builders import NOON, SECOND, Hands, frame, frames, look, open_store, schema, seqs
 
@@ -208,11 +209,26 @@ def test_a_disk_without_its_reserve_stops_the_file_from_growing(
     assert store.stats().file_bytes == size
 
 
+class NoRoom(Room):
+    """A disk that gives the file so many more pages and then no more."""
+
+    def __init__(self, store: Store, spare: int) -> None:
+        self.store_room, self.connection = store._log.room, store._log.connection
+        (pages,) = self.connection.execute("PRAGMA page_count").fetchone()
+        self.most = pages + spare
+        self.take()
+
+    def take(self, need: int = 0) -> bool:
+        self.connection.execute(f"PRAGMA max_page_count = {self.most}").fetchone()
+        return False
+
+    def close(self) -> None:
+        self.store_room.close()
+
+
 def hold(store: Store, spare: int) -> None:
     """Let the file have only so many more pages, as a full disk would."""
-    connection = store._log.connection
-    (pages,) = connection.execute("PRAGMA page_count").fetchone()
-    connection.execute(f"PRAGMA max_page_count = {pages + spare}").fetchone()
+    store._log.room = NoRoom(store, spare)
 
 
 def test_a_file_that_cannot_grow_makes_room_by_itself(place: Path, hands: Hands) -> None:

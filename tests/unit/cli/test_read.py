@@ -7,7 +7,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agent.cli import main
+from agent.cli.read import read_groups
+from agent.model.errors import Refused
+from agent.model.frame import Frame
+from agent.model.tag import Schema, Tag
 
+PRESSURE, SERIAL = (Schema("boiler", group, (Tag("a", "int16"),), 1.0) for group in ("1s", "1m"))
 SITE = """\
 gateway: {id: gw}
 devices:
@@ -72,3 +77,34 @@ def test_a_device_that_cannot_be_reached_ends_with_1_and_says_what_to_look_at(tm
     result = read(path, "m")
     assert result.exit_code == 1
     assert "tcp://127.0.0.1:1: cannot connect" in result.output
+
+
+class Boiler:
+    """A device that does not have the groups that it refuses."""
+
+    device, endpoint, schemas = "boiler", "tcp://boiler", (PRESSURE, SERIAL)
+
+    def __init__(self, *refuses: Schema) -> None:
+        self._refuses = refuses
+
+    async def open(self) -> None:
+        """Nothing to connect to."""
+
+    async def close(self) -> None:
+        """Nothing to let go."""
+
+    async def scan(self, schema: Schema) -> Frame:
+        if schema in self._refuses:
+            raise Refused(f"group {schema.group}: illegal data address")
+        return Frame(schema, 0, (7,), bytes(1))
+
+
+async def test_a_group_that_the_device_refuses_does_not_hide_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    frames = await read_groups(Boiler(SERIAL), (PRESSURE, SERIAL))
+    assert [(list(frame.values), list(frame.quality)) for frame in frames] == [([7], [0]), ([None], [65])]
+    assert capsys.readouterr().err == "floorgate: group 1m: illegal data address\n"
+
+
+async def test_a_device_that_refuses_every_group_is_an_error() -> None:
+    with pytest.raises(Refused, match="group 1s"):
+        await read_groups(Boiler(PRESSURE, SERIAL), (PRESSURE, SERIAL))

@@ -8,7 +8,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -19,8 +19,9 @@ from pymodbus.client import AsyncModbusTcpClient
 
 from agent.demo.children import Child, floorgate, free_ports
 from agent.demo.parts import BROKER
-from agent.demo.site import COMPRESSOR, METER, POINTS, PRESS, PRESS_NAMESPACE
+from agent.demo.site import COMPRESSOR, METER, PRESS, PRESS_NAMESPACE, TAGS
 from agent.model.errors import AgentError
+from tests.sim.mosquitto import wait_until
 
 
 @asynccontextmanager
@@ -61,7 +62,7 @@ async def test_the_compressor_comes_back_after_a_power_cut(tmp_path: Path) -> No
 async def test_the_press_changes_and_needs_no_security(tmp_path: Path) -> None:
     async with running(PRESS, tmp_path) as child, Client(f"opc.tcp://127.0.0.1:{child.port}", timeout=5) as client:
         space = await client.get_namespace_index(PRESS_NAMESPACE)
-        nodes = [client.get_node(f"ns={space};s={point.place}") for point in POINTS[PRESS]]
+        nodes = [client.get_node(f"ns={space};s={tag.place}") for tag in TAGS[PRESS]]
         kinds = [(await node.read_data_type_as_variant_type()).name for node in nodes]
         assert kinds == ["Int64", "Double", "Double"]
         first = await nodes[1].read_value()
@@ -119,12 +120,12 @@ time.sleep(60)
 """
     parent = subprocess.Popen([sys.executable, "-c", start], stdout=subprocess.PIPE)
     assert parent.stdout is not None
-    part = int(parent.stdout.readline())
-    _until(lambda: _answers(port))
+    cmdline = Path(f"/proc/{int(parent.stdout.readline())}/cmdline")
+    wait_until(lambda: _answers(port), "an answer")
     parent.kill()
     parent.wait(5)
     parent.stdout.close()
-    _until(lambda: not Path(f"/proc/{part}/cmdline").exists() or not Path(f"/proc/{part}/cmdline").read_bytes())
+    wait_until(lambda: not (cmdline.exists() and cmdline.read_bytes()), "the end of the part")
 
 
 def test_a_part_whose_parent_is_gone_does_not_start() -> None:
@@ -158,10 +159,3 @@ async def test_a_part_that_ignores_the_request_is_ended_all_the_same(tmp_path: P
 def _answers(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _until(done: Callable[[], bool], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

@@ -7,7 +7,7 @@ import pytest
 
 from agent.config import load
 from agent.demo import meters, press
-from agent.demo.site import COMPRESSOR, DEVICES, METER, POINTS, PRESS, Ports, config_text
+from agent.demo.site import COMPRESSOR, DEVICES, METER, PRESS, TAGS, Ports, config_text
 from agent.demo.story import ACTS
 
 
@@ -29,9 +29,9 @@ def test_every_tag_lies_within_the_registers_of_its_device(device: str) -> None:
     first, registers = meters.MODELS[device]
     size = len(registers(0.0))
     words = {"float32": 2, "int32": 2, "uint16": 1}
-    for point in POINTS[device]:
-        assert isinstance(point.place, int)
-        assert first <= point.place <= first + size - words[point.type]
+    for tag in TAGS[device]:
+        assert isinstance(tag.place, int)
+        assert first <= tag.place <= first + size - words[tag.type]
 
 
 @pytest.mark.parametrize("age", [0.0, 0.5, 7.0, 3600.0])
@@ -47,7 +47,7 @@ def test_the_simulated_numbers_are_plausible(age: float) -> None:
     strokes, _, oil = press.values(age)
     assert strokes == 9000 + int(age / 2)
     assert 50 <= oil <= 60
-    assert len(press.values(age)) == len(POINTS[PRESS])
+    assert len(press.values(age)) == len(TAGS[PRESS])
 
 
 def test_what_breaks_is_mended_before_the_end() -> None:

@@ -1,8 +1,12 @@
 """A device that misbehaves gives a clear error or a quality in time, and never a wrong value."""
 
+import asyncio
+import contextlib
 import time
+from collections.abc import Callable
 
 import pytest
+import uvloop
 
 from agent.model.errors import DeviceError, Garbled, Refused, Unreachable
 from drivers.modbus.driver import Device
@@ -12,6 +16,7 @@ from tests.unit.modbus.builders import TIMEOUT, device
 
 TAGS = [{"name": f"t{at}", "address": at} for at in range(5, 15)]
 TRUE = list(range(5, 15))
+Loop = Callable[[], asyncio.AbstractEventLoop]
 SLACK = 0.5  # seconds that a busy machine may add
 
 HOSTILE = [
@@ -141,6 +146,66 @@ async def test_bytes_between_two_scans_spoil_neither() -> None:
             await plc.quiet(0.05)
         assert plc.connections == 2
         await made.close()
+
+
+async def test_a_device_that_closes_after_each_answer_is_read_as_a_whole() -> None:
+    """Each block finds the connection closed, and a new one is made for it."""
+    far = {"name": "far", "address": 900}
+    async with faulty_device(lambda adu: [fault.reply(adu), None]) as plc:
+        made = device(plc.endpoint, [*TAGS, far])
+        await made.open()
+        for _ in range(3):
+            assert list((await made.scan(made.schemas[0])).values) == [*TRUE, 900]
+            await plc.quiet(0.01)
+        assert plc.connections == 6
+        await made.close()
+
+
+async def test_a_device_that_closes_instead_of_answering_gets_one_new_connection_per_request() -> None:
+    async with faulty_device(fault.in_turn(fault.good, fault.close_at_once)) as plc:
+        made = await opened(plc.endpoint)
+        await made.scan(made.schemas[0])
+        with pytest.raises(Unreachable, match="connection lost"):
+            await made.scan(made.schemas[0])
+        assert (plc.connections, len(plc.asked)) == (2, 3)
+        await made.close()
+
+
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_device_that_never_stops_talking_is_hung_up_on(loop_factory: Loop) -> None:
+    """Well-formed answers that nobody asked for, far more than the socket's buffers hold."""
+
+    async def main() -> None:
+        async with faulty_device(lambda adu: [fault.reply(adu), *[fault.reply(adu) * 2000] * 1000]) as plc:
+            made = await opened(plc.endpoint)
+            with contextlib.suppress(DeviceError):
+                await made.scan(made.schemas[0])
+            assert await plc.left()
+            await made.close()
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(main())
+
+
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_hanging_up_does_not_wait_for_what_the_other_side_never_takes(loop_factory: Loop) -> None:
+    async def main() -> None:
+        async with faulty_device(lambda adu: [60.0]) as plc:
+            made = await opened(plc.endpoint)
+            link = made._wire._link
+            assert link is not None
+            request = made._steps[made.schemas[0]][0].request
+            with pytest.raises(TimeoutError):
+                await link.ask(request, 0.05)
+            transport = link.transport
+            transport.write(bytes(20 << 20))
+            link.hang_up()
+            await asyncio.sleep(0.05)
+            assert transport.get_write_buffer_size() == 0
+            await made.close()
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(main())
 
 
 @pytest.mark.parametrize("endpoint", ["tcp://127.0.0.1:1", "tcp://a..b"])

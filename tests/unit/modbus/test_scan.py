@@ -38,7 +38,7 @@ async def units(plc: FaultyDevice, *numbers: int, tags: list[dict[str, Any]] = T
         ({1000: fault.exception(2)}, [0, None, 2000], [GOOD, DEVICE, GOOD], 3),
         ({1000: fault.silent}, [0, None, None], [GOOD, COMM, COMM], 2),
         ({1000: fault.short_reply}, [0, None, None], [GOOD, COMM, COMM], 2),
-        ({1000: fault.close_at_once}, [0, None, None], [GOOD, COMM, COMM], 2),
+        ({1000: fault.close_at_once}, [0, None, None], [GOOD, COMM, COMM], 3),  # once more, on a new connection
         ({1000: fault.exception(11)}, [0, None, None], [GOOD, COMM, COMM], 2),
         ({0: fault.exception(2), 2000: fault.silent}, [None, 1000, None], [DEVICE, GOOD, COMM], 3),
         ({2000: fault.exception(4)}, [0, 1000, None], [GOOD, GOOD, DEVICE], 3),

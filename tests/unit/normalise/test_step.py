@@ -1,6 +1,7 @@
 """What the gateway does not vouch for becomes None with a quality, whatever a device sends."""
 
 import math
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from agent.model.frame import Frame, Value
 from agent.model.quality import FIRST_BAD, Quality
-from agent.model.tag import DTYPES, Schema, Tag
+from agent.model.tag import DType, Schema, Tag
 from agent.normalise import MAX_TEXT, compile_step
 
 NUMBERS = Schema("meter", "1s", (Tag("volts", "float32"), Tag("count", "uint64"), Tag("on", "bool")))
@@ -60,7 +61,7 @@ def test_sparse_frames_are_checked_by_their_own_columns() -> None:
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(DTYPES),
+            st.sampled_from(get_args(DType)),
             st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text()),
             st.integers(0, 127),
         ),
@@ -68,7 +69,7 @@ def test_sparse_frames_are_checked_by_their_own_columns() -> None:
     )
 )
 def test_nothing_that_leaves_is_unfit(columns: list[tuple[str, Value, int]]) -> None:
-    schema = Schema("d", "g", tuple(Tag(f"t{i}", dtype) for i, (dtype, _, _) in enumerate(columns)))  # type: ignore[arg-type]  # drawn from DTYPES
+    schema = Schema("d", "g", tuple(Tag(f"t{i}", dtype) for i, (dtype, _, _) in enumerate(columns)))
     (frame,) = compile_step(schema)(
         Frame(schema, 1, [value for _, value, _ in columns], bytes(quality for _, _, quality in columns))
     )

@@ -1,6 +1,7 @@
 """Servers that die, freeze, refuse or talk nonsense: an error of ours, soon, and a fresh start afterwards."""
 
 import asyncio
+import contextlib
 import logging
 import socket
 import time
@@ -8,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+import uvloop
 
 from agent.model.errors import DeviceError, Garbled, Unreachable
 from agent.model.frame import Frame
@@ -169,3 +171,35 @@ async def test_a_cancelled_open_leaves_nothing_behind() -> None:
         await driver.close()
         with pytest.raises(Unreachable):
             await driver.scan(driver.schemas[0])
+
+
+@pytest.mark.parametrize("start", [b"ACKF\xf0\xff\xff\xff", b"\xde\xad\xbe\xef" * 4], ids=["announced", "garbage"])
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_server_that_sends_without_end_is_hung_up_on(start: bytes, loop_factory: Any) -> None:
+    """A message may say that it is 4 GB long: nobody waits for it, or holds what came of it."""
+    sent = 0
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(start)
+        with contextlib.suppress(ConnectionError):
+            while sent < 1 << 30:
+                writer.write(bytes(1 << 16))
+                await writer.drain()
+                sent += 1 << 16
+        writer.close()
+
+    async def main() -> None:
+        server = await asyncio.start_server(flood, "127.0.0.1", 0)
+        async with server:
+            driver = device(f"opc.tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}", TAGS, timeout=5.0)
+            begun = time.monotonic()
+            with pytest.raises(Garbled, match="no OPC UA"):
+                await driver.open()
+            assert time.monotonic() - begun < 2
+            await driver.close()
+        await asyncio.sleep(0.05)
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(main())
+    assert sent < 64 << 20

@@ -1,7 +1,10 @@
 """A line: devices take turns, and a dead one costs a deadline, then less and less."""
 
 import asyncio
+import logging
 from collections.abc import Callable
+
+import pytest
 
 from agent.health import Health
 from agent.model.clock import Clock
@@ -109,6 +112,68 @@ async def test_a_refused_group_is_marked_and_asked_less_often_while_the_others_g
     assert [set(frame.quality) for frame in by_group["g0"]] == [{Quality.BAD_DEVICE}]
     assert len(by_group["g1"]) > 20
     assert device.opened == 1
+
+
+async def test_a_refused_group_is_logged_on_its_edges_only(caplog: pytest.LogCaptureFixture) -> None:
+    """However often the other groups of the device are read meanwhile."""
+    device = Device("meter", groups=2)
+    device.fail = lambda schema: Refused("illegal data address") if schema.group == "g0" else None
+    bench = Bench(device, backoff=lambda: Backoff(60, jitter=lambda: 0.02))
+    asyncio.get_running_loop().call_later(0.3, setattr, device, "fail", lambda schema: None)
+    with caplog.at_level(logging.INFO, "floorgate"):
+        await bench.run(0.8)
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ["group meter/g0: illegal data address", "group meter/g0 is back"]
+    assert (bench.health.part("device", "meter").state, bench.health.part("group", "meter/g0").state) == ("up", "up")
+
+
+async def test_a_device_that_refuses_to_be_opened_is_marked_as_a_whole() -> None:
+    device = Device("press", groups=2)
+
+    async def refuse() -> None:
+        raise Refused("the server wants a user")
+
+    device.open = refuse  # type: ignore[method-assign]  # this device wants a user
+    bench = Bench(device, backoff=lambda: Backoff(60, jitter=lambda: 1.0))
+    await bench.run(0.2)
+    marks = [(frame.schema.group, set(frame.quality)) for frame in bench.frames["press"]]
+    assert marks == [("g0", {Quality.BAD_DEVICE}), ("g1", {Quality.BAD_DEVICE})]
+    assert bench.health.part("device", "press").failures == 1
+
+
+async def test_a_block_that_stays_silent_takes_a_small_share_of_the_line() -> None:
+    """The rest of the group is read all the same, so it is not a dead device, and has no back-off."""
+    partly, alive = Device("partly"), Device("alive")
+
+    async def scan(schema: Schema) -> Frame:
+        await asyncio.sleep(DEADLINE)
+        return Frame(schema, 1, (1, None), bytes((Quality.GOOD, Quality.BAD_COMM)))
+
+    partly.scan = scan  # type: ignore[method-assign]  # its second block gives no answer
+    bench = Bench(partly, alive)
+    await bench.run(1.2)
+    assert 2 <= len(bench.frames["partly"]) <= 3, "each of them is followed by four deadlines of rest"
+    assert len(bench.frames["alive"]) >= (1.2 - 3 * DEADLINE) / 0.02 * 0.85
+
+
+async def test_many_dead_devices_together_take_a_small_share_of_the_line() -> None:
+    alive, dead = Device("alive"), [Device(f"dead{number}") for number in range(4)]
+    for device in dead:
+        device.dead = True
+    bench = Bench(alive, *dead, backoff=lambda: Backoff(60, jitter=lambda: 0.0))
+    await bench.run(2.0)
+    probes = sum(device.scans for device in dead)
+    assert probes <= 4 + 1 + (2.0 - 4 * DEADLINE) / DEADLINE / 3, "after the first round: a quarter of the time at most"
+    assert all(device.scans >= 2 for device in dead)
+
+
+async def test_dead_devices_alone_on_a_line_are_probed_as_their_back_off_says() -> None:
+    dead = [Device(f"dead{number}") for number in range(3)]
+    for device in dead:
+        device.dead = True
+    bench = Bench(*dead, backoff=lambda: Backoff(60, jitter=lambda: 0.0))
+    await bench.run(1.5)
+    assert min(device.scans for device in dead) >= 4
 
 
 async def test_a_garbled_answer_and_a_bug_put_only_their_own_device_in_doubt() -> None:

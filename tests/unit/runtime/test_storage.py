@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
+import agent.runtime.storage as storage_module
 from agent.health import Part
 from agent.model.errors import StoreError
 from agent.model.frame import Frame
@@ -70,4 +73,17 @@ async def test_a_disk_that_fails_is_tried_again_with_the_same_frames(tmp_path: P
     entries = await asyncio.wrap_future(writer.call(store.read, "platform", 100))
     assert [entry.frame.values[0] for entry in entries] == list(range(50))
     assert part.failures == 3
+    writer.close()
+
+
+async def test_housekeeping_that_works_again_is_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage_module, "TEND", 0.001)
+    writer, part = opened(tmp_path), Part("store", "housekeeping")
+    part.down(StoreError("disk full"))
+    task = asyncio.create_task(Storage(writer, Inlet(), part, 0.02, Backoff(0.01)).tend(part))
+    async with asyncio.timeout(5):
+        while part.state != "up":
+            await asyncio.sleep(0.001)
+    task.cancel()
+    await asyncio.wait([task])
     writer.close()

@@ -59,7 +59,10 @@ async def test_nothing_else_is_told_without_the_token(facts: dict[str, Any]) -> 
 async def test_with_the_token_it_gives_the_ledger_and_the_parts(facts: dict[str, Any]) -> None:
     assert await ask(facts, "/api/v1/ledger", facts["token"]) == (200, await ledger())
     _, parts = await ask(facts, "/api/v1/health", facts["token"])
-    assert [(part["kind"], part["name"], part["state"]) for part in parts] == [("device", "meter", "up")]
+    assert [(part["kind"], part["name"], part["state"]) for part in parts] == [
+        ("device", "meter", "up"),
+        ("status", "127.0.0.1:0", "up"),
+    ]
 
 
 async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
@@ -67,3 +70,20 @@ async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(AgentError, match=f"cannot listen on 127.0.0.1:{port}"):
             await serve(f"127.0.0.1:{port}", tmp_path, Health(), ledger)
+
+
+async def test_a_data_directory_that_cannot_be_written_is_an_error_with_a_hint(tmp_path: Path) -> None:
+    with pytest.raises(AgentError, match=r"cannot write .*agent\.json: No such file or directory \(is the disk full"):
+        await serve("127.0.0.1:0", tmp_path / "gone", Health(), ledger)
+
+
+async def test_a_server_that_listens_at_last_is_up(tmp_path: Path) -> None:
+    health = Health()
+    part = health.part("status", "127.0.0.1:0")
+    part.down(AgentError("the port is taken"))
+    task = asyncio.create_task(serve("127.0.0.1:0", tmp_path, health, ledger))
+    async with asyncio.timeout(5):
+        while part.state != "up":
+            await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.wait([task])

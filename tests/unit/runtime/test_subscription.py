@@ -1,0 +1,76 @@
+"""A device that speaks up by itself: up when it speaks, one bad frame and one line in the log when it stops."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+
+import pytest
+
+from agent.health import Part
+from agent.model.clock import Clock
+from agent.model.errors import DeviceError, Refused, Unreachable
+from agent.model.frame import Frame
+from agent.model.quality import Quality
+from agent.model.tag import Schema, Tag
+from agent.normalise import compile_step
+from agent.runtime.inlet import Inlet
+from agent.runtime.subscription import Subscription
+from agent.runtime.supervise import Backoff, keep
+
+SCHEMA = Schema("press", "1s", (Tag("a", "int16"),), 1.0)
+
+
+class Press:
+    """Each session gives so many frames, then ends with an error."""
+
+    device, endpoint, schemas = "press", "opc.tcp://press", (SCHEMA,)
+
+    def __init__(self, *sessions: tuple[int, DeviceError]) -> None:
+        self.sessions, self.stop = list(sessions), asyncio.Event()
+        self.closed = 0
+
+    async def open(self) -> None:
+        """It takes every session."""
+
+    async def close(self) -> None:
+        self.closed += 1
+
+    async def frames(self) -> AsyncIterator[Frame]:
+        count, error = self.sessions.pop(0)
+        if not self.sessions:
+            self.stop.set()
+        for number in range(count):
+            yield Frame(SCHEMA, number, (number,), bytes(1))
+        raise error
+
+
+async def run(*sessions: tuple[int, DeviceError]) -> tuple[list[list[int]], Part]:
+    """The qualities of what reached the inlet."""
+    press, inlet, part = Press(*sessions), Inlet(), Part("device", "press")
+    backoff = Backoff(60, jitter=lambda: 0.0)
+    work = Subscription(press, {SCHEMA: compile_step(SCHEMA)}, inlet, part, Clock(), backoff)
+    async with asyncio.timeout(5):
+        await keep(work.run, part, backoff, press.stop)
+    inlet.close()
+    assert press.closed == len(sessions)
+    return [list(frame.quality) for frame in await inlet.take(0)], part
+
+
+async def test_a_session_that_ends_leaves_one_bad_frame_and_the_next_one_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.INFO, "floorgate"):
+        qualities, part = await run((2, Unreachable("lost")), (0, Unreachable("lost")), (1, Unreachable("lost")))
+    assert qualities == [[0], [0], [Quality.BAD_COMM], [0], [Quality.BAD_COMM]]
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO", "WARNING"]
+    assert (part.state, part.failures, part.frames) == ("down", 3, 3)
+
+
+async def test_a_server_that_takes_each_session_and_no_tag_is_down_and_said_to_be_so_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.INFO, "floorgate"):
+        qualities, part = await run(*[(0, Refused("the server has none of the tags"))] * 5)
+    assert qualities == [[Quality.BAD_COMM]]
+    assert [record.getMessage() for record in caplog.records] == ["device press: the server has none of the tags"]
+    assert part.failures == 5
