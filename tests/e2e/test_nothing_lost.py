@@ -128,6 +128,6 @@ def test_a_hangup_signal_does_not_end_the_agent(tmp_path: Path) -> None:
     ):
         agent.ready()
         os.kill(agent.pid, signal.SIGHUP)
-        until(lambda: len(platform.taken()) > 5, "frames after the signal")
+        wait_until(lambda: len(platform.taken()) > 5, "frames after the signal")
         assert agent.stop() == 0
         assert "SIGHUP" in agent.log.read_text()

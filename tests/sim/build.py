@@ -30,7 +30,3 @@ def compiled(name: str, *libraries: str) -> Path:
         assert done.returncode == 0, f"apt-get install gcc libmodbus-dev?\n{done.stderr}"
         fresh.replace(program)
     return program
-
-
-if __name__ == "__main__":
-    print(compiled("modbus_server", "modbus"))

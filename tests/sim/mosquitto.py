@@ -21,8 +21,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until(condition: Callable[[], object], what: str, timeout: float = 10.0) -> None:
-    """Poll until `condition()` is true; an AssertionError names what did not happen."""
+def wait_until(condition: Callable[[], object], what: str, timeout: float = 15.0) -> None:
+    """Look again and again until `condition()` is true; an AssertionError names what did not happen."""
     end = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < end, f"{what}: not within {timeout:g} s"

@@ -1,4 +1,4 @@
-"""An OPC UA server for tests and the demo, in a process of its own: `python opcua_server.py [--port N] [--values N]`.
+"""An OPC UA server for tests and the bench, in a process of its own: `python opcua_server.py [--port N] [--values N]`.
 
 Under `urn:floorgate:plant` it has one node of each kind (see `NODES`), and `Value0` … that move every interval. It says
 `ready PORT` when it can be used, and ends when its standard input ends. A line of JSON on its standard input changes a
