@@ -46,7 +46,7 @@ tools:
 	@packaging/tools.sh
 
 clean:  ## remove everything that was installed or built
-	rm -rf .venv .run build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/sim/bin tests/sim/node_opcua/node_modules
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/sim/node_opcua/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME): packaging/requirements.txt packaging/bootstrap.sh pyproject.toml

@@ -11,10 +11,11 @@ from importlib.metadata import entry_points
 from typing import Any, cast
 
 from agent.model.errors import ConfigError
-from agent.northbound.api import Gateway, Sink, SinkConfig
+from agent.northbound.api import Gateway, Name, Seconds, Section, Sink, SinkConfig, Size
 from drivers.api import Driver, DriverConfig, LineConfig
 
-__all__ = ["Driver", "DriverConfig", "Gateway", "LineConfig", "Sink", "SinkConfig"]
+# What the rest of the configuration is made of comes from here too, so that it is not written a third time.
+__all__ = ["DriverConfig", "LineConfig", "Name", "Seconds", "Section", "SinkConfig", "Size"]
 
 DRIVERS = {"modbus": "drivers.modbus", "opcua": "drivers.opcua", "sim": "drivers.sim"}
 SINKS = {"mqtt": "agent.northbound.mqtt", "file": "agent.northbound.file"}

@@ -27,7 +27,8 @@ _Wide = tuple[tuple[Any, ...], bytes, tuple[int, ...] | None, tuple[int, ...] | 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Wide).decode
 _head = struct.Struct(">Q8sqqII").pack
-UNWRITABLE = (OverflowError, UnicodeEncodeError, TypeError, msgspec.MsgspecError)
+UNWRITABLE = (OverflowError, UnicodeEncodeError, TypeError, msgspec.MsgspecError, struct.error)
+_MOST = 2**63 - 1
 
 
 @lru_cache(256)
@@ -79,16 +80,21 @@ def checksum(body: bytes, seq: int, eid: bytes, ts: int, mono: int, schema: int,
 
 
 def cleaned(frame: Frame) -> Frame:
-    """The frame with None and `bad_decode` for each value that cannot be written, such as an integer past 64 bits."""
+    """The frame with None and `bad_decode` for each value that cannot be written, such as an integer past 64 bits.
+
+    A time past 64 bits becomes the last one that fits; source times with one that cannot be written are left out.
+    """
     fits = [_writable(value) for value in frame.values]
     values = tuple(value if fit else None for value, fit in zip(frame.values, fits, strict=True))
     quality = bytes(
         code if fit else Quality.BAD_DECODE for code, fit in zip(frame.quality or bytes(len(fits)), fits, strict=True)
     )
-    return replace(frame, values=values, quality=quality)
+    ts, mono = (max(-_MOST, min(int(time), _MOST)) for time in (frame.ts, frame.mono))
+    stamps = frame.stamps if frame.stamps is None or _writable(frame.stamps) else None
+    return replace(frame, values=values, quality=quality, ts=ts, mono=mono, stamps=stamps)
 
 
-def _writable(value: Value) -> bool:
+def _writable(value: Value | tuple[int, ...]) -> bool:
     try:
         _encode(value)
     except UNWRITABLE:

@@ -49,6 +49,9 @@ def mapped(path: Path) -> Iterator[None]:
         raise StoreError(f"store {path} {what}: {error}", hint=hint) from error
     except OSError as error:
         raise StoreError(f"store {path} cannot be opened: {error.strerror}", hint="who owns the directory?") from error
+    except UnicodeDecodeError as error:  # in the text of an error that quotes the file
+        what, hint = _REASONS[sqlite3.SQLITE_CORRUPT]
+        raise StoreError(f"store {path} {what}", hint=hint) from error
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -58,6 +61,7 @@ def connect(path: Path) -> sqlite3.Connection:
         _inspect(path)
         connection = sqlite3.connect(path, timeout=_LOCK_TIMEOUT, isolation_level=None)
         undo.callback(connection.close)
+        connection.text_factory = _text
         connection.execute("PRAGMA locking_mode=EXCLUSIVE").fetchall()
         version = _recognise(path, connection)
         path.chmod(0o600)
@@ -82,9 +86,15 @@ def at_rest(path: Path) -> Iterator[sqlite3.Connection]:
         mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
         address = f"file:{quote(str(path))}?{mode}"
         with closing(sqlite3.connect(address, uri=True, timeout=_LOCK_TIMEOUT)) as connection:
+            connection.text_factory = _text
             if _recognise(path, connection) == 0:
                 raise StoreError(f"store {path} is empty", hint="has the agent run yet?")
             yield connection
+
+
+def _text(raw: bytes) -> str:
+    """Text that no bit flip can make unreadable: a damaged row must come out, so that its checksum can tell."""
+    return raw.decode("utf-8", "replace")
 
 
 def _create(path: Path) -> None:
@@ -99,9 +109,12 @@ def _create(path: Path) -> None:
 def _inspect(path: Path) -> None:
     """Look at the header alone: an ordinary connection would already recover a -wal file.
 
-    SQLite does the looking, because closing a descriptor of our own would drop the locks that this process holds.
+    SQLite does the looking, because closing a descriptor of our own would drop the locks that this process holds. A
+    kill in the middle of a checkpoint leaves a file that is shorter than its header says; the rest is in the -wal file,
+    so that is no damage, and `writable_schema` is how SQLite is told to look nevertheless.
     """
     with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)) as glance:
+        glance.execute("PRAGMA writable_schema=ON")
         (version,) = glance.execute("PRAGMA user_version").fetchone()
     _refuse_newer(path, version)
 

@@ -60,6 +60,11 @@ class Part(NamedTuple):
     ts: int
 
 
+def part(device: str, samples: object, ts: object) -> Part:
+    """Of a row that may be damaged: a figure that is no number counts as 0."""
+    return Part(device, samples if isinstance(samples, int) else 0, ts if isinstance(ts, int) else 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Loss:
     """A range of frames that one sink will never get; times in ns UTC."""
@@ -141,7 +146,7 @@ class Tally:
         return self._blocks[low]
 
     def _sum(self, first: int, last: int) -> dict[int, int]:
-        query = "SELECT schema, sum(n) FROM frame WHERE seq BETWEEN ? AND ? GROUP BY schema"
+        query = "SELECT schema, CAST(total(n) AS INTEGER) FROM frame WHERE seq BETWEEN ? AND ? GROUP BY schema"
         return dict(self._connection.execute(query, (first, last)).fetchall())
 
 

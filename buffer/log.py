@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from agent.model.clock import Clock
 from agent.model.errors import StoreError
 from buffer.database import code
-from buffer.ledger import Account, Books, Part, Tally, What, accounts, owed_samples, written_counts
+from buffer.ledger import Account, Books, Cell, Part, Tally, What, accounts, owed_samples, written_counts
 from buffer.ranges import Range, Ranges, parse, runs
+from buffer.room import Room
 from buffer.schemas import Schemas
 
 SETTLE_EVERY = 10**9
@@ -53,25 +54,27 @@ class Log:
     epoch: Epoch
     present: Ranges  # the frames in the file
     next: int  # the seq that comes next
+    room: Room
 
     def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
         self.connection = connection
         self.clock = clock
         self.books = Books()
         self.tally = Tally(connection)
-        self.schemas = Schemas(connection)
-        self.sinks = {sink.name: sink for sink in _load_sinks(connection)}
-        self.epochs = {
-            row[0]: Epoch(*row) for row in connection.execute("SELECT id, eid, boot_id FROM epoch").fetchall()
-        }
-        self.state: dict[str, bytes] = dict(connection.execute("SELECT k, v FROM state").fetchall())
         self.unsaved = 0  # bytes in the -wal file that are not yet in the main file, roughly
         self._changed: set[str] = set()
         self._settled = clock.mono()
-        self._load_frames()
+        with _readable():
+            self.schemas = Schemas(connection)
+            self.sinks = {sink.name: sink for sink in _load_sinks(connection)}
+            self.epochs = _load_epochs(connection)
+            self.state: dict[str, bytes] = dict(connection.execute("SELECT k, v FROM state").fetchall())
+            self._load_frames()
 
-    def begin(self, boot: str) -> None:
+    def begin(self, boot: str, room: Room) -> None:
         """Draw a new epoch and settle what a crash left."""
+        self.room = room
+        self.checkpoint()
         epoch = Epoch(max(self.epochs, default=0) + 1, secrets.token_bytes(8), boot)
         with self.transaction():
             row = (epoch.id, epoch.eid, epoch.boot, self.clock.wall())
@@ -120,6 +123,7 @@ class Log:
                 raise
         else:
             self.unsaved = 0
+            self.room.take()
 
     def set_state(self, key: str, value: bytes) -> None:
         self.state[key] = value
@@ -173,6 +177,23 @@ class Log:
                 for run in sink.debt.remove(first, last):
                     known = [parts[seq] for seq in range(run[0], run[1] + 1) if seq in parts]
                     self._clear(sink, run, known, "dropped", reason)
+
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """What is counted as lost in here is owed again when the frames could not be deleted after all."""
+        debts = [(sink, Ranges(sink.debt)) for sink in self.sinks.values()]
+        counts, losses = self.books.counts.copy(), len(self.books.losses)
+        with ExitStack() as undo:
+            undo.callback(self._owe_again, debts, counts, losses)
+            yield
+            undo.pop_all()
+
+    def _owe_again(self, debts: Sequence[tuple[Debtor, Ranges]], counts: dict[Cell, int], losses: int) -> None:
+        for sink, debt in debts:
+            sink.debt = debt
+        self.books.counts.clear()
+        self.books.counts.update(counts)
+        del self.books.losses[losses:]
 
     def delete(self, gone: Sequence[Range]) -> None:
         """One transaction that takes frames out of the file; no sink may be owed them."""
@@ -233,11 +254,21 @@ class Log:
                 sink.changed = False
 
 
-def _load_sinks(connection: sqlite3.Connection) -> list[Debtor]:
-    """The sinks that the file knows. Raises StoreError."""
-    rows = connection.execute("SELECT id, name, acked, debt, active FROM sink").fetchall()
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Tables that make no sense as StoreError; a damaged frame is not one of them."""
     try:
-        return [Debtor(id_, name, acked, parse(debt), bool(active)) for id_, name, acked, debt, active in rows]
+        yield
     except (ValueError, TypeError) as error:
-        hint = "move the store aside, then start again"
-        raise StoreError(f"what a sink is owed cannot be read: {error}", hint=hint) from error
+        hint = "move it aside together with its -wal file, then start again"
+        raise StoreError(f"the tables of the store cannot be read: {error}", hint=hint) from error
+
+
+def _load_sinks(connection: sqlite3.Connection) -> list[Debtor]:
+    rows = connection.execute("SELECT id, name, acked, debt, active FROM sink").fetchall()
+    return [Debtor(id_, name, int(acked), parse(debt), bool(active)) for id_, name, acked, debt, active in rows]
+
+
+def _load_epochs(connection: sqlite3.Connection) -> dict[int, Epoch]:
+    rows = connection.execute("SELECT id, eid, boot_id FROM epoch").fetchall()
+    return {int(id_): Epoch(int(id_), bytes(eid), boot) for id_, eid, boot in rows}

@@ -6,7 +6,7 @@ from typing import Any
 
 from agent.model.frame import Frame
 from buffer.codec import checksum, decode
-from buffer.ledger import Part
+from buffer.ledger import Part, part
 from buffer.log import Log
 from buffer.ranges import Ranges, runs
 
@@ -49,8 +49,7 @@ class Reader:
             return None
 
     def _part(self, seq: int, epoch: Any, schema: Any, ts: Any, mono: Any, n: Any, crc: Any, body: Any) -> Part:
-        whole = [value if isinstance(value, int) else 0 for value in (n, ts)]
-        return Part(self._log.schemas.device(schema), *whole)
+        return part(self._log.schemas.device(schema), n, ts)
 
     def _lose(self, first: int, last: int, found: list[Found], damaged: Mapping[int, Part]) -> None:
         missing = Ranges([(first, last)])

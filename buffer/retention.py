@@ -9,13 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from buffer.ledger import Part
+from buffer.ledger import part
 from buffer.log import Log
 from buffer.ranges import Range
 
 _HOUR = 3600 * 10**9
 _PURGE_EVERY = 10 * 10**9
 _CHUNK_BYTES = 1 << 20
+_READABLE_TIMES = (  # a damaged row goes with its neighbours
+    "SELECT ts, mono, epoch FROM frame"
+    " WHERE typeof(ts) = 'integer' AND typeof(mono) = 'integer' AND typeof(epoch) = 'integer' ORDER BY seq LIMIT ?"
+)
 _CHUNKS = 16  # per call, so that an append never waits long
 FLOOR = 8 << 20  # the newest frames stay, however little room others leave on the disk
 HEADROOM = 1 << 20  # free pages inside the file while the disk has no room for it to grow
@@ -89,12 +93,15 @@ class Retention:
         self._by_age()
         self._by_room(attached=attached)
 
-    def make_room(self, *, attached: bool) -> None:
-        """The file cannot grow: give up the oldest frames, so that new ones find a place."""
+    def make_room(self, need: int, *, attached: bool) -> bool:
+        """A commit of `need` bytes found none: take more of the disk, or give up the oldest; False if there is none."""
         self._log.checkpoint()
-        if attached and self._purge(now=True):
-            return
-        self._drop(self._log.present.head(self._chunk()), "full")
+        if self._log.room.take(need) or (attached and self._purge(now=True)):
+            return True
+        oldest = self._log.present.head(self._chunk())
+        if oldest:
+            self._drop(oldest, "full")
+        return bool(oldest)
 
     def _purge(self, *, now: bool) -> bool:
         """Delete frames that every sink has; small amounts wait, because each purge costs writes."""
@@ -126,11 +133,10 @@ class Retention:
         One of this boot is judged by the clock that never steps. Another only by the clock on the wall, so that is a
         guess, and guesses are rationed.
         """
-        query = "SELECT ts, mono, epoch FROM frame ORDER BY seq LIMIT ?"
         wall, mono, keep = self._log.clock.wall(), self._log.clock.mono(), self.limits.keep
         allowed = self._share.left(mono, self._log.present.size)
         trusted = guessed = 0
-        for ts, then, epoch in self._log.connection.execute(query, (limit,)).fetchall():
+        for ts, then, epoch in self._log.connection.execute(_READABLE_TIMES, (limit,)).fetchall():
             started = self._log.epochs.get(epoch)
             if then and started and started.boot == self._log.epoch.boot:
                 if mono - then <= keep:
@@ -162,9 +168,10 @@ class Retention:
     def _drop(self, ranges: Sequence[Range], reason: str) -> None:
         query = "SELECT seq, schema, n, ts FROM frame WHERE seq BETWEEN ? AND ?"
         rows = [row for span in ranges for row in self._log.connection.execute(query, span).fetchall()]
-        parts = {seq: Part(self._log.schemas.device(schema), n, ts) for seq, schema, n, ts in rows}
-        self._log.lose(parts, ranges, reason)
-        self._delete(ranges)
+        parts = {seq: part(self._log.schemas.device(schema), n, ts) for seq, schema, n, ts in rows}
+        with self._log.all_or_nothing():
+            self._log.lose(parts, ranges, reason)
+            self._delete(ranges)
 
     def _delete(self, ranges: Sequence[Range]) -> None:
         self._log.delete(ranges)

@@ -22,6 +22,8 @@ from buffer.log import Debtor, Log
 from buffer.ranges import Range
 from buffer.reader import Reader
 from buffer.retention import Limits, Retention
+from buffer.room import Room
+from buffer.schemas import Known
 from buffer.tail import Tail
 
 __all__ = ["Account", "Stats", "Store", "peek_ledger"]
@@ -29,6 +31,7 @@ __all__ = ["Account", "Stats", "Store", "peek_ledger"]
 Row = tuple[Any, ...]
 _TRIES = 8
 _CHECKPOINT_EVERY = 60 * 10**9
+_SPARE = 256 << 10  # bytes for what a commit writes besides frames
 _INSERT = "INSERT INTO frame (seq, epoch, schema, ts, mono, n, crc, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -80,7 +83,10 @@ class Store:
         with mapped(path), ExitStack() as undo:
             undo.callback(connection.close)
             log = Log(connection, clock)
-            log.begin(boot)
+            room = Room(connection, path)
+            undo.callback(room.close)
+            undo.callback(connection.close)  # before the room, which would take the locks away
+            log.begin(boot, room)
             store = cls(path, log, Limits(round(keep * 1e9), max_size, reserve))
             undo.pop_all()
         return store
@@ -102,9 +108,8 @@ class Store:
                 try:
                     return self._append(frames)
                 except sqlite3.OperationalError as error:
-                    if code(error) != sqlite3.SQLITE_FULL or not self._log.present.size:
+                    if code(error) != sqlite3.SQLITE_FULL or not self._make_room(_need(frames)):
                         raise
-                    self._retention.make_room(attached=bool(self._attached))
             return self._append(frames)
 
     def read(self, sink: str, limit: int, *, after: int = 0, history_until: int = 0) -> list[Entry]:
@@ -195,6 +200,10 @@ class Store:
                         pass
         finally:
             self._log.connection.close()
+            self._log.room.close()
+
+    def _make_room(self, need: int) -> bool:
+        return self._retention.make_room(need, attached=bool(self._attached))
 
     def _append(self, frames: Sequence[Frame]) -> Range:
         log = self._log
@@ -209,31 +218,38 @@ class Store:
             with log.transaction(settle=log.due):
                 log.connection.executemany(_INSERT, rows)
             undo.pop_all()
-        log.unsaved += sum(len(row[-1]) for row in rows)
+        sizes = [len(row[-1]) for row in rows]
+        log.unsaved += sum(sizes)
         self._idle = False
-        self._remember(first, frames)
+        self._remember(first, frames, sizes)
         return first, last
 
     def _rows(self, frames: Sequence[Frame], first: int) -> tuple[list[Row], list[Frame]]:
         """The rows, and the frames as they can be read back."""
-        epoch, eid, known = self._log.epoch.id, self._log.epoch.eid, self._log.schemas.known
+        known = self._log.schemas.known
         rows: list[Row] = []
         kept: list[Frame] = []
         for seq, frame in enumerate(frames, first):
             schema = known(frame.schema)
             try:
-                body = encode(frame, schema.packer)
+                row = self._row(frame, seq, schema)
             except UNWRITABLE:
                 frame = cleaned(frame)  # noqa: PLW2901  # what is remembered must be what was written
-                body = encode(frame)
-            ts, mono, n = frame.ts, frame.mono, len(frame.values)
-            rows.append((seq, epoch, schema.id, ts, mono, n, checksum(body, seq, eid, ts, mono, schema.id, n), body))
+                row = self._row(frame, seq, schema)
+            rows.append(row)
             kept.append(frame)
         return rows, kept
 
-    def _remember(self, first: int, frames: Sequence[Frame]) -> None:
+    def _row(self, frame: Frame, seq: int, schema: Known) -> Row:
+        """Raises one of UNWRITABLE."""
+        epoch, ts, mono, n = self._log.epoch, frame.ts, frame.mono, len(frame.values)
+        body = encode(frame, schema.packer)
+        crc = checksum(body, seq, epoch.eid, ts, mono, schema.id, n)
+        return seq, epoch.id, schema.id, ts, mono, n, crc, body
+
+    def _remember(self, first: int, frames: Sequence[Frame], sizes: Sequence[int]) -> None:
         wanted = min((sink.debt.first or self._log.next for sink in self._attached), default=self._log.next)
-        self._tail.extend(first, frames)
+        self._tail.extend(first, frames, sizes)
         self._tail.trim(wanted)
 
     def _sink(self, name: str) -> Debtor:
@@ -247,6 +263,11 @@ def peek_ledger(path: Path | str) -> list[Account]:
     path = Path(path)
     with at_rest(path) as connection:
         return Log(connection, SYSTEM).accounts()
+
+
+def _need(frames: Sequence[Frame]) -> int:
+    """Bytes in the file that these take at most, roughly: two pages hold a frame that is just too large for one."""
+    return _SPARE + sum(64 + 2 * len(encode(cleaned(frame))) for frame in frames)
 
 
 def _parts(entries: Sequence[Entry]) -> dict[int, Part]:

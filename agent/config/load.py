@@ -15,11 +15,11 @@ from agent.config.maps import MAX_MAP, DeviceMap, Maps, parse_map
 from agent.config.problems import Mark, Report, Scope
 from agent.config.reader import read
 from agent.config.references import References
-from agent.config.sections import BufferConfig, GatewayConfig, LogConfig, Section, StatusConfig
+from agent.config.sections import BufferConfig, GatewayConfig, LogConfig, StatusConfig
 from agent.config.site import Site
 from agent.config.tree import Mapping
 from agent.config.words import did_you_mean, shown
-from agent.registry import DriverConfig, LineConfig, SinkConfig
+from agent.registry import DriverConfig, LineConfig, Section, SinkConfig
 
 MAX_SITE = 1 << 20
 KEYS = ("gateway", "devices", "lines", "sinks", "buffer", "log", "status")

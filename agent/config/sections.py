@@ -2,19 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import Field
 
-from agent.model.text import DURATION_PATTERN, NAME_PATTERN, SIZE_PATTERN, duration, size
-
-Seconds = Annotated[float, BeforeValidator(duration), WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN})]
-Size = Annotated[int, BeforeValidator(size), WithJsonSchema({"type": "string", "pattern": SIZE_PATTERN})]
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
-
-
-class Section(BaseModel):
-    """Strict types, unknown keys refused, never changed after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+from agent.registry import Name, Seconds, Section, Size
 
 
 class GatewayConfig(Section):
@@ -49,12 +39,12 @@ class LogConfig(Section):
 
 
 class StatusConfig(Section):
-    """The status page, its metrics and the pull API."""
+    """Where the agent answers on its own machine: whether it lives, how its parts are, and the ledger."""
 
     listen: str = Field(
         "127.0.0.1:0",
         pattern=r"^(\[[0-9a-fA-F:.]+\]|[^\s:\[\]/]+):\d{1,5}$",
-        description="host:port of the HTTP server; port 0 takes a free one",
+        description="host:port of the status server; port 0 takes a free one",
     )
 
 

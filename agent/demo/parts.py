@@ -7,10 +7,9 @@ from collections.abc import Coroutine
 from typing import Any
 
 from agent.demo.children import end_with_parent, floorgate
-from agent.demo.site import COMPRESSOR, METER, PRESS
+from agent.demo.site import PRESS
 
 BROKER, AGENT = "broker", "agent"
-PARTS = (METER, COMPRESSOR, PRESS, BROKER, AGENT)
 CONFIG, DATA = "floorgate.yaml", "data"  # in the folder where the demo starts its parts
 
 

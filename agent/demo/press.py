@@ -8,7 +8,7 @@ import time
 from asyncua import ua
 from asyncua.server.server import Server
 
-from agent.demo.site import POINTS, PRESS, PRESS_NAMESPACE
+from agent.demo.site import PRESS, PRESS_NAMESPACE, TAGS
 
 BEAT = 0.5  # seconds between two changes
 _KINDS = {"int64": ua.VariantType.Int64, "float64": ua.VariantType.Double}
@@ -28,10 +28,10 @@ async def serve(port: int) -> None:
     server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
     space = await server.register_namespace(PRESS_NAMESPACE)
     press = await server.nodes.objects.add_object(space, PRESS)
-    kinds = [_KINDS[point.type] for point in POINTS[PRESS]]
+    kinds = [_KINDS[tag.type] for tag in TAGS[PRESS]]
     nodes = [
-        await press.add_variable(f"ns={space};s={point.place}", point.name, 0, varianttype=kind)
-        for point, kind in zip(POINTS[PRESS], kinds, strict=True)
+        await press.add_variable(f"ns={space};s={tag.place}", tag.name, 0, varianttype=kind)
+        for tag, kind in zip(TAGS[PRESS], kinds, strict=True)
     ]
     started = time.monotonic()
     async with server:

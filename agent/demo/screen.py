@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from agent.demo.site import DEVICES, POINTS, Point
+from agent.demo.site import DEVICES, TAGS, PlantTag
 from agent.demo.story import Scene
 from agent.demo.tally import Tally, Value
 
@@ -66,7 +66,7 @@ def table(tally: Tally, scene: Scene, now: float) -> Table:
         state = "dead" if device in scene.dead else "up"
         drawn.add_row(
             Text.assemble(device, "\n", (state, "bold red" if state == "dead" else "green")),
-            "\n".join(_line(point, tally.values.get(device, {})) for point in POINTS[device][:SHOWN]),
+            "\n".join(_line(tag, tally.values.get(device, {})) for tag in TAGS[device][:SHOWN]),
             f"{max(0.0, now - newest.ts / 1000):.1f} s" if newest else "",
             Text(newest.trust, "green" if newest.trust == "good" else "yellow") if newest else "",
             f"{tally.frames[device]:,}",
@@ -74,10 +74,10 @@ def table(tally: Tally, scene: Scene, now: float) -> Table:
     return drawn
 
 
-def _line(point: Point, values: dict[str, Value]) -> str:
-    value = values.get(point.name)
+def _line(tag: PlantTag, values: dict[str, Value]) -> str:
+    value = values.get(tag.name)
     shown = "-" if value is None else f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
-    return f"{point.name:20}{shown:>12} {point.unit}"
+    return f"{tag.name:20}{shown:>12} {tag.unit}"
 
 
 def _uplink(tally: Tally, scene: Scene) -> Text:

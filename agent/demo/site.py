@@ -7,7 +7,7 @@ METER, COMPRESSOR, PRESS = DEVICES = ("main-meter", "compressor", "press")
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class PlantTag:
     """A tag of the plant: `place` is a Modbus register or an OPC UA name, `scale` what one raw step is worth."""
 
     name: str
@@ -17,28 +17,28 @@ class Point:
     scale: float = 1.0
 
 
-POINTS: dict[str, tuple[Point, ...]] = {
+TAGS: dict[str, tuple[PlantTag, ...]] = {
     METER: (
-        Point("voltage_l1", 0, "float32", "V"),
-        Point("voltage_l2", 2, "float32", "V"),
-        Point("voltage_l3", 4, "float32", "V"),
-        Point("current_l1", 6, "float32", "A"),
-        Point("current_l2", 8, "float32", "A"),
-        Point("current_l3", 10, "float32", "A"),
-        Point("power", 12, "float32", "kW"),
-        Point("frequency", 14, "float32", "Hz"),
-        Point("energy_import_total", 16, "float32", "kWh"),
+        PlantTag("voltage_l1", 0, "float32", "V"),
+        PlantTag("voltage_l2", 2, "float32", "V"),
+        PlantTag("voltage_l3", 4, "float32", "V"),
+        PlantTag("current_l1", 6, "float32", "A"),
+        PlantTag("current_l2", 8, "float32", "A"),
+        PlantTag("current_l3", 10, "float32", "A"),
+        PlantTag("power", 12, "float32", "kW"),
+        PlantTag("frequency", 14, "float32", "Hz"),
+        PlantTag("energy_import_total", 16, "float32", "kWh"),
     ),
     COMPRESSOR: (
-        Point("pressure", 100, "uint16", "bar", 0.01),
-        Point("oil_temperature", 101, "uint16", "Cel", 0.1),
-        Point("motor_speed", 102, "uint16", "/min"),
-        Point("air_volume_total", 104, "int32", "m3", 0.1),
+        PlantTag("pressure", 100, "uint16", "bar", 0.01),
+        PlantTag("oil_temperature", 101, "uint16", "Cel", 0.1),
+        PlantTag("motor_speed", 102, "uint16", "/min"),
+        PlantTag("air_volume_total", 104, "int32", "m3", 0.1),
     ),
     PRESS: (
-        Point("cycle_count", "Counter", "int64"),
-        Point("force", "Force", "float64", "kN"),
-        Point("oil_temperature", "OilTemperature", "float64", "Cel"),
+        PlantTag("cycle_count", "Counter", "int64"),
+        PlantTag("force", "Force", "float64", "kN"),
+        PlantTag("oil_temperature", "OilTemperature", "float64", "Cel"),
     ),
 }
 PRESS_NAMESPACE = "urn:floorgate:demo:press"
@@ -90,16 +90,16 @@ buffer: {{keep: 1h, reserve: 1MB, commit: 200ms}}
 
 def _modbus_tags(device: str) -> str:
     return "\n".join(
-        f"      - {{name: {point.name}, register: input, address: {point.place}, type: {point.type}"
-        + (f", scale: {point.scale}" if point.scale != 1 else "")
-        + f', unit: "{point.unit}"}}'
-        for point in POINTS[device]
+        f"      - {{name: {tag.name}, register: input, address: {tag.place}, type: {tag.type}"
+        + (f", scale: {tag.scale}" if tag.scale != 1 else "")
+        + f', unit: "{tag.unit}"}}'
+        for tag in TAGS[device]
     )
 
 
 def _opcua_tags(device: str) -> str:
     return "\n".join(
-        f'      - {{name: {point.name}, node: "nsu={PRESS_NAMESPACE};s={point.place}", type: {point.type}'
-        f', unit: "{point.unit}"}}'
-        for point in POINTS[device]
+        f'      - {{name: {tag.name}, node: "nsu={PRESS_NAMESPACE};s={tag.place}", type: {tag.type}'
+        f', unit: "{tag.unit}"}}'
+        for tag in TAGS[device]
     )

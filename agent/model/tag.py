@@ -1,7 +1,7 @@
 """What a tag is and which tags are scanned together; where a tag lives is its driver's own business."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 DType = Literal[
     "bool",
@@ -18,7 +18,6 @@ DType = Literal[
     "str",
 ]
 Kind = Literal["gauge", "counter", "state", "event"]
-DTYPES: tuple[str, ...] = get_args(DType)
 FLOATS = frozenset({"float32", "float64"})
 
 

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections import deque
+from functools import lru_cache
 
 from agent.health import Part
 from agent.model.frame import Frame
+from agent.model.tag import Schema
 from agent.runtime.supervise import waited
 
 SAMPLE = 5  # bytes on disk that a sample is taken to need: a float32 does, other types take up to twice as much
@@ -80,4 +82,12 @@ class Inlet:
 
 
 def _size(frame: Frame) -> int:
-    return FRAME + SAMPLE * len(frame.values)
+    size = FRAME + SAMPLE * len(frame.values)
+    if _has_texts(frame.schema):
+        size += sum(len(value) for value in frame.values if isinstance(value, str))
+    return size
+
+
+@lru_cache(4096)
+def _has_texts(schema: Schema) -> bool:
+    return any(tag.dtype == "str" for tag in schema.tags)

@@ -23,8 +23,6 @@ from agent.northbound.mqtt.wire import BufferedSocket
 QUIET = logging.getLogger(f"{__name__}.quiet")
 QUIET.setLevel(logging.CRITICAL + 1)  # what goes wrong is raised; the runtime logs it, on the edges only
 
-_PUBLISH = 0x32
-
 
 class Paho(Client):
     """Never constructed: aiomqtt makes its paho client itself and takes no other, so `adopt` changes its class."""
@@ -44,7 +42,7 @@ class Paho(Client):
     def queue(self, packets: bytes) -> None:
         """Write PUBLISH packets, back to back: now, and what the socket does not take when it is writable again."""
         self._writing = True
-        self._packet_queue(_PUBLISH, packets, 0, 1)
+        self._packet_queue(packet.PUBLISH_QOS1, packets, 0, 1)
         self._writing = False
         self.loop_write()
 

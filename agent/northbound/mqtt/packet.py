@@ -1,6 +1,6 @@
 """MQTT PUBLISH packets, as far as their bytes go (MQTT 3.1.1 and 5.0, §3.3)."""
 
-_PUBLISH_QOS1 = 0x32
+PUBLISH_QOS1 = 0x32
 _RETAIN = 0x01
 
 
@@ -12,7 +12,7 @@ def topic_head(topic: bytes) -> bytes:
 def publish(head: bytes, mid: int, payload: bytes, properties: bytes, *, retain: bool) -> bytes:
     """One QoS 1 packet; `head` from `topic_head`, `properties` is `b"\\0"` (none) in MQTT 5 and empty in 3.1.1."""
     size = len(head) + 2 + len(properties) + len(payload)
-    command = _PUBLISH_QOS1 | retain
+    command = PUBLISH_QOS1 | retain
     return b"%c%b%b%b%b%b" % (command, varint(size), head, mid.to_bytes(2, "big"), properties, payload)
 
 
