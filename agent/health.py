@@ -25,7 +25,7 @@ class Part:
     frames: int = 0  # frames handed on
     failures: int = 0  # errors, expected ones and bugs
     bugs: int = 0  # errors that nobody foresaw
-    dropped: int = 0  # frames thrown away before they were on disk
+    dropped: int = 0  # samples thrown away before they were on disk
     rejected: int = 0  # frames that the other side will never take
 
     def up(self) -> None:
@@ -52,10 +52,10 @@ class Part:
         if self.bugs == 1:
             log.error("%s %s failed in a way nobody foresaw", self.kind, self.name, exc_info=error)
 
-    def lost(self, frames: int) -> None:
+    def lost(self, samples: int) -> None:
         if not self.dropped:
-            log.error("%s %s gives frames faster than the disk takes them", self.kind, self.name)
-        self.dropped += frames
+            log.error("%s %s gives samples faster than they can be stored", self.kind, self.name)
+        self.dropped += samples
 
     def refused(self, what: str, error: AgentError) -> None:
         """Data was given up. Said at the 1st, 2nd, 4th, 8th … time, so that a flood of them stays readable."""

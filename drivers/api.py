@@ -113,7 +113,10 @@ class Poller(Driver, Protocol):
 
 @runtime_checkable
 class Subscriber(Driver, Protocol):
-    """A device that speaks up by itself."""
+    """A device that speaks up by itself. `dropped` counts samples that came faster than they were taken, and are gone."""
+
+    @property
+    def dropped(self) -> int: ...
 
     def frames(self) -> AsyncIterator[Frame]:
         """Sparse frames as they come, until the session is lost: then Unreachable."""

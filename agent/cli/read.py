@@ -1,7 +1,6 @@
 """`floorgate read`"""
 
 import asyncio
-import difflib
 import json
 import time
 from collections.abc import Iterable, Sequence
@@ -12,6 +11,7 @@ import click
 
 from agent.cli.options import config_option, json_option
 from agent.config import Site, load
+from agent.config.words import did_you_mean
 from agent.model.errors import ConfigError, Refused
 from agent.model.frame import Frame, Value, bad_frame
 from agent.model.quality import Quality, quality_name
@@ -45,7 +45,7 @@ async def _read(site: Site, config: DriverConfig, wanted: Sequence[str]) -> list
     known = {tag.name: schema for schema in driver.schemas for tag in schema.tags}
     for name in wanted:
         if name not in known:
-            raise ConfigError(f"device {config.name!r} has no tag {name!r}", hint=_near(name, known))
+            raise ConfigError(f"device {config.name!r} has no tag {name!r}", hint=did_you_mean(name, known))
     schemas = dict.fromkeys(known[name] for name in wanted or known)
     try:
         await driver.open()
@@ -75,14 +75,8 @@ async def read_groups(driver: Poller, schemas: Sequence[Schema]) -> list[Frame]:
 def _named(devices: Iterable[DriverConfig], name: str) -> DriverConfig:
     known = {device.name: device for device in devices}
     if name not in known:
-        raise ConfigError(f"no device {name!r} is enabled in the file", hint=_near(name, known))
+        raise ConfigError(f"no device {name!r} is enabled in the file", hint=did_you_mean(name, known))
     return known[name]
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    names = list(known)
-    close = difflib.get_close_matches(name, names, 1)
-    return f"did you mean {close[0]!r}?" if close else f"it has: {', '.join(names[:20])}"
 
 
 def _record(frame: Frame, tag: Tag, value: Value, quality: int) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from agent.registry import Name, Seconds, Section, Size
 
@@ -46,6 +46,14 @@ class StatusConfig(Section):
         pattern=r"^(\[[0-9a-fA-F:.]+\]|[^\s:\[\]/]+):\d{1,5}$",
         description="host:port of the status server; port 0 takes a free one",
     )
+
+    @field_validator("listen")
+    @classmethod
+    def _port(cls, listen: str) -> str:
+        port = int(listen.rpartition(":")[2])
+        if port > 65535:
+            raise ValueError(f"port {port} is more than 65535")
+        return listen
 
 
 class MapDevice(Section):

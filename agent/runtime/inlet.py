@@ -41,8 +41,9 @@ class Inlet:
     def push(self, frame: Frame, part: Part) -> None:
         """Take the frame at once; a full inlet gives up its oldest frame, and `part` counts it."""
         while self._bytes >= self._limit and self._frames:
-            self._bytes -= _size(self._frames.popleft())
-            part.lost(1)
+            oldest = self._frames.popleft()
+            self._bytes -= _size(oldest)
+            part.lost(len(oldest.values))
         self._add(frame)
 
     async def take(self, within: float) -> list[Frame]:

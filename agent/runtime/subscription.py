@@ -29,6 +29,7 @@ class Subscription:
         self._driver, self._steps, self._inlet = driver, steps, inlet
         self._part, self._clock, self._backoff = part, clock, backoff
         self._marked = False
+        self._dropped = 0
 
     async def run(self) -> None:
         """Hand on frames until the session is lost: then raises, with one all-bad frame on the edge."""
@@ -37,6 +38,8 @@ class Subscription:
             async for frame in self._driver.frames():
                 self._lives()
                 self._part.frames += 1
+                if self._driver.dropped != self._dropped:
+                    self._count_dropped()
                 for made in self._steps[frame.schema](frame):
                     self._inlet.push(made, self._part)
         except asyncio.CancelledError:
@@ -52,6 +55,10 @@ class Subscription:
             self._marked = False
             self._backoff.succeeded()
             self._part.up()
+
+    def _count_dropped(self) -> None:
+        dropped, self._dropped = self._dropped, self._driver.dropped
+        self._part.lost(self._dropped - dropped)
 
     def _mark_gap(self) -> None:
         if not self._marked:

@@ -160,3 +160,16 @@ def test_a_damaged_debt_is_a_clear_error(place: Path) -> None:
     open_store(place, sinks=["platform"]).close()
     change(place, "UPDATE sink SET debt = '[[5,'")
     refused(place, "tables of the store cannot be read")
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_is_deleted_under_the_agent_is_said_and_goes_on_working(place: Path, *, replaced: bool) -> None:
+    store = open_store(place, sinks=["platform"])
+    store.append(frames(3))
+    place.unlink()
+    if replaced:
+        place.touch()
+    with pytest.raises(StoreError, match="deleted or replaced"):
+        store.tend()
+    assert store.append(frames(2)) == (4, 5)
+    assert len(store.read("platform", 9)) == 5

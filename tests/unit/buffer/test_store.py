@@ -1,7 +1,9 @@
 """What goes into the store comes out for each sink, in order, until that sink has confirmed it."""
 
 import struct
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -190,6 +192,27 @@ def test_memory_lets_go_of_what_every_sink_has(place: Path) -> None:
     store.ack("platform", store.read("platform", 10))
     store.append(frames(2))
     assert len(store._tail) == 2
+
+
+def test_the_tail_is_bounded_where_texts_are_long(place: Path) -> None:
+    store = open_store(place, sinks=["platform"])
+    names = schema(tags=1, dtype="str")
+    store.append([frame("x" * (tail.MOST_BYTES // 4), of=names) for _ in range(9)])
+    assert len(store._tail) == 3
+    assert seqs(store.read("platform", 99)) == list(range(1, 10))
+
+
+@pytest.mark.parametrize("what", [{"ts": 1 << 70}, {"mono": -1 << 70}, {"stamps": (1 << 70, 1, 1)}])
+def test_a_time_that_no_column_holds_costs_no_frame(place: Path, what: dict[str, Any]) -> None:
+    """A commit that can never succeed would be tried for ever, and nothing behind it would reach the disk."""
+    store = open_store(place, sinks=["platform"])
+    store.append([*frames(1), replace(frame(), **what), *frames(1)])
+    at_once = store.read("platform", 9)
+    store.close()
+    from_disk = open_store(place, sinks=["platform"]).read("platform", 9)
+    assert [entry.frame for entry in at_once[1:2]] == [replace(from_disk[1].frame, schema=METER)]
+    assert seqs(from_disk) == [1, 2, 3]
+    assert from_disk[1].frame.values == (1.5, 1.5, 1.5)
 
 
 def test_a_debt_of_very_many_pieces_repeats_instead_of_growing(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,7 @@ def test_json_has_the_exact_values_of_the_tags_asked_for(site: Path) -> None:
     ("arguments", "said"),
     [
         (("boilr",), "no device 'boilr' is enabled in the file (did you mean 'boiler'?)"),
-        (("x",), "(it has: boiler)"),
+        (("x",), "(one of: boiler)"),
         (("boiler", "temprature"), "device 'boiler' has no tag 'temprature' (did you mean 'temperature'?)"),
     ],
 )

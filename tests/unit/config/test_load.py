@@ -143,6 +143,7 @@ log: {level: inf}
         (SITE + "log: {level: }\n", "site.yaml:3:14: log: level: has no value (write one, or leave the line out)"),
         (SITE + "log: {level: INFO}\n", "site.yaml:3:14: log: level: 'INFO' is not known here (did you mean 'info'?)"),
         (SITE + "status: {listen: 80}\n", "site.yaml:3:18: status: listen: must be text (put it in quotes)"),
+        (SITE + "status: {listen: 'a:99999'}\n", "site.yaml:3:18: status: listen: port 99999 is more than 65535"),
         (SITE + "status: {listen: a}\n", "site.yaml:3:18: status: listen: 'a' does not have the right form"),
         (SITE + "buffer: {keep: 7}\n", "site.yaml:3:16: buffer: keep: 7 is not a duration"),
         (SITE + "buffer: {keep: 1s}\n", "site.yaml:3:16: buffer: keep: '1s' is less than 60"),

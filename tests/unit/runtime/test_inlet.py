@@ -47,7 +47,7 @@ async def test_a_subscription_gives_up_its_oldest_frame_and_it_is_counted() -> N
     inlet, part = Inlet(limit=180, soon=180), Part("device", "press")
     for ts in range(5):
         inlet.push(frame(ts), part)
-    assert part.dropped == 3
+    assert part.dropped == 30
     assert [each.ts for each in await inlet.take(0)] == [3, 4]
 
 
@@ -57,3 +57,10 @@ async def test_a_closed_inlet_gives_what_it_has_and_then_nothing() -> None:
     inlet.close()
     assert len(await inlet.take(60)) == 1
     assert await inlet.take(60) == []
+
+
+async def test_long_texts_fill_the_inlet_too() -> None:
+    texts = Schema("press", "1s", (Tag("recipe", "str"), Tag("n")))
+    inlet = Inlet(limit=10_000)
+    assert inlet.offer(Frame(texts, 1, ("x" * 10_000, 1.0), bytes(2)))
+    assert not inlet.offer(Frame(texts, 2, (None, 1.0), bytes(2)))

@@ -206,3 +206,24 @@ async def test_a_bug_in_a_sink_costs_no_data(rig: Rig) -> None:
     assert sorted(seqs(target)) == list(range(1, 21))
     assert account.delivered == 40
     assert rig.part.bugs >= 1
+
+
+async def test_a_sink_that_lets_us_in_and_takes_nothing_is_down_and_said_so_once(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    target = Target()
+    target.judge = lambda batch: Unavailable("the connection was lost")
+    await rig.start(target, before=5)
+    await asyncio.sleep(0.2)
+    assert target.opened > 2
+    assert rig.part.state == "down"
+    assert [record.message for record in caplog.records] == ["sink platform: the connection was lost"]
+    target.judge = lambda batch: None
+    await asyncio.sleep(0.1)
+    assert rig.part.state == "up"
+
+
+async def test_a_sink_that_is_owed_nothing_is_up_when_it_is_open(rig: Rig) -> None:
+    await rig.start(Target())
+    await asyncio.sleep(0.05)
+    assert rig.part.state == "up"

@@ -27,7 +27,7 @@ class Press:
 
     def __init__(self, *sessions: tuple[int, DeviceError]) -> None:
         self.sessions, self.stop = list(sessions), asyncio.Event()
-        self.closed = 0
+        self.closed = self.dropped = 0
 
     async def open(self) -> None:
         """It takes every session."""
@@ -74,3 +74,20 @@ async def test_a_server_that_takes_each_session_and_no_tag_is_down_and_said_to_b
     assert qualities == [[Quality.BAD_COMM]]
     assert [record.getMessage() for record in caplog.records] == ["device press: the server has none of the tags"]
     assert part.failures == 5
+
+
+async def test_samples_that_the_driver_had_to_give_up_are_counted_and_said_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Hasty(Press):
+        async def frames(self) -> AsyncIterator[Frame]:
+            async for frame in super().frames():
+                self.dropped += 5
+                yield frame
+
+    press, part = Hasty((3, Unreachable("gone"))), Part("device", "press")
+    backoff = Backoff(60)
+    work = Subscription(press, {SCHEMA: compile_step(SCHEMA)}, Inlet(), part, Clock(), backoff)
+    await keep(work.run, part, backoff, press.stop)
+    assert part.dropped == 15
+    assert caplog.text.count("faster than they can be stored") == 1
