@@ -7,7 +7,7 @@ That makes the equation a check and not a definition.
 """
 
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -92,6 +92,7 @@ class Books:
     def __init__(self) -> None:
         self.counts: defaultdict[Cell, int] = defaultdict(int)
         self.losses: list[Loss] = []
+        self.lost: Counter[str] = Counter()  # frames by reason, since somebody asked
 
     def __bool__(self) -> bool:
         return bool(self.counts or self.losses)
@@ -113,6 +114,8 @@ class Books:
             loss.write(connection)
 
     def written(self) -> None:
+        for loss in self.losses:
+            self.lost[loss.reason] += loss.last - loss.first + 1
         self.counts.clear()
         self.losses.clear()
 

@@ -39,6 +39,14 @@ class Room:
         self._connection.execute(f"PRAGMA max_page_count={limit}").fetchall()
         return enough
 
+    def named(self, path: Path) -> bool:
+        """Whether the file still goes by this name."""
+        assert self._fd is not None
+        try:
+            return os.path.samestat(os.fstat(self._fd), path.stat())
+        except FileNotFoundError:
+            return False
+
     def close(self) -> None:
         fd, self._fd = self._fd, None
         if fd is not None:

@@ -169,7 +169,10 @@ class Store:
         )
 
     def tend(self) -> None:
-        """Once a second: delete what may go, and write acks for which no frame has come along since the last time."""
+        """Once a second: delete what may go, and write acks for which no frame has come along since the last time.
+
+        Raises StoreError, after that, when the file has lost its name.
+        """
         with mapped(self._path):
             self._retention.tend(attached=bool(self._attached))
             if self._idle and self._log.waiting:
@@ -180,6 +183,17 @@ class Store:
             if self._log.unsaved and now - self._saved >= _CHECKPOINT_EVERY:
                 self._saved = now
                 self._log.checkpoint()
+        if not self._log.room.named(self._path):
+            raise StoreError(
+                f"store {self._path} was deleted or replaced while in use: what is in it will be gone after a restart",
+                hint="restart the agent, once its sinks have caught up if they can",
+            )
+
+    def lost(self) -> dict[str, int]:
+        """Frames by reason that sinks will never get, since the last call."""
+        found = dict(self._log.books.lost)
+        self._log.books.lost.clear()
+        return found
 
     def state_get(self, key: str) -> bytes | None:
         return self._log.state.get(key)

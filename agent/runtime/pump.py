@@ -24,10 +24,13 @@ class Pump:
         self._bell, self._stopping = storage.bell(), stopping
 
     async def run(self) -> None:
-        """Connect, send until the link fails (raises) or the work is done, say goodbye."""
+        """Connect, send until the link fails (raises) or the work is done, say goodbye.
+
+        A sink is up when it has confirmed something or is owed nothing: a broker that lets us in and hangs up at the
+        first frame, again and again, stays down and is not logged each time.
+        """
         try:
             await self._sink.open()
-            self._part.up()
             stats = await self._storage.call(self._storage.store.stats)
             await self._session(history_until=stats.last_seq)
         finally:
@@ -50,6 +53,8 @@ class Pump:
                     sends.create_task(self._send_and_release(entries, window), name=f"send:{self._name}")
                     continue
                 window.release()
+                if not cursor:
+                    self._part.up()
                 if stopping:
                     return
                 await waited(self._bell, IDLE)
@@ -92,6 +97,7 @@ class Pump:
     async def _clear(self, entries: Sequence[Entry]) -> None:
         if entries:
             self._backoff.succeeded()
+            self._part.up()
             await self._storage.call(self._storage.store.ack, self._name, entries)
             self._part.frames += len(entries)
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,8 +35,8 @@ class Moody(Store):
         return super().append(frames)
 
 
-def opened(folder: Path) -> Writer:
-    return Writer(lambda: Moody.open(folder / "store.db", boot="b", keep=3600, max_size=1 << 28, reserve=0))
+def opened(folder: Path, max_size: int = 1 << 28) -> Writer:
+    return Writer(lambda: Moody.open(folder / "store.db", boot="b", keep=3600, max_size=max_size, reserve=0))
 
 
 async def run(writer: Writer, count: int, failures: int = 0) -> tuple[Moody, Part]:
@@ -73,6 +74,53 @@ async def test_a_disk_that_fails_is_tried_again_with_the_same_frames(tmp_path: P
     entries = await asyncio.wrap_future(writer.call(store.read, "platform", 100))
     assert [entry.frame.values[0] for entry in entries] == list(range(50))
     assert part.failures == 3
+    writer.close()
+
+
+class Hollow:
+    """Values that have a number and nothing else."""
+
+    def __len__(self) -> int:
+        return 1
+
+
+async def test_a_frame_that_no_store_can_hold_costs_itself_and_no_other(tmp_path: Path) -> None:
+    """One driver's bug must not keep the others from the disk, however often the commit is tried."""
+    writer, part, backoff = opened(tmp_path), Part("store", "store.db"), Backoff(0.01)
+    inlet = Inlet()
+    storage = Storage(writer, inlet, part, 0.01, backoff)
+    await storage.call(storage.store.attach, ["platform"])
+    for number in range(20):
+        values: Any = Hollow() if number in (7, 13) else (number,)
+        inlet.offer(Frame(SCHEMA, number, values, bytes(1)))
+    inlet.close()
+    async with asyncio.timeout(5):
+        await keep(storage.run, part, backoff, asyncio.Event())
+    entries = await storage.call(storage.store.read, "platform", 100)
+    assert [entry.frame.ts for entry in entries] == [number for number in range(20) if number not in (7, 13)]
+    assert (part.rejected, part.bugs, part.frames) == (2, 3, 18)
+    writer.close()
+
+
+async def test_what_the_store_gives_up_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The ledger has every sample; the log says at once that it happens, and why."""
+    monkeypatch.setattr(storage_module, "TEND", 0.001)
+    writer, part = opened(tmp_path, max_size=1 << 16), Part("store", "housekeeping")
+    storage = Storage(writer, Inlet(), part, 0.02, Backoff(0.01))
+    await storage.call(storage.store.attach, ["platform"])
+    await storage.call(storage.store.append, [Frame(SCHEMA, n, (n,), bytes(1)) for n in range(5000)])
+    task = asyncio.create_task(storage.tend(part))
+    async with asyncio.timeout(5):
+        while not part.rejected:
+            await asyncio.sleep(0.001)
+    task.cancel()
+    await asyncio.wait([task])
+    owed = await storage.call(storage.store.owed, "platform")
+    assert caplog.messages == [
+        f"store housekeeping gave up {5000 - owed:,} frames: a sink was away until `max_size` was full"
+    ]
     writer.close()
 
 
