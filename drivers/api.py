@@ -113,7 +113,7 @@ class Poller(Driver, Protocol):
 
 @runtime_checkable
 class Subscriber(Driver, Protocol):
-    """A device that speaks up by itself. `dropped` counts samples that came faster than they were taken: they are gone."""
+    """A device that speaks up by itself. `dropped` counts samples that came faster than they were taken."""
 
     @property
     def dropped(self) -> int: ...
