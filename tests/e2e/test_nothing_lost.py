@@ -4,6 +4,8 @@ import os
 import random
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.e2e.site import Agent, Platform
@@ -36,15 +38,22 @@ log: {{format: json}}
 """
 
 
+@contextmanager
+def house(folder: Path, *, persistence: bool = False) -> Iterator[tuple[Agent, Platform, Mosquitto]]:
+    """Device, broker, platform and agent, each a process or thread of its own."""
+    with (
+        libmodbus_server() as modbus,
+        Mosquitto(folder / "broker", persistence=persistence) as broker,
+        Platform(broker.port) as platform,
+        Agent(folder, SITE.format(modbus=modbus, broker=broker.port, tags=TAGS)) as agent,
+    ):
+        yield agent, platform, broker
+
+
 def test_nothing_committed_is_lost_over_an_outage_and_five_kills(tmp_path: Path) -> None:
     """Broker stopped for 10 s, agent killed five times at random; the consumer has every frame that was committed."""
     chance = random.Random()  # a new order of events each time: a seed would test one of them for ever
-    with (
-        libmodbus_server() as modbus,
-        Mosquitto(tmp_path / "broker", persistence=True) as broker,
-        Platform(broker.port) as platform,
-        Agent(tmp_path, SITE.format(modbus=modbus, broker=broker.port, tags=TAGS)) as agent,
-    ):
+    with house(tmp_path, persistence=True) as (agent, platform, broker):
         wait_until(lambda: len(platform.taken()) > 20, "first frames")
         down_at = time.monotonic()
         broker.stop()
@@ -83,31 +92,21 @@ def test_nothing_committed_is_lost_over_an_outage_and_five_kills(tmp_path: Path)
 
 def test_the_values_that_arrive_are_the_ones_the_device_holds(tmp_path: Path) -> None:
     """A value is right, in its unit's column, and a register that is not there is a quality and harms nobody."""
-    with (
-        libmodbus_server() as modbus,
-        Mosquitto(tmp_path / "broker") as broker,
-        Platform(broker.port) as platform,
-        Agent(tmp_path, SITE.format(modbus=modbus, broker=broker.port, tags=TAGS)) as agent,
-    ):
+    with house(tmp_path) as (agent, platform, _):
         wait_until(lambda: sum(frame["device"] == "slow-meter" for frame in platform.taken().values()) >= 3, "frames")
         assert agent.ledger(), "the running agent answers for its ledger"
         assert agent.stop() == 0
+        wait_until(lambda: platform.status[-1]["state"] == "offline", "an orderly goodbye")
     slow = [frame for frame in platform.frames.values() if frame["device"] == "slow-meter"]
     assert all(frame["values"]["energy"] == 0.5 for frame in slow)
     assert all(frame["quality"] == {"missing_one": "bad_device"} for frame in slow)
     assert all(frame["group"] == "200ms" and frame["gateway"] == "gw-e2e" for frame in slow)
     times = sorted(frame["ts"] for frame in slow)
     assert abs(times[0] - time.time() * 1000) < 60_000
-    assert platform.status[-1]["state"] == "offline", "an orderly goodbye"
 
 
 def test_a_second_agent_on_the_same_data_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
-    with (
-        libmodbus_server() as modbus,
-        Mosquitto(tmp_path / "broker") as broker,
-        Platform(broker.port) as platform,
-        Agent(tmp_path, SITE.format(modbus=modbus, broker=broker.port, tags=TAGS)) as agent,
-    ):
+    with house(tmp_path) as (agent, platform, _):
         wait_until(lambda: len(platform.taken()) > 5, "first frames")
         second = agent.command("run", "-c", str(agent.config))
         assert second.returncode == 1
@@ -120,12 +119,7 @@ def test_a_second_agent_on_the_same_data_is_refused_and_the_first_goes_on(tmp_pa
 
 def test_a_hangup_signal_does_not_end_the_agent(tmp_path: Path) -> None:
     """Reloading comes with a restart; the signal that others reload by must not cost data."""
-    with (
-        libmodbus_server() as modbus,
-        Mosquitto(tmp_path / "broker") as broker,
-        Platform(broker.port) as platform,
-        Agent(tmp_path, SITE.format(modbus=modbus, broker=broker.port, tags=TAGS)) as agent,
-    ):
+    with house(tmp_path) as (agent, platform, _):
         agent.ready()
         os.kill(agent.pid, signal.SIGHUP)
         wait_until(lambda: len(platform.taken()) > 5, "frames after the signal")
