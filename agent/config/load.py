@@ -82,7 +82,24 @@ def _site(root: Mapping, folder: Path, scope: Scope) -> Site | None:
     if not (gateway and buffer and log and status):
         return None
     enabled = tuple(device for device in devices if device.enabled)
-    return Site(gateway, enabled, lines, sinks, buffer, log, status)
+    site = Site(gateway, enabled, lines, sinks, buffer, log, status)
+    _pauses(root, site, scope)
+    return site
+
+
+def _pauses(root: Mapping, site: Site, scope: Scope) -> None:
+    """The silence before a request lies inside its deadline, so it must leave some of it."""
+    marks = {
+        raw["name"]: raw.value_marks.get("pause", raw.mark)
+        for raw in root.get("devices") or []
+        if isinstance(raw, Mapping) and isinstance(raw.get("name"), str)
+    }
+    for device in site.devices:
+        line = site.line(device.endpoint)
+        pause = max(line.pause, getattr(device, "pause", 0.0))
+        if pause >= line.timeout:
+            what = f"a pause of {pause:g} s uses up the line's timeout of {line.timeout:g} s"
+            scope.add(marks[device.name], f"device {shown(device.name)}: {what}", "raise `timeout` of the line")
 
 
 def _keys(root: Mapping, scope: Scope) -> None:

@@ -132,6 +132,11 @@ log: {level: inf}
             "site.yaml:2:11: device 'a': driver is missing (one of: modbus, opcua, sim",
         ),
         (GATEWAY + "devices: [{driver: 7}]\n", "site.yaml:2:20: devices[0]: driver: 7 is not known"),
+        (
+            GATEWAY
+            + "devices: [{name: a, driver: modbus, pause: 1s, endpoint: 'tcp://h', tags: [{name: t, address: 1}]}]\n",
+            "site.yaml:2:44: device 'a': a pause of 1 s uses up the line's timeout of 1 s (raise `timeout`",
+        ),
         (SITE + "sinks: 1\n", "site.yaml:3:8: sinks: must be a list"),
         (SITE + "sinks: [a]\n", "site.yaml:3:9: sinks[0]: must be a mapping (key: value)"),
         (SITE + "sinks: [{name: a}]\n", "site.yaml:3:9: sink 'a': type is missing"),
@@ -244,3 +249,8 @@ def test_one_wire_has_one_name(one: str, other: str) -> None:
 )
 def test_two_wires_have_two_names(one: str, other: str) -> None:
     assert canonical(one) != canonical(other)
+
+
+def test_a_device_that_is_no_mapping_does_not_hide_what_its_neighbour_does_wrong(problems: Any) -> None:
+    devices = "devices: [1, {name: a, driver: modbus, endpoint: 'tcp://h', pause: 2s, tags: [{name: t, address: 1}]}]\n"
+    assert len(problems(GATEWAY + devices)) == 2
