@@ -41,7 +41,7 @@ def _not_reloaded() -> None:
 
 
 def _loop() -> asyncio.AbstractEventLoop:
-    """uvloop where it is installed: it halves what a Modbus request costs."""
+    """uvloop where it is installed: at 100,000 samples/s the agent costs a tenth to a fifth less CPU with it."""
     try:
         import uvloop  # noqa: PLC0415  # an optional extra
     except ImportError:
