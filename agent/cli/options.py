@@ -1,16 +1,25 @@
 """Options that several commands share."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 
+def is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0  # not on Windows
+
+
 def default_data() -> Path:
+    return data_of(os.environ, root=is_root())
+
+
+def data_of(environ: Mapping[str, str], *, root: bool) -> Path:
     """`/var/lib/floorgate` for root, the user's state directory otherwise (XDG base directories)."""
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
+    if root:
         return Path("/var/lib/floorgate")
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    state = environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(state) / "floorgate"
 
 

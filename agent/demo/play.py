@@ -45,7 +45,7 @@ class Play:
         (self._folder / CONFIG).write_text(config_text(self._ports), "utf-8")
         try:
             return await self._staged()
-        except BaseExceptionGroup as group:
+        except BaseExceptionGroup as group:  # nothing is held back: its first error, or the cancellation, goes on alone
             raise _first(group) from group
         finally:
             await _all(child.end() for child in (self._agent, *self._servers.values()))

@@ -92,10 +92,10 @@ class Storage:
             self._part.refused(f"a frame of {bad.schema.device}", error)
         self._share = 1 if self._frames else None
 
-    async def tend(self, part: Part) -> None:
+    async def tend(self, part: Part, every: float = TEND) -> None:
         """Keep house every second, for ever. Raises StoreError; called again, it goes on."""
         while True:
-            await asyncio.sleep(TEND)
+            await asyncio.sleep(every)
             await self.call(self.store.tend)
             part.up()
             for reason, frames in (await self.call(self.store.lost)).items():

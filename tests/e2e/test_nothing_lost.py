@@ -50,26 +50,26 @@ def house(folder: Path, *, persistence: bool = False) -> Iterator[tuple[Agent, P
         yield agent, platform, broker
 
 
+def kill_and_start(agent: Agent, times: int) -> None:
+    """At moments that are new in each run: a seed would test the same ones for ever."""
+    for _ in range(times):
+        agent.ready()
+        time.sleep(random.uniform(0.2, 2.0))
+        agent.kill()
+        agent.start()
+
+
 def test_nothing_committed_is_lost_over_an_outage_and_five_kills(tmp_path: Path) -> None:
     """Broker stopped for 10 s, agent killed five times at random; the consumer has every frame that was committed."""
-    chance = random.Random()  # a new order of events each time: a seed would test one of them for ever
     with house(tmp_path, persistence=True) as (agent, platform, broker):
         wait_until(lambda: len(platform.taken()) > 20, "first frames")
         down_at = time.monotonic()
         broker.stop()
-        for _ in range(3):
-            agent.ready()
-            time.sleep(chance.uniform(0.2, 2.0))
-            agent.kill()
-            agent.start()
+        kill_and_start(agent, times=3)
         time.sleep(max(0.0, 10 - (time.monotonic() - down_at)))
         before = len(platform.taken())
         broker.start()
-        for _ in range(2):
-            agent.ready()
-            time.sleep(chance.uniform(0.2, 2.0))
-            agent.kill()
-            agent.start()
+        kill_and_start(agent, times=2)
         agent.ready()
         wait_until(lambda: len(platform.taken()) > before + 100, "frames after the outage", 30)
         wait_until(lambda: all(account["buffered"] < 200 for account in agent.ledger()), "catching up", 30)

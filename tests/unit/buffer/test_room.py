@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.model.errors import StoreError
-from buffer.retention import Retention
+from buffer.retention import Limits
 from buffer.room import AHEAD, PAGE, WAL, Room
 from buffer.store import Store, peek_ledger
 from tests.unit.buffer.builders import Hands, frames, open_store, schema, seqs
@@ -85,21 +85,19 @@ def test_what_the_disk_still_has_is_used_before_a_frame_is_given_up(place: Path)
     assert [account.dropped for account in store.ledger()] == [{}]
 
 
-def test_frames_that_could_not_be_deleted_are_still_owed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frames_that_could_not_be_deleted_are_still_owed(place: Path) -> None:
     """A disk that takes not even a deletion: nothing is written off for room that nobody gains."""
     store = open_store(place, sinks=["a", "b"])
     store.append(frames(50))
     store.ack("a", store.read("a", 10))
 
-    def full(retention: Retention, ranges: object) -> None:
-        raise sqlite3.OperationalError("disk is full")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(Retention, "_delete", full)
-        store._retention.limits = type(store._retention.limits)(keep=1 << 60, max_size=1, reserve=0)
-        for _ in range(5):
-            with pytest.raises(StoreError):
-                store.tend()
+    store._log.connection.execute(
+        "CREATE TEMP TRIGGER no_deletion BEFORE DELETE ON frame BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+    )
+    store._retention.limits = Limits(keep=1 << 60, max_size=1, reserve=0)
+    for _ in range(5):
+        with pytest.raises(StoreError, match="disk is full"):
+            store.tend()
     assert (store.owed("a"), store.owed("b")) == (40, 50)
     assert [(a.delivered, a.buffered, a.dropped, a.balanced) for a in store.ledger()] == [
         (30, 120, {}, True),

@@ -1,6 +1,7 @@
 """The command itself: exit codes, hints, and what it does not load."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from click.testing import CliRunner
 
 from agent import __version__
 from agent.cli import COMMANDS, main
-from agent.cli.options import default_data
+from agent.cli.options import data_of, default_data
 
 
 def test_the_version_is_told_in_three_ways() -> None:
@@ -52,12 +53,12 @@ def test_a_ledger_without_a_store_says_where_it_looked(tmp_path: Path) -> None:
     assert "--data" in result.output
 
 
-def test_data_lies_where_the_system_keeps_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.geteuid", lambda: 1000)
-    monkeypatch.setenv("XDG_STATE_HOME", "/home/op/.state")
-    assert default_data() == Path("/home/op/.state/floorgate")
-    monkeypatch.setattr("os.geteuid", lambda: 0)
-    assert default_data() == Path("/var/lib/floorgate")
+def test_data_lies_where_the_system_keeps_state() -> None:
+    environ = {"XDG_STATE_HOME": "/home/op/.state"}
+    assert data_of(environ, root=False) == Path("/home/op/.state/floorgate")
+    assert data_of({}, root=False) == Path.home() / ".local/state/floorgate"
+    assert data_of(environ, root=True) == Path("/var/lib/floorgate")
+    assert default_data() in {data_of(os.environ, root=False), data_of(os.environ, root=True)}
 
 
 def test_the_version_loads_no_driver_and_no_network_library() -> None:

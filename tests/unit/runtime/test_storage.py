@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-import agent.runtime.storage as storage_module
 from agent.health import Part
 from agent.model.errors import StoreError
 from agent.model.frame import Frame
@@ -102,16 +101,13 @@ async def test_a_frame_that_no_store_can_hold_costs_itself_and_no_other(tmp_path
     writer.close()
 
 
-async def test_what_the_store_gives_up_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_what_the_store_gives_up_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The ledger has every sample; the log says at once that it happens, and why."""
-    monkeypatch.setattr(storage_module, "TEND", 0.001)
     writer, part = opened(tmp_path, max_size=1 << 16), Part("store", "housekeeping")
     storage = Storage(writer, Inlet(), part, 0.02, Backoff(0.01))
     await storage.call(storage.store.attach, ["platform"])
     await storage.call(storage.store.append, [Frame(SCHEMA, n, (n,), bytes(1)) for n in range(5000)])
-    task = asyncio.create_task(storage.tend(part))
+    task = asyncio.create_task(storage.tend(part, every=0.001))
     async with asyncio.timeout(5):
         while not part.rejected:
             await asyncio.sleep(0.001)
@@ -124,11 +120,10 @@ async def test_what_the_store_gives_up_is_said(
     writer.close()
 
 
-async def test_housekeeping_that_works_again_is_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage_module, "TEND", 0.001)
+async def test_housekeeping_that_works_again_is_up(tmp_path: Path) -> None:
     writer, part = opened(tmp_path), Part("store", "housekeeping")
     part.down(StoreError("disk full"))
-    task = asyncio.create_task(Storage(writer, Inlet(), part, 0.02, Backoff(0.01)).tend(part))
+    task = asyncio.create_task(Storage(writer, Inlet(), part, 0.02, Backoff(0.01)).tend(part, every=0.001))
     async with asyncio.timeout(5):
         while part.state != "up":
             await asyncio.sleep(0.001)
