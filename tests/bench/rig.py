@@ -62,6 +62,11 @@ def await_port(port: int, process: subprocess.Popen[bytes], deadline: float = 20
     raise RuntimeError(f"{process.args!r}: nothing listens on port {port}")
 
 
+def stolen() -> float:
+    """CPU seconds, all cores, in which this machine wanted to run and its host did not let it (proc(5), steal)."""
+    return int(Path("/proc/stat").read_text("ascii").split()[8]) / os.sysconf("SC_CLK_TCK")
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as door:
         return int(door.getsockname()[1])

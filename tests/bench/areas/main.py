@@ -60,14 +60,17 @@ def workload(name: str, interval: str, rate: int, *, full: bool) -> Iterator[Row
         it.watch(WARM)
         began, frames = time.monotonic(), len(it.platform.frames()[0])
         cpu, served, came = it.agent.cpu(), it.farm.samples, it.platform.samples
+        stolen = rig.stolen()
         it.watch(WINDOW)
         took = time.monotonic() - began
         cpu, served, came = it.agent.cpu() - cpu, it.farm.samples - served, it.platform.samples - came
+        stolen = rig.stolen() - stolen
         latency, peak = it.platform.latencies(frames), it.agent.peak()
         yield at_least(f"{name}: read", served / took, 0.995 * rate, "samples/s")
         cost = cpu / max(came, 1) * 1e6
         yield at_most(f"{name}: CPU", cost, 3.0, "s/Msample") if full else shown(f"{name}: CPU", cost, "s/Msample")
         yield shown(f"{name}: CPU of one core", 100 * cpu / took, "%")
+        yield shown(f"{name}: taken from this machine by its host, of one core", 100 * stolen / took, "%")
         yield at_most(f"{name}: peak RSS", peak, 90, "MB")
         for share in (50, 99) if latency else ():
             within = latency[len(latency) * share // 100]
