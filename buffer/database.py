@@ -7,9 +7,9 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from agent.model.errors import StoreError
+from agent.model.errors import Damaged, DiskFailed, StoreError
 
-VERSION = 1
+VERSION = 2
 APPLICATION_ID = 0x464C4754  # "FLGT" at byte 68 of the file
 _LOCK_TIMEOUT = 1.0
 _SETTINGS = (
@@ -22,16 +22,19 @@ _SETTINGS = (
     "secure_delete=OFF",
     "temp_store=MEMORY",
 )
-_REASONS = {
-    sqlite3.SQLITE_BUSY: ("is in use by another process", "is another floorgate running on this data directory?"),
-    sqlite3.SQLITE_LOCKED: ("is in use by another process", "is another floorgate running on this data directory?"),
-    sqlite3.SQLITE_FULL: ("cannot grow: the disk is full", "free some space; what was committed is safe"),
-    sqlite3.SQLITE_IOERR: ("cannot be read or written", "look at the disk: dmesg, smartctl"),
-    sqlite3.SQLITE_READONLY: ("may not be written", "is the file system mounted read-only? who owns the file?"),
-    sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "does the directory exist, and may this user read and write it?"),
-    sqlite3.SQLITE_CORRUPT: ("is damaged", "move it aside together with its -wal file, then start again"),
-    sqlite3.SQLITE_NOTADB: ("is not a database", "move it aside, then start again"),
+_IN_USE = (StoreError, "is in use by another process", "is another floorgate running on this data directory?")
+_DAMAGED = (Damaged, "is damaged", "floorgate run sets it aside and saves what it can")
+_REASONS: dict[int, tuple[type[StoreError], str, str]] = {
+    sqlite3.SQLITE_BUSY: _IN_USE,
+    sqlite3.SQLITE_LOCKED: _IN_USE,
+    sqlite3.SQLITE_FULL: (DiskFailed, "cannot grow: the disk is full", "free some space; what was committed is safe"),
+    sqlite3.SQLITE_IOERR: (DiskFailed, "cannot be read or written", "look at the disk: dmesg, smartctl"),
+    sqlite3.SQLITE_READONLY: (DiskFailed, "may not be written", "is the file system read-only? who owns the file?"),
+    sqlite3.SQLITE_CANTOPEN: (DiskFailed, "cannot be opened", "may this user read and write its directory?"),
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
 }
+_FAILED: tuple[type[StoreError], str, str] = (StoreError, "failed", "")
 
 
 def code(error: sqlite3.Error) -> int:
@@ -41,17 +44,18 @@ def code(error: sqlite3.Error) -> int:
 
 @contextmanager
 def mapped(path: Path) -> Iterator[None]:
-    """SQLite's errors, and the operating system's, as StoreError."""
+    """SQLite's errors, and the operating system's, as StoreError, DiskFailed or Damaged."""
     try:
         yield
     except sqlite3.Error as error:
-        what, hint = _REASONS.get(code(error), ("failed", ""))
-        raise StoreError(f"store {path} {what}: {error}", hint=hint) from error
+        kind, what, hint = _REASONS.get(code(error), _FAILED)
+        raise kind(f"store {path} {what}: {error}", hint=hint) from error
     except OSError as error:
-        raise StoreError(f"store {path} cannot be opened: {error.strerror}", hint="who owns the directory?") from error
+        what = error.strerror or str(error)
+        raise DiskFailed(f"store {path} cannot be opened: {what}", hint="who owns the directory?") from error
     except UnicodeDecodeError as error:  # in the text of an error that quotes the file
-        what, hint = _REASONS[sqlite3.SQLITE_CORRUPT]
-        raise StoreError(f"store {path} {what}", hint=hint) from error
+        kind, what, hint = _DAMAGED
+        raise kind(f"store {path} {what}", hint=hint) from error
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -87,8 +91,13 @@ def at_rest(path: Path) -> Iterator[sqlite3.Connection]:
         address = f"file:{quote(str(path))}?{mode}"
         with closing(sqlite3.connect(address, uri=True, timeout=_LOCK_TIMEOUT)) as connection:
             connection.text_factory = _text
-            if _recognise(path, connection) == 0:
+            version = _recognise(path, connection)
+            if version == 0:
                 raise StoreError(f"store {path} is empty", hint="has the agent run yet?")
+            if version < VERSION:
+                from buffer.migrations import look_like_newest  # noqa: PLC0415  # as below
+
+                look_like_newest(connection, version)
             yield connection
 
 

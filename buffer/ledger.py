@@ -1,9 +1,9 @@
 """Where each sample went, per sink and device: counted as it happens, written with the data it speaks of.
 
-    read = delivered + buffered + suppressed + dropped
+    read = delivered + buffered + set aside + suppressed + dropped
 
-`buffered` is the one figure that is not written: it is counted from the frames in the file that a sink is still owed.
-That makes the equation a check and not a definition.
+`buffered` and `set_aside` are not written: they are counted from the frames in the file that a sink is still owed, or
+has refused. That makes the equation a check and not a definition.
 """
 
 import sqlite3
@@ -41,11 +41,13 @@ class Account:
     buffered: int = 0
     suppressed: Mapping[str, int] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
+    set_aside: int = 0
 
     @property
     def missing(self) -> int:
         """Samples that were read and are nowhere; negative: more were accounted for than read."""
-        return self.read - self.delivered - self.buffered - sum(self.suppressed.values()) - sum(self.dropped.values())
+        kept = self.buffered + self.set_aside
+        return self.read - self.delivered - kept - sum(self.suppressed.values()) - sum(self.dropped.values())
 
     @property
     def balanced(self) -> bool:
@@ -159,7 +161,10 @@ def written_counts(connection: sqlite3.Connection) -> dict[Cell, int]:
 
 
 def accounts(
-    names: Mapping[int, str], counts: Iterable[tuple[Cell, int]], buffered: Mapping[tuple[int, str], int]
+    names: Mapping[int, str],
+    counts: Iterable[tuple[Cell, int]],
+    buffered: Mapping[tuple[int, str], int],
+    aside: Mapping[tuple[int, str], int],
 ) -> list[Account]:
     """One account per sink and device, sorted by their names; `counts` may name a cell more than once."""
     pages: defaultdict[tuple[int, str], dict[str, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
@@ -174,10 +179,11 @@ def accounts(
             read=sum(page["read"].values()),
             delivered=sum(page["delivered"].values()),
             buffered=buffered.get((sink, device), 0),
+            set_aside=aside.get((sink, device), 0),
             suppressed=dict(page["suppressed"]),
             dropped=dict(page["dropped"]),
         )
-        for sink, device in pages.keys() | buffered.keys()
+        for sink, device in pages.keys() | buffered.keys() | aside.keys()
         for page in [pages[sink, device]]
     ]
     return sorted(found, key=lambda account: (account.sink, account.device))

@@ -9,15 +9,19 @@ but it is never counted twice.
 
 import secrets
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 
 from agent.model.clock import Clock
-from agent.model.errors import StoreError
+from agent.model.errors import Damaged
+from buffer import debtor, epochs, refusals
 from buffer.database import code
+from buffer.debtor import Debtor
+from buffer.epochs import Epoch
 from buffer.ledger import Account, Books, Cell, Part, Tally, What, accounts, owed_samples, written_counts
 from buffer.ranges import Range, Ranges, parse, runs
+from buffer.refusals import Refusal
 from buffer.room import Room
 from buffer.schemas import Schemas
 
@@ -25,27 +29,6 @@ SETTLE_EVERY = 10**9
 CHECKPOINT_BYTES = 1 << 20
 _COMMIT_BYTES = 8192  # what a commit writes besides its frames, roughly
 MOST_RANGES = 1000  # of one debt; an ack that would make more is forgotten, so the frame is sent again
-
-
-@dataclass(slots=True)
-class Debtor:
-    """A sink: what it is owed, the highest seq that it has confirmed, and whether new frames are owed to it."""
-
-    id: int
-    name: str
-    acked: int
-    debt: Ranges
-    active: bool
-    changed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """One run of the agent: 8 random bytes, and the boot whose monotonic clock its frames carry."""
-
-    id: int
-    eid: bytes
-    boot: str
 
 
 class Log:
@@ -62,12 +45,13 @@ class Log:
         self.books = Books()
         self.tally = Tally(connection)
         self.unsaved = 0  # bytes in the -wal file that are not yet in the main file, roughly
+        self.refusals: dict[tuple[int, int], Refusal] = {}  # by sink and seq: what is not yet in the file
         self._changed: set[str] = set()
         self._settled = clock.mono()
         with _readable():
             self.schemas = Schemas(connection)
-            self.sinks = {sink.name: sink for sink in _load_sinks(connection)}
-            self.epochs = _load_epochs(connection)
+            self.sinks = {sink.name: sink for sink in debtor.load(connection)}
+            self.epochs = epochs.load(connection)
             self.state: dict[str, bytes] = dict(connection.execute("SELECT k, v FROM state").fetchall())
             self._load_frames()
 
@@ -75,17 +59,18 @@ class Log:
         """Draw a new epoch and settle what a crash left."""
         self.room = room
         self.checkpoint()
-        epoch = Epoch(max(self.epochs, default=0) + 1, secrets.token_bytes(8), boot)
-        with self.transaction():
-            row = (epoch.id, epoch.eid, epoch.boot, self.clock.wall())
-            self.connection.execute("INSERT INTO epoch (id, eid, boot_id, started) VALUES (?, ?, ?, ?)", row)
-            oldest = "coalesce((SELECT epoch FROM frame ORDER BY seq LIMIT 1), :now)"
-            forget = f"DELETE FROM epoch WHERE id < min({oldest}, :now - 1000)"  # noqa: S608  # fixed text
-            self.connection.execute(forget, {"now": epoch.id})
-            self.connection.execute("UPDATE sink SET active = 0")
-        self.epochs[epoch.id] = self.epoch = epoch
+        epoch = Epoch(self._last_epoch() + 1, secrets.token_bytes(8), boot, self.clock.wall())
         for sink in self.sinks.values():
-            sink.active = False
+            sink.active, sink.changed = False, True
+        with self.transaction():
+            epoch.insert(self.connection)
+            epochs.forget(self.connection, epoch.id)
+        self.epochs[epoch.id] = self.epoch = epoch
+
+    def _last_epoch(self) -> int:
+        """Also of those whose rows cannot be read."""
+        (last,) = self.connection.execute("SELECT coalesce(max(id), 0) FROM epoch").fetchone()
+        return int(last)
 
     @property
     def waiting(self) -> bool:
@@ -129,17 +114,40 @@ class Log:
         self.state[key] = value
         self._changed.add(key)
 
-    def attach(self, names: Sequence[str]) -> list[Debtor]:
-        """The sinks by these names, new ones included, are the active ones from now on."""
-        new = [(name, self.next, self.next - 1) for name in names if name not in self.sinks]
+    def attach(self, names: Mapping[str, bool]) -> list[Debtor]:
+        """The sinks by these names are the active ones from now on; True: a new one is owed all that is in the file."""
+        last = max((sink.id for sink in self.sinks.values()), default=0)
+        new = [
+            Debtor(id_, name, self.next)
+            for id_, name in enumerate((name for name in names if name not in self.sinks), last + 1)
+        ]
         with self.transaction():
-            insert = "INSERT INTO sink (name, since, acked, active, debt) VALUES (?, ?, ?, 0, '[]')"
-            self.connection.executemany(insert, new)
-            self.connection.execute("UPDATE sink SET active = 0")
-            self.connection.executemany("UPDATE sink SET active = 1 WHERE name = ?", [(name,) for name in names])
-        for sink in _load_sinks(self.connection):
-            self.sinks.setdefault(sink.name, sink).active = sink.active
+            for sink in new:
+                sink.acked = self.next - 1
+                sink.insert(self.connection)
+        self.sinks |= {sink.name: sink for sink in new}
+        for sink in self.sinks.values():
+            sink.active, sink.changed = sink.name in names, True
+        for sink in new:
+            if names[sink.name]:
+                self._owe(sink, self.present)
+        with self.transaction():
+            pass
         return [self.sinks[name] for name in names]
+
+    def _owe(self, sink: Debtor, ranges: Ranges) -> None:
+        """Frames that are in the file already, as if they had just been read."""
+        for first, last in ranges:
+            sink.debt.add(first, last)
+        for device, samples in self.samples(ranges).items():
+            self.books.count(sink.id, device, "read", samples)
+
+    def samples(self, ranges: Iterable[Range]) -> dict[str, int]:
+        """Samples by device in these ranges of frames, counted in the file."""
+        found: defaultdict[str, int] = defaultdict(int)
+        for schema, samples in self.tally.count(ranges).items():
+            found[self.schemas.device(schema)] += samples
+        return dict(found)
 
     def admit(self, first: int, last: int, samples: Mapping[str, int]) -> None:
         """Frames first..last with so many samples by device are in the file and owed to the active sinks."""
@@ -170,27 +178,49 @@ class Log:
             for run in sink.debt.remove(first, last):
                 self._clear(sink, run, [parts[seq] for seq in range(run[0], run[1] + 1)], what, reason)
 
+    def put_aside(self, sink: Debtor, seqs: Iterable[int], error: str, tries: int) -> None:
+        """The sink will not take these as they are: out of its debt, but kept until somebody decides."""
+        for seq in seqs:
+            if sink.debt.remove(seq, seq):
+                sink.aside.add(seq, seq)
+                sink.acked, sink.changed = max(sink.acked, seq), True
+                self.refusals[sink.id, seq] = Refusal(error, tries, self.clock.wall())
+
+    def take_back(self, sink: Debtor, ranges: Iterable[Range]) -> int:
+        """Set-aside frames in these ranges are owed again; how many they were."""
+        taken = [run for first, last in ranges for run in sink.aside.remove(first, last)]
+        for first, last in taken:
+            sink.debt.add(first, last)
+            sink.changed = True
+        return sum(last - first + 1 for first, last in taken)
+
     def lose(self, parts: Mapping[int, Part], among: Iterable[Range], reason: str) -> None:
         """The frames in these ranges will reach no sink any more; `parts` knows those that can still be read."""
+        ranges = list(among)
         for sink in self.sinks.values():
-            for first, last in among:
-                for run in sink.debt.remove(first, last):
+            self.give_up(sink, parts, ranges, reason)
+
+    def give_up(self, sink: Debtor, parts: Mapping[int, Part], among: Iterable[Range], reason: str) -> None:
+        """One sink will never get what it still needs of these ranges."""
+        for first, last in among:
+            for held in sink.held:
+                for run in held.remove(first, last):
                     known = [parts[seq] for seq in range(run[0], run[1] + 1) if seq in parts]
                     self._clear(sink, run, known, "dropped", reason)
 
     @contextmanager
     def all_or_nothing(self) -> Iterator[None]:
         """What is counted as lost in here is owed again when the frames could not be deleted after all."""
-        debts = [(sink, Ranges(sink.debt)) for sink in self.sinks.values()]
+        held = [(sink, Ranges(sink.debt), Ranges(sink.aside)) for sink in self.sinks.values()]
         counts, losses = self.books.counts.copy(), len(self.books.losses)
         with ExitStack() as undo:
-            undo.callback(self._owe_again, debts, counts, losses)
+            undo.callback(self._owe_again, held, counts, losses)
             yield
             undo.pop_all()
 
-    def _owe_again(self, debts: Sequence[tuple[Debtor, Ranges]], counts: dict[Cell, int], losses: int) -> None:
-        for sink, debt in debts:
-            sink.debt = debt
+    def _owe_again(self, held: Sequence[tuple[Debtor, Ranges, Ranges]], counts: dict[Cell, int], losses: int) -> None:
+        for sink, debt, aside in held:
+            sink.debt, sink.aside = debt, aside
         self.books.counts.clear()
         self.books.counts.update(counts)
         del self.books.losses[losses:]
@@ -208,9 +238,10 @@ class Log:
     def accounts(self) -> list[Account]:
         """Where each sample went, per sink and device."""
         counts = [*written_counts(self.connection).items(), *self.books.counts.items()]
-        debts = [(sink.id, sink.debt) for sink in self.sinks.values()]
-        buffered = owed_samples(debts, self.tally, self.schemas.device)
-        return accounts({sink.id: sink.name for sink in self.sinks.values()}, counts, buffered)
+        sinks = self.sinks.values()
+        buffered = owed_samples(((sink.id, sink.debt) for sink in sinks), self.tally, self.schemas.device)
+        aside = owed_samples(((sink.id, sink.aside) for sink in sinks), self.tally, self.schemas.device)
+        return accounts({sink.id: sink.name for sink in sinks}, counts, buffered, aside)
 
     def _load_frames(self) -> None:
         """The frames in the file, the seq that comes next (above all that was ever given), and what a crash left."""
@@ -221,11 +252,7 @@ class Log:
         self.present = parse(meta.get("kept", "[]"))
         self.next = 1 + max(newest, hwm, *given, 0)
         if newest > hwm:
-            samples: dict[str, int] = {}
-            for schema, count in self.tally.count([(hwm + 1, newest)]).items():
-                device = self.schemas.device(schema)
-                samples[device] = samples.get(device, 0) + count
-            self.admit(hwm + 1, newest, samples)
+            self.admit(hwm + 1, newest, self.samples([(hwm + 1, newest)]))
 
     def _clear(self, sink: Debtor, run: Range, parts: Sequence[Part], what: What, reason: str) -> None:
         sink.changed = True
@@ -238,8 +265,10 @@ class Log:
 
     def _settle(self) -> None:
         self.books.write(self.connection)
-        debts = [(sink.acked, sink.debt.text(), sink.id) for sink in self.sinks.values() if sink.changed]
-        self.connection.executemany("UPDATE sink SET acked = ?, debt = ? WHERE id = ?", debts)
+        for sink in self.sinks.values():
+            if sink.changed:
+                sink.update(self.connection)
+                refusals.settle(self.connection, sink, self.refusals)
         marks = [("hwm", self.next - 1), ("kept", self.present.text())]
         self.connection.executemany("INSERT OR REPLACE INTO meta (k, v) VALUES (?, ?)", marks)
 
@@ -250,6 +279,7 @@ class Log:
         if settled:
             self._settled = self.clock.mono()
             self.books.written()
+            self.refusals.clear()
             for sink in self.sinks.values():
                 sink.changed = False
 
@@ -260,15 +290,5 @@ def _readable() -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError) as error:
-        hint = "move it aside together with its -wal file, then start again"
-        raise StoreError(f"the tables of the store cannot be read: {error}", hint=hint) from error
-
-
-def _load_sinks(connection: sqlite3.Connection) -> list[Debtor]:
-    rows = connection.execute("SELECT id, name, acked, debt, active FROM sink").fetchall()
-    return [Debtor(id_, name, int(acked), parse(debt), bool(active)) for id_, name, acked, debt, active in rows]
-
-
-def _load_epochs(connection: sqlite3.Connection) -> dict[int, Epoch]:
-    rows = connection.execute("SELECT id, eid, boot_id FROM epoch").fetchall()
-    return {int(id_): Epoch(int(id_), bytes(eid), boot) for id_, eid, boot in rows}
+        hint = "floorgate run sets the file aside and saves what it can"
+        raise Damaged(f"the tables of the store cannot be read: {error}", hint=hint) from error

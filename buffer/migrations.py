@@ -47,12 +47,63 @@ PRAGMA user_version = 1
 """
 
 
+_V2 = """
+ALTER TABLE sink ADD COLUMN aside TEXT NOT NULL DEFAULT '[]';
+
+ALTER TABLE sink ADD COLUMN crc INTEGER;
+
+ALTER TABLE schema ADD COLUMN crc INTEGER;
+
+ALTER TABLE epoch ADD COLUMN crc INTEGER;
+
+CREATE TABLE refusal (
+    sink INTEGER NOT NULL, seq INTEGER NOT NULL, error TEXT NOT NULL, tries INTEGER NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (sink, seq)
+) WITHOUT ROWID;
+
+CREATE TABLE clock (
+    id INTEGER PRIMARY KEY, boot_id TEXT NOT NULL, mono INTEGER NOT NULL, before INTEGER NOT NULL,
+    after INTEGER NOT NULL, synced INTEGER NOT NULL, reported INTEGER
+);
+
+CREATE TABLE snapshot (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, body BLOB NOT NULL);
+
+PRAGMA user_version = 2
+"""
+
+
+_VIEWS_OF_V1 = (
+    "CREATE TEMP VIEW sink AS SELECT *, '[]' AS aside, NULL AS crc FROM main.sink",
+    "CREATE TEMP VIEW schema AS SELECT *, NULL AS crc FROM main.schema",
+    "CREATE TEMP VIEW epoch AS SELECT *, NULL AS crc FROM main.epoch",
+    "CREATE TEMP TABLE refusal (sink, seq, error, tries, at)",
+    "CREATE TEMP TABLE clock (id, boot_id, mono, before, after, synced, reported)",
+    "CREATE TEMP TABLE snapshot (id, at, body)",
+)
+
+
 @steps()
 def v1(db: Database) -> None:
-    for statement in _V1.split(";"):
+    _run(db, _V1)
+
+
+@steps()
+def v2(db: Database) -> None:
+    """Set-aside frames, checksums of the small tables, clock events, and the ledger as it was."""
+    _run(db, _V2)
+
+
+def _run(db: Database, script: str) -> None:
+    for statement in script.split(";"):
         db.execute(statement)
 
 
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the file to the newest version."""
     steps.apply(Database(connection, recursive_triggers=False, execute_plugins=False))
+
+
+def look_like_newest(connection: sqlite3.Connection, version: int) -> None:
+    """Let an older file that may not be changed be read as if it were of the newest version."""
+    for statement in _VIEWS_OF_V1 if version == 1 else ():
+        connection.execute(statement)

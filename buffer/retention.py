@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from buffer.ledger import part
+from buffer.ledger import Part, part
 from buffer.log import Log
 from buffer.ranges import Range
 
@@ -105,7 +105,7 @@ class Retention:
 
     def _purge(self, *, now: bool) -> bool:
         """Delete frames that every sink has; small amounts wait, because each purge costs writes."""
-        gone = self._log.present.minus(sink.debt for sink in self._log.sinks.values())
+        gone = self._log.present.minus(held for sink in self._log.sinks.values() for held in sink.held)
         chunk, mono = self._chunk(), self._log.clock.mono()
         recent = self._purged is not None and mono - self._purged < _PURGE_EVERY
         if not gone.size or (recent and gone.size < chunk and not now):
@@ -165,12 +165,15 @@ class Retention:
         space, frames = self.space(), self._log.present.size
         return min(1024, max(16, _CHUNK_BYTES * frames // max(space.used, 1)))
 
-    def _drop(self, ranges: Sequence[Range], reason: str) -> None:
+    def parts(self, ranges: Sequence[Range]) -> dict[int, Part]:
+        """What the ledger needs to know of the frames in these ranges."""
         query = "SELECT seq, schema, n, ts FROM frame WHERE seq BETWEEN ? AND ?"
         rows = [row for span in ranges for row in self._log.connection.execute(query, span).fetchall()]
-        parts = {seq: part(self._log.schemas.device(schema), n, ts) for seq, schema, n, ts in rows}
+        return {seq: part(self._log.schemas.device(schema), n, ts) for seq, schema, n, ts in rows}
+
+    def _drop(self, ranges: Sequence[Range], reason: str) -> None:
         with self._log.all_or_nothing():
-            self._log.lose(parts, ranges, reason)
+            self._log.lose(self.parts(ranges), ranges, reason)
             self._delete(ranges)
 
     def _delete(self, ranges: Sequence[Range]) -> None:

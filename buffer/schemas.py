@@ -3,6 +3,7 @@
 import sqlite3
 import struct
 from dataclasses import dataclass
+from zlib import crc32
 
 import msgspec
 
@@ -13,6 +14,8 @@ _MOST = 10_000  # schemas known by identity; a driver that makes a new one at ea
 _Key = tuple[str, str, bytes, float]
 _encode = msgspec.json.encode
 _tags = msgspec.json.Decoder(tuple[Tag, ...]).decode
+_SELECT = "SELECT id, device, grp, tags, interval, crc FROM schema ORDER BY id DESC"
+_INSERT = "INSERT INTO schema (id, device, grp, tags, interval, crc) VALUES (?, ?, ?, CAST(? AS TEXT), ?, ?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +36,12 @@ class Schemas:
         self._known: dict[Schema, Known] = {}
         self._schemas: dict[int, Schema] = {}
         self._waiting: list[int] = []
-        for id_, device, group, tags, interval in connection.execute(
-            "SELECT id, device, grp, tags, interval FROM schema"
-        ):
-            self._enter(id_, (device, group, str(tags).encode(), interval))
+        self._last = 0
+        for id_, device, group, tags, interval, crc in connection.execute(_SELECT).fetchall():
+            self._last = max(self._last, abs(id_))
+            key = (device, group, str(tags).encode(), interval)
+            if crc is None or crc == _checksum(key):
+                self._enter(abs(id_), key)
 
     def known(self, schema: Schema) -> Known:
         return self._known.get(schema) or self._learn(schema)
@@ -51,10 +56,10 @@ class Schemas:
         return row[0] if row else f"schema {id_}"
 
     def write(self, connection: sqlite3.Connection) -> None:
-        rows = [(id_, *self._rows[id_]) for id_ in self._waiting]
-        connection.executemany(
-            "INSERT INTO schema (id, device, grp, tags, interval) VALUES (?, ?, ?, CAST(? AS TEXT), ?)", rows
-        )
+        """Each twice, the copy under the negative id: a flipped bit in it would cost every frame of the group."""
+        waiting = [(id_, self._rows[id_]) for id_ in self._waiting]
+        rows = [(copy, *key, _checksum(key)) for id_, key in waiting for copy in (id_, -id_)]
+        connection.executemany(_INSERT, rows)
 
     def written(self) -> None:
         self._waiting.clear()
@@ -63,7 +68,7 @@ class Schemas:
         key = (schema.device, schema.group, _encode(schema.tags), schema.interval)
         id_ = self._ids.get(key)
         if id_ is None:
-            id_ = max(self._rows, default=0) + 1
+            id_ = self._last = self._last + 1
             self._enter(id_, key)
             self._waiting.append(id_)
         if len(self._known) >= _MOST:
@@ -85,5 +90,10 @@ class Schemas:
         return schema
 
     def _enter(self, id_: int, key: _Key) -> None:
-        self._rows[id_] = key
+        self._rows.setdefault(id_, key)
         self._ids[key] = id_
+
+
+def _checksum(key: _Key) -> int:
+    device, group, tags, interval = key
+    return crc32(f"{device}\0{group}\0{interval!r}\0".encode(), crc32(tags))

@@ -6,7 +6,7 @@ StoreError if the file cannot be read or written.
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +15,12 @@ from typing import Any
 from agent.model.clock import SYSTEM, Clock
 from agent.model.errors import StoreError
 from agent.model.frame import Entry, Frame
+from buffer import aside
 from buffer.codec import UNWRITABLE, checksum, cleaned, encode
 from buffer.database import at_rest, code, connect, mapped
+from buffer.debtor import Debtor
 from buffer.ledger import Account, Part
-from buffer.log import Debtor, Log
+from buffer.log import Log
 from buffer.ranges import Range
 from buffer.reader import Reader
 from buffer.retention import Limits, Retention
@@ -29,6 +31,7 @@ from buffer.tail import Tail
 __all__ = ["Account", "Stats", "Store", "peek_ledger"]
 
 Row = tuple[Any, ...]
+ENDLESS = 2**63 - 1
 _TRIES = 8
 _CHECKPOINT_EVERY = 60 * 10**9
 _SPARE = 256 << 10  # bytes for what a commit writes besides frames
@@ -41,7 +44,7 @@ class Stats:
 
     `frames` are in the file and take `bytes` of at most `limit`; `file_bytes` is the size of the main file,
     `free_bytes` the room on its disk; `oldest` is a ts in ns UTC (0: no frame), `last_seq` the last one given; `owed`
-    counts frames by sink.
+    counts frames by sink, and `aside` those that it refused.
     """
 
     frames: int
@@ -52,6 +55,7 @@ class Stats:
     oldest: int
     last_seq: int
     owed: dict[str, int]
+    aside: dict[str, int]
 
 
 class Store:
@@ -91,10 +95,14 @@ class Store:
             undo.pop_all()
         return store
 
-    def attach(self, sinks: Sequence[str]) -> None:
-        """From now on frames are owed to these sinks; one that is known but not named keeps what it is owed."""
+    def attach(self, sinks: Sequence[str], oldest: Collection[str] = ()) -> None:
+        """From now on frames are owed to these sinks; one that is known but not named keeps what it is owed.
+
+        A sink that the file does not know starts with the next frame, or, when it is in `oldest`, with all frames
+        that are in the file.
+        """
         with mapped(self._path):
-            self._attached = self._log.attach(list(dict.fromkeys(sinks)))
+            self._attached = self._log.attach({name: name in oldest for name in sinks})
 
     def append(self, frames: Sequence[Frame]) -> Range:
         """Commit frames in one transaction and return their first and last seq; the last is below the first for none.
@@ -112,13 +120,18 @@ class Store:
                         raise
             return self._append(frames)
 
-    def read(self, sink: str, limit: int, *, after: int = 0, history_until: int = 0) -> list[Entry]:
-        """At most `limit` frames above seq `after` that the sink is owed, in order; history up to `history_until`."""
+    def read(
+        self, sink: str, limit: int, *, after: int = 0, until: int = ENDLESS, history_until: int = 0
+    ) -> list[Entry]:
+        """At most `limit` frames that the sink is owed, in order, of those above seq `after` and up to `until`.
+
+        Those up to `history_until` are marked as history.
+        """
         debt = self._sink(sink).debt
         entries: list[Entry] = []
         with mapped(self._path):
-            while (room := limit - len(entries)) > 0 and (span := debt.after(after)):
-                first, last = span[0], min(span[1], span[0] + room - 1)
+            while (room := limit - len(entries)) > 0 and (span := debt.after(after)) and span[0] <= until:
+                first, last = span[0], min(span[1], span[0] + room - 1, until)
                 if first < self._tail.first:
                     last = min(last, self._tail.first - 1)
                     found = self._reader.read(first, last)
@@ -132,6 +145,35 @@ class Store:
     def ack(self, sink: str, entries: Sequence[Entry]) -> None:
         """The sink has confirmed these: written with the next transaction; what it is no longer owed is passed over."""
         self._log.release(self._sink(sink), _parts(entries), "delivered")
+
+    def set_aside(self, sink: str, entries: Sequence[Entry], error: str, tries: int = 1) -> None:
+        """The sink does not take these: out of its debt, but kept (`retry`) within bounds, and listed with why.
+
+        Beyond 1,000 frames or 16 MB of one sink the oldest are dropped as `rejected`. The rest as for `ack`.
+        """
+        debtor = self._sink(sink)
+        self._log.put_aside(debtor, sorted(entry.seq for entry in entries), error, tries)
+        with mapped(self._path):
+            over = aside.excess(self._log, debtor)
+            self._log.give_up(debtor, self._retention.parts(over), over, "rejected")
+
+    def retry(self, sink: str, seqs: Sequence[Range] | None = None) -> int:
+        """Set-aside frames, those in these ranges or all, are owed to the sink again; how many they were."""
+        debtor = self._sink(sink)
+        return self._log.take_back(debtor, list(debtor.aside) if seqs is None else seqs)
+
+    def forget(self, sink: str) -> int:
+        """Give up what a sink that is not attached is owed; how many frames it was. Raises StoreError for one that is.
+
+        The accounts of the sink stay in the ledger; its frames count as dropped, `forgotten`.
+        """
+        debtor = self._sink(sink)
+        if debtor in self._attached:
+            raise StoreError(f"sink {sink!r} is in use", hint="take it out of the configuration and restart first")
+        with mapped(self._path):
+            ranges = [run for held in debtor.held for run in held]
+            self._log.give_up(debtor, self._retention.parts(ranges), ranges, "forgotten")
+        return sum(last - first + 1 for first, last in ranges)
 
     def drop(self, sink: str, entries: Sequence[Entry], reason: str) -> None:
         """The sink will never take these: counted by reason and listed as a loss, with the next transaction."""
@@ -166,6 +208,7 @@ class Store:
             oldest=oldest[0] if oldest else 0,
             last_seq=log.next - 1,
             owed={sink.name: sink.debt.size for sink in log.sinks.values()},
+            aside={sink.name: sink.aside.size for sink in log.sinks.values()},
         )
 
     def tend(self) -> None:

@@ -54,4 +54,12 @@ class Denied(SinkError):
 
 
 class StoreError(AgentError):
-    """The disk is full, or the file is damaged or in use."""
+    """The store: the file is in use, or it is another program's; a person has to look."""
+
+
+class DiskFailed(StoreError):
+    """The disk does not do what it is asked, or has no room: tried again, and meanwhile memory serves."""
+
+
+class Damaged(StoreError):
+    """What stands in the file makes no sense: it is set aside, and what can be read of it is carried over."""

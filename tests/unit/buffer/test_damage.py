@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from agent.model.errors import Damaged
 from buffer.codec import encode
 from buffer.ledger import Account
 from buffer.store import Store, peek_ledger
-from tests.unit.buffer.builders import Hands, change, frames, look, open_store, schema, seqs
+from tests.unit.buffer.builders import OPENED, Hands, change, frames, look, open_store, schema, seqs
 
 
 def damaged(place: Path, statement: str) -> Store:
@@ -80,10 +81,25 @@ def test_damaged_tags_cost_the_frames_of_their_group_only(place: Path) -> None:
     store = open_store(place, sinks=["platform"])
     store.append([*frames(2), *frames(2, of=schema("press"))])
     store.close()
+    change(place, "UPDATE schema SET tags = '[{' WHERE device = 'press' AND id > 0")
+    assert seqs(open_store(place).read("platform", 9)) == [1, 2, 3, 4], "each row stands twice"
+    OPENED.pop().close()
     change(place, "UPDATE schema SET tags = '[{' WHERE device = 'press'")
     again = open_store(place, sinks=["platform"])
     assert seqs(again.read("platform", 9)) == [1, 2]
-    assert [(a.device, a.dropped) for a in again.ledger()] == [("meter", {}), ("press", {"corrupt": 6})]
+    assert {a.device: a.dropped for a in again.ledger()} == {"meter": {}, "press": {}, "schema 2": {"corrupt": 6}}
+
+
+def test_a_run_of_which_one_row_is_damaged_is_read_by_its_copy(place: Path) -> None:
+    store = damaged(place, "UPDATE epoch SET eid = x'0011223344556677' WHERE id = 1")
+    assert seqs(store.read("a", 20)) == list(range(1, 11))
+
+
+@pytest.mark.parametrize("change_", ["debt = '[[4,10]]'", "acked = acked + 1", "aside = '[[1,1]]'", "name = 'x'"])
+def test_a_changed_account_of_a_sink_is_noticed(place: Path, change_: str) -> None:
+    """A debt that has lost a range would be a loss that nobody hears of."""
+    with pytest.raises(Damaged, match="does not match its checksum"):
+        damaged(place, f"UPDATE sink SET {change_} WHERE id = 1")
 
 
 def test_one_flipped_bit_in_a_body_costs_that_frame_and_no_other(place: Path) -> None:

@@ -153,7 +153,7 @@ def test_seq_goes_on_after_the_log_was_drained_empty_and_reopened(place: Path) -
 def test_seq_stays_above_what_a_sink_has_confirmed_even_if_the_frames_are_gone(place: Path) -> None:
     """A disk that lied about a flush may lose the newest frames, never the meaning of a number that was given."""
     open_store(place, sinks=["platform"]).close()
-    change(place, "UPDATE sink SET acked = 41")
+    change(place, "UPDATE sink SET acked = 41, crc = NULL")
     again = open_store(place, sinks=["platform"])
     assert again.append(frames(2)) == (42, 43)
     assert again.stats().frames == 2
@@ -234,7 +234,10 @@ def test_a_schema_of_the_same_content_is_written_once(place: Path) -> None:
         for _ in range(3):
             store.append([frame(of=schema()), frame(of=schema("other"))])
         store.close()
-    assert look(place, "SELECT id, device, typeof(tags) FROM schema") == [(1, "meter", "text"), (2, "other", "text")]
+    assert look(place, "SELECT id, device, typeof(tags) FROM schema WHERE id > 0") == [
+        (1, "meter", "text"),
+        (2, "other", "text"),
+    ]
 
 
 def test_frames_read_from_disk_share_the_live_schema(place: Path) -> None:
