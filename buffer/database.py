@@ -8,8 +8,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from agent.model.errors import Damaged, DiskFailed, StoreError
+from buffer.growth import grow
 
 VERSION = 2
+MEMORY = Path(":memory:")
 APPLICATION_ID = 0x464C4754  # "FLGT" at byte 68 of the file
 _LOCK_TIMEOUT = 1.0
 _SETTINGS = (
@@ -58,17 +60,36 @@ def mapped(path: Path) -> Iterator[None]:
         raise kind(f"store {path} {what}", hint=hint) from error
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """The one connection that writes. Raises StoreError; a file that is not ours to change stays as it is."""
-    with mapped(path), ExitStack() as undo:
-        _create(path)
+def connect(path: Path, size: int = 0) -> sqlite3.Connection:
+    """The one connection that writes. Raises StoreError; a file that is not ours to change stays as it is.
+
+    The file is given `size` bytes if it can be (`growth.py`).
+    """
+    if path == MEMORY:
+        return _open(path)
+    with mapped(path):
+        new = _create(path)
         _inspect(path)
+        if size and not new:
+            grow(path, size, APPLICATION_ID)
+    connection = _open(path)
+    if size and new:
+        connection.close()
+        with mapped(path):
+            grow(path, size, APPLICATION_ID)
+        connection = _open(path)
+    return connection
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    with mapped(path), ExitStack() as undo:
         connection = sqlite3.connect(path, timeout=_LOCK_TIMEOUT, isolation_level=None)
         undo.callback(connection.close)
         connection.text_factory = _text
         connection.execute("PRAGMA locking_mode=EXCLUSIVE").fetchall()
         version = _recognise(path, connection)
-        path.chmod(0o600)
+        if path != MEMORY:
+            path.chmod(0o600)
         for setting in _SETTINGS:
             connection.execute(f"PRAGMA {setting}").fetchall()
         if version < VERSION:
@@ -106,13 +127,15 @@ def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
 
 
-def _create(path: Path) -> None:
+def _create(path: Path) -> bool:
+    """Whether the file is a new one."""
     if path.is_file():
-        return
+        return not path.stat().st_size
     if path.exists():
         raise StoreError(f"store {path} is not a file", hint="name a directory with --data; the store is a file in it")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    return True
 
 
 def _inspect(path: Path) -> None:

@@ -9,8 +9,9 @@ from agent.model.errors import Damaged
 from buffer.ranges import Ranges, parse
 
 _SELECT = "SELECT id, name, since, active, acked, debt, aside, crc FROM sink"
-_UPDATE = "UPDATE sink SET active = ?, acked = ?, debt = ?, aside = ?, crc = ? WHERE id = ?"
-_INSERT = "INSERT INTO sink (id, name, since, active, acked, debt, aside, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_WRITE = (
+    "INSERT OR REPLACE INTO sink (id, name, since, active, acked, debt, aside, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
 
 
 @dataclass(slots=True)
@@ -35,16 +36,10 @@ class Debtor:
         """What of the file it still needs."""
         return self.debt, self.aside
 
-    def _texts(self) -> tuple[str, str, int]:
+    def write(self, connection: sqlite3.Connection) -> None:
         debt, aside = self.debt.text(), self.aside.text()
-        return debt, aside, checksum(self.name, self.since, self.active, self.acked, debt, aside)
-
-    def insert(self, connection: sqlite3.Connection) -> None:
-        row = (self.id, self.name, self.since, self.active, self.acked, *self._texts())
-        connection.execute(_INSERT, row)
-
-    def update(self, connection: sqlite3.Connection) -> None:
-        connection.execute(_UPDATE, (self.active, self.acked, *self._texts(), self.id))
+        crc = checksum(self.name, self.since, self.active, self.acked, debt, aside)
+        connection.execute(_WRITE, (self.id, self.name, self.since, self.active, self.acked, debt, aside, crc))
 
 
 def checksum(name: str, since: int, active: bool, acked: int, debt: str, aside: str) -> int:

@@ -1,6 +1,7 @@
 """The runs of the agent that the frames in the file belong to."""
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -28,6 +29,14 @@ class Epoch:
 
 def _checksum(eid: bytes, boot: str, started: int) -> int:
     return crc32(f"{boot}\0{started}".encode(), crc32(eid))
+
+
+def revived(rowid: int, columns: Sequence[object]) -> Epoch | None:
+    """The run whose row this is; None for any other row, or one that does not match its checksum."""
+    match columns:
+        case [None, bytes(eid), str(boot), int(started), int(crc)] if crc == _checksum(eid, boot, started):
+            return Epoch(abs(rowid), eid, boot, started)
+    return None
 
 
 def load(connection: sqlite3.Connection) -> dict[int, Epoch]:

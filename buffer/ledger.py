@@ -17,7 +17,8 @@ from buffer.ranges import Range, Ranges
 What = Literal["read", "delivered", "suppressed", "dropped"]
 Cell = tuple[int, str, str, str]  # sink, device, what, reason
 _BLOCK = 4096
-_ADD = (
+UNKNOWN = "$unknown"  # the device of samples that are gone with all that was known of them
+ADD = (
     "INSERT INTO ledger (sink, device, what, reason, samples) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT DO UPDATE SET samples = samples + excluded.samples"
 )
@@ -111,9 +112,23 @@ class Books:
         self.losses.append(Loss(sink, *run, samples, min(times), max(times), reason, at))
 
     def write(self, connection: sqlite3.Connection) -> None:
-        connection.executemany(_ADD, [(*cell, samples) for cell, samples in self.counts.items() if samples])
+        connection.executemany(ADD, [(*cell, samples) for cell, samples in self.counts.items() if samples])
         for loss in self.losses:
             loss.write(connection)
+
+    def lose_unseen(self, sink: int, ranges: Sequence[Range], samples: int, reason: str, at: int) -> None:
+        """Frames of which nothing is left, with about so many samples in all: read once, and never to be delivered."""
+        self.count(sink, UNKNOWN, "read", samples)
+        self.count(sink, UNKNOWN, "dropped", samples, reason)
+        self.list_losses(sink, ranges, samples, reason, at)
+
+    def list_losses(self, sink: int, ranges: Sequence[Range], samples: int, reason: str, at: int) -> None:
+        """Frames that are lost, with so many samples in all, which are counted already."""
+        frames = sum(last - first + 1 for first, last in ranges)
+        for first, last in ranges:
+            share = samples * (last - first + 1) // frames
+            samples, frames = samples - share, frames - (last - first + 1)
+            self.losses.append(Loss(sink, first, last, share, 0, 0, reason, at))
 
     def written(self) -> None:
         for loss in self.losses:

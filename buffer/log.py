@@ -24,6 +24,7 @@ from buffer.ranges import Range, Ranges, parse, runs
 from buffer.refusals import Refusal
 from buffer.room import Room
 from buffer.schemas import Schemas
+from buffer.witness import Witness
 
 SETTLE_EVERY = 10**9
 CHECKPOINT_BYTES = 1 << 20
@@ -37,7 +38,9 @@ class Log:
     epoch: Epoch
     present: Ranges  # the frames in the file
     next: int  # the seq that comes next
+    samples: int  # that were ever accepted
     room: Room
+    witness: Witness
 
     def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
         self.connection = connection
@@ -55,9 +58,9 @@ class Log:
             self.state: dict[str, bytes] = dict(connection.execute("SELECT k, v FROM state").fetchall())
             self._load_frames()
 
-    def begin(self, boot: str, room: Room) -> None:
+    def begin(self, boot: str, room: Room, witness: Witness) -> None:
         """Draw a new epoch and settle what a crash left."""
-        self.room = room
+        self.room, self.witness = room, witness
         self.checkpoint()
         epoch = Epoch(self._last_epoch() + 1, secrets.token_bytes(8), boot, self.clock.wall())
         for sink in self.sinks.values():
@@ -121,14 +124,11 @@ class Log:
             Debtor(id_, name, self.next)
             for id_, name in enumerate((name for name in names if name not in self.sinks), last + 1)
         ]
-        with self.transaction():
-            for sink in new:
-                sink.acked = self.next - 1
-                sink.insert(self.connection)
         self.sinks |= {sink.name: sink for sink in new}
         for sink in self.sinks.values():
             sink.active, sink.changed = sink.name in names, True
         for sink in new:
+            sink.acked = self.next - 1
             if names[sink.name]:
                 self._owe(sink, self.present)
         with self.transaction():
@@ -139,10 +139,10 @@ class Log:
         """Frames that are in the file already, as if they had just been read."""
         for first, last in ranges:
             sink.debt.add(first, last)
-        for device, samples in self.samples(ranges).items():
+        for device, samples in self.samples_in(ranges).items():
             self.books.count(sink.id, device, "read", samples)
 
-    def samples(self, ranges: Iterable[Range]) -> dict[str, int]:
+    def samples_in(self, ranges: Iterable[Range]) -> dict[str, int]:
         """Samples by device in these ranges of frames, counted in the file."""
         found: defaultdict[str, int] = defaultdict(int)
         for schema, samples in self.tally.count(ranges).items():
@@ -153,6 +153,7 @@ class Log:
         """Frames first..last with so many samples by device are in the file and owed to the active sinks."""
         self.next = max(self.next, last + 1)
         self.present.add(first, last)
+        self.samples += sum(samples.values())
         for sink in self.sinks.values():
             if sink.active:
                 sink.debt.add(first, last)
@@ -164,6 +165,7 @@ class Log:
         """Take `admit` back: the newest frames were not committed after all, so they appear nowhere."""
         self.next = first
         self.present.remove(first, last)
+        self.samples -= sum(samples.values())
         for sink in self.sinks.values():
             if sink.active:
                 sink.debt.remove(first, last)
@@ -250,9 +252,11 @@ class Log:
         (newest,) = self.connection.execute("SELECT coalesce(max(seq), 0) FROM frame").fetchone()
         given = [max(sink.acked, sink.debt.last or 0) for sink in self.sinks.values()]
         self.present = parse(meta.get("kept", "[]"))
+        self.file = bytes.fromhex(meta.get("file", "")) or secrets.token_bytes(8)
+        self.samples = int(meta.get("samples", 0))
         self.next = 1 + max(newest, hwm, *given, 0)
         if newest > hwm:
-            self.admit(hwm + 1, newest, self.samples([(hwm + 1, newest)]))
+            self.admit(hwm + 1, newest, self.samples_in([(hwm + 1, newest)]))
 
     def _clear(self, sink: Debtor, run: Range, parts: Sequence[Part], what: What, reason: str) -> None:
         sink.changed = True
@@ -267,16 +271,19 @@ class Log:
         self.books.write(self.connection)
         for sink in self.sinks.values():
             if sink.changed:
-                sink.update(self.connection)
+                sink.write(self.connection)
                 refusals.settle(self.connection, sink, self.refusals)
         marks = [("hwm", self.next - 1), ("kept", self.present.text())]
+        marks += [("samples", self.samples), ("file", self.file.hex())]
         self.connection.executemany("INSERT OR REPLACE INTO meta (k, v) VALUES (?, ?)", marks)
 
     def _written(self, *, settled: bool) -> None:
         self.unsaved += _COMMIT_BYTES
         self.schemas.written()
         self._changed.clear()
+        self.witness.note(self.next - 1, self.samples)
         if settled:
+            self.witness.settle(self.next - 1, self.sinks.values())
             self._settled = self.clock.mono()
             self.books.written()
             self.refusals.clear()

@@ -4,10 +4,8 @@ A loss is written in the transaction that deletes its frames. Pages that become 
 shrunk, because growing it again is what wears flash.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from buffer.ledger import Part, part
 from buffer.log import Log
@@ -72,9 +70,8 @@ class Share:
 class Retention:
     """Deletes from one log, by its limits."""
 
-    def __init__(self, log: Log, path: Path, limits: Limits) -> None:
+    def __init__(self, log: Log, limits: Limits) -> None:
         self._log = log
-        self._path = path
         self.limits = limits
         self._share = Share(log.clock.mono())
         self._purged: int | None = None
@@ -83,8 +80,7 @@ class Retention:
         (page,) = self._log.connection.execute("PRAGMA page_size").fetchone()
         (pages,) = self._log.connection.execute("PRAGMA page_count").fetchone()
         (free,) = self._log.connection.execute("PRAGMA freelist_count").fetchone()
-        disk = os.statvfs(self._path.parent)
-        return Space((pages - free) * page, pages * page, disk.f_bavail * disk.f_frsize)
+        return Space((pages - free) * page, pages * page, self._log.room.free)
 
     def tend(self, *, attached: bool) -> None:
         """Delete what may go. Frames that no sink was ever named for stay until a limit is passed."""
@@ -92,6 +88,7 @@ class Retention:
             self._purge(now=False)
         self._by_age()
         self._by_room(attached=attached)
+        self._log.room.keep_ballast()
 
     def make_room(self, need: int, *, attached: bool) -> bool:
         """A commit of `need` bytes found none: take more of the disk, or give up the oldest; False if there is none."""
@@ -100,7 +97,7 @@ class Retention:
             return True
         oldest = self._log.present.head(self._chunk())
         if oldest:
-            self._drop(oldest, "full")
+            self._drop(oldest, "size" if self.space().file >= self.limits.max_size else "full")
         return bool(oldest)
 
     def _purge(self, *, now: bool) -> bool:

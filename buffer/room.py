@@ -1,43 +1,102 @@
 """Room on the disk, taken before it is promised: what a commit puts into the -wal file must fit into the main one too.
 
 SQLite grows the main file only at the checkpoint after a commit. If the disk is full by then, the checkpoint fails, the
--wal file cannot start over, and not even a deletion can be committed any more. So the main file gets its blocks first,
-SQLite may not grow it further than that, and the -wal file has the size of the largest commit from the start.
+-wal file cannot start over, and not even a deletion can be committed any more. So the main file gets its blocks first
+(`growth.py` all of them, if the disk has them), SQLite may not grow it further than that, and the -wal file has the
+size of the largest commit from the start. A ballast file holds back what opening the store needs on a full disk.
 """
 
 import errno
 import os
 import sqlite3
 from pathlib import Path
+from typing import Protocol
 
 PAGE = 4096
-AHEAD = 4 << 20  # bytes that are taken at a time
+AHEAD = 4 << 20  # bytes that are taken at a time while the file has not its full size
 WAL = 4 << 20  # bytes of the -wal file; a commit that is larger needs a disk with room
+BALLAST = 8 << 20  # bytes
+SLACK = 8 << 20  # bytes that the file may have beyond the limit: what comes between two rounds of housekeeping
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-class Room:
-    """The blocks of one store. Close it after the connection: closing a descriptor ends the locks of this process."""
+class Room(Protocol):
+    """What a log needs to know of the place where it lies."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        self._connection = connection
-        self._fd: int | None = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        log = os.open(path.with_name(f"{path.name}-wal"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            _allocate(log, WAL)
-        finally:
-            os.close(log)
+    @property
+    def free(self) -> int:
+        """Bytes that are left there."""
+        ...
+
+    def take(self, need: int = AHEAD) -> bool: ...
+    def keep_ballast(self) -> None: ...
+    def named(self, path: Path) -> bool: ...
+    def close(self) -> None: ...
+
+
+class Memory:
+    """Room for a store that lies in memory: its size limit is all that bounds it."""
+
+    free = 1 << 62
 
     def take(self, need: int = AHEAD) -> bool:
-        """Let the file grow by `need` bytes, after each checkpoint anew; False when the disk does not have them."""
+        return False
+
+    def keep_ballast(self) -> None:
+        pass
+
+    def named(self, path: Path) -> bool:
+        return True
+
+    def close(self) -> None:
+        pass
+
+
+class Disk:
+    """The blocks of one store. Close it after the connection: closing a descriptor ends the locks of this process."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, most: int = 1 << 62) -> None:
+        self._connection = connection
+        self._most = most  # bytes that the main file may have
+        self._folder = path.parent
+        self._ballast = path.with_name("ballast")
+        self._fd: int | None = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        log = path.with_name(f"{path.name}-wal")
+        if not _reserve(log, WAL) and self.drop_ballast():
+            _reserve(log, WAL)
+
+    def take(self, need: int = AHEAD) -> bool:
+        """See that the file has `need` bytes free, after each checkpoint anew; False when the disk has them not."""
         assert self._fd is not None
         (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
-        limit = pages + need // PAGE + 1
-        enough = _allocate(self._fd, limit * PAGE)
+        (free,) = self._connection.execute("PRAGMA freelist_count").fetchone()
+        limit = max(pages, min(pages - free + need // PAGE + 1, self._most // PAGE))
+        enough = allocate(self._fd, limit * PAGE) and limit - pages + free >= need // PAGE
         if not enough:
-            limit = max(pages, os.fstat(self._fd).st_size // PAGE)
+            limit = max(pages, min(limit, os.fstat(self._fd).st_size // PAGE))
         self._connection.execute(f"PRAGMA max_page_count={limit}").fetchall()
         return enough
+
+    @property
+    def free(self) -> int:
+        disk = os.statvfs(self._folder)
+        return disk.f_bavail * disk.f_frsize
+
+    @property
+    def ballast(self) -> bool:
+        """Whether the reserve for a full disk is there."""
+        return self._ballast.exists()
+
+    def keep_ballast(self) -> None:
+        """Put it back when the disk has room again."""
+        if not self.ballast and self.free > 2 * BALLAST and not _reserve(self._ballast, BALLAST):
+            self.drop_ballast()
+
+    def drop_ballast(self) -> bool:
+        """Give the reserve up for what needs it now; False if there was none."""
+        there = self.ballast
+        self._ballast.unlink(missing_ok=True)
+        return there
 
     def named(self, path: Path) -> bool:
         """Whether the file still goes by this name."""
@@ -53,7 +112,21 @@ class Room:
             os.close(fd)
 
 
-def _allocate(fd: int, size: int) -> bool:
+def _reserve(path: Path, size: int) -> bool:
+    """A file with blocks for so many bytes; False when the disk is full."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            return False
+        raise
+    try:
+        return allocate(fd, size)
+    finally:
+        os.close(fd)
+
+
+def allocate(fd: int, size: int) -> bool:
     """Give a file blocks up to `size`; False when the disk is full. A file system that cannot do it has no say."""
     have = os.fstat(fd).st_size
     if have < size and hasattr(os, "posix_fallocate"):

@@ -2,6 +2,7 @@
 
 import sqlite3
 import struct
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -11,7 +12,7 @@ from agent.model.tag import Schema, Tag
 from buffer.codec import narrow
 
 _MOST = 10_000  # schemas known by identity; a driver that makes a new one at each connect must not fill the memory
-_Key = tuple[str, str, bytes, float]
+Key = tuple[str, str, bytes, float]
 _encode = msgspec.json.encode
 _tags = msgspec.json.Decoder(tuple[Tag, ...]).decode
 _SELECT = "SELECT id, device, grp, tags, interval, crc FROM schema ORDER BY id DESC"
@@ -31,8 +32,8 @@ class Schemas:
     """Rows of the table by number, by content and by instance; new rows wait for the next transaction."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._ids: dict[_Key, int] = {}
-        self._rows: dict[int, _Key] = {}
+        self._ids: dict[Key, int] = {}
+        self._rows: dict[int, Key] = {}
         self._known: dict[Schema, Known] = {}
         self._schemas: dict[int, Schema] = {}
         self._waiting: list[int] = []
@@ -55,6 +56,17 @@ class Schemas:
         row = self._rows.get(id_)
         return row[0] if row else f"schema {id_}"
 
+    def adopt(self, keys: Mapping[int, Key]) -> None:
+        """Rows of another file, to be written under the same numbers as there."""
+        for id_, key in keys.items():
+            self._last = max(self._last, id_)
+            self._enter(id_, key)
+            self._waiting.append(id_)
+
+    @property
+    def rows(self) -> Mapping[int, Key]:
+        return self._rows
+
     def write(self, connection: sqlite3.Connection) -> None:
         """Each twice, the copy under the negative id: a flipped bit in it would cost every frame of the group."""
         waiting = [(id_, self._rows[id_]) for id_ in self._waiting]
@@ -65,7 +77,7 @@ class Schemas:
         self._waiting.clear()
 
     def _learn(self, schema: Schema) -> Known:
-        key = (schema.device, schema.group, _encode(schema.tags), schema.interval)
+        key = (schema.device, schema.group, _encode(schema.tags), float(schema.interval))
         id_ = self._ids.get(key)
         if id_ is None:
             id_ = self._last = self._last + 1
@@ -89,11 +101,20 @@ class Schemas:
         self._schemas[id_] = schema
         return schema
 
-    def _enter(self, id_: int, key: _Key) -> None:
+    def _enter(self, id_: int, key: Key) -> None:
         self._rows.setdefault(id_, key)
         self._ids[key] = id_
 
 
-def _checksum(key: _Key) -> int:
+def revived(columns: Sequence[object]) -> Key | None:
+    """What the row of a schema says; None for any other row, or one that does not match its checksum."""
+    match columns:
+        case [None, str(device), str(group), str(tags), float() | int() as interval, int(crc)]:
+            key = (device, group, tags.encode(), float(interval))
+            return key if crc == _checksum(key) else None
+    return None
+
+
+def _checksum(key: Key) -> int:
     device, group, tags, interval = key
     return crc32(f"{device}\0{group}\0{interval!r}\0".encode(), crc32(tags))

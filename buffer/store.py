@@ -4,6 +4,7 @@ Nothing here waits for a network or knows asyncio; one thread owns a Store (`buf
 StoreError if the file cannot be read or written.
 """
 
+import os
 import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -15,18 +16,19 @@ from typing import Any
 from agent.model.clock import SYSTEM, Clock
 from agent.model.errors import StoreError
 from agent.model.frame import Entry, Frame
-from buffer import aside
+from buffer import aside, rollback
 from buffer.codec import UNWRITABLE, checksum, cleaned, encode
-from buffer.database import at_rest, code, connect, mapped
+from buffer.database import MEMORY, at_rest, code, connect, mapped
 from buffer.debtor import Debtor
 from buffer.ledger import Account, Part
 from buffer.log import Log
 from buffer.ranges import Range
 from buffer.reader import Reader
 from buffer.retention import Limits, Retention
-from buffer.room import Room
+from buffer.room import BALLAST, PAGE, SLACK, WAL, Disk, Memory
 from buffer.schemas import Known
 from buffer.tail import Tail
+from buffer.witness import FileWitness, Nobody, place, testimony
 
 __all__ = ["Account", "Stats", "Store", "peek_ledger"]
 
@@ -59,14 +61,16 @@ class Stats:
 
 
 class Store:
-    """One log on disk; what each sink has not confirmed is its debt."""
+    """One log; what each sink has not confirmed is its debt."""
+
+    missing = 0  # frames that the file had before and has not any more
 
     def __init__(self, path: Path, log: Log, limits: Limits) -> None:
         self.epoch = log.epoch.eid.hex()
         self._path = path
         self._log = log
         self._reader = Reader(log)
-        self._retention = Retention(log, path, limits)
+        self._retention = Retention(log, limits)
         self._tail = Tail(log.next)
         self._attached: list[Debtor] = []
         self._idle = True
@@ -82,18 +86,32 @@ class Store:
         `boot` names this boot of the machine, `keep` is seconds, `max_size` and `reserve` are bytes. Raises StoreError
         within 2 s if another process has it open; a file of a newer program or of another one is left as it is.
         """
-        path = Path(path)
-        connection = connect(path)
+        path, limits = Path(path), Limits(round(keep * 1e9), max_size, reserve)
+        said = testimony(place(path))
+        connection = connect(path, _full_size(path, limits))
         with mapped(path), ExitStack() as undo:
             undo.callback(connection.close)
             log = Log(connection, clock)
-            room = Room(connection, path)
+            room = Disk(connection, path, max_size + SLACK)
             undo.callback(room.close)
             undo.callback(connection.close)  # before the room, which would take the locks away
-            log.begin(boot, room)
-            store = cls(path, log, Limits(round(keep * 1e9), max_size, reserve))
+            missing = rollback.account(log, said, clock) if said else 0
+            witness = FileWitness(place(path), log.file)
+            undo.callback(witness.close)
+            log.begin(boot, room, witness)
+            store = cls(path, log, limits)
+            store.missing = missing
             undo.pop_all()
         return store
+
+    @classmethod
+    def in_memory(cls, *, clock: Clock = SYSTEM, boot: str, max_size: int, first: int) -> "Store":
+        """A store that lies in memory, with `first` as its first seq: for a time without a disk."""
+        connection = connect(MEMORY)
+        log = Log(connection, clock)
+        log.next = first
+        log.begin(boot, Memory(), Nobody())
+        return cls(MEMORY, log, Limits(ENDLESS, max_size, 0))
 
     def attach(self, sinks: Sequence[str], oldest: Collection[str] = ()) -> None:
         """From now on frames are owed to these sinks; one that is known but not named keeps what it is owed.
@@ -258,6 +276,7 @@ class Store:
         finally:
             self._log.connection.close()
             self._log.room.close()
+            self._log.witness.close()
 
     def _make_room(self, need: int) -> bool:
         return self._retention.make_room(need, attached=bool(self._attached))
@@ -320,6 +339,17 @@ def peek_ledger(path: Path | str) -> list[Account]:
     path = Path(path)
     with at_rest(path) as connection:
         return Log(connection, SYSTEM).accounts()
+
+
+def _full_size(path: Path, limits: Limits) -> int:
+    """Bytes that the file should have from the start: all that it may ever need, if others have their reserve then."""
+    try:
+        disk = os.statvfs(next(folder for folder in path.absolute().parents if folder.exists()))
+        have = path.stat().st_size if path.exists() else 0
+    except OSError:
+        return 0
+    spare = disk.f_bavail * disk.f_frsize - limits.reserve - WAL - BALLAST
+    return min(limits.max_size + SLACK, have + max(0, spare)) // PAGE * PAGE
 
 
 def _need(frames: Sequence[Frame]) -> int:

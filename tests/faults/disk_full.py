@@ -38,7 +38,7 @@ def account(store: Store) -> list[int]:
 
 
 def opened(path: Path) -> Store:
-    store = Store.open(path, boot="boot", keep=1e9, max_size=1 << 40, reserve=0)
+    store = Store.open(path, boot="boot", keep=1e9, max_size=1 << 28, reserve=0)
     store.attach(["dead"])
     return store
 

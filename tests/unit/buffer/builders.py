@@ -12,7 +12,7 @@ from buffer.store import Store
 
 SECOND = 10**9
 NOON = 1_700_000_000 * SECOND
-BIG = 1 << 40
+BIG = 64 << 20
 OPENED: list[Store] = []  # what a test has opened; the fixture `shut` closes it
 
 

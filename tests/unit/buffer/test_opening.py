@@ -24,8 +24,9 @@ def refused(place: Path, message: str) -> StoreError:
 def test_the_file_is_for_its_owner_only(place: Path) -> None:
     store = open_store(place, sinks=["platform"])
     store.append(frames(1))
+    store.tend()
     modes = {path.name: path.stat().st_mode & 0o777 for path in place.parent.iterdir()}
-    assert modes == {"store.db": 0o600, "store.db-wal": 0o600}
+    assert modes == {"store.db": 0o600, "store.db-wal": 0o600, "store.witness": 0o600, "ballast": 0o600}
     store.close()
     place.chmod(0o644)
     open_store(place)
@@ -63,7 +64,7 @@ def test_a_file_of_a_newer_program_is_refused_and_not_touched(place: Path) -> No
     with pytest.raises(StoreError, match="newer program"):
         peek_ledger(place)
     assert place.read_bytes() == before
-    assert list(place.parent.iterdir()) == [place]
+    assert not place.with_name("store.db-wal").exists()
 
 
 def test_a_newer_version_that_is_only_in_the_wal_is_refused_too(place: Path) -> None:

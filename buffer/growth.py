@@ -1,0 +1,68 @@
+"""Gives a database at rest its full size: blocks on the disk, and free pages inside the file that own them.
+
+SQLite cuts a file back to the pages that it knows at each checkpoint, so blocks alone would be lost again, and others
+could take them just then. Pages on the freelist belong to the database; what it needs later it takes from there, and no
+disk that others fill can come between. The freelist is written here directly (SQLite file format, §1.3 header, §1.5
+freelist), because through SQL each page would have to be written twice.
+"""
+
+import fcntl
+import os
+import struct
+from pathlib import Path
+
+from buffer.room import PAGE, allocate
+
+_MAGIC = b"SQLite format 3\0"
+_FREE = struct.Struct(">III")  # at 28: pages, first trunk of the freelist, pages on the freelist
+_LOCK_PAGE = 0x4000_0000 // PAGE + 1  # never part of a database
+_LEAVES = PAGE // 4 - 8  # that one trunk may name; more would confuse programs before 3.6
+_LOCKS = (512, 0x4000_0000)  # length and start of the bytes by which processes lock the file
+
+
+def grow(path: Path, size: int, application: int) -> bool:
+    """Let the file have `size` bytes; False when it is in use, not at rest, or the disk has no room. Raises OSError.
+
+    One whose application id is another stays as it is.
+
+    A power cut leaves either size: the new pages are on the disk before the header, in one sector, speaks of them.
+    """
+    wal = path.with_name(f"{path.name}-wal")
+    if wal.exists() and wal.stat().st_size:
+        return False
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB, *_LOCKS)
+        return _grow(fd, size // PAGE, application)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(fd)
+
+
+def _grow(fd: int, pages: int, application: int) -> bool:
+    header = os.pread(fd, 100, 0)
+    if len(header) < 100 or header[:16] != _MAGIC or header[16:21] != b"\x10\0\2\2\0":
+        return False  # no database, other pages than ours, or not in WAL mode
+    if header[68:72] != application.to_bytes(4, "big"):
+        return False
+    have, first, free = _FREE.unpack_from(header, 28)
+    if not have or header[24:28] != header[92:96] or have >= pages:
+        return bool(have >= pages)
+    if not allocate(fd, pages * PAGE):
+        return False
+    fresh = [page for page in range(have + 1, pages + 1) if page != _LOCK_PAGE]
+    for start in reversed(range(0, len(fresh), _LEAVES + 1)):
+        trunk, *leaves = fresh[start : start + _LEAVES + 1]
+        os.pwrite(fd, _trunk(first, leaves), (trunk - 1) * PAGE)
+        first = trunk
+    os.fsync(fd)
+    os.pwrite(fd, _FREE.pack(pages, first, free + len(fresh)), 28)
+    os.fsync(fd)
+    return True
+
+
+def _trunk(following: int, leaves: list[int]) -> bytes:
+    """SQLite takes the first leaf and puts the last in its place: in this order the file fills from front to back."""
+    order = leaves[:1] + leaves[:0:-1]
+    return struct.pack(f">{2 + len(order)}I", following, len(order), *order).ljust(PAGE, b"\0")

@@ -1,0 +1,185 @@
+"""A new store out of a damaged one: every frame whose checksum holds, and accounts that say what is gone.
+
+The small tables are read through SQL as far as that works; what is owed comes from the witness where it does not.
+Frames come from the raw pages. Only what some sink is still owed is carried over: deleted rows leave their bytes
+behind.
+"""
+
+import mmap
+import secrets
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from agent.model.errors import Damaged
+from buffer import epochs, schemas
+from buffer.codec import checksum
+from buffer.debtor import Debtor, load
+from buffer.epochs import Epoch
+from buffer.ledger import Cell, written_counts
+from buffer.migrations import look_like_newest
+from buffer.pages import Column, Pages
+from buffer.ranges import Ranges
+from buffer.schemas import Schemas
+from buffer.witness import Testimony
+
+T = TypeVar("T")
+FrameRow = tuple[int, int, int, int, int, int, int, bytes]
+_PIECE = 256  # pages read at a time
+_LOSS = "SELECT sink, from_seq, to_seq, frames, samples, t0, t1, reason, at, reported FROM loss"
+
+
+@dataclass(slots=True)
+class Tables:
+    """What SQL could read; None where it could not."""
+
+    meta: dict[str, Any] | None = None
+    state: dict[str, bytes] | None = None
+    sinks: list[Debtor] | None = None
+    ledger: dict[Cell, int] | None = None
+    loss: list[tuple[Any, ...]] | None = None
+    epochs: dict[int, Epoch] = field(default_factory=dict)
+    schemas: Schemas | None = None
+
+    @property
+    def settled(self) -> int:
+        """Up to this seq debts and ledger speak."""
+        with suppress(ValueError, TypeError):
+            return int((self.meta or {}).get("hwm", 0))
+        return 0
+
+
+def tables(path: Path) -> Tables:
+    """The small tables of a damaged file that nobody has open."""
+    found = Tables()
+    with suppress(sqlite3.Error), closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
+        connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        look_like_newest(connection, version)
+        found.meta = _read(lambda: dict(connection.execute("SELECT k, v FROM meta").fetchall()))
+        found.state = _read(lambda: dict(connection.execute("SELECT k, v FROM state").fetchall()))
+        found.sinks = _read(lambda: load(connection))
+        found.ledger = _read(lambda: written_counts(connection))
+        found.loss = _read(lambda: connection.execute(_LOSS).fetchall())
+        found.epochs = _read(lambda: epochs.load(connection)) or {}
+        found.schemas = _read(lambda: Schemas(connection))
+    return found
+
+
+def _read(query: Callable[[], T]) -> T | None:
+    try:
+        return query()
+    except (sqlite3.Error, Damaged, ValueError, TypeError):
+        return None
+
+
+class Wreck:
+    """A damaged file with its -wal file, mapped into memory."""
+
+    def __init__(self, path: Path) -> None:
+        self._maps = [_mapped(path), _mapped(path.with_name(f"{path.name}-wal"))]
+        self._views = [memoryview(each) for each in self._maps]
+        self._pages = Pages(*self._views)
+
+    def close(self) -> None:
+        del self._pages
+        for view in self._views:
+            view.release()
+        for each in self._maps:
+            if isinstance(each, mmap.mmap):
+                each.close()
+
+    def names(self) -> tuple[dict[int, Epoch], dict[int, schemas.Key]]:
+        """Runs and schemas whose rows match their checksum."""
+        runs: dict[int, Epoch] = {}
+        keys: dict[int, schemas.Key] = {}
+        for rowid, columns in self._rows():
+            if run := epochs.revived(rowid, columns):
+                runs.setdefault(run.id, run)
+            elif key := schemas.revived(columns):
+                keys.setdefault(abs(rowid), key)
+        return runs, keys
+
+    def frames(self, runs: dict[int, Epoch]) -> Iterator[FrameRow]:
+        """Rows of frames whose checksum holds, in the order in which they lie there; one may come twice."""
+        for rowid, columns in self._rows():
+            if row := _frame(rowid, columns, runs):
+                yield row
+
+    def _rows(self) -> Iterator[tuple[int, list[Column]]]:
+        for first in range(1, self._pages.count + 1, _PIECE):
+            yield from self._pages.rows(range(first, min(first + _PIECE, self._pages.count + 1)))
+
+
+def _mapped(path: Path) -> mmap.mmap | bytes:
+    """Raises OSError."""
+    if not path.exists() or not path.stat().st_size:
+        return b""
+    with path.open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _frame(rowid: int, columns: list[Column], runs: dict[int, Epoch]) -> FrameRow | None:
+    match columns:
+        case [None, int(epoch), int(schema), int(ts), int(mono), int(n), int(crc), bytes(body)] if rowid > 0:
+            run = runs.get(epoch)
+            if run and n >= 0 <= schema and checksum(body, rowid, run.eid, ts, mono, schema, n) == crc:
+                return rowid, epoch, schema, ts, mono, n, crc, body
+    return None
+
+
+@dataclass(slots=True)
+class Owed:
+    """What each sink was owed when the file was damaged, as far as anything knows."""
+
+    sinks: list[Debtor]
+    settled: int  # frames above it are owed to every active sink
+    last: int  # the last seq that was given
+    known: bool  # False: nothing knows what is owed, so everything that is found is
+
+    def wanted(self, seq: int) -> bool:
+        return not self.known or seq > self.settled or any(seq in held for sink in self.sinks for held in sink.held)
+
+
+def owed(tables: Tables, said: Testimony | None) -> Owed:
+    """From the file's own tables, else from the witness."""
+    last = max([tables.settled, said.last if said else 0, *(sink.acked for sink in tables.sinks or ())])
+    if tables.sinks is not None and tables.meta is not None:
+        return Owed(tables.sinks, tables.settled, last, known=True)
+    if said is not None:
+        sinks = [Debtor(id_, name, 1, active=True, debt=debt) for name, (id_, debt) in said.sinks.items()]
+        return Owed(sinks, said.settled, last, known=True)
+    return Owed(tables.sinks or [], 0, last, known=False)
+
+
+def file_id(tables: Tables, said: Testimony | None) -> str:
+    if tables.meta and isinstance(tables.meta.get("file"), str):
+        return str(tables.meta["file"])
+    return said.file.hex() if said else secrets.token_hex(8)
+
+
+class Census:
+    """Counts what was carried over, by sink and device."""
+
+    def __init__(self, owed: Owed, device: Callable[[int], str]) -> None:
+        self._owed, self._device = owed, device
+        self.seqs = Ranges()
+        self.settled: Counter[tuple[int, str]] = Counter()  # samples up to `owed.settled`
+        self.unsettled: Counter[tuple[int, str]] = Counter()
+
+    def add(self, row: FrameRow) -> None:
+        seq, device, samples = row[0], self._device(row[2]), row[5]
+        if seq in self.seqs:
+            return
+        self.seqs.add(seq, seq)
+        for sink in self._owed.sinks:
+            if seq > self._owed.settled:
+                if sink.active:
+                    self.unsettled[sink.id, device] += samples
+            elif not self._owed.known or any(seq in held for held in sink.held):
+                self.settled[sink.id, device] += samples
