@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 from buffer.ranges import Range, Ranges
 
 What = Literal["read", "delivered", "suppressed", "dropped"]
-Cell = tuple[int, str, str, str]  # sink, device, what, reason
+Cell = tuple[int, str, What, str]  # sink, device, what, reason
 _BLOCK = 4096
 UNKNOWN = "$unknown"  # the device of samples that are gone with all that was known of them
 ADD = (
@@ -171,6 +171,7 @@ class Tally:
 
 
 def written_counts(connection: sqlite3.Connection) -> dict[Cell, int]:
+    """What the table says; a word that is none in `what` shows as an account that does not add up."""
     rows = connection.execute("SELECT sink, device, what, reason, samples FROM ledger").fetchall()
     return {(sink, device, what, reason): samples for sink, device, what, reason, samples in rows}
 

@@ -62,7 +62,7 @@ class Log:
         """Draw a new epoch and settle what a crash left."""
         self.room, self.witness = room, witness
         self.checkpoint()
-        epoch = Epoch(self._last_epoch() + 1, secrets.token_bytes(8), boot, self.clock.wall())
+        epoch = Epoch(self.last_epoch() + 1, secrets.token_bytes(8), boot, self.clock.wall())
         for sink in self.sinks.values():
             sink.active, sink.changed = False, True
         with self.transaction():
@@ -70,7 +70,7 @@ class Log:
             epochs.forget(self.connection, epoch.id)
         self.epochs[epoch.id] = self.epoch = epoch
 
-    def _last_epoch(self) -> int:
+    def last_epoch(self) -> int:
         """Also of those whose rows cannot be read."""
         (last,) = self.connection.execute("SELECT coalesce(max(id), 0) FROM epoch").fetchone()
         return int(last)

@@ -6,6 +6,7 @@ StoreError if the file cannot be read or written.
 
 import os
 import sqlite3
+import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
@@ -17,6 +18,7 @@ from agent.model.clock import SYSTEM, Clock
 from agent.model.errors import StoreError
 from agent.model.frame import Entry, Frame
 from buffer import aside, rollback
+from buffer.adopt import adopt
 from buffer.codec import UNWRITABLE, checksum, cleaned, encode
 from buffer.database import MEMORY, at_rest, code, connect, mapped
 from buffer.debtor import Debtor
@@ -35,6 +37,7 @@ __all__ = ["Account", "Stats", "Store", "peek_ledger"]
 Row = tuple[Any, ...]
 ENDLESS = 2**63 - 1
 _TRIES = 8
+_STEPS = 100_000  # of SQLite's machine between two looks at the clock
 _CHECKPOINT_EVERY = 60 * 10**9
 _SPARE = 256 << 10  # bytes for what a commit writes besides frames
 _INSERT = "INSERT INTO frame (seq, epoch, schema, ts, mono, n, crc, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -64,6 +67,8 @@ class Store:
     """One log; what each sink has not confirmed is its debt."""
 
     missing = 0  # frames that the file had before and has not any more
+    volatile = False  # True: it lies in memory
+    opened = 0  # the seq that came next when it was opened
 
     def __init__(self, path: Path, log: Log, limits: Limits) -> None:
         self.epoch = log.epoch.eid.hex()
@@ -98,9 +103,10 @@ class Store:
             missing = rollback.account(log, said, clock) if said else 0
             witness = FileWitness(place(path), log.file)
             undo.callback(witness.close)
+            opened = log.next
             log.begin(boot, room, witness)
             store = cls(path, log, limits)
-            store.missing = missing
+            store.missing, store.opened = missing, opened
             undo.pop_all()
         return store
 
@@ -111,7 +117,9 @@ class Store:
         log = Log(connection, clock)
         log.next = first
         log.begin(boot, Memory(), Nobody())
-        return cls(MEMORY, log, Limits(ENDLESS, max_size, 0))
+        store = cls(MEMORY, log, Limits(ENDLESS, max_size, 0))
+        store.volatile = True
+        return store
 
     def attach(self, sinks: Sequence[str], oldest: Collection[str] = ()) -> None:
         """From now on frames are owed to these sinks; one that is known but not named keeps what it is owed.
@@ -263,6 +271,36 @@ class Store:
         """Keep a small value across restarts; it is written with the next transaction, never on its own."""
         self._log.set_state(key, value)
 
+    @property
+    def next(self) -> int:
+        """The seq that the next frame gets."""
+        return self._log.next
+
+    def sound(self, seconds: float) -> bool:
+        """Whether SQLite finds the file in order; what it cannot look at in that time is taken to be."""
+        end = time.monotonic() + seconds
+        connection = self._log.connection
+        connection.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
+        try:
+            return bool(connection.execute("PRAGMA quick_check(1)").fetchall() == [("ok",)])
+        except sqlite3.DatabaseError as error:
+            return code(error) == sqlite3.SQLITE_INTERRUPT
+        finally:
+            connection.set_progress_handler(None, 0)
+
+    def adopt(self, other: "Store") -> None:
+        """Take over all that a store in memory holds. Raises StoreError; this one must not be used any more then."""
+        with mapped(self._path):
+            adopt(self._log, other._log)  # noqa: SLF001  # two of a kind
+        self._tail = Tail(self._log.next)
+
+    def abandon(self) -> None:
+        """Let go of the file as it is; what was not settled is forgotten, as after a crash."""
+        self._closed = True
+        self._log.connection.close()
+        self._log.room.close()
+        self._log.witness.close()
+
     def close(self) -> None:
         """Write what waits and close the file; twice is fine."""
         if self._closed:
@@ -274,9 +312,7 @@ class Store:
                     with self._log.transaction():
                         pass
         finally:
-            self._log.connection.close()
-            self._log.room.close()
-            self._log.witness.close()
+            self.abandon()
 
     def _make_room(self, need: int) -> bool:
         return self._retention.make_room(need, attached=bool(self._attached))

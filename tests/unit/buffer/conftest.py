@@ -13,9 +13,7 @@ def shut() -> Iterator[None]:
     """Close what a test has left open, as if its process had ended."""
     yield
     while OPENED:
-        log = OPENED.pop()._log
-        log.connection.close()
-        log.room.close()
+        OPENED.pop().abandon()
 
 
 @pytest.fixture

@@ -1,0 +1,146 @@
+"""Sees that there is a store: on the disk if that works, mended if it was damaged, in memory while all else fails.
+
+The ladder, each step only when the one before did not help:
+
+1. the file is closed and opened again: what failed once may have been the moment;
+2. it is looked at: what SQLite finds sound goes on being used, and nothing is thrown away for one bad read;
+3. it is put aside, and a new one takes over every frame whose checksum holds (`rebuild.py`);
+4. a store in memory takes its place, a few minutes' worth, until the disk works again; then its frames move there.
+"""
+
+import errno
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.model.clock import SYSTEM, Clock
+from agent.model.errors import Damaged, DiskFailed, StoreError
+from buffer.database import mapped
+from buffer.rebuild import Salvaged, rebuild, unfinished
+from buffer.store import Store
+from buffer.witness import place, testimony
+
+IN_MEMORY = 8 << 20  # bytes of a store in memory
+GLANCE = 0.5  # seconds for a look at the file at each start
+LOOK = 60.0  # seconds for one after an error that speaks of damage
+_OURS_TO_MEND = {errno.EROFS, errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.ENODEV, errno.ENXIO}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """As for `Store.open`."""
+
+    keep: float
+    max_size: int
+    reserve: int
+
+
+class Keeper:
+    """Opens the store of one data directory, and mends it; runs in the owner thread."""
+
+    def __init__(self, path: Path, limits: Limits, *, boot: str, clock: Clock = SYSTEM) -> None:
+        self._path, self._limits, self._boot, self._clock = path, limits, boot, clock
+        self._sinks: tuple[list[str], list[str]] = [], []
+        self._owed_to_all = False  # frames were saved of which nobody knows who has them
+        self.store: Store
+        self.notes: list[str] = []  # what had to be done, for the log; who has said it takes it away
+
+    def attach(self, sinks: list[str], oldest: list[str]) -> None:
+        """As `Store.attach`; remembered for every store that comes after this one."""
+        self._sinks = sinks, sinks if self._owed_to_all else oldest
+        self.store.attach(*self._sinks)
+
+    def open(self) -> Store:
+        """The store on the disk, or in memory if only the disk is to blame. Raises StoreError if a person is needed."""
+        try:
+            self.store = self._on_disk(GLANCE)
+        except DiskFailed as error:
+            if not self._may_pass():
+                raise
+            said = testimony(place(self._path))
+            self.store = self._in_memory(said.last + 1 if said else 1)
+            self.notes.append(f"working in memory: {error}")
+        return self.store
+
+    def heal(self) -> int:
+        """After an error of the store: a store that works, see `store`.
+
+        Returns how many of the frames whose commit was said to have failed are on the disk all the same. Raises
+        DiskFailed when the store is in memory now; call again to see whether the disk has come back.
+        """
+        hurt = self.store
+        if not hurt.volatile:
+            hurt.abandon()
+        try:
+            fresh = self._reopened(hurt)
+        except DiskFailed:
+            if not hurt.volatile:
+                self.store = self._in_memory(hurt.next)
+                self.store.attach(*self._sinks)
+            raise
+        self.store = fresh
+        return 0 if hurt.volatile else max(0, fresh.opened - hurt.next)
+
+    def _reopened(self, hurt: Store) -> Store:
+        fresh = self._on_disk(GLANCE if hurt.volatile else LOOK)
+        if hurt.volatile:
+            try:
+                fresh.adopt(hurt)
+            except StoreError:
+                fresh.abandon()
+                raise
+            hurt.abandon()
+            self.notes.append("back on the disk")
+        fresh.attach(*self._sinks)
+        return fresh
+
+    def _on_disk(self, look: float) -> Store:
+        if unfinished(self._path):
+            self._rebuild()
+        for _ in range(2):
+            try:
+                store = self._opened()
+            except Damaged:
+                continue
+            if store.sound(look):
+                return store
+            store.abandon()
+            break
+        done = self._rebuild()
+        store = self._opened()
+        if not done.known:
+            self._owed_to_all, self._sinks = True, (self._sinks[0], self._sinks[0])
+        return store
+
+    def _opened(self) -> Store:
+        limits = self._limits
+        store = Store.open(
+            self._path,
+            clock=self._clock,
+            boot=self._boot,
+            keep=limits.keep,
+            max_size=limits.max_size,
+            reserve=limits.reserve,
+        )
+        if store.missing:
+            self.notes.append(f"the store went back in time: {store.missing:,} frames are gone")
+        return store
+
+    def _rebuild(self) -> Salvaged:
+        with mapped(self._path):
+            done = rebuild(self._path, self._clock)
+        self.notes.append(f"the store was damaged: {done}")
+        return done
+
+    def _in_memory(self, first: int) -> Store:
+        return Store.in_memory(clock=self._clock, boot=self._boot, max_size=IN_MEMORY, first=first)
+
+    def _may_pass(self) -> bool:
+        """Whether the disk fails by itself, so that it may work again without a person; rights do not."""
+        try:
+            probe = self._path.with_name("probe")
+            os.close(os.open(probe, os.O_WRONLY | os.O_CREAT, 0o600))
+            probe.unlink()
+        except OSError as error:
+            return error.errno in _OURS_TO_MEND
+        return True

@@ -1,0 +1,396 @@
+"""Whatever becomes of the file or its disk, there is a store; what can be saved is saved, the rest is written down."""
+
+import os
+import random
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agent.model.errors import DiskFailed, StoreError
+from buffer.keeper import Keeper, Limits
+from buffer.ledger import UNKNOWN
+from buffer.rebuild import unfinished
+from buffer.store import Store, peek_ledger
+from buffer.witness import place as witness_of
+from tests.unit.buffer.builders import OPENED, Hands, frame, frames, look, schema, seqs
+
+WIDE = schema(tags=40, dtype="float32")
+TEXT = schema("press", tags=2, dtype="str")
+
+
+def keeper(place: Path, hands: Hands | None = None, *, sinks: tuple[str, ...] = ("a", "b")) -> Keeper:
+    made = Keeper(place, Limits(86400.0, 8 << 20, 0), boot="boot-1", clock=(hands or Hands()).clock())
+    OPENED.append(made.open())
+    made.attach(list(sinks), [])
+    return made
+
+
+def filled(place: Path) -> str:
+    """300 frames of two devices, some of them large; `a` has the first 100. Returns the epoch."""
+    kept = keeper(place)
+    store = kept.store
+    for _ in range(10):
+        store.append([*frames(20, of=WIDE), *[frame("x" * 3000, "y" * 9000, of=TEXT) for _ in range(10)]])
+    store.ack("a", store.read("a", 100))
+    store.close()
+    return store.epoch
+
+
+def killed(place: Path, store: Store) -> None:
+    """Leave the files as a kill would: an orderly end would tidy the -wal file away."""
+    copy = place.parent.with_name("copy")
+    shutil.copytree(place.parent, copy)
+    store.abandon()
+    shutil.rmtree(place.parent)
+    copy.rename(place.parent)
+
+
+def balanced(store: Store) -> bool:
+    return all(account.balanced for account in store.ledger())
+
+
+def test_a_sound_store_is_opened_and_nothing_else(place: Path) -> None:
+    filled(place)
+    again = keeper(place)
+    assert again.notes == []
+    assert (again.store.owed("a"), again.store.owed("b")) == (200, 300)
+
+
+def page_of(place: Path, kind: int, nth: int = 0) -> int:
+    """The number of the n-th page of a kind: 13 leaf of a table, 5 inner page, 10 leaf of an index."""
+    raw = place.read_bytes()
+    pages = [n for n in range(1, len(raw) // 4096) if raw[n * 4096] == kind]
+    return pages[nth] + 1
+
+
+def used_pages(place: Path) -> int:
+    connection = sqlite3.connect(place)
+    (pages,), (free,) = (connection.execute(f"PRAGMA {what}").fetchone() for what in ("page_count", "freelist_count"))
+    connection.close()
+    return int(pages - free)
+
+
+def overwrite(place: Path, page: int, what: bytes) -> None:
+    with place.open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(what)
+
+
+@pytest.mark.parametrize("what", ["root", "header", "schema"])
+def test_every_frame_is_saved_when_only_the_tree_above_them_is_broken(place: Path, what: str) -> None:
+    epoch = filled(place)
+    match what:
+        case "root":
+            overwrite(place, page_of(place, 5), os.urandom(4096))
+        case "header":
+            overwrite(place, 1, b"no database any more")
+        case "schema":
+            overwrite(place, 1, place.read_bytes()[:100] + os.urandom(3996))
+    again = keeper(place)
+    store = again.store
+    assert "300 frames were saved, 0 are lost" in again.notes[0]
+    assert seqs(store.read("b", 999)) == list(range(1, 301))
+    assert set(range(101, 301)) <= set(seqs(store.read("a", 999)))
+    assert {entry.epoch for entry in store.read("b", 999)} == {epoch}
+    assert store.read("b", 999)[25].frame.values == ("x" * 3000, "y" * 9000)
+    assert balanced(store)
+    assert store.append(frames(1)) == (301, 301)
+    folder = place.parent / "corrupt-1"
+    assert (folder / "salvaged").read_text().startswith("300 frames were saved")
+    store.close()
+    assert all(account.balanced for account in peek_ledger(place))
+
+
+def test_what_cannot_be_saved_is_in_the_ledger_by_device_and_in_the_loss_table(place: Path) -> None:
+    filled(place)
+    overwrite(place, page_of(place, 13, 12), bytes(4096))
+    overwrite(place, page_of(place, 5), bytes(4096))
+    again = keeper(place)
+    store = again.store
+    missing = set(range(1, 301)) - set(seqs(store.read("b", 999)))
+    assert 0 < len(missing) < 25
+    accounts = [account for account in store.ledger() if account.sink == "b"]
+    assert all(account.balanced for account in accounts)
+    assert sum(sum(account.dropped.values()) for account in accounts) > 0
+    assert UNKNOWN not in {account.device for account in accounts}
+    store.close()
+    rows = look(place, "SELECT sum(frames), reason FROM loss WHERE sink = (SELECT id FROM sink WHERE name = 'b')")
+    assert rows == [(len(missing), "corrupt")]
+
+
+@pytest.mark.parametrize(
+    "ruin",
+    [
+        lambda place: place.write_bytes(b""),
+        lambda place: place.write_bytes(bytes(100_000)),
+        lambda place: place.write_bytes(os.urandom(100_000)),
+        lambda place: place.unlink(),
+    ],
+    ids=["no bytes", "zeros", "noise", "gone"],
+)
+def test_a_file_of_which_nothing_is_left_is_reported_with_all_that_was_owed(
+    place: Path, ruin: Callable[[Path], object]
+) -> None:
+    filled(place)
+    ruin(place)
+    again = keeper(place)
+    assert again.notes
+    store = again.store
+    assert store.append(frames(2)) == (301, 302), "no number is given twice"
+    assert (store.owed("a"), store.owed("b")) == (2, 2)
+    assert balanced(store)
+    store.close()
+    rows = look(place, "SELECT name, sum(frames) FROM loss JOIN sink ON sink.id = loss.sink GROUP BY name")
+    assert rows == [("a", 200), ("b", 300)]
+
+
+@pytest.mark.parametrize("part", [0.3, 0.6, 0.95])
+def test_of_a_truncated_file_what_is_left_is_delivered(place: Path, part: float) -> None:
+    filled(place)
+    with place.open("r+b") as file:
+        file.truncate(int(used_pages(place) * part) * 4096)
+    again = keeper(place)
+    left = set(seqs(again.store.read("b", 999)))
+    assert 50 * part < len(left) < 300
+    assert balanced(again.store)
+    assert again.store.append(frames(1)) == (301, 301)
+
+
+def test_a_deleted_wal_is_noticed_and_what_was_in_it_is_written_down(place: Path, hands: Hands) -> None:
+    kept = keeper(place, hands)
+    store = kept.store
+    store.append(frames(10))
+    store._log.checkpoint()
+    hands.move(2)
+    store.append(frames(10))
+    store.ack("a", store.read("a", 15))
+    hands.move(2)
+    store.append(frames(5))
+    killed(place, store)
+    place.with_name("store.db-wal").unlink()
+    again = keeper(place, hands)
+    assert again.notes == ["the store went back in time: 15 frames are gone"]
+    again.store.append(frames(1))
+    assert seqs(again.store.read("b", 99)) == [*range(1, 11), 26]
+    accounts = {(a.sink, a.device): a for a in again.store.ledger()}
+    assert balanced(again.store)
+    assert accounts["a", UNKNOWN].dropped == {"rollback": 30}, "of 15 frames `a` had 5"
+    assert accounts["b", UNKNOWN].dropped == {"rollback": 45}
+
+
+def test_an_old_copy_in_the_place_of_the_file_is_noticed(place: Path, hands: Hands, tmp_path: Path) -> None:
+    filled(place)
+    shutil.copy(place, tmp_path / "copy")
+    kept = keeper(place, hands)
+    kept.store.append(frames(7))
+    kept.store.close()
+    shutil.copy(tmp_path / "copy", place)
+    again = keeper(place, hands)
+    assert again.notes == ["the store went back in time: 7 frames are gone"]
+    assert again.store.append(frames(1)) == (308, 308)
+
+
+@pytest.mark.parametrize("what", [b"", b"FLGTWIT1" + bytes(60), b"x" * 200])
+def test_a_witness_that_makes_no_sense_proves_nothing(place: Path, what: bytes) -> None:
+    filled(place)
+    witness_of(place).write_bytes(what)
+    assert keeper(place).notes == []
+
+
+def test_without_a_witness_whatever_is_found_is_owed_to_every_sink(place: Path) -> None:
+    filled(place)
+    witness_of(place).unlink()
+    overwrite(place, 1, b"no database any more")
+    again = keeper(place)
+    assert seqs(again.store.read("a", 999)) == seqs(again.store.read("b", 999)) == list(range(1, 301))
+    assert balanced(again.store)
+
+
+def test_deleted_frames_do_not_come_back(place: Path) -> None:
+    """Their bytes still lie in pages that nobody uses."""
+    kept = keeper(place)
+    kept.store.append(frames(100, of=WIDE))
+    for sink in ("a", "b"):
+        kept.store.ack(sink, kept.store.read(sink, 60))
+    kept.store.tend()
+    kept.store.close()
+    overwrite(place, 1, b"no database any more")
+    again = keeper(place)
+    assert seqs(again.store.read("b", 999)) == list(range(61, 101))
+
+
+def test_frames_only_in_the_wal_are_saved_too(place: Path) -> None:
+    kept = keeper(place)
+    kept.store.append(frames(50, of=WIDE))
+    kept.store._log.checkpoint()
+    kept.store.append(frames(30, of=WIDE))
+    killed(place, kept.store)
+    overwrite(place, 1, b"no database any more")
+    again = keeper(place)
+    assert seqs(again.store.read("b", 999)) == list(range(1, 81))
+
+
+@pytest.mark.parametrize("after", ["moved", "wal left", "half built"])
+def test_a_salvage_that_was_cut_short_begins_again(place: Path, after: str) -> None:
+    epoch = filled(place)
+    overwrite(place, page_of(place, 5), bytes(4096))
+    folder = place.parent / "corrupt-1"
+    folder.mkdir()
+    if after == "wal left":
+        place.with_name("store.db-wal").write_bytes(b"")
+    place.rename(folder / "store.db")
+    if after == "half built":
+        place.with_suffix(".new").write_bytes(b"half")
+    assert unfinished(place) == folder
+    again = keeper(place)
+    assert seqs(again.store.read("b", 999)) == list(range(1, 301))
+    assert again.store.epoch != epoch
+    assert unfinished(place) is None
+
+
+def test_one_damaged_file_is_kept_for_a_look(place: Path) -> None:
+    for _ in range(3):
+        keeper(place).store.close()
+        overwrite(place, 1, b"no database any more")
+    keeper(place)
+    assert [path.name for path in place.parent.glob("corrupt-*")] == ["corrupt-3"]
+
+
+def test_one_bad_read_throws_nothing_away(place: Path) -> None:
+    """The file is closed, opened and looked at; it is sound, so it goes on being used."""
+    filled(place)
+    kept = keeper(place)
+    kept.store._log.connection.close()
+    assert kept.heal() == 0
+    assert kept.notes == []
+    assert kept.store.owed("b") == 300
+    assert list(place.parent.glob("corrupt-*")) == []
+
+
+class BadDisk:
+    """A data directory that cannot be written, as long as it is `off`."""
+
+    def __init__(self, place: Path) -> None:
+        self._folder, self._away = place.parent, place.parent.with_name("away")
+
+    def off(self) -> None:
+        self._folder.rename(self._away)
+        self._folder.write_bytes(b"in the way")
+
+    def on(self) -> None:
+        self._folder.unlink()
+        self._away.rename(self._folder)
+
+
+def test_without_a_disk_memory_serves_and_its_frames_move_back_under_their_names(place: Path, hands: Hands) -> None:
+    filled(place)
+    kept, disk = keeper(place, hands), BadDisk(place)
+    kept.store.append(frames(5))
+    kept.store.state_set("k", b"1")
+    hands.move(2)
+    kept.store.append(frames(5))
+    disk.off()
+    for _ in range(2):
+        with pytest.raises(DiskFailed):
+            kept.heal()
+    store = kept.store
+    assert store.volatile
+    assert store.append(frames(10)) == (311, 320)
+    store.ack("a", store.read("a", 4))
+    store.drop("b", store.read("b", 1), "rejected")
+    store.set_aside("b", store.read("b", 1), "no")
+    store.state_set("k", b"2")
+    epoch = store.epoch
+    disk.on()
+    assert kept.heal() == 0
+    assert kept.notes == ["back on the disk"]
+    again = kept.store
+    assert not again.volatile
+    assert balanced(again)
+    assert seqs(again.read("a", 999)) == [*range(101, 311), *range(315, 321)]
+    assert seqs(again.read("b", 999)) == [*range(1, 311), *range(313, 321)]
+    assert {entry.epoch for entry in again.read("a", 99, after=310)} == {epoch}
+    assert again.stats().aside == {"a": 0, "b": 1}
+    assert again.state_get("k") == b"2"
+    assert again.append(frames(1)) == (321, 321)
+    assert {a.sink: a.dropped for a in again.ledger() if a.device == "meter"} == {"a": {}, "b": {"rejected": 3}}
+    again.close()
+    assert all(account.balanced for account in peek_ledger(place))
+
+
+def test_memory_is_bounded_and_gives_up_the_oldest(place: Path, hands: Hands) -> None:
+    kept, disk = keeper(place, hands), BadDisk(place)
+    disk.off()
+    with pytest.raises(DiskFailed):
+        kept.heal()
+    for _ in range(150):
+        kept.store.append(frames(100, of=schema(tags=200)))
+        kept.store.tend()
+    assert kept.store.stats().bytes <= 9 << 20
+    assert balanced(kept.store)
+    disk.on()
+    kept.heal()
+    assert balanced(kept.store)
+    assert set(kept.store.ledger()[0].dropped) == {"size"}
+
+
+def test_a_commit_that_failed_and_is_there_all_the_same_is_not_made_twice(place: Path, hands: Hands) -> None:
+    """A sync that fails after the last byte was written: the next opening finds the transaction."""
+    kept = keeper(place, hands)
+    kept.store.append(frames(3))
+    log = kept.store._log
+    log.connection.execute("BEGIN")
+    log.connection.execute("INSERT INTO frame SELECT seq + 3, epoch, schema, ts, mono, n, crc, body FROM frame")
+    log.connection.execute("COMMIT")
+    assert kept.heal() == 3
+    assert kept.store.append(frames(1)) == (7, 7)
+
+
+def test_a_place_that_may_not_be_written_is_a_person_s_business(place: Path) -> None:
+    """No memory steps in for a wrong path or missing rights: the agent would run like that for years."""
+    place.parent.write_bytes(b"a file where the directory should be")
+    with pytest.raises(StoreError):
+        keeper(place)
+
+
+def test_a_second_agent_is_turned_away_and_never_set_aside(place: Path) -> None:
+    first = keeper(place)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            keeper(place)
+        except StoreError as error:
+            os._exit(0 if "in use" in str(error) and not isinstance(error, DiskFailed) else 1)
+        os._exit(2)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert first.store.append(frames(1)) == (1, 1)
+
+
+def test_random_damage_costs_what_it_hits_and_no_start(place: Path, tmp_path: Path) -> None:
+    """Each flip in a used page: the store opens, what it delivers is true, and the account balances or says so."""
+    filled(place)
+    sound = place.read_bytes()
+    said = witness_of(place).read_bytes()
+    used = used_pages(place)
+    dice = random.Random(3)
+    values = {entry.seq: entry.frame.values for entry in keeper(place).store.read("b", 999)}
+    OPENED.pop().close()
+    lost = []
+    for _ in range(40):
+        shutil.rmtree(place.parent)
+        place.parent.mkdir()
+        raw = bytearray(sound)
+        for _ in range(3):
+            raw[dice.randrange(used * 4096)] ^= 1 << dice.randrange(8)
+        place.write_bytes(raw)
+        witness_of(place).write_bytes(said)
+        again = keeper(place)
+        entries = again.store.read("b", 999)
+        assert all(entry.frame.values == values[entry.seq] for entry in entries)
+        lost.append(300 - len(entries))
+        OPENED.pop().close()
+    assert max(lost) <= 25
+    assert sum(lost) > 0
