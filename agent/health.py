@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Literal
 
-from agent.model.errors import AgentError
+from agent.model.errors import AgentError, StoreError
 
 State = Literal["starting", "up", "down", "blocked", "stopped"]
 log = logging.getLogger("floorgate")
@@ -38,7 +38,7 @@ class Part:
 
     def down(self, error: AgentError) -> None:
         self.failures += 1
-        self._fall("down", logging.WARNING, error)
+        self._fall("down", logging.ERROR if isinstance(error, StoreError) else logging.WARNING, error)
 
     def blocked(self, error: AgentError) -> None:
         self.failures += 1
@@ -62,6 +62,10 @@ class Part:
         self.rejected += 1
         if self.rejected & (self.rejected - 1) == 0:
             log.error("%s %s gave up %s: %s", self.kind, self.name, what, error, extra={"rejected": self.rejected})
+
+    def noticed(self, what: str) -> None:
+        """Something that a person should hear of although the part goes on."""
+        log.error("%s %s: %s", self.kind, self.name, what)
 
     def stopped(self) -> None:
         self._enter("stopped", "")

@@ -10,6 +10,7 @@ The ladder, each step only when the one before did not help:
 
 import errno
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +49,11 @@ class Keeper:
     def attach(self, sinks: list[str], oldest: list[str]) -> None:
         """As `Store.attach`; remembered for every store that comes after this one."""
         self._sinks = sinks, sinks if self._owed_to_all else oldest
-        self.store.attach(*self._sinks)
+        try:
+            self.store.attach(*self._sinks)
+        except (DiskFailed, Damaged):
+            with suppress(DiskFailed):
+                self.heal()
 
     def open(self) -> Store:
         """The store on the disk, or in memory if only the disk is to blame. Raises StoreError if a person is needed."""

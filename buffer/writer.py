@@ -5,6 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import ParamSpec, TypeVar
 
+from buffer.keeper import Keeper
 from buffer.store import Store
 
 P = ParamSpec("P")
@@ -31,6 +32,16 @@ class Writer:
     def call(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run `fn` in the owner thread. Raises RuntimeError after `close()`."""
         return self._thread.submit(fn, *args, **kwargs)
+
+    def heal(self, keeper: Keeper) -> Future[int]:
+        """As `Keeper.heal`, in the owner thread; `store` is what the keeper made of it, also when it raises."""
+        return self._thread.submit(self._heal, keeper)
+
+    def _heal(self, keeper: Keeper) -> int:
+        try:
+            return keeper.heal()
+        finally:
+            self.store = keeper.store
 
     def close(self, deadline: float = 10.0) -> None:
         """Close the store after the calls that wait; twice is fine.

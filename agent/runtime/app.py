@@ -22,6 +22,7 @@ from agent.runtime.storage import Storage
 from agent.runtime.subscription import Subscription
 from agent.runtime.supervise import Backoff, keep
 from agent.status.server import serve
+from buffer.keeper import Keeper, Limits
 from buffer.store import Store
 from buffer.writer import Writer
 from drivers.api import Driver, DriverConfig, Poller, Subscriber
@@ -51,36 +52,37 @@ def build_drivers(site: Site, devices: Sequence[DriverConfig]) -> list[Driver]:
 
 async def run(site: Site, data: Path, stop: asyncio.Event, clock: Clock = SYSTEM) -> None:
     """Run the site until `stop` is set, then stop in order. Raises StoreError when the store cannot be opened."""
-    owner = Writer(partial(open_store, site, data, clock))
+    keeper = store_keeper(site, data, clock)
+    owner = Writer(keeper.open)
     try:
-        await asyncio.wrap_future(owner.call(owner.store.attach, [sink.name for sink in site.sinks]))
+        await asyncio.wrap_future(owner.call(keeper.attach, [sink.name for sink in site.sinks], []))
         log.info("started", extra=_facts(site, data, owner.store))
-        await App(site, data, owner, clock).run(stop)
+        await App(site, data, owner, keeper, clock).run(stop)
     finally:
         owner.close()
         log.info("stopped")
 
 
-def open_store(site: Site, data: Path, clock: Clock) -> Store:
-    """The store in the data directory, which is made if need be. Raises StoreError."""
+def store_keeper(site: Site, data: Path, clock: Clock) -> Keeper:
+    """The keeper of the store in the data directory, which is made if need be. Raises StoreError."""
     try:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
         disk = shutil.disk_usage(data).total
     except OSError as error:
         raise StoreError(f"data directory {data}: {error.strerror}", hint="name another one with --data") from error
     size = site.buffer.max_size or min(MAX_SIZE, disk // 4)
-    keep_for, reserve = site.buffer.keep, site.buffer.reserve
-    return Store.open(data / STORE, clock=clock, boot=boot_id(), keep=keep_for, max_size=size, reserve=reserve)
+    limits = Limits(site.buffer.keep, size, site.buffer.reserve)
+    return Keeper(data / STORE, limits, boot=boot_id(), clock=clock)
 
 
 class App:
     """One run of one site: the tasks by the order in which they stop."""
 
-    def __init__(self, site: Site, data: Path, owner: Writer, clock: Clock) -> None:
+    def __init__(self, site: Site, data: Path, owner: Writer, keeper: Keeper, clock: Clock) -> None:
         self._site, self._data, self._clock = site, data, clock
         self._health, self._inlet, self._stopping = Health(), Inlet(), asyncio.Event()
         self._commits = self._health.part("store", STORE), Backoff(DISK_CAP)
-        self._storage = Storage(owner, self._inlet, self._commits[0], site.buffer.commit, self._commits[1])
+        self._storage = Storage(owner, self._inlet, self._commits[0], site.buffer.commit, self._commits[1], keeper)
         self._pumps: list[Pump] = []
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -107,6 +109,8 @@ class App:
 
     def _house(self) -> Iterator[tuple[str, Work]]:
         part = self._health.part("store", "housekeeping")
+        disk = self._health.part("store", "disk")
+        yield "mend", self._kept(partial(self._storage.mend, disk), disk, Backoff(DISK_CAP))
         yield "tend", self._kept(partial(self._storage.tend, part), part, Backoff(DISK_CAP))
         listen = self._site.status.listen
         status = partial(serve, listen, self._data, self._health, self._storage.ledger)

@@ -6,11 +6,13 @@ from dataclasses import asdict
 from typing import ParamSpec, TypeVar
 
 from agent.health import Part
-from agent.model.errors import StoreError
+from agent.model.errors import Damaged, DiskFailed, StoreError
 from agent.model.frame import Frame
 from agent.runtime.inlet import Inlet
 from agent.runtime.supervise import Backoff
+from buffer.keeper import Keeper
 from buffer.ledger import Account
+from buffer.store import Store
 from buffer.writer import Writer
 
 P = ParamSpec("P")
@@ -22,6 +24,7 @@ LOST = {  # what the store itself gives up; what a sink refuses is said by its p
     "full": "a sink is away, and the disk is full",
     "corrupt": "damaged on the disk",
     "missing": "no longer in the file",
+    "rollback": "the store went back in time",
 }
 TEND = 1.0  # seconds between two rounds of purging and checkpointing
 
@@ -32,15 +35,29 @@ def account_row(account: Account) -> dict[str, object]:
 
 
 class Storage:
-    """Commits in groups and tells the pumps; nothing else in the agent touches the store."""
+    """Commits in groups and tells the pumps; nothing else in the agent touches the store.
 
-    def __init__(self, owner: Writer, inlet: Inlet, part: Part, commit: float, backoff: Backoff) -> None:
+    When the store fails, its `keeper` mends it (`mend`) and commits wait for that. `generation` then goes up: what a
+    pump thinks it has sent, or is owed, is to be asked anew.
+    """
+
+    def __init__(
+        self, owner: Writer, inlet: Inlet, part: Part, commit: float, backoff: Backoff, keeper: Keeper | None = None
+    ) -> None:
         self._owner, self._inlet, self._part, self._commit, self._backoff = owner, inlet, part, commit, backoff
+        self._keeper = keeper
+        self._hurt, self._mended = asyncio.Event(), asyncio.Event()
+        self._mended.set()
+        self.generation = 0
         self._frames: list[Frame] = []  # what is being committed; kept when that fails
         self._share: int | None = None  # how many of them at a time; None: all
         self._trying = False  # still set when `run` begins anew: the store did not fail, the frames were no good
-        self.store = owner.store
         self._bells: list[asyncio.Event] = []
+
+    @property
+    def store(self) -> Store:
+        """The one that serves now; a call that still goes to the one before it raises StoreError."""
+        return self._owner.store
 
     def bell(self) -> asyncio.Event:
         """An event that is set after each commit; its owner clears it."""
@@ -51,7 +68,45 @@ class Storage:
 
     async def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run in the owner thread. A call that has begun is finished even when the caller is cancelled."""
-        return await asyncio.wrap_future(self._owner.call(function, *args, **kwargs))
+        try:
+            return await asyncio.wrap_future(self._owner.call(function, *args, **kwargs))
+        except (Damaged, DiskFailed):
+            if self._keeper is not None:
+                self._hurt.set()
+                self._mended.clear()
+            raise
+
+    async def mend(self, part: Part) -> None:
+        """Wait until the store fails, and see to it; for ever. Raises DiskFailed as long as only memory works."""
+        assert self._keeper is not None
+        while True:
+            self._said(part)
+            if self.store.volatile:
+                self._hurt.set()
+            else:
+                part.up()
+            await self._hurt.wait()
+            self._hurt.clear()
+            await self._heal(self._keeper)
+
+    async def _heal(self, keeper: Keeper) -> None:
+        before = self.store
+        try:
+            arrived = await asyncio.wrap_future(self._owner.heal(keeper))
+            del self._frames[:arrived]  # their commit was said to have failed
+        finally:
+            self._mended.set()
+            self.generation += self.store is not before
+            self._ring()
+
+    def _said(self, part: Part) -> None:
+        """What the keeper had to do is an event of its own, each time."""
+        while self._keeper and self._keeper.notes:
+            part.noticed(self._keeper.notes.pop(0))
+
+    def _ring(self) -> None:
+        for bell in self._bells:
+            bell.set()
 
     async def ledger(self) -> list[dict[str, object]]:
         """Where each sample went, as it stands now."""
@@ -71,10 +126,10 @@ class Storage:
             self._share = self._share if self._frames else None
             self._backoff.succeeded()
             self._part.up()
-            for bell in self._bells:
-                bell.set()
+            self._ring()
 
     async def _append(self, frames: list[Frame]) -> None:
+        await self._mended.wait()
         self._trying = True
         try:
             await self.call(self.store.append, frames)

@@ -1,0 +1,132 @@
+"""A store that fails is mended while the agent runs: commits wait for it, and nothing that was accepted is lost."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from agent.health import Part
+from agent.model.errors import DiskFailed
+from agent.model.frame import Frame
+from agent.model.tag import Schema, Tag
+from agent.runtime.inlet import Inlet
+from agent.runtime.storage import Storage
+from agent.runtime.supervise import Backoff, keep
+from buffer.keeper import Keeper, Limits
+from buffer.writer import Writer
+
+SCHEMA = Schema("meter", "1s", (Tag("a", "int32"),))
+
+
+class House:
+    """A keeper on a real file, with the tasks that commit and mend."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.keeper = Keeper(folder / "data" / "store.db", Limits(3600.0, 8 << 20, 0), boot="b")
+        self.writer = Writer(self.keeper.open)
+        self.inlet, self.disk, self.stop = Inlet(), Part("store", "disk"), asyncio.Event()
+        part = Part("store", "store.db")
+        self.storage = Storage(self.writer, self.inlet, part, 0.01, Backoff(0.02), self.keeper)
+        self.tasks = [
+            asyncio.create_task(keep(self.storage.run, part, Backoff(0.02), self.stop)),
+            asyncio.create_task(keep(lambda: self.storage.mend(self.disk), self.disk, Backoff(0.05), self.stop)),
+        ]
+
+    async def feed(self, first: int, count: int) -> None:
+        for number in range(first, first + count):
+            await self.inlet.put(Frame(SCHEMA, number, (number,), bytes(1)))
+            await asyncio.sleep(0.001)
+
+    async def values(self) -> list[object]:
+        """What the sink is owed, once all that was fed is there."""
+        entries = await self.storage.call(self.storage.store.read, "platform", 10_000)
+        return [entry.frame.values[0] for entry in entries]
+
+    async def until(self, count: int) -> list[object]:
+        async with asyncio.timeout(10):
+            while len(found := await self.values()) < count:
+                await asyncio.sleep(0.01)
+        return found
+
+    def disk_off(self) -> None:
+        (self.folder / "data").rename(self.folder / "away")
+        (self.folder / "data").write_bytes(b"in the way")
+
+    def disk_on(self) -> None:
+        (self.folder / "data").unlink()
+        (self.folder / "away").rename(self.folder / "data")
+
+    async def fail(self) -> None:
+        """A call finds that the disk does not work."""
+
+        def failing() -> None:
+            raise DiskFailed("input/output error")
+
+        with pytest.raises(DiskFailed):
+            await self.storage.call(failing)
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    made = House(tmp_path)
+    await asyncio.wrap_future(made.writer.call(made.keeper.attach, ["platform"], []))
+    yield made
+    for task in made.tasks:
+        task.cancel()
+    await asyncio.wait(made.tasks)
+    made.writer.close()
+
+
+async def test_a_moment_of_failure_costs_a_reopening_and_nothing_else(house: House) -> None:
+    await house.feed(0, 20)
+    await house.until(20)
+    await house.fail()
+    await house.feed(20, 20)
+    assert await house.until(40) == list(range(40))
+    assert house.storage.generation == 1
+    assert not house.storage.store.volatile
+    assert house.disk.state == "up"
+
+
+async def test_without_a_disk_the_agent_works_in_memory_and_says_so(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    await house.feed(0, 10)
+    await house.until(10)
+    house.disk_off()
+    await house.fail()
+    await house.feed(10, 30)
+    assert (await house.until(30))[-1] == 39
+    assert house.storage.store.volatile
+    assert house.disk.state == "down"
+    house.disk_on()
+    async with asyncio.timeout(10):
+        while house.disk.state != "up":
+            await asyncio.sleep(0.01)
+    await house.feed(40, 5)
+    assert await house.until(45) == list(range(45))
+    assert "store disk: back on the disk" in caplog.messages
+    assert [record.levelname for record in caplog.records if "cannot be opened" in record.message] == ["ERROR"]
+
+
+async def test_frames_whose_commit_arrived_all_the_same_are_not_committed_twice(house: House) -> None:
+    """A sync may fail after the last byte was written."""
+    store = house.storage.store
+    original, failures = store.append, 1
+
+    def append(frames: list[Frame]) -> tuple[int, int]:
+        nonlocal failures
+        if not failures:
+            return original(frames)
+        failures -= 1
+        first, last = original(frames)
+        store._log.withdraw(first, last, {"meter": last - first + 1})
+        raise DiskFailed("sync: input/output error")
+
+    store.append = append  # type: ignore[method-assign]  # one disk, failing once at the worst moment
+    await house.feed(0, 30)
+    assert await house.until(30) == list(range(30))
+    accounts = await house.storage.ledger()
+    assert [(account["read"], account["balanced"]) for account in accounts] == [(30, True)]
