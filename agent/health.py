@@ -63,9 +63,9 @@ class Part:
         if self.rejected & (self.rejected - 1) == 0:
             log.error("%s %s gave up %s: %s", self.kind, self.name, what, error, extra={"rejected": self.rejected})
 
-    def noticed(self, what: str) -> None:
+    def noticed(self, what: str, level: int = logging.ERROR) -> None:
         """Something that a person should hear of although the part goes on."""
-        log.error("%s %s: %s", self.kind, self.name, what)
+        log.log(level, "%s %s: %s", self.kind, self.name, what)
 
     def stopped(self) -> None:
         self._enter("stopped", "")

@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from agent.model.clock import Clock
 from agent.model.errors import Damaged
 from buffer import debtor, epochs, refusals
+from buffer.clocks import Clocks
 from buffer.database import code
 from buffer.debtor import Debtor
 from buffer.epochs import Epoch
@@ -47,6 +48,7 @@ class Log:
         self.clock = clock
         self.books = Books()
         self.tally = Tally(connection)
+        self.clocks = Clocks(connection)
         self.unsaved = 0  # bytes in the -wal file that are not yet in the main file, roughly
         self.refusals: dict[tuple[int, int], Refusal] = {}  # by sink and seq: what is not yet in the file
         self._changed: set[str] = set()
@@ -69,6 +71,7 @@ class Log:
             epoch.insert(self.connection)
             epochs.forget(self.connection, epoch.id)
         self.epochs[epoch.id] = self.epoch = epoch
+        self.clocks.begin(self.clock, boot, self.epochs.values())
 
     def last_epoch(self) -> int:
         """Also of those whose rows cannot be read."""
@@ -78,7 +81,9 @@ class Log:
     @property
     def waiting(self) -> bool:
         """Whether RAM holds something that is not settled."""
-        return bool(self.books or self._changed or any(sink.changed for sink in self.sinks.values()))
+        return bool(
+            self.books or self._changed or self.clocks.waiting or any(sink.changed for sink in self.sinks.values())
+        )
 
     @property
     def due(self) -> bool:
@@ -94,6 +99,7 @@ class Log:
             self.connection.execute("BEGIN IMMEDIATE")
             yield
             self.schemas.write(self.connection)
+            self.clocks.write(self.connection)
             state = [(key, self.state[key]) for key in self._changed]
             self.connection.executemany("INSERT OR REPLACE INTO state (k, v) VALUES (?, ?)", state)
             if settle:
@@ -280,6 +286,7 @@ class Log:
     def _written(self, *, settled: bool) -> None:
         self.unsaved += _COMMIT_BYTES
         self.schemas.written()
+        self.clocks.written()
         self._changed.clear()
         self.witness.note(self.next - 1, self.samples)
         if settled:

@@ -131,7 +131,7 @@ class Retention:
         guess, and guesses are rationed.
         """
         wall, mono, keep = self._log.clock.wall(), self._log.clock.mono(), self.limits.keep
-        allowed = self._share.left(mono, self._log.present.size)
+        allowed = self._share.left(mono, self._log.present.size) if self._log.clocks.trusted else 0
         trusted = guessed = 0
         for ts, then, epoch in self._log.connection.execute(_READABLE_TIMES, (limit,)).fetchall():
             started = self._log.epochs.get(epoch)

@@ -10,7 +10,6 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from buffer.reader import Reader
 from buffer.retention import Limits, Retention
 from buffer.room import BALLAST, PAGE, SLACK, WAL, Disk, Memory
 from buffer.schemas import Known
+from buffer.stats import Stats
 from buffer.tail import Tail
 from buffer.witness import FileWitness, Nobody, place, testimony
 
@@ -41,26 +41,6 @@ _STEPS = 100_000  # of SQLite's machine between two looks at the clock
 _CHECKPOINT_EVERY = 60 * 10**9
 _SPARE = 256 << 10  # bytes for what a commit writes besides frames
 _INSERT = "INSERT INTO frame (seq, epoch, schema, ts, mono, n, crc, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-
-
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """How full the store is.
-
-    `frames` are in the file and take `bytes` of at most `limit`; `file_bytes` is the size of the main file,
-    `free_bytes` the room on its disk; `oldest` is a ts in ns UTC (0: no frame), `last_seq` the last one given; `owed`
-    counts frames by sink, and `aside` those that it refused.
-    """
-
-    frames: int
-    bytes: int
-    limit: int
-    file_bytes: int
-    free_bytes: int
-    oldest: int
-    last_seq: int
-    owed: dict[str, int]
-    aside: dict[str, int]
 
 
 class Store:
@@ -166,7 +146,7 @@ class Store:
                     frames = enumerate(self._tail.get(first, last), first)
                     entries += [Entry(self.epoch, seq, seq <= history_until, frame) for seq, frame in frames]
                 after = last
-        return entries
+        return self._log.clocks.restamped(entries)
 
     def ack(self, sink: str, entries: Sequence[Entry]) -> None:
         """The sink has confirmed these: written with the next transaction; what it is no longer owed is passed over."""
@@ -242,6 +222,7 @@ class Store:
 
         Raises StoreError, after that, when the file has lost its name.
         """
+        self._log.clocks.look()
         with mapped(self._path):
             self._retention.tend(attached=bool(self._attached))
             if self._idle and self._log.waiting:
@@ -262,6 +243,12 @@ class Store:
         """Frames by reason that sinks will never get, since the last call."""
         found = dict(self._log.books.lost)
         self._log.books.lost.clear()
+        return found
+
+    def steps(self) -> list[float]:
+        """Seconds by which the wall clock was set, each time since the last call."""
+        found = [event.step for event in self._log.clocks.steps]
+        self._log.clocks.steps.clear()
         return found
 
     def state_get(self, key: str) -> bytes | None:
@@ -394,4 +381,4 @@ def _need(frames: Sequence[Frame]) -> int:
 
 
 def _parts(entries: Sequence[Entry]) -> dict[int, Part]:
-    return {seq: Part(frame.schema.device, len(frame.values), frame.ts) for _, seq, _, frame in entries}
+    return {seq: Part(frame.schema.device, len(frame.values), frame.ts) for _, seq, _, frame, _ in entries}

@@ -45,9 +45,14 @@ def bad_frame(schema: Schema, quality: int, ts: int, mono: int) -> Frame:
 
 
 class Entry(NamedTuple):
-    """A frame as the store hands it to a sink: `(epoch, seq)` names it for ever, `history` marks a backlog."""
+    """A frame as the store hands it to a sink: `(epoch, seq)` names it for ever, `history` marks a backlog.
+
+    `clock` is `unsynced` when the wall clock was wrong when the frame was stamped and nobody knows by how much, and
+    `corrected` when its `ts` has been put right since.
+    """
 
     epoch: str
     seq: int
     history: bool
     frame: Frame
+    clock: str = ""

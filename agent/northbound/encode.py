@@ -38,7 +38,7 @@ class Encoder:
         self._plans: dict[Schema, _Plan] = {}
 
     def encode(self, entry: Entry) -> bytes:
-        epoch, seq, history, frame = entry
+        epoch, seq, history, frame, _ = entry
         plan = self._plans.get(frame.schema) or self._compile(frame.schema)
         values, tail = None, _TAIL[history]
         if frame.quality == plan.good and frame.columns is None and frame.stamps is None:

@@ -1,6 +1,7 @@
 """The store as the event loop sees it: every call goes to the owner thread; the writer task commits the inlet."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import ParamSpec, TypeVar
@@ -153,6 +154,8 @@ class Storage:
             await asyncio.sleep(every)
             await self.call(self.store.tend)
             part.up()
+            for seconds in await self.call(self.store.steps):
+                part.noticed(f"the wall clock was set by {seconds:+,.1f} s", logging.WARNING)
             for reason, frames in (await self.call(self.store.lost)).items():
                 if reason in LOST:
                     part.refused(f"{frames:,} frames", StoreError(LOST[reason]))

@@ -22,9 +22,10 @@ class Hands:
 
     wall: int = NOON
     mono: int = 1000 * SECOND
+    synced: bool = True
 
     def clock(self) -> Clock:
-        return Clock(wall=lambda: self.wall, mono=lambda: self.mono)
+        return Clock(wall=lambda: self.wall, mono=lambda: self.mono, synced=lambda: self.synced)
 
     def move(self, seconds: float) -> None:
         self.wall += round(seconds * SECOND)
