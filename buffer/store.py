@@ -16,7 +16,7 @@ from typing import Any
 from agent.model.clock import SYSTEM, Clock
 from agent.model.errors import StoreError
 from agent.model.frame import Entry, Frame
-from buffer import aside, rollback
+from buffer import aside, reports, rollback
 from buffer.adopt import adopt
 from buffer.codec import UNWRITABLE, checksum, cleaned, encode
 from buffer.database import MEMORY, at_rest, code, connect, mapped
@@ -225,6 +225,7 @@ class Store:
         self._log.clocks.look()
         with mapped(self._path):
             self._retention.tend(attached=bool(self._attached))
+            self._report()
             if self._idle and self._log.waiting:
                 with self._log.transaction():
                     pass
@@ -301,10 +302,17 @@ class Store:
         finally:
             self.abandon()
 
+    def _report(self) -> None:
+        """Commit what is to be told of the store itself, together with the mark that it was told."""
+        found = reports.due(self._log.connection, self._log.clock) if self._attached else []
+        if found:
+            marks = [(report.mark, seq, report.row) for seq, report in enumerate(found, self._log.next)]
+            self._append([report.frame for report in found], marks)
+
     def _make_room(self, need: int) -> bool:
         return self._retention.make_room(need, attached=bool(self._attached))
 
-    def _append(self, frames: Sequence[Frame]) -> Range:
+    def _append(self, frames: Sequence[Frame], marks: Sequence[tuple[str, int, int]] = ()) -> Range:
         log = self._log
         first, last = log.next, log.next + len(frames) - 1
         rows, frames = self._rows(frames, first)
@@ -316,6 +324,8 @@ class Store:
             log.admit(first, last, samples)
             with log.transaction(settle=log.due):
                 log.connection.executemany(_INSERT, rows)
+                for statement, seq, row in marks:
+                    log.connection.execute(statement, (seq, row))
             undo.pop_all()
         sizes = [len(row[-1]) for row in rows]
         log.unsaved += sum(sizes)

@@ -119,7 +119,7 @@ def test_a_jump_of_the_wall_clock_drops_nothing_of_this_boot(place: Path, hands:
     assert store.stats().frames == 1000
     hands.mono += 20 * SECOND
     store.tend()
-    assert store.stats().frames == 0
+    assert {entry.frame.schema.device for entry in store.read("platform", 999)} <= {"$gateway"}
 
 
 def test_a_jump_of_the_wall_clock_drops_at_most_a_twentieth_per_hour_of_other_boots(place: Path, hands: Hands) -> None:
