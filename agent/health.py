@@ -26,7 +26,8 @@ class Part:
     failures: int = 0  # errors, expected ones and bugs
     bugs: int = 0  # errors that nobody foresaw
     dropped: int = 0  # samples thrown away before they were on disk
-    rejected: int = 0  # frames that the other side will never take
+    rejected: int = 0  # frames that were given up
+    aside: int = 0  # frames that the other side refused
 
     def up(self) -> None:
         if self.state != "up":
@@ -62,6 +63,12 @@ class Part:
         self.rejected += 1
         if self.rejected & (self.rejected - 1) == 0:
             log.error("%s %s gave up %s: %s", self.kind, self.name, what, error, extra={"rejected": self.rejected})
+
+    def set_aside(self, what: str, error: Exception) -> None:
+        """The other side refuses it; it is kept for a person. Said like `refused`."""
+        self.aside += 1
+        if self.aside & (self.aside - 1) == 0:
+            log.error("%s %s set aside %s: %s", self.kind, self.name, what, error, extra={"set_aside": self.aside})
 
     def noticed(self, what: str, level: int = logging.ERROR) -> None:
         """Something that a person should hear of although the part goes on."""

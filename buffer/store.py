@@ -191,6 +191,10 @@ class Store:
             self._log.books.count(sink.id, device, "read", samples)
             self._log.books.count(sink.id, device, "suppressed", samples, reason)
 
+    def last(self) -> int:
+        """The last seq that was given."""
+        return self._log.next - 1
+
     def owed(self, sink: str) -> int:
         """Frames."""
         return self._sink(sink).debt.size

@@ -6,7 +6,7 @@ A sink's folder holds `config.py` with a class `Config(SinkConfig)` and `sink.py
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Annotated, Literal, Protocol
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
 
@@ -34,12 +34,29 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class Backfill(Section):
+    """What has waited on disk, when the sink is back."""
+
+    order: Literal["live_first", "oldest_first"] = Field(
+        "live_first", description="live data first and history beside it, or all in the order in which it was read"
+    )
+    rate: str = Field(
+        "4x",
+        pattern=r"^(unlimited|[0-9]{1,4}(\.[0-9]+)?x|[1-9][0-9]{0,9}/s)$",
+        description="how fast history follows: a multiple of the live rate, samples per second (5000/s), or unlimited",
+    )
+
+
 class SinkConfig(Section):
     """What every sink has. A kind of sink adds where it is and how it talks."""
 
     name: Name = Field(description="the sink's name, unique in the file; its debt on disk goes by it")
     type: str = Field(description="which kind of sink")
     enabled: bool = Field(True, description="false: nothing is sent, what it is owed stays on disk")
+    start: Literal["now", "oldest"] = Field(
+        "now", description="a sink that is new to the store gets what is read from now on, or all that is still there"
+    )
+    backfill: Backfill = Field(Backfill(), description="order and rate of what has waited on disk")
 
 
 @dataclass(frozen=True, slots=True)

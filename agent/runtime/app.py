@@ -55,7 +55,7 @@ async def run(site: Site, data: Path, stop: asyncio.Event, clock: Clock = SYSTEM
     keeper = store_keeper(site, data, clock)
     owner = Writer(keeper.open)
     try:
-        await asyncio.wrap_future(owner.call(keeper.attach, [sink.name for sink in site.sinks], []))
+        await asyncio.wrap_future(owner.call(keeper.attach, *_names(site)))
         log.info("started", extra=_facts(site, data, owner.store))
         await App(site, data, owner, keeper, clock).run(stop)
     finally:
@@ -121,7 +121,7 @@ class App:
         for config in (each for each in self._site.sinks if each.enabled):
             part, backoff = self._health.part("sink", config.name), Backoff(SINK_CAP)
             sink = registry.sink_builder(config.type)(config, gateway)
-            pump = Pump(config.name, sink, self._storage, part, backoff, self._stopping)
+            pump = Pump(config.name, sink, self._storage, part, backoff, self._stopping, config.backfill)
             self._pumps.append(pump)
             yield f"pump:{config.name}", self._kept(pump.run, part, backoff)
 
@@ -142,6 +142,11 @@ class App:
 
     def _kept(self, work: Work, part: Part, backoff: Backoff) -> Work:
         return partial(keep, work, part, backoff, self._stopping)
+
+
+def _names(site: Site) -> tuple[list[str], list[str]]:
+    """All sinks, and those that start with the oldest frame there is."""
+    return [sink.name for sink in site.sinks], [sink.name for sink in site.sinks if sink.start == "oldest"]
 
 
 async def _finish(tasks: Sequence[asyncio.Task[None]], within: float, *, cancel: bool = False) -> None:

@@ -1,27 +1,53 @@
 """Carries what a sink is owed from the disk to the sink, several sends at a time, and clears what is confirmed."""
 
 import asyncio
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Sequence
 
 from agent.health import Part
-from agent.model.errors import Rejected, SinkError, Unavailable
+from agent.model.clock import SYSTEM, Clock
+from agent.model.errors import Rejected, SinkError, StoreError, Unavailable
 from agent.model.frame import Entry
-from agent.northbound.api import Sink
+from agent.northbound.api import Backfill, Sink
+from agent.runtime.backfill import Limiter, longest_jitter
+from agent.runtime.bisect import sift
+from agent.runtime.lanes import History, Stretch
 from agent.runtime.storage import Storage
 from agent.runtime.supervise import Backoff, attempt, waited
 
 GOODBYE = 5.0  # seconds that a sink may take to close
 IDLE = 5.0  # seconds after which an idle pump looks again, commit or not
+TRIES = 3  # of a frame that is refused alone, before it is set aside
+PAUSE = 1.0  # seconds between them
+LAG = 10 * 10**9  # ns: a frame that has waited longer for the live lane is history
+_KNOWN = (SinkError, StoreError, asyncio.CancelledError)  # how a send may end; anything else is a bug
 
 
 class Pump:
-    """One connection's life; the supervisor starts the next. Ends by itself when `stopping` is set and all is sent."""
+    """Connects and sends until the link fails; the supervisor runs it again. Ends by itself when `stopping` is set and
+    all is sent."""
 
     def __init__(
-        self, name: str, sink: Sink, storage: Storage, part: Part, backoff: Backoff, stopping: asyncio.Event
+        self,
+        name: str,
+        sink: Sink,
+        storage: Storage,
+        part: Part,
+        backoff: Backoff,
+        stopping: asyncio.Event,
+        backfill: Backfill | None = None,
+        *,
+        clock: Clock = SYSTEM,
+        jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._name, self._sink, self._storage, self._part, self._backoff = name, sink, storage, part, backoff
-        self._bell, self._stopping = storage.bell(), stopping
+        self._bell, self._stopping, self._clock, self._jitter = storage.bell(), stopping, clock, jitter
+        backfill = backfill or Backfill()
+        self._beside = backfill.order == "live_first" and not sink.ordered
+        self._limiter = Limiter(backfill.rate, storage.meter.rate)
+        self._flight: dict[int, Sequence[Entry]] = {}  # by their first seq; what is left here when a session begins
+        self._limit = sink.limit  # fewer while a frame is looked for over which the sink stumbles
+        self._bugs: dict[int, int] = {}  # that a frame alone has caused
 
     async def run(self) -> None:
         """Connect, send until the link fails (raises) or the work is done, say goodbye.
@@ -29,70 +55,141 @@ class Pump:
         A sink is up when it has confirmed something or is owed nothing: a broker that lets us in and hangs up at the
         first frame, again and again, stays down and is not logged each time.
         """
+        await self._stumbled()
         try:
             await self._sink.open()
-            stats = await self._storage.call(self._storage.store.stats)
-            await self._session(history_until=stats.last_seq)
+            while not await self._session():
+                pass  # the store was mended: what is owed is to be asked anew
         finally:
             await attempt(self._goodbye(), self._part)
 
     def wake(self) -> None:
         self._bell.set()
 
-    async def _session(self, history_until: int) -> None:
-        cursor = 0
-        window = asyncio.Semaphore(1 if self._sink.ordered else max(1, self._sink.window))
-        async with asyncio.TaskGroup() as sends:
-            while True:
-                self._bell.clear()
-                stopping = self._stopping.is_set()
-                await window.acquire()
-                entries = await self._read(cursor, history_until)
-                if entries:
-                    cursor = entries[-1].seq
-                    sends.create_task(self._send_and_release(entries, window), name=f"send:{self._name}")
-                    continue
-                window.release()
-                if not cursor:
-                    self._part.up()
-                if stopping:
-                    return
-                await waited(self._bell, IDLE)
+    async def _session(self) -> bool:
+        """Both lanes through one store; True when the work is done."""
+        generation = self._storage.generation
+        last = await self._storage.call(self._storage.store.last)
+        history = History(last, [Stretch(0, last)] if self._beside else [])
+        slots = 1 if self._sink.ordered else max(1, self._sink.window)
+        async with asyncio.TaskGroup() as group:
+            if self._beside:
+                group.create_task(self._history(group, history, slots, generation), name=f"history:{self._name}")
+            await self._live(group, history, slots, generation)
+            history.more.set()
+        return generation == self._storage.generation
 
-    async def _read(self, cursor: int, history_until: int) -> list[Entry]:
+    async def _live(self, group: asyncio.TaskGroup, history: History, slots: int, generation: int) -> None:
+        """Frames as they are committed; without a lane of its own, history comes first here."""
+        window, cursor = asyncio.Semaphore(slots), history.boundary if self._beside else 0
+        if not self._beside:
+            await self._hold_back(history)
+        while generation == self._storage.generation:
+            if cursor < history.boundary and (delay := self._limiter.delay()):
+                await asyncio.sleep(delay)
+                continue
+            self._bell.clear()
+            stopping = self._stopping.is_set()
+            await window.acquire()
+            entries = await self._read(cursor, history)
+            if entries and self._beside and self._lags(entries[0]):
+                window.release()
+                last = await self._storage.call(self._storage.store.last)
+                history.demote(cursor, last)
+                cursor = last
+                continue
+            if entries:
+                cursor = entries[-1].seq
+                self._limiter.spend(sum(len(entry.frame.values) for entry in entries if entry.history))
+                group.create_task(self._send(entries, window), name=f"send:{self._name}")
+                continue
+            window.release()
+            if not self._flight and not history.stretches:
+                self._part.up()
+            if stopping:
+                return
+            await waited(self._bell, IDLE)
+
+    async def _history(self, group: asyncio.TaskGroup, history: History, slots: int, generation: int) -> None:
+        """What waited, beside the live lane and at its own rate."""
+        window = asyncio.Semaphore(slots)
+        await self._hold_back(history)
+        while generation == self._storage.generation:
+            stretch = history.next
+            if stretch is None:
+                self._bell.set()
+                if self._stopping.is_set():
+                    return
+                history.more.clear()
+                await waited(history.more, IDLE)
+                continue
+            if delay := self._limiter.delay():
+                await asyncio.sleep(delay)
+                continue
+            await window.acquire()
+            entries = await self._read(stretch.after, history, stretch.until)
+            history.advance(entries)
+            if entries:
+                self._limiter.spend(sum(len(entry.frame.values) for entry in entries))
+                group.create_task(self._send(entries, window), name=f"send:{self._name}")
+            else:
+                window.release()
+
+    async def _hold_back(self, history: History) -> None:
+        """Gateways that lost their platform together do not all bring their history in the same second."""
+        store = self._storage.store
+        oldest = await self._storage.call(store.read, self._name, 1, until=history.boundary)
+        if oldest:
+            age = (self._clock.wall() - oldest[0].frame.ts) / 1e9
+            await waited(self._stopping, self._jitter(0.0, longest_jitter(age)))
+
+    def _lags(self, entry: Entry) -> bool:
+        return bool(entry.frame.mono) and self._clock.mono() - entry.frame.mono > LAG
+
+    async def _read(self, after: int, history: History, until: int = 2**63 - 1) -> list[Entry]:
         store = self._storage.store
         return await self._storage.call(
-            store.read, self._name, self._sink.limit, after=cursor, history_until=history_until
+            store.read, self._name, self._limit, after=after, until=until, history_until=history.boundary
         )
 
-    async def _send_and_release(self, entries: Sequence[Entry], window: asyncio.Semaphore) -> None:
+    async def _send(self, entries: Sequence[Entry], window: asyncio.Semaphore) -> None:
+        self._flight[entries[0].seq] = entries
         try:
             await self._deliver(entries)
+        except _KNOWN:
+            del self._flight[entries[0].seq]
+            raise
         finally:
             window.release()
+        del self._flight[entries[0].seq]
+        if self._limit < self._sink.limit and not self._bugs:
+            self._limit = min(self._sink.limit, 2 * self._limit)
 
     async def _deliver(self, entries: Sequence[Entry]) -> None:
+        """What is refused is tried again alone, twice, and then set aside."""
+        refused = await sift(entries, self._offer)
+        for _ in range(TRIES - 1):
+            if refused:
+                await waited(self._stopping, PAUSE)
+                refused = [again for entry, _ in refused for again in await sift([entry], self._offer)]
+        for each in refused:
+            await self._set_aside(*each)
+
+    async def _offer(self, entries: Sequence[Entry]) -> Rejected | None:
         try:
             await self._sink.send(entries)
         except Rejected as error:
             await self._clear(_confirmed(entries, error))
-            await self._divide(_unconfirmed(entries, error), error)
+            return error
         except SinkError as error:
             await self._clear(_confirmed(entries, error))
             raise
-        else:
-            await self._clear(entries)
+        await self._clear(entries)
+        return None
 
-    async def _divide(self, entries: Sequence[Entry], error: Rejected) -> None:
-        """Halve a rejected batch until the entry that is refused stands alone; that one is given up and counted."""
-        if len(entries) == 1:
-            self._part.refused(f"frame {entries[0].epoch}/{entries[0].seq}", error)
-            await self._storage.call(self._storage.store.drop, self._name, entries, "rejected")
-            return
-        middle = len(entries) // 2
-        for half in (entries[:middle], entries[middle:]):
-            if half:
-                await self._deliver(half)
+    async def _set_aside(self, entry: Entry, error: Exception, tries: int = TRIES) -> None:
+        self._part.set_aside(f"frame {entry.epoch}/{entry.seq} of {entry.frame.schema.device}", error)
+        await self._storage.call(self._storage.store.set_aside, self._name, [entry], str(error), tries)
 
     async def _clear(self, entries: Sequence[Entry]) -> None:
         if entries:
@@ -100,6 +197,21 @@ class Pump:
             self._part.up()
             await self._storage.call(self._storage.store.ack, self._name, entries)
             self._part.frames += len(entries)
+            for entry in entries if self._bugs else ():
+                self._bugs.pop(entry.seq, None)
+
+    async def _stumbled(self) -> None:
+        """The last session ended over a bug: narrow down which frame it is, and set that one aside."""
+        flight, self._flight = list(self._flight.values()), {}
+        for entries in flight:
+            if len(entries) > 1:
+                self._limit = max(1, len(entries) // 2)
+                continue
+            (entry,) = entries
+            self._bugs[entry.seq] = self._bugs.get(entry.seq, 0) + 1
+            if self._bugs[entry.seq] >= TRIES:
+                del self._bugs[entry.seq]
+                await self._set_aside(entry, StoreError(f"the sink stumbles over it: {self._part.error}"))
 
     async def _goodbye(self) -> None:
         try:
@@ -111,8 +223,3 @@ class Pump:
 
 def _confirmed(entries: Sequence[Entry], error: SinkError) -> list[Entry]:
     return [entry for entry in entries if any(first <= entry.seq <= last for first, last in error.done)]
-
-
-def _unconfirmed(entries: Sequence[Entry], error: SinkError) -> list[Entry]:
-    confirmed = {entry.seq for entry in _confirmed(entries, error)}
-    return [entry for entry in entries if entry.seq not in confirmed]

@@ -9,6 +9,7 @@ from typing import ParamSpec, TypeVar
 from agent.health import Part
 from agent.model.errors import Damaged, DiskFailed, StoreError
 from agent.model.frame import Frame
+from agent.runtime.backfill import Meter
 from agent.runtime.inlet import Inlet
 from agent.runtime.supervise import Backoff
 from buffer.keeper import Keeper
@@ -50,6 +51,7 @@ class Storage:
         self._hurt, self._mended = asyncio.Event(), asyncio.Event()
         self._mended.set()
         self.generation = 0
+        self.meter = Meter()  # of the samples that are committed
         self._frames: list[Frame] = []  # what is being committed; kept when that fails
         self._share: int | None = None  # how many of them at a time; None: all
         self._trying = False  # still set when `run` begins anew: the store did not fail, the frames were no good
@@ -139,6 +141,7 @@ class Storage:
             raise
         self._trying = False
         self._part.frames += len(frames)
+        self.meter.add(sum(len(frame.values) for frame in frames))
 
     def _stumbled(self) -> None:
         self._trying = False

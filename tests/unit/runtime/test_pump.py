@@ -1,6 +1,7 @@
 """A pump clears what is confirmed and nothing else, on a real store."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from agent.health import Part
 from agent.model.errors import Denied, Rejected, SinkError, Unavailable
 from agent.model.frame import Entry, Frame
 from agent.model.tag import Schema, Tag
+from agent.northbound.api import Backfill
+from agent.runtime import pump as pump_module
 from agent.runtime.inlet import Inlet
 from agent.runtime.pump import Pump
 from agent.runtime.storage import Storage
@@ -49,6 +52,10 @@ class Target:
         self.closed += 1
 
 
+def at_once(low: float, high: float) -> float:
+    return low
+
+
 class Rig:
     """A store with its writer task and one pump, kept going by the supervisor."""
 
@@ -57,13 +64,18 @@ class Rig:
         self.inlet, self.part, self.stopping = Inlet(), Part("sink", "platform"), asyncio.Event()
         self.storage = Storage(self.writer, self.inlet, Part("store", "store.db"), 0.01, Backoff(1))
         self.tasks: list[asyncio.Task[object]] = []
+        self.backfill = Backfill(rate="unlimited")
+        self.jitter = at_once
+        self.began = time.monotonic()
 
     async def start(self, target: Target, before: int = 0) -> None:
         await self.storage.call(self.storage.store.attach, ["platform"])
         if before:
             await self.storage.call(self.storage.store.append, [frame(i) for i in range(before)])
         backoff = Backoff(0.02)
-        pump = Pump("platform", target, self.storage, self.part, backoff, self.stopping)
+        pump = Pump(
+            "platform", target, self.storage, self.part, backoff, self.stopping, self.backfill, jitter=self.jitter
+        )
         self.pump = pump
         self.tasks = [
             asyncio.create_task(self.storage.run()),
@@ -87,7 +99,8 @@ class Rig:
 
 
 @pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
+    monkeypatch.setattr(pump_module, "PAUSE", 0.01)
     made = Rig(tmp_path)
     yield made
     for task in made.tasks:
@@ -130,7 +143,7 @@ async def test_several_sends_are_under_way_but_an_ordered_sink_gets_one_at_a_tim
     ordered = Target(ordered=True, window=3, limit=5, delay=0.002)
     await rig.storage.call(rig.storage.store.append, [frame(i) for i in range(40)])
     rig.stopping.clear()
-    pump = Pump("platform", ordered, rig.storage, rig.part, Backoff(1), rig.stopping)
+    pump = Pump("platform", ordered, rig.storage, rig.part, Backoff(1), rig.stopping, jitter=at_once)
     rig.stopping.set()
     await pump.run()
     assert ordered.most == 1
@@ -167,15 +180,15 @@ async def test_what_was_confirmed_before_a_failure_is_not_sent_again(rig: Rig) -
     assert seqs(target) == [*range(1, 11), *range(21, 31), *range(11, 21)]
 
 
-async def test_a_frame_that_is_never_taken_is_given_up_counted_and_the_rest_goes_on(rig: Rig) -> None:
+async def test_a_frame_that_is_never_taken_is_set_aside_counted_and_the_rest_goes_on(rig: Rig) -> None:
     target = Target(limit=30)
     target.judge = lambda batch: Rejected("too large") if any(entry.seq == 13 for entry in batch) else None
     await rig.start(target, before=30)
     await asyncio.sleep(0.1)
     account = await rig.finish()
     assert sorted(seqs(target)) == [seq for seq in range(1, 31) if seq != 13]
-    assert (account.delivered, account.dropped, account.buffered) == (58, {"rejected": 2}, 0)
-    assert rig.part.rejected == 1
+    assert (account.delivered, account.dropped, account.buffered, account.set_aside) == (58, {}, 0, 2)
+    assert rig.part.aside == 1
 
 
 async def test_a_sink_that_denies_is_blocked_and_keeps_its_data(rig: Rig) -> None:
