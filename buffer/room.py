@@ -28,8 +28,13 @@ class Room(Protocol):
         """Bytes that are left there."""
         ...
 
+    @property
+    def ballast(self) -> bool:
+        """Whether the reserve for a full disk is there."""
+        ...
+
     def take(self, need: int = AHEAD) -> bool: ...
-    def keep_ballast(self) -> None: ...
+    def keep_ballast(self, spare: int = ...) -> None: ...
     def named(self, path: Path) -> bool: ...
     def close(self) -> None: ...
 
@@ -38,11 +43,12 @@ class Memory:
     """Room for a store that lies in memory: its size limit is all that bounds it."""
 
     free = 1 << 62
+    ballast = True
 
     def take(self, need: int = AHEAD) -> bool:
         return False
 
-    def keep_ballast(self) -> None:
+    def keep_ballast(self, spare: int = BALLAST) -> None:
         pass
 
     def named(self, path: Path) -> bool:
@@ -84,12 +90,11 @@ class Disk:
 
     @property
     def ballast(self) -> bool:
-        """Whether the reserve for a full disk is there."""
         return self._ballast.exists()
 
-    def keep_ballast(self) -> None:
-        """Put it back when the disk has room again."""
-        if not self.ballast and self.free > 2 * BALLAST and not _reserve(self._ballast, BALLAST):
+    def keep_ballast(self, spare: int = BALLAST) -> None:
+        """Put it back when the disk has room for it and `spare` bytes more."""
+        if not self.ballast and self.free >= BALLAST + spare and not _reserve(self._ballast, BALLAST):
             self.drop_ballast()
 
     def drop_ballast(self) -> bool:
@@ -127,11 +132,12 @@ def _reserve(path: Path, size: int) -> bool:
 
 
 def allocate(fd: int, size: int) -> bool:
-    """Give a file blocks up to `size`; False when the disk is full. A file system that cannot do it has no say."""
+    """Give a file blocks up to `size`, or none; False when the disk is full. A file system that cannot has no say."""
     have = os.fstat(fd).st_size
     if have < size and hasattr(os, "posix_fallocate"):
         try:
             os.posix_fallocate(fd, have, size - have)
         except OSError as error:
+            os.ftruncate(fd, have)  # some file systems take all that there is before they say that it is not enough
             return error.errno not in _NO_ROOM
     return True

@@ -39,6 +39,7 @@ ENDLESS = 2**63 - 1
 _TRIES = 8
 _STEPS = 100_000  # of SQLite's machine between two looks at the clock
 _CHECKPOINT_EVERY = 60 * 10**9
+_CRAMPED = 1 << 20  # bytes
 _SPARE = 256 << 10  # bytes for what a commit writes besides frames
 _INSERT = "INSERT INTO frame (seq, epoch, schema, ts, mono, n, crc, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
@@ -85,6 +86,7 @@ class Store:
             undo.callback(witness.close)
             opened = log.next
             log.begin(boot, room, witness)
+            room.keep_ballast(spare=0)
             store = cls(path, log, limits)
             store.missing, store.opened = missing, opened
             undo.pop_all()
@@ -250,6 +252,10 @@ class Store:
         self._log.books.lost.clear()
         return found
 
+    def cramped(self) -> bool:
+        """Whether the disk is so full that others cannot use it, or the store may need its reserve to be opened."""
+        return not self._log.room.ballast or self._log.room.free < _CRAMPED
+
     def steps(self) -> list[float]:
         """Seconds by which the wall clock was set, each time since the last call."""
         found = [event.step for event in self._log.clocks.steps]
@@ -385,7 +391,7 @@ def _full_size(path: Path, limits: Limits) -> int:
         have = path.stat().st_size if path.exists() else 0
     except OSError:
         return 0
-    spare = disk.f_bavail * disk.f_frsize - limits.reserve - WAL - BALLAST
+    spare = disk.f_bavail * disk.f_frsize - limits.reserve - WAL - BALLAST - 2 * _SPARE
     return min(limits.max_size + SLACK, have + max(0, spare)) // PAGE * PAGE
 
 

@@ -153,10 +153,14 @@ class Storage:
 
     async def tend(self, part: Part, every: float = TEND) -> None:
         """Keep house every second, for ever. Raises StoreError; called again, it goes on."""
+        cramped = False
         while True:
             await asyncio.sleep(every)
             await self.call(self.store.tend)
             part.up()
+            before, cramped = cramped, await self.call(self.store.cramped)
+            if cramped and not before:
+                part.noticed("the disk is full: free some space; the store goes on within what it has")
             for seconds in await self.call(self.store.steps):
                 part.noticed(f"the wall clock was set by {seconds:+,.1f} s", logging.WARNING)
             for reason, frames in (await self.call(self.store.lost)).items():

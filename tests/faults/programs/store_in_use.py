@@ -1,7 +1,8 @@
 """A process that uses a store as hard as it can until it is killed, and says on stdout what it has been promised.
 
-    python store_in_use.py PATH RUN MAX_SIZE SINK…
+    python store_in_use.py PATH RUN MODE MAX_SIZE SINK…
 
+MODE: `plain`, or `checkpoint`: one after each of many small commits.
 A line is written before what it tells of can be lost, or after it can no longer be:
 
     epoch HEX           at the start
@@ -12,7 +13,9 @@ A line is written before what it tells of can be lost, or after it can no longer
 import os
 import random
 import sys
+import time
 
+from agent.model.clock import Clock
 from agent.model.frame import Frame
 from agent.model.tag import Schema, Tag
 from buffer.store import Store
@@ -34,17 +37,27 @@ def frames(run: int, first: int, count: int) -> list[Frame]:
     ]
 
 
-def main(path: str, run: int, max_size: int, sinks: list[str]) -> None:
+class Hasty:
+    """A clock by which a minute has gone by each time somebody looks, so that each round checkpoints."""
+
+    def __init__(self) -> None:
+        self._now = time.monotonic_ns()
+
+    def __call__(self) -> int:
+        self._now += 61 * 10**9
+        return self._now
+
+
+def main(path: str, run: int, mode: str, max_size: int, sinks: list[str]) -> None:
     dice = random.Random()
-    store = Store.open(path, boot="boot", keep=1e9, max_size=max_size, reserve=0)
+    clock = Clock(mono=Hasty()) if mode == "checkpoint" else Clock()
+    store = Store.open(path, clock=clock, boot="boot", keep=1e9, max_size=max_size, reserve=0)
     store.attach(sinks)
     say("epoch", store.epoch)
-    following = store.stats().last_seq + 1
     while True:
-        count = dice.randint(1, 60)
-        first, last = store.append(frames(run, following, count))
+        count = dice.randint(1, 60 if mode == "plain" else 20)
+        first, last = store.append(frames(run, store.next, count))
         say("done", first, last)
-        following = last + 1
         for sink in sinks[:1]:
             entries = store.read(sink, dice.randint(1, 80), after=dice.choice([0, 0, first - 1]))
             if entries:
@@ -54,4 +67,4 @@ def main(path: str, run: int, max_size: int, sinks: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), sys.argv[5:])

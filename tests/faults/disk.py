@@ -1,0 +1,78 @@
+"""Small disks of our own that can be filled, cut off and taken away: an ext4 file system in a file."""
+
+import fcntl
+import os
+import struct
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+_SHUTDOWN = 0x8004587D  # FS_IOC_SHUTDOWN: the file system stops as if the power was gone
+_NOTHING_MORE = 2  # not even the journal is written
+
+
+class LoopDisk:
+    """Needs root. `size` in MB; `path` is where it is mounted."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self._image, self.path = folder / "disk.img", folder / "disk"
+        self.path.mkdir(parents=True)
+        with self._image.open("wb") as file:
+            file.truncate(size << 20)
+        _run("mkfs.ext4", "-q", "-m", "0", self._image)
+
+    def mount(self) -> None:
+        _run("mount", "-o", "loop", self._image, self.path)
+
+    def unmount(self) -> None:
+        _run("umount", self.path)
+
+    def cut(self) -> None:
+        """What was not flushed to the device is gone; everything fails until it is mounted anew."""
+        fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.ioctl(fd, _SHUTDOWN, struct.pack("I", _NOTHING_MORE))
+        finally:
+            os.close(fd)
+
+    def read_only(self, *, on: bool) -> None:
+        _run("mount", "-o", f"remount,{'ro' if on else 'rw'}", self.path)
+
+    def fill(self) -> None:
+        """Another program takes all that is left."""
+        fd = os.open(self.path / "hog", os.O_WRONLY | os.O_CREAT)
+        try:
+            for size in (1 << 20, 4096):
+                _write_until_full(fd, bytes(size))
+        finally:
+            os.close(fd)
+
+    def written(self) -> int:
+        """Bytes that have gone to the device since it is there."""
+        device = _run("findmnt", "-n", "-o", "SOURCE", self.path).strip()
+        sectors = Path(f"/sys/block/{Path(device).name}/stat").read_text("ascii").split()[6]
+        return 512 * int(sectors)
+
+    def __enter__(self) -> Self:
+        self.mount()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        subprocess.run(["umount", "--lazy", self.path], check=False, capture_output=True)
+
+
+def _write_until_full(fd: int, piece: bytes) -> None:
+    try:
+        while True:
+            os.write(fd, piece)
+    except OSError:
+        pass
+
+
+def _run(*command: object) -> str:
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command[0]}: {done.stderr}"
+    return done.stdout

@@ -1,0 +1,121 @@
+"""The fault table: a row breaks something so many times, and says what must hold and what was seen."""
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Seen:
+    """What a row found: each figure stands beside its bar."""
+
+    folder: Path  # of the row alone, empty at first
+    runs: int
+    figures: list[tuple[str, float, str, float]] = field(default_factory=list)  # what, seen, "≤" or "≥", bar
+
+    def most(self, what: str, seen: float, bar: float) -> None:
+        self.figures.append((what, seen, "≤", bar))
+
+    def least(self, what: str, seen: float, bar: float) -> None:
+        self.figures.append((what, seen, "≥", bar))
+
+    def none(self, what: str, seen: float) -> None:
+        self.most(what, seen, 0)
+
+    @property
+    def misses(self) -> list[str]:
+        return [
+            f"{what}: {seen:,.4g}, not {sign} {bar:,.4g}"
+            for what, seen, sign, bar in self.figures
+            if not (seen <= bar if sign == "≤" else seen >= bar)
+        ]
+
+    @property
+    def passes(self) -> str:
+        return ", ".join(f"{what} {'' if bar == 0 else sign + ' '}{_text(bar)}" for what, _, sign, bar in self.figures)
+
+    @property
+    def values(self) -> str:
+        return ", ".join(_text(seen) for _, seen, _, _ in self.figures)
+
+    def folder_of(self, run: int) -> Path:
+        """A fresh folder for one run."""
+        path = self.folder / str(run)
+        path.mkdir()
+        return path
+
+
+@dataclass(frozen=True)
+class Row:
+    """`number` is the row of the plan's fault matrix, `runs` and `short` how often it is done, and how often in a hurry."""
+
+    number: str
+    title: str
+    runs: int
+    short: int
+    act: Callable[[Seen], None]
+    root: bool
+
+    def __call__(self, folder: Path, runs: int) -> Seen:
+        seen = Seen(folder, runs)
+        self.act(seen)
+        assert seen.figures, f"{self.title}: nothing was measured"
+        return seen
+
+    @property
+    def name(self) -> str:
+        return self.act.__name__
+
+    @property
+    def possible(self) -> bool:
+        """Whether this user may break things in this way."""
+        return not self.root or os.geteuid() == 0
+
+
+ROWS: list[Row] = []
+
+
+def row(
+    number: str, title: str, *, runs: int, short: int, root: bool = False
+) -> Callable[[Callable[[Seen], None]], Callable[[Seen], None]]:
+    """Enter a function into the table."""
+
+    def enter(act: Callable[[Seen], None]) -> Callable[[Seen], None]:
+        ROWS.append(Row(number, title, runs, short, act, root))
+        return act
+
+    return enter
+
+
+def markdown(lines: Iterable[tuple[Row, Seen | str]]) -> str:
+    """The table as it stands in the README; a row that could not be finished says why."""
+    text = ["| fault | runs | must hold | seen | |", "|---|---|---|---|---|"]
+    for each, seen in lines:
+        if isinstance(seen, str):
+            text.append(f"| {each.title} | {each.runs} | | {seen} | MISS |")
+        else:
+            verdict = "MISS" if seen.misses else "ok"
+            text.append(f"| {each.title} | {seen.runs} | {seen.passes} | {seen.values} | {verdict} |")
+    return "\n".join(text)
+
+
+def _text(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:,.3g}"
+
+
+class Stopwatch:
+    """The longest of several times, in seconds."""
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+
+    def __enter__(self) -> "Stopwatch":
+        self._began = time.monotonic()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.longest = max(self.longest, time.monotonic() - self._began)

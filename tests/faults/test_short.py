@@ -1,0 +1,16 @@
+"""Each row of the fault table, a few times; `make faults` does it as often as the table says."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.rows import ALL
+from tests.faults.table import Row
+
+
+@pytest.mark.parametrize("each", ALL, ids=[each.name for each in ALL])
+def test_fault(each: Row, tmp_path: Path) -> None:
+    if not each.possible:
+        pytest.skip("needs root")
+    seen = each(tmp_path, each.short)
+    assert not seen.misses
