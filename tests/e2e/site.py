@@ -9,6 +9,7 @@ import threading
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any, Self
+from urllib.request import Request, urlopen
 
 import paho.mqtt.client as paho
 
@@ -18,10 +19,12 @@ from tests.sim.mosquitto import wait_until
 class Agent:
     """`floorgate run` as a process that can be stopped, killed and started again on the same data."""
 
-    def __init__(self, folder: Path, config: str) -> None:
-        self.config, self.data, self.log = folder / "site.yaml", folder / "data", folder / "agent.log"
+    def __init__(self, folder: Path, config: str, data: Path | None = None, **environ: str) -> None:
+        self._environ = environ
+        self.config, self.data, self.log = folder / "site.yaml", data or folder / "data", folder / "agent.log"
         self.config.write_text(config)
         self._process: subprocess.Popen[bytes] | None = None
+        self.facts: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
         self.start()
@@ -37,13 +40,14 @@ class Agent:
                 [sys.executable, "-W", "error", "-m", "agent", "run", "-c", self.config, "--data", self.data],
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **self._environ},
             )
 
     def ready(self) -> None:
         """Wait until this run of the agent has started all of its parts."""
         path = self.data / "agent.json"
         wait_until(lambda: path.exists() and json.loads(path.read_text())["pid"] == self.pid, "the agent's start", 30)
+        self.facts = json.loads(path.read_text())  # where it listens
 
     def kill(self) -> None:
         """As a power cut would: no chance to say goodbye."""
@@ -64,6 +68,13 @@ class Agent:
 
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
+
+    def ask(self, path: str) -> Any:
+        """What its status server answers."""
+        request = Request(f"http://{self.facts['host']}:{self.facts['port']}{path}")
+        request.add_header("Authorization", f"Bearer {self.facts['token']}")
+        with urlopen(request, timeout=10) as answer:
+            return json.loads(answer.read())
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return floorgate(*arguments, "--data", str(self.data))

@@ -21,12 +21,21 @@ class LoopDisk:
         with self._image.open("wb") as file:
             file.truncate(size << 20)
         _run("mkfs.ext4", "-q", "-m", "0", self._image)
+        self._device = ""
 
-    def mount(self) -> None:
-        _run("mount", "-o", "loop", self._image, self.path)
+    def mount(self, how: str = "rw") -> None:
+        _run("mount", "-o", how, self._device, self.path)
 
     def unmount(self) -> None:
         _run("umount", self.path)
+
+    def recover(self) -> None:
+        """Play the journal back, as the first mount after a power cut does; before a mount that may not write."""
+        subprocess.run(["fsck.ext4", "-p", self._device], check=False, capture_output=True)
+
+    def let_go(self) -> bool:
+        """Unmount it if nobody uses it."""
+        return subprocess.run(["umount", self.path], check=False, capture_output=True).returncode == 0
 
     def cut(self) -> None:
         """What was not flushed to the device is gone; everything fails until it is mounted anew."""
@@ -50,18 +59,19 @@ class LoopDisk:
 
     def written(self) -> int:
         """Bytes that have gone to the device since it is there."""
-        device = _run("findmnt", "-n", "-o", "SOURCE", self.path).strip()
-        sectors = Path(f"/sys/block/{Path(device).name}/stat").read_text("ascii").split()[6]
+        sectors = Path(f"/sys/block/{Path(self._device).name}/stat").read_text("ascii").split()[6]
         return 512 * int(sectors)
 
     def __enter__(self) -> Self:
+        self._device = _run("losetup", "--find", "--show", self._image).strip()
         self.mount()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        subprocess.run(["umount", "--lazy", self.path], check=False, capture_output=True)
+        for command in (["umount", "--lazy", self.path], ["losetup", "--detach", self._device]):
+            subprocess.run(command, check=False, capture_output=True)
 
 
 def _write_until_full(fd: int, piece: bytes) -> None:
