@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any, Self
@@ -100,16 +101,24 @@ def floorgate(*arguments: str, timeout: float = 60, **environ: str) -> subproces
 
 
 class Platform:
-    """A subscriber with a session that outlives the broker; idempotent on (gateway, epoch, seq)."""
+    """A subscriber with a session that outlives the broker; idempotent on (gateway, epoch, seq).
 
-    def __init__(self, port: int, topic: str = "floorgate/#") -> None:
+    A frame that comes in parts is there when all of them are.
+    """
+
+    def __init__(self, port: int, topic: str = "floorgate/#", login: tuple[str, str] | None = None) -> None:
         self.frames: dict[tuple[str, str, int], dict[str, Any]] = {}
         self.conflicts = 0  # frames that came again with other contents
+        self.parted = 0  # frames that came in parts
+        self.delays: list[tuple[str, bool, float]] = []  # of each frame: device, history, seconds since it was read
         self.status: list[dict[str, Any]] = []
+        self._parts: dict[tuple[str, str, int, int], dict[int, dict[str, Any]]] = {}
         self._topic, self._lock, self._ready = topic, threading.Lock(), threading.Event()
         self._client = paho.Client(
             paho.CallbackAPIVersion.VERSION2, f"platform-{os.getpid()}-{port}", clean_session=False
         )
+        if login:
+            self._client.username_pw_set(*login)
         self._client.on_connect = lambda *_: self._client.subscribe(self._topic, qos=1)
         self._client.on_subscribe = lambda *_: self._ready.set()
         self._client.on_message = self._take
@@ -118,23 +127,46 @@ class Platform:
 
     def __enter__(self) -> Self:
         self._client.loop_start()
-        assert self._ready.wait(10), "the platform could not subscribe"
+        self.wait_for_session()
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._client.disconnect()
         self._client.loop_stop()
 
+    def forget_session(self) -> None:
+        """The broker is gone, and its memory with it."""
+        self._ready.clear()
+
+    def wait_for_session(self) -> None:
+        assert self._ready.wait(15), "the platform could not subscribe"
+
     def _take(self, client: paho.Client, userdata: object, message: paho.MQTTMessage) -> None:
-        body = json.loads(message.payload)
+        body, now = json.loads(message.payload), time.time()
         with self._lock:
             if message.topic.endswith("/$status"):
                 self.status.append(body)
                 return
             key = (body["gateway"], body["epoch"], body["seq"])
-            known = self.frames.setdefault(key, body)
-            if known is not body:
-                self.conflicts += {**known, "history": None} != {**body, "history": None}
+            whole = self._whole(key, body) if "part" in body else body
+            if whole is None:
+                return
+            known = self.frames.setdefault(key, whole)
+            if known is whole:
+                self.delays.append((whole["device"], whole["history"], now - whole["ts"] / 1000))
+            else:
+                self.conflicts += {**known, "history": None} != {**whole, "history": None}
+
+    def _whole(self, key: tuple[str, str, int], body: dict[str, Any]) -> dict[str, Any] | None:
+        """The frame that this part completes."""
+        number, count = body.pop("part")
+        parts = self._parts.setdefault((*key, count), {})
+        parts[number] = body
+        if len(parts) < count:
+            return None
+        self.parted += key not in self.frames
+        joined = {name: {k: v for part in parts.values() for k, v in part[name].items()} for name in ("values", "quality")}
+        return {**body, **joined}
 
     def taken(self) -> dict[tuple[str, str, int], dict[str, Any]]:
         with self._lock:

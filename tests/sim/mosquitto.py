@@ -33,7 +33,8 @@ class Mosquitto:
     """`with Mosquitto(folder) as broker:` runs one on `broker.port`; it keeps that port over `stop()` and `start()`.
 
     `users` maps names to passwords (None: anyone may come in), `acl` is the text of an ACL file, `receive_maximum` and
-    `max_packet` are what it grants a client, `options` are further lines of its configuration.
+    `max_packet` are what it grants a client, `options` are further lines of its configuration, `address` is where it
+    listens.
     """
 
     def __init__(
@@ -47,7 +48,9 @@ class Mosquitto:
         max_packet: int | None = None,
         tls: Mapping[str, Path] | None = None,
         options: Sequence[str] = (),
+        address: str = "127.0.0.1",
     ) -> None:
+        self._address = address
         self.folder = folder / f"mosquitto-{free_port()}"
         self.folder.mkdir(parents=True)
         self.port = free_port()
@@ -88,7 +91,7 @@ class Mosquitto:
     def start(self) -> None:
         """Return when it accepts connections."""
         config = self.folder / "mosquitto.conf"
-        config.write_text("\n".join([*self._head, f"listener {self.port} 127.0.0.1", *self._tls, ""]))
+        config.write_text("\n".join([*self._head, f"listener {self.port} {self._address}", *self._tls, ""]))
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(["mosquitto", "-c", config], stdout=log, stderr=log)
         wait_until(self._accepts, f"mosquitto on port {self.port} (log: {self.log})", _START)
@@ -103,6 +106,11 @@ class Mosquitto:
     def stop(self) -> None:
         """SIGTERM: connections are closed, persistence is written."""
         self._end(signal.SIGTERM)
+
+    def reload(self) -> None:
+        """SIGHUP: the files with users and rights are read anew."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
 
     def kill(self) -> None:
         """SIGKILL: what was not yet written is gone."""
