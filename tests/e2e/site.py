@@ -111,11 +111,12 @@ class Platform:
         self.conflicts = 0  # frames that came again with other contents
         self.parted = 0  # frames that came in parts
         self.delays: list[tuple[str, bool, float]] = []  # of each frame: device, history, seconds since it was read
+        self.arrivals: list[tuple[float, dict[str, Any]]] = []  # seconds since 1970, frame
         self.status: list[dict[str, Any]] = []
         self._parts: dict[tuple[str, str, int, int], dict[int, dict[str, Any]]] = {}
         self._topic, self._lock, self._ready = topic, threading.Lock(), threading.Event()
         self._client = paho.Client(
-            paho.CallbackAPIVersion.VERSION2, f"platform-{os.getpid()}-{port}", clean_session=False
+            paho.CallbackAPIVersion.VERSION2, f"platform-{os.getpid()}-{id(self):x}", clean_session=False
         )
         if login:
             self._client.username_pw_set(*login)
@@ -154,6 +155,7 @@ class Platform:
             known = self.frames.setdefault(key, whole)
             if known is whole:
                 self.delays.append((whole["device"], whole["history"], now - whole["ts"] / 1000))
+                self.arrivals.append((now, whole))
             else:
                 self.conflicts += {**known, "history": None} != {**whole, "history": None}
 
@@ -178,6 +180,13 @@ class Platform:
         for frame in self.taken().values():
             counts[frame["device"]] += len(frame["values"].keys() | frame["quality"].keys())
         return counts
+
+    def order(self) -> list[list[int]]:
+        """The numbers of live frames and those of history, by epoch, as they came."""
+        lanes: dict[tuple[str, bool], list[int]] = defaultdict(list)
+        for _, frame in self.arrivals:
+            lanes[frame["epoch"], frame["history"]].append(frame["seq"])
+        return list(lanes.values())
 
     def gaps(self) -> list[str]:
         """Sequence numbers that an epoch skips: what the platform can see of a loss by itself."""

@@ -35,7 +35,8 @@ def main() -> int:
     parser.add_argument("--short", action="store_true", help="few runs of each, as in `make test`")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    wanted = [each for each in ALL if not arguments.names or {each.name, each.act.__module__.split(".")[-1]} & {*arguments.names}]
+    wanted = [each for each in ALL if not arguments.names or {each.name, each.file} & {*arguments.names}]
+    wanted = [each for each in wanted if each.short or not arguments.short]
     lines: list[tuple[Row, Seen | str]] = []
     for number, each in enumerate(wanted, 1):
         began = time.monotonic()

@@ -71,6 +71,10 @@ class Row:
         return self.act.__name__
 
     @property
+    def file(self) -> str:
+        return self.act.__module__.split(".")[-1]
+
+    @property
     def possible(self) -> bool:
         """Whether this user may break things in this way."""
         return not self.root or os.geteuid() == 0
