@@ -63,6 +63,11 @@ class Encoder:
         return plan
 
 
+def as_part(envelope: bytes, number: int, count: int) -> bytes:
+    """The envelope of some of a frame's columns, marked as part `number` (from 1) of `count`."""
+    return b'%b,"part":[%d,%d]}' % (envelope[:-1], number, count)
+
+
 class _Plan:
     """What is known of a schema's envelopes before the first frame; `dense` gives None when a value needs care."""
 

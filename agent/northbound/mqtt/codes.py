@@ -58,8 +58,9 @@ _REFUSED_FOR_GOOD = {
 }
 
 # A PUBACK that will be the same next time: the message is set aside. Everything else (0x80 unspecified, 0x83
-# implementation specific, 0x91 identifier in use, 0x97 quota, unknown ones) is tried again later.
-_NEVER_TAKEN = frozenset({0x90, TOO_LARGE, 0x99})
+# implementation specific, 0x91 identifier in use, 0x97 quota, unknown ones) is tried again later, and so is what is too
+# large: then in parts.
+_NEVER_TAKEN = frozenset({0x90, 0x99})
 
 _CLOSED_HINTS = {
     0x8E: "is another gateway or sink using the same `client_id`?",

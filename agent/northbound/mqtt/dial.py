@@ -8,6 +8,7 @@ from agent.model.errors import SinkError
 from agent.northbound.mqtt import tls
 from agent.northbound.mqtt.client import Connection, NoRetain, NotSpoken, Protocol, Target
 from agent.northbound.mqtt.config import Config
+from agent.northbound.mqtt.learnt import Learnt
 
 _HANG_UPS = 2  # in a row, before 3.1.1 is tried: a single one may be a broker that is just starting or stopping
 _CAUTION = 8
@@ -24,8 +25,8 @@ class Dialler:
     is lost unless it is the only one under way.
     """
 
-    def __init__(self, config: Config, where: str, gateway: str, status_topic: str) -> None:
-        self._config, self._where = config, where
+    def __init__(self, config: Config, where: str, gateway: str, status_topic: str, learnt: Learnt) -> None:
+        self._config, self._where, self._learnt = config, where, learnt
         self._gateway, self._status_topic = gateway, status_topic
         self._speaks_5 = False
         self._hang_ups = 0
@@ -56,11 +57,11 @@ class Dialler:
         return connection
 
     async def _dial(self, target: Target, protocol: Protocol) -> Connection:
-        connection = Connection(target, protocol, retain=True, window=self._window)
+        connection = Connection(target, protocol, self._learnt, retain=True, window=self._window)
         try:
             await connection.start()
         except NoRetain:
-            connection = Connection(target, protocol, retain=False, window=self._window)
+            connection = Connection(target, protocol, self._learnt, retain=False, window=self._window)
             await connection.start()
         return connection
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from agent.northbound.mqtt import packet
 from agent.northbound.mqtt.codes import UNCONFIRMED
+from agent.northbound.mqtt.learnt import Learnt
 
 _PIECE = 256 * 1024  # bytes handed over at once: what the socket does not take is copied again
 
@@ -31,12 +32,13 @@ _Item = tuple[Sending, int, Message]
 class Outbox:
     """At most `window` messages without PUBACK; `next_mid` gives packet ids from 1 to 65,535, round and round."""
 
-    def __init__(self, window: int, properties: bytes, next_mid: Callable[[], int]) -> None:
+    def __init__(self, window: int, properties: bytes, next_mid: Callable[[], int], learnt: Learnt) -> None:
         self._window = window
         self._properties = properties
         self._next_mid = next_mid
+        self._learnt = learnt
         self._waiting: deque[_Item] = deque()
-        self._flight: dict[int, _Item] = {}
+        self._flight: dict[int, tuple[_Item, int]] = {}  # with the bytes of each packet
 
     def __len__(self) -> int:
         return len(self._flight)
@@ -60,19 +62,21 @@ class Outbox:
             mid = self._next_mid()
             if mid in flight:
                 continue
-            item = flight[mid] = waiting.popleft()
+            item = waiting.popleft()
             head, payload, retain = item[2]
             packets.append(packet.publish(head, mid, payload, self._properties, retain=retain))
+            flight[mid] = item, len(packets[-1])
             size += len(packets[-1])
             room -= 1
         return b"".join(packets)
 
     def confirm(self, mid: int, code: int) -> bool:
         """Note a PUBACK; False when nothing of that id is under way."""
-        item = self._flight.pop(mid, None)
-        if item is None:
+        found = self._flight.pop(mid, None)
+        if found is None:
             return False
-        sending, index, _ = item
+        (sending, index, _), size = found
+        self._learnt.answered(size, code)
         sending.codes[index] = code
         sending.left -= 1
         if not sending.left:
@@ -85,8 +89,7 @@ class Outbox:
 
     def largest(self) -> int:
         """Bytes of the largest packet under way."""
-        messages = [message for _, _, message in self._flight.values()]
-        return max((packet.publish_size(head, payload, self._properties) for head, payload, _ in messages), default=0)
+        return max((size for _, size in self._flight.values()), default=0)
 
 
 def ranges(numbers: Sequence[int]) -> tuple[tuple[int, int], ...]:

@@ -1,6 +1,7 @@
 """MQTT PUBLISH packets, as far as their bytes go (MQTT 3.1.1 and 5.0, §3.3)."""
 
 PUBLISH_QOS1 = 0x32
+LARGEST = 268_435_460  # bytes of a packet: its length has four digits to the base of 128, the header five bytes at most
 _RETAIN = 0x01
 
 

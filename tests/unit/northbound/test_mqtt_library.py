@@ -12,6 +12,7 @@ from paho.mqtt.client import Client as PahoClient
 
 from agent.model.errors import Unavailable
 from agent.northbound.mqtt import packet
+from agent.northbound.mqtt.learnt import Learnt
 from agent.northbound.mqtt.library import QUIET
 from agent.northbound.mqtt.outbox import Outbox
 from agent.northbound.mqtt.publisher import Publisher
@@ -136,7 +137,7 @@ def test_a_buffered_socket_counts_what_tls_has_decoded() -> None:
 
 async def test_a_publisher_that_was_stopped_sends_nothing_more() -> None:
     sent: list[bytes] = []
-    box = Outbox(2, b"", iter(range(1, 100)).__next__)
+    box = Outbox(2, b"", iter(range(1, 100)).__next__, Learnt())
     publisher = Publisher(box, sent.append, publisher_fails, "here", 5.0)
     message = (packet.topic_head(b"t"), b"x", False)
     sending = asyncio.create_task(publisher.publish([message] * 3))

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.northbound.mqtt import codes, packet
+from agent.northbound.mqtt.learnt import Learnt
 from agent.northbound.mqtt.outbox import Message, Outbox, Sending, ranges
 from agent.northbound.mqtt.topic import check, level, namer
 from tests.unit.northbound.making import schema
@@ -79,7 +80,7 @@ def test_ranges_hold_exactly_the_numbers(numbers: set[int]) -> None:
 
 def outbox(window: int, mids: list[int] | None = None) -> Outbox:
     ids = iter(mids) if mids else itertools.cycle(range(1, 65536))
-    return Outbox(window, b"\0", lambda: next(ids))
+    return Outbox(window, b"\0", lambda: next(ids), Learnt())
 
 
 def messages(count: int) -> list[Message]:
