@@ -24,7 +24,8 @@ from agent.model.errors import SinkError, Unavailable
 from agent.northbound.mqtt import codes, packet
 from agent.northbound.mqtt.learnt import Learnt
 from agent.northbound.mqtt.library import QUIET, Paho
-from agent.northbound.mqtt.outbox import Message, Outbox
+from agent.northbound.mqtt.outbox import Outbox
+from agent.northbound.mqtt.packet import Message
 from agent.northbound.mqtt.publisher import Publisher
 
 
@@ -32,6 +33,10 @@ class NotSpoken(Unavailable):
     """The broker refused this protocol version (`certain`), or hung up or fell silent instead of answering."""
 
     certain = False
+
+
+class HungUp(Unavailable):
+    """The other side closed the connection without a word."""
 
 
 class NoRetain(Unavailable):
@@ -214,10 +219,11 @@ class Connection(aiomqtt.Client):
     def _why(self, flags: DisconnectFlags, reason_code: ReasonCode) -> SinkError:
         where = self._target.where
         if not flags.is_disconnect_packet_from_server:
-            return Unavailable(f"{where}: the connection was lost")
+            kind = HungUp if reason_code.value == codes.CONNECTION_LOST else Unavailable
+            return kind(f"{where}: the connection was lost")
         if reason_code.value == codes.TOO_LARGE:
             # PUBACKs come in order, so the culprit is unconfirmed; the largest unconfirmed one is not smaller than it.
-            self._learnt.too_large(self.publisher.outbox.largest())
+            self._learnt.too_large(max((size for _, size in self.publisher.outbox.under_way()), default=packet.LARGEST))
         return codes.closed(reason_code.value, where)
 
     def _reading_failed(self, disconnected: asyncio.Future[None]) -> None:

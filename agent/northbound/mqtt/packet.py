@@ -4,10 +4,16 @@ PUBLISH_QOS1 = 0x32
 LARGEST = 268_435_460  # bytes of a packet: its length has four digits to the base of 128, the header five bytes at most
 _RETAIN = 0x01
 
+Message = tuple[bytes, bytes, bool]  # topic head, payload, retain
+
 
 def topic_head(topic: bytes) -> bytes:
     """What a PUBLISH starts with after its length: the topic with its own length before it."""
     return len(topic).to_bytes(2, "big") + topic
+
+
+def topic(message: Message) -> str:
+    return message[0][2:].decode()
 
 
 def publish(head: bytes, mid: int, payload: bytes, properties: bytes, *, retain: bool) -> bytes:

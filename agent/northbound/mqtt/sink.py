@@ -13,11 +13,12 @@ from agent.model.tag import Schema
 from agent.northbound.api import Batch, Gateway, SinkConfig
 from agent.northbound.encode import Encoder
 from agent.northbound.mqtt import codes, packet
-from agent.northbound.mqtt.client import Connection
+from agent.northbound.mqtt.client import Connection, HungUp
 from agent.northbound.mqtt.config import Config
 from agent.northbound.mqtt.dial import Dialler
 from agent.northbound.mqtt.learnt import Learnt
-from agent.northbound.mqtt.outbox import Message, ranges
+from agent.northbound.mqtt.outbox import ranges
+from agent.northbound.mqtt.packet import Message
 from agent.northbound.mqtt.parts import cut
 from agent.northbound.mqtt.topic import level, namer
 
@@ -57,6 +58,8 @@ class MqttSink:
 
     async def open(self) -> None:
         await self.close()
+        if self._learnt.shut:
+            raise self._shut(self._learnt.shut)
         connection = await self._dialler.connect()
         greeted = False
         try:
@@ -74,7 +77,6 @@ class MqttSink:
         messages, owners, errors = self._written(connection, batch)
         results, failure = await connection.publisher.publish(messages)
         if failure is None and not errors and codes.CONFIRMED.issuperset(results):
-            self._dialler.succeeded()
             return
         confirmed = set(owners)
         for owner, message, code in zip(owners, messages, results, strict=True):
@@ -86,8 +88,9 @@ class MqttSink:
     async def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            if connection.publisher.failure is not None and len(connection.publisher.outbox):
-                self._dialler.failed()
+            failure = connection.publisher.failure
+            if failure is not None:
+                self._learnt.lost(connection.publisher.outbox.under_way(), hung_up=isinstance(failure, HungUp))
             await connection.finish(self._status(connection, "offline", reason="stopped"), self._goodbye)
 
     async def _greet(self, connection: Connection) -> None:
@@ -124,7 +127,7 @@ class MqttSink:
             pieces = self._cut(connection, batch[index], message, *limits)
             messages += pieces
             owners += [index] * len(pieces)
-            errors += [] if pieces else [self._too_large(batch[index], limits[1])]
+            errors += [] if pieces else [self._too_large(connection, batch[index], limits[1])]
         return messages, owners, errors
 
     def _cut(self, connection: Connection, entry: Entry, message: Message, aim: int, most: int) -> list[Message]:
@@ -138,17 +141,25 @@ class MqttSink:
 
         return [(head, payload, retain) for payload in cut(entry, self._encode, fits)]
 
-    def _too_large(self, entry: Entry, limit: int) -> SinkError:
+    def _too_large(self, connection: Connection, entry: Entry, limit: int) -> SinkError:
+        """Nothing of the frame is sent, for one of its values alone makes a packet that is larger than `limit`."""
+        if self._learnt.only_guessed(limit + 1, connection.limits.packet):
+            return self._shut(packet.topic((self._head(entry.frame.schema), b"", False)))
         return Rejected(
             f"{self._where}: frame {entry.seq} of {entry.frame.schema.device} holds a value that alone makes a packet"
             f" of more than the {limit:,} bytes that the broker takes",
             hint="raise the broker's maximum packet size",
         )
 
+    def _shut(self, topic: str) -> SinkError:
+        """Next time all is tried anew: only a change at the broker can help, and it may have come by then."""
+        self._learnt.forget_hang_ups()
+        return codes.shut(self._where, topic)
+
     def _unconfirmed(self, entry: Entry, message: Message, code: int) -> list[SinkError]:
         if code == codes.UNCONFIRMED:
             return []
-        topic = message[0][2:].decode()
+        topic = packet.topic(message)
         return [codes.unconfirmed(code, f"{self._where}: frame {entry.seq} to {topic}", topic)]
 
 

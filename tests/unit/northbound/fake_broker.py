@@ -9,6 +9,7 @@ from agent.northbound.mqtt import packet
 
 CONNECT, PUBLISH, DISCONNECT = 1, 3, 14
 Answer = Callable[[int, bytes, int], bytes | None]  # (how many frames before, topic, packet id) → reply, or silence
+HANG_UP = b"hang up"  # instead of a reply
 
 
 def connack(code: int = 0, properties: bytes = b"") -> bytes:
@@ -82,6 +83,8 @@ class FakeBroker:
         self.sizes.append(packet.publish_size(body[:end], body[end + 2 :], b""))
         reply = self.answer(len(self.topics), topic, mid)
         self.topics.append(topic)
+        if reply is HANG_UP:
+            raise ConnectionError
         self.unconfirmed += 1
         self.most = max(self.most, self.unconfirmed)
         if reply is not None:
