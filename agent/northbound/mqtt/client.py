@@ -219,6 +219,11 @@ class Connection(aiomqtt.Client):
     def _why(self, flags: DisconnectFlags, reason_code: ReasonCode) -> SinkError:
         where = self._target.where
         if not flags.is_disconnect_packet_from_server:
+            if self._paho.wire is not None and self._paho.wire.silent:
+                return Unavailable(
+                    f"{where}: the network acknowledged nothing for {self._paho.patience:g} s",
+                    hint="do packets get lost on the way, or is the broker frozen?",
+                )
             kind = HungUp if reason_code.value == codes.CONNECTION_LOST else Unavailable
             return kind(f"{where}: the connection was lost")
         if reason_code.value == codes.TOO_LARGE:

@@ -68,7 +68,7 @@ class Outbox:
             packets.append(packet.publish(head, mid, payload, self._properties, retain=retain))
             flight[mid] = item, len(packets[-1])
             size += len(packets[-1])
-            if self._learnt.company(item[2], self._window) < self._window:
+            if self._learnt.doubts and self._learnt.company(item[2], self._window) < self._window:
                 self._doubtful[mid] = item[2]
         return b"".join(packets)
 

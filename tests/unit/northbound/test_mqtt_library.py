@@ -94,7 +94,7 @@ async def test_closing_does_not_wait_for_the_window(broker: Mosquitto) -> None:
 def test_a_buffered_socket_gives_every_byte_once() -> None:
     ours, theirs = socket.socketpair()
     with theirs:
-        sock = BufferedSocket(ours)
+        sock = BufferedSocket(ours, 5.0)
         sock.setblocking(False)
         theirs.send(b"abcdef")
         assert sock.pending() == 0
@@ -128,7 +128,7 @@ def test_a_buffered_socket_counts_what_tls_has_decoded() -> None:
 
         send = fileno = setblocking = recv
 
-    sock = BufferedSocket(Decoded())
+    sock = BufferedSocket(Decoded(), 5.0)
     assert (sock.recv(1), sock.pending()) == (b"a", 3)
     assert (sock.recv(1), sock.recv(2), sock.pending()) == (b"b", b"cd", 0)
     with pytest.raises(ssl.SSLWantReadError):
