@@ -101,7 +101,7 @@ async def test_a_frame_is_confirmed_only_when_all_its_parts_are() -> None:
         with pytest.raises(Unavailable, match="quota exceeded") as error:
             await sink.send([*entries(1), wide(2), *entries(1, first=3)])
         assert error.value.done == ((1, 1), (3, 3))
-        assert broker.topics.count(b"floorgate/gw-01/wide/1s") == 4
+        assert broker.topics.count(b"floorgate/gw-01/wide/1s") == 2
 
 
 async def test_a_limit_that_mosquitto_does_not_announce_is_learnt_from_its_pubacks(tmp_path: Path) -> None:
