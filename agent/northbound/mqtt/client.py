@@ -111,7 +111,7 @@ class Connection(aiomqtt.Client):
 
     def size(self, message: Message) -> int:
         """Bytes of the packet that carries it."""
-        return packet.publish_size(message[0], message[1], self.properties)
+        return packet.size(message, self.properties)
 
     async def start(self) -> None:
         """Connect and log in. Raises Denied or Unavailable, and leaves nothing open then."""

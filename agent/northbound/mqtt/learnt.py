@@ -2,9 +2,9 @@
 
 A broker of MQTT 3.1.1 that does not want a message hangs up without a word, and under MQTT 5 the word gets lost:
 mosquitto 2.0 closes the connection right after it has refused a publish, and the PUBACK that says so arrives only when
-no other is under way. So what was under way when a connection was lost goes with ever fewer others, until it is
-answered. A message over which the broker hangs up when it is alone, again and again, is too large, unless the broker
-has taken larger ones.
+no other is under way. So the topics of what was under way when a connection was lost are in doubt, and their messages
+go with fewer others, until one as large is answered. A message over which the broker hangs up when it is alone, again
+and again, is too large, unless the broker has taken larger ones.
 """
 
 from collections.abc import Sequence
@@ -13,20 +13,21 @@ from dataclasses import dataclass
 from agent.northbound.mqtt import codes, packet
 from agent.northbound.mqtt.packet import Message
 
-PROOF = 3  # hang-ups in a row over one kind of message alone
+PROOF = 3  # hang-ups in a row over one message alone; each further one in the same row is proof too
 SMALL = 1024  # bytes of a packet: what is not larger is not given up because of hang-ups
-_CAUTION = 3  # bits: with each loss an eighth of the company
-_KINDS = 1024  # in doubt at a time
-
-Kind = tuple[bytes, int]  # the topic, and the size to within a factor of two: what a broker can judge a message by
+_CAUTION = 8  # each loss leaves this part of the company
+_TOPICS = 1024  # in doubt at a time
 
 
 @dataclass(slots=True)
 class Doubt:
-    """How many connections were lost while messages of a kind were under way, and hang-ups over one of them alone."""
+    """Of the messages to a topic whose packets are larger than `fine`."""
 
-    losses: int = 0
-    alone: int = 0
+    company: int = 1  # how many may be under way together with one of them, itself included
+    largest: int = 0  # the largest that was lost
+    fine: int = 0  # the largest that was answered since
+    alone: int = 0  # hang-ups in a row over one of them alone
+    hung: int = packet.LARGEST  # the smallest of these
 
 
 class Learnt:
@@ -45,13 +46,13 @@ class Learnt:
             packet.LARGEST + 1
         )  # the smallest packet that must be too large, for the broker hangs up over it
         self._taken = 0  # the largest packet that was confirmed
-        self.doubts: dict[Kind, Doubt] = {}
+        self.doubts: dict[bytes, Doubt] = {}  # by topic head
         self.shut = ""
 
     def answered(self, message: Message, size: int, code: int) -> None:
         """A PUBACK came."""
         if self.doubts:
-            self.doubts.pop(kind(message), None)
+            self._clear(message[0], size)
         if code == codes.TOO_LARGE:
             self.too_large(size)
         elif size > self._taken and code in codes.CONFIRMED:
@@ -65,29 +66,19 @@ class Learnt:
 
     def lost(self, under_way: Sequence[tuple[Message, int]], *, hung_up: bool) -> None:
         """A connection is gone, and these messages, with their sizes, have no answer; `hung_up`: without a word."""
-        for doubtful in {kind(message) for message, _ in under_way}:
-            self.doubts[doubtful] = doubt = self.doubts.pop(doubtful, None) or Doubt()
-            doubt.losses += 1
-        while len(self.doubts) > _KINDS:
+        for (head, _, _), size in under_way:
+            self.doubts[head] = doubt = self.doubts.pop(head, None) or Doubt()
+            doubt.company = max(1, len(under_way) // _CAUTION)
+            doubt.largest = max(size, doubt.largest)
+        while len(self.doubts) > _TOPICS:
             del self.doubts[next(iter(self.doubts))]
         if hung_up and len(under_way) == 1:
             self._hung_up_on(*under_way[0])
 
-    def _hung_up_on(self, message: Message, size: int) -> None:
-        doubt = self.doubts[kind(message)]
-        doubt.alone += 1
-        if doubt.alone < PROOF:
-            return
-        del self.doubts[kind(message)]
-        if size <= self._taken:
-            self.shut = packet.topic(message)
-        else:
-            self._guessed = min(size, self._guessed)
-
-    def company(self, message: Message, window: int) -> int:
+    def company(self, message: Message, size: int, window: int) -> int:
         """How many messages may be under way together with this one, itself included."""
-        doubt = self.doubts.get(kind(message))
-        return window if doubt is None else max(1, window >> _CAUTION * doubt.losses)
+        doubt = self.doubts.get(message[0])
+        return window if doubt is None or size <= doubt.fine else min(window, doubt.company)
 
     def limits(self, announced: int | None) -> tuple[int, int]:
         """The largest packet to aim at when a frame is cut, and the largest that may work at all.
@@ -102,6 +93,23 @@ class Learnt:
         """Whether nothing but hang-ups speaks against a packet of that size, and for its size it is too small."""
         return size <= min(SMALL, self._told - 1, announced or packet.LARGEST)
 
+    def _clear(self, head: bytes, size: int) -> None:
+        doubt = self.doubts.get(head)
+        if doubt is None:
+            return
+        doubt.fine = max(size, doubt.fine)
+        if doubt.fine >= doubt.largest:
+            del self.doubts[head]
+        elif size >= doubt.hung:
+            doubt.alone, doubt.hung = 0, packet.LARGEST
 
-def kind(message: Message) -> Kind:
-    return message[0], len(message[1]).bit_length()
+    def _hung_up_on(self, message: Message, size: int) -> None:
+        doubt = self.doubts[message[0]]
+        doubt.alone, doubt.hung = doubt.alone + 1, min(size, doubt.hung)
+        if doubt.alone < PROOF:
+            return
+        doubt.largest = 0  # what was too large does not go again: any answer will do
+        if size <= self._taken:
+            self.shut = packet.topic(message)
+        else:
+            self._guessed = min(size, self._guessed)

@@ -40,7 +40,7 @@ class Outbox:
         self._learnt = learnt
         self._waiting: deque[_Item] = deque()
         self._flight: dict[int, tuple[_Item, int]] = {}  # with the bytes of each packet
-        self._doubtful: dict[int, Message] = {}  # those under way that bear little company
+        self._doubtful: dict[int, tuple[Message, int]] = {}  # those under way that bear little company
 
     def __len__(self) -> int:
         return len(self._flight)
@@ -68,15 +68,16 @@ class Outbox:
             packets.append(packet.publish(head, mid, payload, self._properties, retain=retain))
             flight[mid] = item, len(packets[-1])
             size += len(packets[-1])
-            if self._learnt.doubts and self._learnt.company(item[2], self._window) < self._window:
-                self._doubtful[mid] = item[2]
+            if self._learnt.doubts and self._learnt.company(item[2], len(packets[-1]), self._window) < self._window:
+                self._doubtful[mid] = item[2], len(packets[-1])
         return b"".join(packets)
 
     def _room(self, message: Message) -> int:
         """How many may be under way together with this one."""
         if not self._learnt.doubts:
             return self._window
-        return min(self._learnt.company(each, self._window) for each in (message, *self._doubtful.values()))
+        both = ((message, packet.size(message, self._properties)), *self._doubtful.values())
+        return min(self._learnt.company(each, size, self._window) for each, size in both)
 
     def confirm(self, mid: int, code: int) -> bool:
         """Note a PUBACK; False when nothing of that id is under way."""

@@ -29,6 +29,11 @@ def publish_size(head: bytes, payload: bytes, properties: bytes) -> int:
     return 1 + len(varint(size)) + size
 
 
+def size(message: Message, properties: bytes) -> int:
+    """Bytes of the packet that carries it."""
+    return publish_size(message[0], message[1], properties)
+
+
 def varint(number: int) -> bytes:
     """A variable byte integer, 0 to 268,435,455 (§2.1.4 in 5.0, §2.2.3 in 3.1.1)."""
     if number < 0x80:

@@ -161,25 +161,59 @@ def message(topic: str, size: int = 10) -> Message:
     return packet.topic_head(topic.encode()), bytes(size), False
 
 
+def lose(learnt: Learnt, *sizes: int, topic: str = "t", hung_up: bool = True) -> None:
+    learnt.lost([(message(topic), size) for size in sizes], hung_up=hung_up)
+
+
 def test_what_is_in_doubt_bears_less_company_with_each_loss_until_it_is_answered() -> None:
     learnt = Learnt()
     allowed = []
     for _ in range(5):
-        allowed.append(learnt.company(message("t"), 200))
-        learnt.lost([(message("t"), 20), (message("t"), 20)], hung_up=True)
+        allowed.append(learnt.company(message("t"), 20, 200))
+        lose(learnt, *([20] * allowed[-1]))
     assert allowed == [200, 25, 3, 1, 1]
-    assert learnt.company(message("other"), 200) == 200
-    assert learnt.company(message("t", 100), 200) == 200
+    assert learnt.company(message("other"), 20, 200) == 200
     learnt.answered(message("t"), 20, 0)
-    assert learnt.company(message("t"), 200) == 200
+    assert learnt.company(message("t"), 20, 200) == 200
+
+
+def test_a_smaller_message_that_is_answered_clears_only_what_is_not_larger() -> None:
+    """A topic whose messages vary in size around what the broker takes."""
+    learnt = Learnt()
+    for _ in range(3):
+        learnt.answered(message("t"), 2900, 0)
+        assert learnt.limits(None)[1] == packet.LARGEST
+        lose(learnt, 3100)
+        assert learnt.company(message("t"), 3000, 200) == 1
+    assert learnt.limits(None) == (2900, 3099)
+
+
+def test_a_doubt_that_is_never_cleared_holds_nothing_up() -> None:
+    learnt = Learnt()
+    lose(learnt, 3300, hung_up=False)
+    assert learnt.company(message("t"), 3200, 200) == 1
+    learnt.answered(message("t"), 3200, 0)
+    assert learnt.company(message("t"), 3200, 200) == 200
+
+
+def test_hang_ups_that_go_on_after_the_proof_halve_at_once() -> None:
+    learnt = Learnt()
+    for size in (8000, 8000, 8000, 4300, 2300):
+        lose(learnt, size)
+        assert learnt.company(message("t"), size // 2, 200) == 1
+    assert learnt.limits(None) == (2300 * 2 // 3, 2299)
+    learnt.answered(message("t"), 1300, 0)
+    assert learnt.company(message("t"), 2000, 200) == 200
+    lose(learnt, 1300)
+    assert learnt.limits(None) == (2300 * 2 // 3, 2299)
 
 
 def test_doubts_do_not_pile_up() -> None:
     learnt = Learnt()
     for n in range(5000):
-        learnt.lost([(message(f"t{n}"), 20)], hung_up=False)
+        lose(learnt, 20, topic=f"t{n}", hung_up=False)
     assert len(learnt.doubts) <= 1024
-    assert learnt.company(message("t4999"), 200) == 25
+    assert learnt.company(message("t4999"), 20, 200) == 1
 
 
 def test_the_largest_that_was_taken_is_aimed_at_once_something_was_too_large() -> None:
