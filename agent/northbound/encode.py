@@ -19,7 +19,6 @@ from agent.model.tag import Schema
 _MS = 1_000_000
 _WIDEST_STRUCT = 512  # tags; a compiled struct takes about 350 bytes a tag
 _SCHEMAS = 1024  # compiled schemas kept: after a reload or a restart the store hands out new instances
-_TAIL = {False: b',"quality":{},"history":false}', True: b',"quality":{},"history":true}'}
 
 _dump: Callable[[Any], bytes] = msgspec.json.Encoder().encode
 
@@ -30,7 +29,8 @@ class Encoder:
     `encode(entry)` gives `{"gateway", "epoch", "seq", "device", "group", "ts", "values", "quality", "history"}`: `ts`
     in integer ms UTC, `values` with every tag that has a usable value, `quality` with the name of each quality
     that is not good. NaN, infinity and a missing value are no numbers: left out and called `bad_decode`. A frame
-    with source times adds `"stamps": {tag: ms}` for the tags whose time differs from `ts`. Any frame can be encoded.
+    with source times adds `"stamps": {tag: ms}` for the tags whose time differs from `ts`, one that was stamped by a
+    wrong clock adds `"clock": "corrected"` or `"unsynced"`. Any frame can be encoded.
     """
 
     def __init__(self, gateway: str) -> None:
@@ -38,21 +38,22 @@ class Encoder:
         self._plans: dict[Schema, _Plan] = {}
 
     def encode(self, entry: Entry) -> bytes:
-        epoch, seq, history, frame, _ = entry
+        epoch, seq, history, frame, clock = entry
         plan = self._plans.get(frame.schema) or self._compile(frame.schema)
-        values, tail = None, _TAIL[history]
+        values, doubts = None, b"{}"
         if frame.quality == plan.good and frame.columns is None and frame.stamps is None:
             values = plan.dense(frame.values)
         if values is None:
-            values, tail = _careful(frame, history)
-        return b'%b%b","seq":%d%b%d,"values":%b%b' % (
+            values, doubts = _careful(frame)
+        return b'%b%b","seq":%d%b%d,"values":%b,"quality":%b%b' % (
             self._head,
             epoch.encode(),
             seq,
             plan.middle,
             frame.ts // _MS,
             values,
-            tail,
+            doubts,
+            _end(history, clock),
         )
 
     def _compile(self, schema: Schema) -> "_Plan":
@@ -60,6 +61,11 @@ class Encoder:
             del self._plans[next(iter(self._plans))]
         plan = self._plans[schema] = _Plan(schema)
         return plan
+
+
+def as_part(envelope: bytes, number: int, count: int) -> bytes:
+    """The envelope of some of a frame's columns, marked as part `number` (from 1) of `count`."""
+    return b'%b,"part":[%d,%d]}' % (envelope[:-1], number, count)
 
 
 class _Plan:
@@ -116,8 +122,8 @@ def _plain(name: str) -> bool:
     return name.isprintable() and '"' not in name and "\\" not in name
 
 
-def _careful(frame: Frame, history: bool) -> tuple[bytes, bytes]:
-    """The values as JSON, and what follows them in the envelope."""
+def _careful(frame: Frame) -> tuple[bytes, bytes]:
+    """The values as JSON, and the doubts, with the source times behind them."""
     values: dict[str, Value] = {}
     doubts: dict[str, str] = {}
     for tag, value, quality in frame.rows():
@@ -128,7 +134,13 @@ def _careful(frame: Frame, history: bool) -> tuple[bytes, bytes]:
             values[tag.name] = value
     stamps = _stamps(frame)
     extra = b',"stamps":' + _json(stamps) if stamps else b""
-    return _json(values), b',"quality":%b%b,"history":%b}' % (_json(doubts), extra, b"true" if history else b"false")
+    return _json(values), _json(doubts) + extra
+
+
+@lru_cache(16)
+def _end(history: bool, clock: str) -> bytes:
+    """How an envelope ends."""
+    return b',"history":%b%b}' % (_json(history), b',"clock":' + _json(clock) if clock else b"")
 
 
 def _is_value(value: Value) -> bool:

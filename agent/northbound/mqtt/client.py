@@ -21,9 +21,11 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from agent.model.errors import SinkError, Unavailable
-from agent.northbound.mqtt import codes
+from agent.northbound.mqtt import codes, packet
+from agent.northbound.mqtt.learnt import Learnt
 from agent.northbound.mqtt.library import QUIET, Paho
-from agent.northbound.mqtt.outbox import Message, Outbox
+from agent.northbound.mqtt.outbox import Outbox
+from agent.northbound.mqtt.packet import Message
 from agent.northbound.mqtt.publisher import Publisher
 
 
@@ -31,6 +33,10 @@ class NotSpoken(Unavailable):
     """The broker refused this protocol version (`certain`), or hung up or fell silent instead of answering."""
 
     certain = False
+
+
+class HungUp(Unavailable):
+    """The other side closed the connection without a word."""
 
 
 class NoRetain(Unavailable):
@@ -71,7 +77,7 @@ class Limits:
 class Connection(aiomqtt.Client):
     """`start()`, then any number of `publisher.publish()`, then `finish()` or `discard()`."""
 
-    def __init__(self, target: Target, protocol: Protocol, *, retain: bool, window: int) -> None:
+    def __init__(self, target: Target, protocol: Protocol, learnt: Learnt, *, retain: bool, window: int) -> None:
         super().__init__(
             target.host,
             target.port,
@@ -88,8 +94,8 @@ class Connection(aiomqtt.Client):
         )
         self.properties = b"\0" if protocol == "5" else b""  # the empty property list of a packet
         self.limits = Limits()
-        self.too_large: int | None = None  # bytes of a packet that the broker certainly does not take
         self._target = target
+        self._learnt = learnt
         self._window = window
         self._hung_up = False
         self._guard = threading.Lock()
@@ -99,8 +105,13 @@ class Connection(aiomqtt.Client):
         self.publisher = self._new_publisher()
 
     def _new_publisher(self) -> Publisher:
-        outbox = Outbox(min(self._window, self.limits.unconfirmed), self.properties, self._paho.next_mid)
+        window = min(self._window, self.limits.unconfirmed)
+        outbox = Outbox(window, self.properties, self._paho.next_mid, self._learnt)
         return Publisher(outbox, self._paho.queue, self._over, self._target.where, self._target.timeout)
+
+    def size(self, message: Message) -> int:
+        """Bytes of the packet that carries it."""
+        return packet.size(message, self.properties)
 
     async def start(self) -> None:
         """Connect and log in. Raises Denied or Unavailable, and leaves nothing open then."""
@@ -208,10 +219,16 @@ class Connection(aiomqtt.Client):
     def _why(self, flags: DisconnectFlags, reason_code: ReasonCode) -> SinkError:
         where = self._target.where
         if not flags.is_disconnect_packet_from_server:
-            return Unavailable(f"{where}: the connection was lost")
+            if self._paho.wire is not None and self._paho.wire.silent:
+                return Unavailable(
+                    f"{where}: the network acknowledged nothing for {self._paho.patience:g} s",
+                    hint="do packets get lost on the way, or is the broker frozen?",
+                )
+            kind = HungUp if reason_code.value == codes.CONNECTION_LOST else Unavailable
+            return kind(f"{where}: the connection was lost")
         if reason_code.value == codes.TOO_LARGE:
             # PUBACKs come in order, so the culprit is unconfirmed; the largest unconfirmed one is not smaller than it.
-            self.too_large = self.publisher.outbox.largest()
+            self._learnt.too_large(max((size for _, size in self.publisher.outbox.under_way()), default=packet.LARGEST))
         return codes.closed(reason_code.value, where)
 
     def _reading_failed(self, disconnected: asyncio.Future[None]) -> None:

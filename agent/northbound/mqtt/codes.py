@@ -8,6 +8,7 @@ from agent.model.errors import Denied, Rejected, SinkError, Unavailable
 UNCONFIRMED = -1  # no PUBACK yet
 CONFIRMED = frozenset({0x00, 0x10})  # success, and success without a subscriber: the broker has it either way
 
+CONNECTION_LOST = 0x80  # paho's word for a connection that is gone without any
 UNSUPPORTED_PROTOCOL = 0x84
 NOT_AUTHORISED = 0x87
 TOO_LARGE = 0x95
@@ -58,8 +59,9 @@ _REFUSED_FOR_GOOD = {
 }
 
 # A PUBACK that will be the same next time: the message is set aside. Everything else (0x80 unspecified, 0x83
-# implementation specific, 0x91 identifier in use, 0x97 quota, unknown ones) is tried again later.
-_NEVER_TAKEN = frozenset({0x90, TOO_LARGE, 0x99})
+# implementation specific, 0x91 identifier in use, 0x97 quota, unknown ones) is tried again later, and so is what is too
+# large: then in parts.
+_NEVER_TAKEN = frozenset({0x90, 0x99})
 
 _CLOSED_HINTS = {
     0x8E: "is another gateway or sink using the same `client_id`?",
@@ -87,6 +89,14 @@ def closed(code: int, where: str) -> SinkError:
     if code == NOT_AUTHORISED:
         return Denied(f"{where}: the broker closed the connection: {name(code)}", hint=_REFUSED_FOR_GOOD[code])
     return Unavailable(f"{where}: the broker closed the connection: {name(code)}", hint=_CLOSED_HINTS.get(code, ""))
+
+
+def shut(where: str, topic: str) -> SinkError:
+    """What it means that the broker hangs up over messages of any size."""
+    return Denied(
+        f"{where}: the broker hangs up over messages to {topic} that are not too large",
+        hint=f"let this user write to {topic}; the broker's log may say why it hangs up",
+    )
 
 
 def unconfirmed(code: int, what: str, topic: str) -> SinkError:

@@ -8,9 +8,9 @@ from agent.model.errors import SinkError
 from agent.northbound.mqtt import tls
 from agent.northbound.mqtt.client import Connection, NoRetain, NotSpoken, Protocol, Target
 from agent.northbound.mqtt.config import Config
+from agent.northbound.mqtt.learnt import Learnt
 
 _HANG_UPS = 2  # in a row, before 3.1.1 is tried: a single one may be a broker that is just starting or stopping
-_CAUTION = 8
 
 
 class Dialler:
@@ -18,24 +18,13 @@ class Dialler:
 
     Under 3.1.1 a refused publish cannot be seen, so `auto` goes there only when the broker says that it does not
     speak 5, or has twice hung up or said nothing when asked, and was never seen to speak it.
-
-    A connection that was lost over unconfirmed messages is followed by one with a smaller window, until a batch has
-    gone through: mosquitto 2.0 closes the connection right after it has refused a publish, and the PUBACK that says so
-    is lost unless it is the only one under way.
     """
 
-    def __init__(self, config: Config, where: str, gateway: str, status_topic: str) -> None:
-        self._config, self._where = config, where
+    def __init__(self, config: Config, where: str, gateway: str, status_topic: str, learnt: Learnt) -> None:
+        self._config, self._where, self._learnt = config, where, learnt
         self._gateway, self._status_topic = gateway, status_topic
         self._speaks_5 = False
         self._hang_ups = 0
-        self._window = config.window
-
-    def succeeded(self) -> None:
-        self._window = self._config.window
-
-    def failed(self) -> None:
-        self._window = max(1, self._window // _CAUTION)
 
     async def connect(self) -> Connection:
         """A connection that is logged in. Raises Denied or Unavailable."""
@@ -56,11 +45,11 @@ class Dialler:
         return connection
 
     async def _dial(self, target: Target, protocol: Protocol) -> Connection:
-        connection = Connection(target, protocol, retain=True, window=self._window)
+        connection = Connection(target, protocol, self._learnt, retain=True, window=self._config.window)
         try:
             await connection.start()
         except NoRetain:
-            connection = Connection(target, protocol, retain=False, window=self._window)
+            connection = Connection(target, protocol, self._learnt, retain=False, window=self._config.window)
             await connection.start()
         return connection
 

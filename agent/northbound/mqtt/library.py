@@ -28,6 +28,8 @@ class Paho(Client):
     """Never constructed: aiomqtt makes its paho client itself and takes no other, so `adopt` changes its class."""
 
     acknowledged: Callable[[int, int], bool]  # (packet id, reason code) → whether the message was ours
+    wire: BufferedSocket | None = None
+    patience = 0.0  # seconds
     _writing = False
 
     @staticmethod
@@ -36,6 +38,7 @@ class Paho(Client):
         assert isinstance(client, Paho)
         client.acknowledged = acknowledged
         client.connect_timeout = timeout
+        client.patience = timeout / 2
         client.disable_logger()
         return client
 
@@ -58,7 +61,8 @@ class Paho(Client):
             super()._call_socket_register_write()
 
     def _create_socket(self) -> Any:
-        return BufferedSocket(super()._create_socket())
+        self.wire = BufferedSocket(super()._create_socket(), self.patience)
+        return self.wire
 
     def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
         """The handshake, with chain and host name verified; unlike paho's own, it closes the socket when it fails."""

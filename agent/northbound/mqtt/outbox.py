@@ -1,7 +1,8 @@
 """Which messages wait, which are under way, and which the broker has confirmed; no I/O happens here.
 
-All sends of a connection share one window. Packets are made when the window has room for them and handed over in one
-piece, so that a burst costs one system call. Packet ids belong to this book alone: nothing is ever re-sent from it.
+All sends of a connection share one window, and a message that is in doubt makes it narrower while it is under way.
+Packets are made when the window has room for them and handed over in one piece, so that a burst costs one system call.
+Packet ids belong to this book alone: nothing is ever re-sent from it.
 """
 
 from collections import deque
@@ -9,6 +10,8 @@ from collections.abc import Callable, Sequence
 
 from agent.northbound.mqtt import packet
 from agent.northbound.mqtt.codes import UNCONFIRMED
+from agent.northbound.mqtt.learnt import Learnt
+from agent.northbound.mqtt.packet import Message
 
 _PIECE = 256 * 1024  # bytes handed over at once: what the socket does not take is copied again
 
@@ -24,19 +27,20 @@ class Sending:
         self.finished = finished
 
 
-Message = tuple[bytes, bytes, bool]  # topic head, payload, retain
 _Item = tuple[Sending, int, Message]
 
 
 class Outbox:
     """At most `window` messages without PUBACK; `next_mid` gives packet ids from 1 to 65,535, round and round."""
 
-    def __init__(self, window: int, properties: bytes, next_mid: Callable[[], int]) -> None:
+    def __init__(self, window: int, properties: bytes, next_mid: Callable[[], int], learnt: Learnt) -> None:
         self._window = window
         self._properties = properties
         self._next_mid = next_mid
+        self._learnt = learnt
         self._waiting: deque[_Item] = deque()
-        self._flight: dict[int, _Item] = {}
+        self._flight: dict[int, tuple[_Item, int]] = {}  # with the bytes of each packet
+        self._doubtful: dict[int, tuple[Message, int]] = {}  # those under way that bear little company
 
     def __len__(self) -> int:
         return len(self._flight)
@@ -55,24 +59,34 @@ class Outbox:
     def take(self) -> bytes:
         """The next packets that the window has room for, back to back; empty when there are none."""
         flight, waiting, size, packets = self._flight, self._waiting, 0, []
-        room = self._window - len(flight)
-        while waiting and room > 0 and size < _PIECE:
+        while waiting and size < _PIECE and len(flight) < self._room(waiting[0][2]):
             mid = self._next_mid()
             if mid in flight:
                 continue
-            item = flight[mid] = waiting.popleft()
+            item = waiting.popleft()
             head, payload, retain = item[2]
             packets.append(packet.publish(head, mid, payload, self._properties, retain=retain))
+            flight[mid] = item, len(packets[-1])
             size += len(packets[-1])
-            room -= 1
+            if self._learnt.doubts and self._learnt.company(item[2], len(packets[-1]), self._window) < self._window:
+                self._doubtful[mid] = item[2], len(packets[-1])
         return b"".join(packets)
+
+    def _room(self, message: Message) -> int:
+        """How many may be under way together with this one."""
+        if not self._learnt.doubts:
+            return self._window
+        both = ((message, packet.size(message, self._properties)), *self._doubtful.values())
+        return min(self._learnt.company(each, size, self._window) for each, size in both)
 
     def confirm(self, mid: int, code: int) -> bool:
         """Note a PUBACK; False when nothing of that id is under way."""
-        item = self._flight.pop(mid, None)
-        if item is None:
+        found = self._flight.pop(mid, None)
+        if found is None:
             return False
-        sending, index, _ = item
+        (sending, index, message), size = found
+        self._doubtful.pop(mid, None)
+        self._learnt.answered(message, size, code)
         sending.codes[index] = code
         sending.left -= 1
         if not sending.left:
@@ -83,10 +97,9 @@ class Outbox:
         """What identifies the message that has waited longest for its PUBACK; None when none does."""
         return next(iter(self._flight.values()), None)
 
-    def largest(self) -> int:
-        """Bytes of the largest packet under way."""
-        messages = [message for _, _, message in self._flight.values()]
-        return max((packet.publish_size(head, payload, self._properties) for head, payload, _ in messages), default=0)
+    def under_way(self) -> list[tuple[Message, int]]:
+        """The messages without PUBACK and the bytes of their packets, in the order in which they went."""
+        return [(message, size) for (_, _, message), size in self._flight.values()]
 
 
 def ranges(numbers: Sequence[int]) -> tuple[tuple[int, int], ...]:

@@ -1,12 +1,19 @@
 """MQTT PUBLISH packets, as far as their bytes go (MQTT 3.1.1 and 5.0, §3.3)."""
 
 PUBLISH_QOS1 = 0x32
+LARGEST = 268_435_460  # bytes of a packet: its length has four digits to the base of 128, the header five bytes at most
 _RETAIN = 0x01
+
+Message = tuple[bytes, bytes, bool]  # topic head, payload, retain
 
 
 def topic_head(topic: bytes) -> bytes:
     """What a PUBLISH starts with after its length: the topic with its own length before it."""
     return len(topic).to_bytes(2, "big") + topic
+
+
+def topic(message: Message) -> str:
+    return message[0][2:].decode()
 
 
 def publish(head: bytes, mid: int, payload: bytes, properties: bytes, *, retain: bool) -> bytes:
@@ -20,6 +27,11 @@ def publish_size(head: bytes, payload: bytes, properties: bytes) -> int:
     """Bytes of the packet that `publish` would make."""
     size = len(head) + 2 + len(properties) + len(payload)
     return 1 + len(varint(size)) + size
+
+
+def size(message: Message, properties: bytes) -> int:
+    """Bytes of the packet that carries it."""
+    return publish_size(message[0], message[1], properties)
 
 
 def varint(number: int) -> bytes:

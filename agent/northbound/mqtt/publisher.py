@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 
 from agent.model.errors import SinkError, Unavailable
 from agent.northbound.mqtt.codes import UNCONFIRMED
-from agent.northbound.mqtt.outbox import Message, Outbox, Sending
+from agent.northbound.mqtt.outbox import Outbox, Sending
+from agent.northbound.mqtt.packet import Message
 
 
 class Publisher:

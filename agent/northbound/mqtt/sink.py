@@ -8,14 +8,18 @@ import msgspec
 
 from agent import __version__
 from agent.model.errors import Denied, Rejected, SinkError, Unavailable
+from agent.model.frame import Entry
 from agent.model.tag import Schema
 from agent.northbound.api import Batch, Gateway, SinkConfig
 from agent.northbound.encode import Encoder
 from agent.northbound.mqtt import codes, packet
-from agent.northbound.mqtt.client import Connection
+from agent.northbound.mqtt.client import Connection, HungUp
 from agent.northbound.mqtt.config import Config
 from agent.northbound.mqtt.dial import Dialler
-from agent.northbound.mqtt.outbox import Message, ranges
+from agent.northbound.mqtt.learnt import Learnt
+from agent.northbound.mqtt.outbox import ranges
+from agent.northbound.mqtt.packet import Message
+from agent.northbound.mqtt.parts import cut
 from agent.northbound.mqtt.topic import level, namer
 
 _GOODBYE = 3.0  # seconds for the last message and the DISCONNECT
@@ -31,7 +35,8 @@ class MqttSink:
     """Makes a fresh connection at each `open()`; what it learnt of the broker stays.
 
     `open` and `send` raise Denied (not authorised, or the broker takes no QoS 1) and Unavailable; `send` also Rejected,
-    for messages that this broker will never take. Whatever is raised, `done` names what the broker has confirmed.
+    for messages that this broker will never take. Whatever is raised, `done` names what the broker has confirmed; a
+    frame that went as parts is confirmed when all its parts are.
     """
 
     ordered = False
@@ -47,12 +52,14 @@ class MqttSink:
         self._heads: dict[Schema, bytes] = {}
         self._status_topic = f"floorgate/{level(gateway.id)}/$status"
         self._started = time.time_ns() // 1_000_000
-        self._dialler = Dialler(config, self._where, gateway.id, self._status_topic)
+        self._learnt = Learnt()
+        self._dialler = Dialler(config, self._where, gateway.id, self._status_topic, self._learnt)
         self._connection: Connection | None = None
-        self._too_large: int | None = None  # bytes of a packet that the broker closed a connection over
 
     async def open(self) -> None:
         await self.close()
+        if self._learnt.shut:
+            raise self._shut(self._learnt.shut)
         connection = await self._dialler.connect()
         greeted = False
         try:
@@ -67,28 +74,23 @@ class MqttSink:
         connection = self._connection
         if connection is None:
             raise Unavailable(f"{self._where}: not connected")
-        messages: list[Message] = [(self._head(entry.frame.schema), self._encode(entry), False) for entry in batch]
-        errors = self._oversize(connection, batch, messages)
-        fitting = [index for index in range(len(batch)) if index not in errors] if errors else range(len(batch))
-        results, failure = await connection.publisher.publish([messages[index] for index in fitting])
+        messages, owners, errors = self._written(connection, batch)
+        results, failure = await connection.publisher.publish(messages)
         if failure is None and not errors and codes.CONFIRMED.issuperset(results):
-            self._dialler.succeeded()
             return
-        self._too_large = connection.too_large or self._too_large
-        done = []
-        for index, code in zip(fitting, results, strict=True):
-            if code in codes.CONFIRMED:
-                done.append(batch[index].seq)
-            elif code != codes.UNCONFIRMED:
-                topic = messages[index][0][2:].decode()
-                errors[index] = codes.unconfirmed(code, f"{self._where}: frame {batch[index].seq} to {topic}", topic)
-        raise _worst([*errors.values(), *([failure] if failure else [])], done)
+        confirmed = set(owners)
+        for owner, message, code in zip(owners, messages, results, strict=True):
+            if code not in codes.CONFIRMED:
+                confirmed.discard(owner)
+                errors += self._unconfirmed(batch[owner], message, code)
+        raise _worst([*errors, *([failure] if failure else [])], [batch[owner].seq for owner in confirmed])
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            if connection.publisher.failure is not None and len(connection.publisher.outbox):
-                self._dialler.failed()
+            failure = connection.publisher.failure
+            if failure is not None:
+                self._learnt.lost(connection.publisher.outbox.under_way(), hung_up=isinstance(failure, HungUp))
             await connection.finish(self._status(connection, "offline", reason="stopped"), self._goodbye)
 
     async def _greet(self, connection: Connection) -> None:
@@ -114,22 +116,51 @@ class MqttSink:
             head = self._heads[schema] = packet.topic_head(self._topic(schema))
         return head
 
-    def _oversize(self, connection: Connection, batch: Batch, messages: Sequence[Message]) -> dict[int, SinkError]:
-        """What the broker will not take for its size, by position in the batch."""
-        known = [connection.limits.packet, self._too_large - 1 if self._too_large else None]
-        limit = min((size for size in known if size is not None), default=None)
-        if limit is None:
-            return {}
-        sizes = (packet.publish_size(head, payload, connection.properties) for head, payload, _ in messages)
-        return {
-            index: Rejected(
-                f"{self._where}: frame {batch[index].seq} of {batch[index].frame.schema.device} makes a packet of"
-                f" {size:,} bytes, the broker takes {limit:,}",
-                hint="raise the broker's maximum packet size, or put fewer tags into the scan group",
-            )
-            for index, size in enumerate(sizes)
-            if size > limit
-        }
+    def _written(self, connection: Connection, batch: Batch) -> tuple[list[Message], Sequence[int], list[SinkError]]:
+        """The messages, the position in the batch of each one's frame, and why a frame has none."""
+        messages: list[Message] = [(self._head(entry.frame.schema), self._encode(entry), False) for entry in batch]
+        limits = self._learnt.limits(connection.limits.packet)
+        if limits[0] == packet.LARGEST or max(map(connection.size, messages), default=0) <= limits[0]:
+            return messages, range(len(batch)), []
+        whole, messages, owners, errors = messages, [], [], []
+        for index, message in enumerate(whole):
+            pieces = self._cut(connection, batch[index], message, *limits)
+            messages += pieces
+            owners += [index] * len(pieces)
+            errors += [] if pieces else [self._too_large(connection, batch[index], limits[1])]
+        return messages, owners, errors
+
+    def _cut(self, connection: Connection, entry: Entry, message: Message, aim: int, most: int) -> list[Message]:
+        """The message itself where it fits, else its parts; none when a single value does not fit."""
+        if connection.size(message) <= aim:
+            return [message]
+        head, _, retain = message
+
+        def fits(payload: bytes, alone: bool) -> bool:
+            return connection.size((head, payload, retain)) <= (most if alone else aim)
+
+        return [(head, payload, retain) for payload in cut(entry, self._encode, fits)]
+
+    def _too_large(self, connection: Connection, entry: Entry, limit: int) -> SinkError:
+        """Nothing of the frame is sent, for one of its values alone makes a packet that is larger than `limit`."""
+        if self._learnt.only_guessed(limit + 1, connection.limits.packet):
+            return self._shut(packet.topic((self._head(entry.frame.schema), b"", False)))
+        return Rejected(
+            f"{self._where}: frame {entry.seq} of {entry.frame.schema.device} holds a value that alone makes a packet"
+            f" of more than the {limit:,} bytes that the broker takes",
+            hint="raise the broker's maximum packet size",
+        )
+
+    def _shut(self, topic: str) -> SinkError:
+        """Next time all is tried anew: only a change at the broker can help, and it may have come by then."""
+        self._learnt.forget_hang_ups()
+        return codes.shut(self._where, topic)
+
+    def _unconfirmed(self, entry: Entry, message: Message, code: int) -> list[SinkError]:
+        if code == codes.UNCONFIRMED:
+            return []
+        topic = packet.topic(message)
+        return [codes.unconfirmed(code, f"{self._where}: frame {entry.seq} to {topic}", topic)]
 
 
 def _worst(errors: Sequence[SinkError], done: Sequence[int]) -> SinkError:

@@ -5,8 +5,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from agent.northbound.mqtt import packet
+
 CONNECT, PUBLISH, DISCONNECT = 1, 3, 14
 Answer = Callable[[int, bytes, int], bytes | None]  # (how many frames before, topic, packet id) → reply, or silence
+HANG_UP = b"hang up"  # instead of a reply
 
 
 def connack(code: int = 0, properties: bytes = b"") -> bytes:
@@ -24,13 +27,14 @@ def goodbye(code: int) -> bytes:
 
 @dataclass
 class FakeBroker:
-    """What it heard: the topic of each PUBLISH, and how many were unconfirmed at most."""
+    """What it heard: the topic of each PUBLISH and the bytes of its packet, and how many were unconfirmed at most."""
 
     connack: bytes | None
     answer: Answer
     delay: float
     port: int = 0
     topics: list[bytes] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
     versions: list[int] = field(default_factory=list)
     unconfirmed: int = 0
     most: int = 0
@@ -76,8 +80,11 @@ class FakeBroker:
         if topic.endswith(b"$status"):
             writer.write(puback(mid))
             return
+        self.sizes.append(packet.publish_size(body[:end], body[end + 2 :], b""))
         reply = self.answer(len(self.topics), topic, mid)
         self.topics.append(topic)
+        if reply is HANG_UP:
+            raise ConnectionError
         self.unconfirmed += 1
         self.most = max(self.most, self.unconfirmed)
         if reply is not None:

@@ -24,7 +24,8 @@ METER = schema("voltage", "current")
 
 
 def entry(values: Sequence[Value], quality: bytes = b"", *, of: Schema = METER, seq: int = 42, **more: Any) -> Entry:
-    return Entry(EPOCH, seq, more.pop("history", False), Frame(of, TS, values, quality or bytes(len(values)), **more))
+    history, clock = more.pop("history", False), more.pop("clock", "")
+    return Entry(EPOCH, seq, history, Frame(of, TS, values, quality or bytes(len(values)), **more), clock)
 
 
 def entries(count: int, *, first: int = 1, of: Schema = METER) -> list[Entry]:

@@ -90,6 +90,14 @@ def test_history_is_marked() -> None:
     assert encoded([1.0, None, 3.0], b"\0\x42\0", of=THREE, history=True)["history"] is True
 
 
+@pytest.mark.parametrize("clock", ["unsynced", "corrected"])
+@pytest.mark.parametrize("quality", [b"\0\0\0", b"\0\x42\0"])
+def test_what_is_known_of_the_clock_is_said_when_there_is_something_to_say(clock: str, quality: bytes) -> None:
+    said = encoded([1.0, 2.0, 3.0], quality, of=THREE, clock=clock, history=True)
+    assert (said["clock"], said["history"]) == (clock, True)
+    assert "clock" not in encoded([1.0, 2.0, 3.0], quality, of=THREE)
+
+
 def test_a_sparse_frame_names_the_tags_that_it_has() -> None:
     assert encoded([3.0, 1.0], of=THREE, columns=(2, 0))["values"] == {"c": 3.0, "a": 1.0}
 

@@ -12,6 +12,7 @@ from paho.mqtt.client import Client as PahoClient
 
 from agent.model.errors import Unavailable
 from agent.northbound.mqtt import packet
+from agent.northbound.mqtt.learnt import Learnt
 from agent.northbound.mqtt.library import QUIET
 from agent.northbound.mqtt.outbox import Outbox
 from agent.northbound.mqtt.publisher import Publisher
@@ -93,7 +94,7 @@ async def test_closing_does_not_wait_for_the_window(broker: Mosquitto) -> None:
 def test_a_buffered_socket_gives_every_byte_once() -> None:
     ours, theirs = socket.socketpair()
     with theirs:
-        sock = BufferedSocket(ours)
+        sock = BufferedSocket(ours, 5.0)
         sock.setblocking(False)
         theirs.send(b"abcdef")
         assert sock.pending() == 0
@@ -127,7 +128,7 @@ def test_a_buffered_socket_counts_what_tls_has_decoded() -> None:
 
         send = fileno = setblocking = recv
 
-    sock = BufferedSocket(Decoded())
+    sock = BufferedSocket(Decoded(), 5.0)
     assert (sock.recv(1), sock.pending()) == (b"a", 3)
     assert (sock.recv(1), sock.recv(2), sock.pending()) == (b"b", b"cd", 0)
     with pytest.raises(ssl.SSLWantReadError):
@@ -136,7 +137,7 @@ def test_a_buffered_socket_counts_what_tls_has_decoded() -> None:
 
 async def test_a_publisher_that_was_stopped_sends_nothing_more() -> None:
     sent: list[bytes] = []
-    box = Outbox(2, b"", iter(range(1, 100)).__next__)
+    box = Outbox(2, b"", iter(range(1, 100)).__next__, Learnt())
     publisher = Publisher(box, sent.append, publisher_fails, "here", 5.0)
     message = (packet.topic_head(b"t"), b"x", False)
     sending = asyncio.create_task(publisher.publish([message] * 3))

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.northbound.mqtt import codes, packet
-from agent.northbound.mqtt.outbox import Message, Outbox, Sending, ranges
+from agent.northbound.mqtt.learnt import Learnt
+from agent.northbound.mqtt.outbox import Outbox, Sending, ranges
+from agent.northbound.mqtt.packet import Message
 from agent.northbound.mqtt.topic import check, level, namer
 from tests.unit.northbound.making import schema
 
@@ -79,7 +81,7 @@ def test_ranges_hold_exactly_the_numbers(numbers: set[int]) -> None:
 
 def outbox(window: int, mids: list[int] | None = None) -> Outbox:
     ids = iter(mids) if mids else itertools.cycle(range(1, 65536))
-    return Outbox(window, b"\0", lambda: next(ids))
+    return Outbox(window, b"\0", lambda: next(ids), Learnt())
 
 
 def messages(count: int) -> list[Message]:
@@ -144,13 +146,13 @@ def test_what_is_added_first_goes_first() -> None:
     assert box.take().endswith(b"bye")
 
 
-def test_the_outbox_knows_its_oldest_and_its_largest() -> None:
+def test_the_outbox_knows_its_oldest_and_what_is_under_way() -> None:
     box = outbox(2)
-    assert (box.oldest(), box.largest()) == (None, 0)
-    add(box, 2)
+    assert (box.oldest(), box.under_way()) == (None, [])
+    add(box, 3)
     box.take()
     oldest = box.oldest()
-    assert box.largest() == 10
+    assert box.under_way() == [(message, 10) for message in messages(2)]
     box.confirm(1, 0)
     assert box.oldest() is not oldest
 

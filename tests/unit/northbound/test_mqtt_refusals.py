@@ -7,7 +7,6 @@ import pytest
 
 from agent.model.errors import Denied, Rejected, SinkError, Unavailable
 from agent.model.text import Referenced
-from agent.northbound.mqtt import codes
 from tests.sim.mosquitto import Mosquitto
 from tests.unit.northbound.fake_broker import FakeBroker, coded, connack, fake_broker, goodbye, puback
 from tests.unit.northbound.making import entries, entry, mqtt, opened, schema
@@ -98,61 +97,6 @@ async def test_mosquitto_s_receive_maximum_is_kept(tmp_path: Path, most: int) ->
         assert len(heard.wait(200)) == 200
 
 
-async def test_a_frame_that_is_too_large_is_rejected_and_its_neighbours_arrive(tmp_path: Path) -> None:
-    wide = schema(*(f"tag_{n}" for n in range(500)))
-    batch = [*entries(2), entry([1.0] * 500, of=wide, seq=3), *entries(2, first=4)]
-    with Mosquitto(tmp_path, max_packet=2000) as broker, broker.subscriber() as heard:
-        async with opened(mqtt(broker)) as sink:
-            with pytest.raises(
-                Rejected, match=r"frame 3 of main-meter makes a packet of 7,\d+ bytes.*takes 2,000"
-            ) as no:
-                await sink.send(batch)
-            await sink.send(entries(1, first=6))
-        assert [frame["seq"] for frame in heard.wait(5)] == [1, 2, 4, 5, 6]
-    assert no.value.done == ((1, 2), (4, 5))
-
-
-async def test_a_packet_of_exactly_the_limit_is_sent(tmp_path: Path) -> None:
-    one = entry([1.0], of=schema("a"))
-    size = len(mqtt(Mosquitto(tmp_path))._encode(one)) + len("floorgate/gw-01/main-meter/1s") + 2 + 2 + 1 + 1 + 2
-    with Mosquitto(tmp_path, max_packet=size) as broker:
-        async with opened(mqtt(broker)) as sink:
-            await sink.send([one])
-    with Mosquitto(tmp_path, max_packet=size - 1) as broker:
-        async with opened(mqtt(broker)) as sink:
-            with pytest.raises(Rejected):
-                await sink.send([one])
-
-
-async def test_a_message_over_mosquitto_s_silent_limit_is_rejected(tmp_path: Path) -> None:
-    """`message_size_limit` is not announced; the PUBACK says it."""
-    wide = schema(*(f"tag_{n}" for n in range(500)))
-    with Mosquitto(tmp_path, options=["message_size_limit 2000"]) as broker:
-        async with opened(mqtt(broker)) as sink:
-            with pytest.raises(Rejected, match=r"packet too large \(149\)") as no:
-                await sink.send([*entries(2), entry([1.0] * 500, of=wide, seq=3)])
-    assert no.value.done == ((1, 2),)
-
-
-async def test_a_connection_closed_over_a_large_packet_is_not_closed_twice_over_it() -> None:
-    """The largest unconfirmed packet cannot be smaller than the culprit, so it is certainly too large."""
-    wide = schema(*(f"tag_{n}" for n in range(500)))
-
-    def closes_over_large(n: int, topic: bytes, mid: int) -> bytes:
-        return goodbye(codes.TOO_LARGE) if b"wide" in topic else puback(mid)
-
-    batch = [*entries(2), entry([1.0] * 500, of=schema(*(t.name for t in wide.tags), device="wide"), seq=3)]
-    async with fake_broker(answer=closes_over_large) as broker:
-        sink = dial(broker)
-        async with opened(sink):
-            with pytest.raises(Unavailable, match="packet too large") as cut:
-                await sink.send(batch)
-            assert cut.value.done == ((1, 2),)
-        async with opened(sink):
-            with pytest.raises(Rejected, match="frame 3 of wide makes a packet of"):
-                await sink.send(batch[2:])
-
-
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
@@ -162,7 +106,7 @@ async def test_a_connection_closed_over_a_large_packet_is_not_closed_twice_over_
         (0x87, Denied),
         (0x90, Rejected),
         (0x91, Unavailable),
-        (0x95, Rejected),
+        (0x95, Unavailable),
         (0x97, Unavailable),
         (0x99, Rejected),
         (0xEE, Unavailable),
