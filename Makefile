@@ -2,6 +2,7 @@
 
 SECONDS ?= 30
 AREA ?=
+ROWS ?=
 PYTHON ?= python3
 UV ?= uv
 export PYTHON UV
@@ -24,8 +25,8 @@ demo: $(RUNTIME)  ## a plant, a platform and the agent, for SECONDS (30)
 test: lint tools $(NODE)  ## lint, and every test
 	$(BIN)/pytest
 
-faults: $(DEV) tools $(NODE)  ## the long forms of the fault tests
-	$(BIN)/pytest -m slow
+faults: $(DEV) tools  ## break everything, often, and print the table; ROWS names some of it (root for all of it)
+	$(BIN)/python tests/faults/run.py $(ROWS)
 
 bench: $(DEV) tools  ## speed and memory against their bars, of one AREA or all
 	$(BIN)/python tests/bench/run.py $(AREA)

@@ -13,6 +13,11 @@ need socat socat
 need gcc gcc
 need node nodejs
 need npm npm
+need nft nftables
+need ip iproute2
+need mkfs.ext4 e2fsprogs
+need losetup mount
+need unshare util-linux
 echo '#include <modbus/modbus.h>' | gcc -E -x c - >/dev/null 2>&1 || missing="$missing libmodbus-dev libc6-dev"
 
 # shellcheck disable=SC2086 # one word per package
