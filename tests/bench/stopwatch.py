@@ -9,7 +9,6 @@ from agent.model.frame import Frame
 from agent.model.tag import Schema, Tag
 
 TAGS = 100
-_SINGLES = struct.Struct(f"{TAGS}f")
 
 
 def cpu_us(work: Callable[[], object], times: int) -> float:
@@ -25,11 +24,12 @@ def _round(work: Callable[[], object], times: int) -> float:
     return (time.process_time() - began) / times * 1e6
 
 
-def schema(device: str = "d000") -> Schema:
-    return Schema(device, "1s", tuple(Tag(f"t{i:03d}", "float32") for i in range(TAGS)), 1.0)
+def schema(device: str = "d000", tags: int = TAGS) -> Schema:
+    return Schema(device, "1s", tuple(Tag(f"t{i:03d}", "float32") for i in range(tags)), 1.0)
 
 
 def frame(of: Schema) -> Frame:
-    """100 numbers as a float32 register gives them."""
-    values = _SINGLES.unpack(_SINGLES.pack(*(random.uniform(0, 1000) for _ in range(TAGS))))
-    return Frame(of, time.time_ns(), values, bytes(TAGS), time.monotonic_ns())
+    """As many numbers as the schema has tags, as a float32 register gives them."""
+    singles = struct.Struct(f"{len(of.tags)}f")
+    values = singles.unpack(singles.pack(*(random.uniform(0, 1000) for _ in of.tags)))
+    return Frame(of, time.time_ns(), values, bytes(len(values)), time.monotonic_ns())

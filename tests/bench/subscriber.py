@@ -29,7 +29,7 @@ class Envelope(msgspec.Struct):
 class Subscriber:
     """Counts on a thread of its own. `age` tells the time in the seconds that the farm puts into its registers."""
 
-    def __init__(self, port: int, topic: str, age: Callable[[], float]) -> None:
+    def __init__(self, port: int, topic: str, age: Callable[[], float], name: str = "bench-platform") -> None:
         self.age = age
         self.came = array("d")  # per frame that was not seen before: when, in the farm's seconds,
         self.born = array("d")  # how old the farm was when it gave the first of the values,
@@ -39,7 +39,7 @@ class Subscriber:
         self._decode = msgspec.json.Decoder(Envelope).decode
         self._wire = socket.create_connection(("127.0.0.1", port), 5)
         self._wire.settimeout(None)
-        self._wire.sendall(_packet(0x10, b"\0\4MQTT\4\2\0\0" + _text("bench-platform")))
+        self._wire.sendall(_packet(0x10, b"\0\4MQTT\4\2\0\0" + _text(name)))
         self._packets = self._read()
         _expect(next(self._packets), CONNACK, last=0)
         self._wire.sendall(_packet(0x82, b"\0\1" + _text(topic) + b"\1"))

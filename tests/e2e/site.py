@@ -167,7 +167,9 @@ class Platform:
         if len(parts) < count:
             return None
         self.parted += key not in self.frames
-        joined = {name: {k: v for part in parts.values() for k, v in part[name].items()} for name in ("values", "quality")}
+        joined = {
+            name: {k: v for part in parts.values() for k, v in part[name].items()} for name in ("values", "quality")
+        }
         return {**body, **joined}
 
     def taken(self) -> dict[tuple[str, str, int], dict[str, Any]]:

@@ -64,7 +64,9 @@ class Drained:
     def wrong(self) -> int:
         """Frames with contents that nobody wrote."""
         return sum(
-            found.values != (made := frame(seq)).values or found.ts != made.ts or found.schema.device != made.schema.device
+            found.values != (made := frame(seq)).values
+            or found.ts != made.ts
+            or found.schema.device != made.schema.device
             for frames in self.got.values()
             for seq, found in frames.items()
         )

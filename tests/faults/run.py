@@ -1,6 +1,6 @@
 """Breaks everything as often as the table says, prints the table, and ends with 1 if anything missed its mark.
 
-    python tests/faults/run.py [--short] [NAME…]        NAME: a row, or the file it is in
+python tests/faults/run.py [--short] [NAME…]        NAME: a row, or the file it is in
 """
 
 import argparse

@@ -153,7 +153,9 @@ def packet_loss(seen: Seen) -> None:
     seen.none("id conflicts", sum(each["conflicts"] for each in found))
     seen.none("accounts that do not balance", sum(each["unbalanced"] for each in found))
     seen.least("packets dropped", min(each["dropped"] for each in found), 50)
-    seen.least("samples read, the fewest", min(each["read"] for each in found), 20 / INTERVAL * TAGS * len(DEVICES) * 0.9)
+    seen.least(
+        "samples read, the fewest", min(each["read"] for each in found), 20 / INTERVAL * TAGS * len(DEVICES) * 0.9
+    )
 
 
 @row("25", "black hole after connect: packets vanish without a word", runs=3, short=1, root=True)

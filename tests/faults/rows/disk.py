@@ -5,12 +5,32 @@ import time
 from tests.e2e.site import Agent
 from tests.faults.disk import LoopDisk
 from tests.faults.inject import Fault, Injector
-from tests.faults.plant import DEVICES, INTERVAL, TAGS, Lines, healthy, longest_pause, not_arrived, of, settled, site, unbalanced
+from tests.faults.plant import (
+    DEVICES,
+    INTERVAL,
+    TAGS,
+    Lines,
+    healthy,
+    longest_pause,
+    not_arrived,
+    of,
+    settled,
+    site,
+    unbalanced,
+)
 from tests.faults.table import Seen, row
 from tests.sim.mosquitto import wait_until
 
 _ANY = Fault.WRITE_EIO | Fault.WRITE_FULL | Fault.WRITE_SHORT | Fault.SYNC_EIO
-_KINDS = [_ANY, Fault.WRITE_EIO, Fault.WRITE_FULL, Fault.WRITE_SHORT, Fault.SYNC_EIO, Fault.READ_EIO, _ANY | Fault.READ_EIO]
+_KINDS = [
+    _ANY,
+    Fault.WRITE_EIO,
+    Fault.WRITE_FULL,
+    Fault.WRITE_SHORT,
+    Fault.SYNC_EIO,
+    Fault.READ_EIO,
+    _ANY | Fault.READ_EIO,
+]
 _PERMILLE = (50, 2, 10, 20)
 _SECONDS = 12.0
 
@@ -79,7 +99,10 @@ def dead_disk(seen: Seen) -> None:
     for run in range(seen.runs):
         folder = seen.folder_of(run)
         lines = Lines(folder)
-        with LoopDisk(folder, 128) as disk, Agent(folder, site(folder, max_size="16MB"), data=disk.path / "data") as agent:
+        with (
+            LoopDisk(folder, 128) as disk,
+            Agent(folder, site(folder, max_size="16MB"), data=disk.path / "data") as agent,
+        ):
             agent.ready()
             time.sleep(2)
             disk.cut()

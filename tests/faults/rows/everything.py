@@ -52,13 +52,20 @@ class Mischief:
         self.agent.start()
 
 
-@row("1, 4, 28, 47", "agent killed, stopped and frozen, broker frozen and restarted, at random, with mosquitto", runs=60, short=8)
+@row(
+    "1, 4, 28, 47",
+    "agent killed, stopped and frozen, broker frozen and restarted, at random, with mosquitto",
+    runs=60,
+    short=8,
+)
 def everything_at_once(seen: Seen) -> None:
     dice, lines = random.Random(), Lines(seen.folder)
     with (
         Mosquitto(seen.folder / "broker", persistence=True, receive_maximum=50) as broker,
         Platform(broker.port) as platform,
-        Agent(seen.folder, site(seen.folder, more=sink(broker.port, ", timeout: 2s, backfill: {rate: unlimited}"))) as agent,
+        Agent(
+            seen.folder, site(seen.folder, more=sink(broker.port, ", timeout: 2s, backfill: {rate: unlimited}"))
+        ) as agent,
     ):
         agent.ready()
         mischief = Mischief(agent, broker, dice)
