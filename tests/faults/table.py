@@ -1,7 +1,6 @@
 """The fault table: a row breaks something so many times, and says what must hold and what was seen."""
 
 import os
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +50,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Row:
-    """`number` is the row of the plan's fault matrix, `runs` and `short` how often it is done, and how often in a hurry."""
+    """`number` is the row of the fault matrix, `runs` and `short` how often it is done, and how often in a hurry."""
 
     number: str
     title: str
@@ -109,17 +108,3 @@ def markdown(lines: Iterable[tuple[Row, Seen | str]]) -> str:
 
 def _text(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:,.3g}"
-
-
-class Stopwatch:
-    """The longest of several times, in seconds."""
-
-    def __init__(self) -> None:
-        self.longest = 0.0
-
-    def __enter__(self) -> "Stopwatch":
-        self._began = time.monotonic()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.longest = max(self.longest, time.monotonic() - self._began)

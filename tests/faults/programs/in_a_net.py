@@ -45,7 +45,7 @@ def main(folder: Path, what: str) -> None:
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     subprocess.run(["ip", "address", "add", f"{_FAR}/32", "dev", "lo"], check=True)
     lines, noticed = Lines(folder), 0.0
-    with Mosquitto(folder / "broker", address="0.0.0.0") as broker, Platform(broker.port) as platform:  # noqa: S104
+    with Mosquitto(folder / "broker", address="0.0.0.0") as broker, Platform(broker.port) as platform:
         north = sink(broker.port, ", backfill: {rate: unlimited}").replace("127.0.0.1", _FAR)
         with Agent(folder, site(folder, more=north)) as agent:
             agent.ready()

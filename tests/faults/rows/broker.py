@@ -1,4 +1,4 @@
-"""A broker that dies, is silent, refuses or takes only small messages: nothing is lost, nothing is tried without end."""
+"""A broker that dies, is silent, refuses or takes only small messages: nothing is lost or tried without end."""
 
 import json
 import os
@@ -71,7 +71,8 @@ def acl_denial(seen: Seen) -> None:
         folder = seen.folder_of(run)
         lines = Lines(folder)
         users = {"platform": "read", "gw": "write"}
-        allowed = "user platform\ntopic read #\nuser gw\ntopic write floorgate/gw-fault/$status\ntopic write floorgate/gw-fault/a/#\n"
+        topics = "topic write floorgate/gw-fault/$status\ntopic write floorgate/gw-fault/a/#\n"
+        allowed = f"user platform\ntopic read #\nuser gw\n{topics}"
         login = ", username: gw, password: '${PASSWORD}'"
         with (
             Mosquitto(folder / "broker", users=users, acl=allowed) as broker,

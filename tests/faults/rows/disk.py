@@ -1,5 +1,6 @@
 """A disk that fails under a running agent: nothing is lost, scans keep their time, live data goes on."""
 
+import itertools
 import time
 
 from tests.e2e.site import Agent
@@ -46,7 +47,7 @@ def failing_calls(seen: Seen) -> None:
             injector.fail(_KINDS[run % len(_KINDS)], _PERMILLE[run % len(_PERMILLE)])
             time.sleep(_SECONDS)
             injector.heal()
-            wait_until(lambda: healthy(agent), "the disk to be used again", 20)  # noqa: B023  # called at once
+            wait_until(lambda: healthy(agent), "the disk to be used again", 20)  # called at once
             time.sleep(1)
             accounts = settled(agent)
             thrown += len(list(agent.data.glob("corrupt-*")))
@@ -84,7 +85,7 @@ def slow_fsync(seen: Seen) -> None:
         for device in DEVICES:
             times = [at for at in lines.times(device) if began < at < ended]
             fewest = min(fewest, len(times) * INTERVAL / (ended - began))
-            steps = sorted(abs(b - a - INTERVAL) for a, b in zip(times, times[1:], strict=False))
+            steps = sorted(abs(b - a - INTERVAL) for a, b in itertools.pairwise(times))
             worst = max(worst, steps[len(steps) * 99 // 100])
     seen.none("samples lost", lost)
     seen.most("ms between two scans, off the interval, p99", 1000 * worst, 50)
@@ -113,7 +114,7 @@ def dead_disk(seen: Seen) -> None:
             paused = max(paused, longest_pause(lines, 10))
             disk.read_only(on=False)
             began = time.monotonic()
-            wait_until(lambda: healthy(agent), "the disk to be used again", 20)  # noqa: B023  # called at once
+            wait_until(lambda: healthy(agent), "the disk to be used again", 20)  # called at once
             back = max(back, time.monotonic() - began)
             paused = max(paused, longest_pause(lines, 2))
             accounts = settled(agent)

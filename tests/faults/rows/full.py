@@ -29,7 +29,7 @@ def _on_a_small_disk(seen: Seen, run: int, when: str) -> dict[str, Any]:
 def _full(seen: Seen, when: str) -> None:
     found = [_on_a_small_disk(seen, run, when) for run in range(seen.runs)]
     seen.none("commits refused", sum(each["refused"] for each in found))
-    seen.none("ledger − missing, samples", sum(abs(each["missing"]) for each in found))
+    seen.none("samples neither in the store nor in the ledger", sum(abs(each["missing"]) for each in found))
     seen.none("wrong frames", sum(each["wrong"] for each in found))
     seen.none("ledgers that differ at rest or when opened again", sum(each["changed"] for each in found))
     if when != "we":

@@ -1,4 +1,4 @@
-"""Kills, damage, purges and clock steps in whatever order: what a list says was committed comes out, or is listed as lost."""
+"""Kills, damage, purges, clock steps in whatever order: what a list says was committed comes out or is told as lost."""
 
 import shutil
 import sqlite3
