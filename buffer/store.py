@@ -4,43 +4,38 @@ Nothing here waits for a network or knows asyncio; one thread owns a Store (`buf
 StoreError if the file cannot be read or written.
 """
 
-import os
 import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from agent.model.clock import SYSTEM, Clock
 from agent.model.errors import StoreError
 from agent.model.frame import Entry, Frame
 from buffer import aside, reports, rollback
 from buffer.adopt import adopt
-from buffer.codec import UNWRITABLE, checksum, cleaned, encode
 from buffer.database import MEMORY, at_rest, code, connect, mapped
 from buffer.debtor import Debtor
+from buffer.growth import full_size
 from buffer.ledger import Account, Part
 from buffer.log import Log
 from buffer.ranges import Range
 from buffer.reader import Reader
 from buffer.retention import Limits, Retention
-from buffer.room import BALLAST, PAGE, SLACK, WAL, Disk, Memory
-from buffer.schemas import Known
+from buffer.room import SLACK, Disk, Memory
+from buffer.rows import INSERT, need, to_rows
 from buffer.stats import Stats
 from buffer.tail import Tail
 from buffer.witness import FileWitness, Nobody, place, testimony
 
 __all__ = ["Account", "Stats", "Store", "peek_ledger"]
 
-Row = tuple[Any, ...]
 ENDLESS = 2**63 - 1
 _TRIES = 8
 _STEPS = 100_000  # of SQLite's machine between two looks at the clock
 _CHECKPOINT_EVERY = 60 * 10**9
-_SPARE = 256 << 10  # bytes for what a commit writes besides frames
-_INSERT = "INSERT INTO frame (seq, epoch, schema, ts, mono, n, crc, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class Store:
@@ -73,7 +68,7 @@ class Store:
         """
         path, limits = Path(path), Limits(round(keep * 1e9), max_size, reserve)
         said = testimony(place(path))
-        connection = connect(path, _full_size(path, limits))
+        connection = connect(path, full_size(path, max_size, reserve))
         with mapped(path), ExitStack() as undo:
             undo.callback(connection.close)
             log = Log(connection, clock)
@@ -122,7 +117,7 @@ class Store:
                 try:
                     return self._append(frames)
                 except sqlite3.OperationalError as error:
-                    if code(error) != sqlite3.SQLITE_FULL or not self._make_room(_need(frames)):
+                    if code(error) != sqlite3.SQLITE_FULL or not self._make_room(need(frames)):
                         raise
             return self._append(frames)
 
@@ -319,7 +314,7 @@ class Store:
     def _append(self, frames: Sequence[Frame], marks: Sequence[tuple[str, int, int]] = ()) -> Range:
         log = self._log
         first, last = log.next, log.next + len(frames) - 1
-        rows, frames = self._rows(frames, first)
+        rows, frames = to_rows(log, frames, first)
         samples: defaultdict[str, int] = defaultdict(int)
         for frame in frames:
             samples[frame.schema.device] += len(frame.values)
@@ -327,7 +322,7 @@ class Store:
             undo.callback(log.withdraw, first, last, samples)
             log.admit(first, last, samples)
             with log.transaction(settle=log.due):
-                log.connection.executemany(_INSERT, rows)
+                log.connection.executemany(INSERT, rows)
                 for statement, seq, row in marks:
                     log.connection.execute(statement, (seq, row))
             undo.pop_all()
@@ -336,29 +331,6 @@ class Store:
         self._idle = False
         self._remember(first, frames, sizes)
         return first, last
-
-    def _rows(self, frames: Sequence[Frame], first: int) -> tuple[list[Row], list[Frame]]:
-        """The rows, and the frames as they can be read back."""
-        known = self._log.schemas.known
-        rows: list[Row] = []
-        kept: list[Frame] = []
-        for seq, frame in enumerate(frames, first):
-            schema = known(frame.schema)
-            try:
-                row = self._row(frame, seq, schema)
-            except UNWRITABLE:
-                frame = cleaned(frame)  # noqa: PLW2901  # what is remembered must be what was written
-                row = self._row(frame, seq, schema)
-            rows.append(row)
-            kept.append(frame)
-        return rows, kept
-
-    def _row(self, frame: Frame, seq: int, schema: Known) -> Row:
-        """Raises one of UNWRITABLE."""
-        epoch, ts, mono, n = self._log.epoch, frame.ts, frame.mono, len(frame.values)
-        body = encode(frame, schema.packer)
-        crc = checksum(body, seq, epoch.eid, ts, mono, schema.id, n)
-        return seq, epoch.id, schema.id, ts, mono, n, crc, body
 
     def _remember(self, first: int, frames: Sequence[Frame], sizes: Sequence[int]) -> None:
         wanted = min((sink.debt.first or self._log.next for sink in self._attached), default=self._log.next)
@@ -376,22 +348,6 @@ def peek_ledger(path: Path | str) -> list[Account]:
     path = Path(path)
     with at_rest(path) as connection:
         return Log(connection, SYSTEM).accounts()
-
-
-def _full_size(path: Path, limits: Limits) -> int:
-    """Bytes that the file should have from the start: all that it may ever need, if others have their reserve then."""
-    try:
-        disk = os.statvfs(next(folder for folder in path.absolute().parents if folder.exists()))
-        have = path.stat().st_size if path.exists() else 0
-    except OSError:
-        return 0
-    spare = disk.f_bavail * disk.f_frsize - limits.reserve - WAL - BALLAST
-    return min(limits.max_size + SLACK, have + max(0, spare)) // PAGE * PAGE
-
-
-def _need(frames: Sequence[Frame]) -> int:
-    """Bytes in the file that these take at most, roughly: two pages hold a frame that is just too large for one."""
-    return _SPARE + sum(64 + 2 * len(encode(cleaned(frame))) for frame in frames)
 
 
 def _parts(entries: Sequence[Entry]) -> dict[int, Part]:
