@@ -9,6 +9,7 @@ but it is never counted twice.
 
 import secrets
 import sqlite3
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -241,7 +242,6 @@ class Log:
             with self.transaction():
                 self.connection.executemany("DELETE FROM frame WHERE seq BETWEEN ? AND ?", gone)
             undo.pop_all()
-        self.tally.forget(self.present.first or self.next)
 
     def accounts(self) -> list[Account]:
         """Where each sample went, per sink and device."""
@@ -249,7 +249,14 @@ class Log:
         sinks = self.sinks.values()
         buffered = owed_samples(((sink.id, sink.debt) for sink in sinks), self.tally, self.schemas.device)
         aside = owed_samples(((sink.id, sink.aside) for sink in sinks), self.tally, self.schemas.device)
+        self.tally.tidy()
         return accounts({sink.id: sink.name for sink in sinks}, counts, buffered, aside)
+
+    def warm(self, seconds: float) -> bool:
+        """Prepare `accounts` for about so long; True when it would not have to read a backlog any more."""
+        end = time.monotonic() + seconds
+        held = (ranges for sink in self.sinks.values() for ranges in sink.held)
+        return all(self.tally.warm(ranges, end) for ranges in held)
 
     def _load_frames(self) -> None:
         """The frames in the file, the seq that comes next (above all that was ever given), and what a crash left."""

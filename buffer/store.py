@@ -194,6 +194,11 @@ class Store:
         """Frames."""
         return self._sink(sink).debt.size
 
+    def warm(self, seconds: float) -> bool:
+        """Prepare `ledger` for about so long; False when it would still have to read much of a backlog."""
+        with mapped(self._path):
+            return self._log.warm(seconds)
+
     def ledger(self) -> list[Account]:
         """Where each sample of each device went, for each sink that the file knows."""
         with mapped(self._path):

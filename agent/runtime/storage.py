@@ -28,6 +28,7 @@ LOST = {  # what the store itself gives up; what a sink refuses is said by its p
     "missing": "no longer in the file",
     "rollback": "the store went back in time",
 }
+SLICE = 0.01  # seconds of the owner thread for one question
 TEND = 1.0  # seconds between two rounds of purging and checkpointing
 
 
@@ -112,7 +113,9 @@ class Storage:
             bell.set()
 
     async def ledger(self) -> list[dict[str, object]]:
-        """Where each sample went, as it stands now."""
+        """Where each sample went, as it stands now; a large backlog is counted in slices, commits go in between."""
+        while not await self.call(self.store.warm, SLICE):
+            pass
         return [account_row(account) for account in await self.call(self.store.ledger)]
 
     async def run(self) -> None:

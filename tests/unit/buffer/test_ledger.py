@@ -110,20 +110,42 @@ def test_buffered_is_counted_from_the_file(place: Path) -> None:
 
 
 def test_a_large_backlog_is_counted_once_and_stays_right(place: Path) -> None:
-    """Whole blocks are remembered; acks and purges cut into them, and the sum still holds."""
-    small = schema(tags=1)
+    """Pieces are remembered while they are asked for; acks and purges cut into them, and the sum still holds."""
+    small, block = schema(tags=1), ledger._BLOCK
     store = open_store(place, sinks=["platform"])
     for _ in range(3):
-        store.append(frames(ledger._BLOCK, of=small))
-    assert account(store).buffered == 3 * ledger._BLOCK
-    assert len(store._log.tally._blocks) == 2  # the first block lacks seq 0, the last is not full
-    store.ack("platform", store.read("platform", 9000))
-    store.ack("platform", store.read("platform", 10, after=11000))
+        store.append(frames(block, of=small))
+    assert account(store).buffered == 3 * block
+    assert list(store._log.tally._before) == [
+        (1, block - 1),
+        (block, 2 * block - 1),
+        (2 * block, 3 * block - 1),
+        (3 * block, 3 * block),
+    ]
+    store.ack("platform", store.read("platform", 2 * block + 200))
+    store.ack("platform", store.read("platform", 10, after=2 * block + 300))
     store.tend()
-    assert account(store) == Account(
-        "platform", "meter", read=3 * ledger._BLOCK, delivered=9010, buffered=3 * ledger._BLOCK - 9010
-    )
-    assert len(store._log.tally._blocks) == 1
+    gone = 2 * block + 210
+    assert account(store) == Account("platform", "meter", read=3 * block, delivered=gone, buffered=3 * block - gone)
+    account(store)
+    assert len(store._log.tally._before) == 3, "what no range names any more is forgotten"
+
+
+def test_a_cold_backlog_is_counted_in_slices(place: Path) -> None:
+    """Each slice counts one piece at least; when all are counted, the ledger reads none of them again."""
+    store = open_store(place, sinks=["a", "b"])
+    for _ in range(3):
+        store.append(frames(ledger._BLOCK, of=schema(tags=1)))
+    store.set_aside("a", store.read("a", 1), "no")
+    store._log.tally.tidy()
+    store._log.tally.tidy()
+    slices = 0
+    while not store.warm(0.0):
+        slices += 1
+    assert slices == 6, "four pieces of what a is owed, the one that is aside, and b's first block"
+    counted = dict(store._log.tally._pieces)
+    assert all(found.balanced for found in store.ledger())
+    assert store._log.tally._before == counted
 
 
 def test_a_crash_before_the_books_were_settled_is_caught_up_from_the_frames(place: Path, hands: Hands) -> None:
