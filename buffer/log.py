@@ -16,12 +16,13 @@ from contextlib import ExitStack, contextmanager
 
 from agent.model.clock import Clock
 from agent.model.errors import Damaged
-from buffer import debtor, epochs, refusals
+from buffer import debtor, epochs, limits, refusals
 from buffer.clocks import Clocks
 from buffer.database import code
 from buffer.debtor import Debtor
 from buffer.epochs import Epoch
 from buffer.ledger import Account, Books, Cell, Part, Tally, What, accounts, owed_samples, written_counts
+from buffer.limits import Limits
 from buffer.ranges import Range, Ranges, parse, runs
 from buffer.refusals import Refusal
 from buffer.room import Room
@@ -41,6 +42,7 @@ class Log:
     present: Ranges  # the frames in the file
     next: int  # the seq that comes next
     samples: int  # that were ever accepted
+    limits: Limits | None  # None: the file does not say
     room: Room
     witness: Witness
 
@@ -58,6 +60,7 @@ class Log:
             self.schemas = Schemas(connection)
             self.sinks = {sink.name: sink for sink in debtor.load(connection)}
             self.epochs = epochs.load(connection)
+            self.clocks.know(self.epochs.values())
             self.state: dict[str, bytes] = dict(connection.execute("SELECT k, v FROM state").fetchall())
             self._load_frames()
 
@@ -267,6 +270,7 @@ class Log:
         self.present = parse(meta.get("kept", "[]"))
         self.file = bytes.fromhex(meta.get("file", "")) or secrets.token_bytes(8)
         self.samples = int(meta.get("samples", 0))
+        self.limits = limits.parse(meta.get("limits", ""))
         self.next = 1 + max(newest, hwm, *given, 0)
         if newest > hwm:
             self.admit(hwm + 1, newest, self.samples_in([(hwm + 1, newest)]))
@@ -288,6 +292,7 @@ class Log:
                 refusals.settle(self.connection, sink, self.refusals)
         marks = [("hwm", self.next - 1), ("kept", self.present.text())]
         marks += [("samples", self.samples), ("file", self.file.hex())]
+        marks += [("limits", self.limits.text())] if self.limits else []
         self.connection.executemany("INSERT OR REPLACE INTO meta (k, v) VALUES (?, ?)", marks)
 
     def _written(self, *, settled: bool) -> None:

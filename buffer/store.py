@@ -20,13 +20,15 @@ from buffer.database import MEMORY, at_rest, code, connect, mapped
 from buffer.debtor import Debtor
 from buffer.growth import full_size
 from buffer.ledger import Account, Part
+from buffer.limits import Limits
 from buffer.log import Log
 from buffer.ranges import Range
 from buffer.reader import Reader
-from buffer.retention import Limits, Retention
+from buffer.retention import Retention
 from buffer.room import SLACK, Disk, Memory
 from buffer.rows import INSERT, need, to_rows
-from buffer.stats import Stats
+from buffer.shelf import Shelf
+from buffer.stats import Stats, stats
 from buffer.tail import Tail
 from buffer.witness import FileWitness, Nobody, place, testimony
 
@@ -50,6 +52,7 @@ class Store:
         self._path = path
         self._log = log
         self._reader = Reader(log)
+        self.shelf = Shelf(log, path)
         self._retention = Retention(log, limits)
         self._tail = Tail(log.next)
         self._attached: list[Debtor] = []
@@ -78,7 +81,7 @@ class Store:
             missing = rollback.account(log, said, clock) if said else 0
             witness = FileWitness(place(path), log.file)
             undo.callback(witness.close)
-            opened = log.next
+            opened, log.limits = log.next, limits
             log.begin(boot, room, witness)
             store = cls(path, log, limits)
             store.missing, store.opened = missing, opened
@@ -90,9 +93,9 @@ class Store:
         """A store that lies in memory, with `first` as its first seq: for a time without a disk."""
         connection = connect(MEMORY)
         log = Log(connection, clock)
-        log.next = first
+        log.next, log.limits = first, Limits(ENDLESS, max_size, 0)
         log.begin(boot, Memory(), Nobody())
-        store = cls(MEMORY, log, Limits(ENDLESS, max_size, 0))
+        store = cls(MEMORY, log, log.limits)
         store.volatile = True
         return store
 
@@ -205,21 +208,8 @@ class Store:
             return self._log.accounts()
 
     def stats(self) -> Stats:
-        log = self._log
         with mapped(self._path):
-            space = self._retention.space()
-            oldest = log.connection.execute("SELECT ts FROM frame ORDER BY seq LIMIT 1").fetchone()
-        return Stats(
-            frames=log.present.size,
-            bytes=space.used,
-            limit=self._retention.limits.max_size,
-            file_bytes=space.file,
-            free_bytes=space.free,
-            oldest=oldest[0] if oldest else 0,
-            last_seq=log.next - 1,
-            owed={sink.name: sink.debt.size for sink in log.sinks.values()},
-            aside={sink.name: sink.aside.size for sink in log.sinks.values()},
-        )
+            return stats(self._log, self._log.room.free)
 
     def tend(self) -> None:
         """Once a second: delete what may go, and write acks for which no frame has come along since the last time.

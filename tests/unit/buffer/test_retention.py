@@ -8,8 +8,10 @@ import pytest
 from agent.model.errors import StoreError
 from buffer import retention
 from buffer.ledger import Account
-from buffer.retention import Limits, Share, Space, excess
+from buffer.limits import Limits
+from buffer.retention import Share, excess
 from buffer.room import SLACK, Memory
+from buffer.stats import Space
 from buffer.store import Store
 from tests.unit.buffer.builders import NOON, SECOND, Hands, frame, frames, look, open_store, schema, seqs
 
