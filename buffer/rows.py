@@ -10,6 +10,7 @@ from buffer.schemas import Known
 
 Row = tuple[Any, ...]
 INSERT = "INSERT INTO frame (seq, epoch, schema, ts, mono, n, crc, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+ROW = 48  # bytes of a row besides the body, roughly
 _SPARE = 256 << 10  # bytes for what a commit writes besides frames
 
 

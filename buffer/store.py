@@ -26,7 +26,7 @@ from buffer.ranges import Range
 from buffer.reader import Reader
 from buffer.retention import Retention
 from buffer.room import SLACK, Disk, Memory
-from buffer.rows import INSERT, need, to_rows
+from buffer.rows import INSERT, ROW, need, to_rows
 from buffer.shelf import Shelf
 from buffer.stats import Stats, stats
 from buffer.tail import Tail
@@ -46,6 +46,7 @@ class Store:
     missing = 0  # frames that the file had before and has not any more
     volatile = False  # True: it lies in memory
     opened = 0  # the seq that came next when it was opened
+    taken = 0  # bytes of the file that frames have needed since then, roughly
 
     def __init__(self, path: Path, log: Log, limits: Limits) -> None:
         self.epoch = log.epoch.eid.hex()
@@ -323,6 +324,7 @@ class Store:
             undo.pop_all()
         sizes = [len(row[-1]) for row in rows]
         log.unsaved += sum(sizes)
+        self.taken += sum(sizes) + ROW * len(rows)
         self._idle = False
         self._remember(first, frames, sizes)
         return first, last

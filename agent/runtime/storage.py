@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import ParamSpec, TypeVar
 
 from agent.health import Part
@@ -13,7 +12,6 @@ from agent.runtime.backfill import Meter
 from agent.runtime.inlet import Inlet
 from agent.runtime.supervise import Backoff
 from buffer.keeper import Keeper
-from buffer.ledger import Account
 from buffer.store import Store
 from buffer.writer import Writer
 
@@ -28,13 +26,7 @@ LOST = {  # what the store itself gives up; what a sink refuses is said by its p
     "missing": "no longer in the file",
     "rollback": "the store went back in time",
 }
-SLICE = 0.01  # seconds of the owner thread for one question
 TEND = 1.0  # seconds between two rounds of purging and checkpointing
-
-
-def account_row(account: Account) -> dict[str, object]:
-    """An account as it is printed and served."""
-    return {**asdict(account), "balanced": account.balanced}
 
 
 class Storage:
@@ -53,6 +45,7 @@ class Storage:
         self._mended.set()
         self.generation = 0
         self.meter = Meter()  # of the samples that are committed
+        self.inflow = Meter()  # of the bytes that they take in the file
         self._frames: list[Frame] = []  # what is being committed; kept when that fails
         self._share: int | None = None  # how many of them at a time; None: all
         self._trying = False  # still set when `run` begins anew: the store did not fail, the frames were no good
@@ -112,12 +105,6 @@ class Storage:
         for bell in self._bells:
             bell.set()
 
-    async def ledger(self) -> list[dict[str, object]]:
-        """Where each sample went, as it stands now; a large backlog is counted in slices, commits go in between."""
-        while not await self.call(self.store.warm, SLICE):
-            pass
-        return [account_row(account) for account in await self.call(self.store.ledger)]
-
     async def run(self) -> None:
         """Commit what comes until the inlet is closed and drained. Raises StoreError; called again, it goes on.
 
@@ -136,15 +123,17 @@ class Storage:
 
     async def _append(self, frames: list[Frame]) -> None:
         await self._mended.wait()
-        self._trying = True
+        self._trying, store = True, self.store
+        taken = store.taken
         try:
-            await self.call(self.store.append, frames)
+            await self.call(store.append, frames)
         except StoreError:
             self._trying = False
             raise
         self._trying = False
         self._part.frames += len(frames)
         self.meter.add(sum(len(frame.values) for frame in frames))
+        self.inflow.add(store.taken - taken)
 
     def _stumbled(self) -> None:
         self._trying = False

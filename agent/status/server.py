@@ -8,7 +8,6 @@ import asyncio
 import json
 import os
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,15 +16,16 @@ from aiohttp.typedefs import Handler
 
 from agent.health import Health
 from agent.model.errors import AgentError
+from agent.status.store import Desk, routes
 
 FILE = "agent.json"
-Ledger = Callable[[], Awaitable[Sequence[dict[str, object]]]]
+_MOST = 8 << 20  # bytes of a question
 
 
-async def serve(listen: str, data: Path, health: Health, ledger: Ledger) -> None:
+async def serve(listen: str, data: Path, health: Health, desk: Desk) -> None:
     """Serve until cancelled. `listen` is `HOST:PORT`; port 0 takes any free one."""
     token = secrets.token_urlsafe(24)
-    runner = web.AppRunner(_app(token, health, ledger), access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    runner = web.AppRunner(_app(token, health, desk), access_log=None, handle_signals=False, shutdown_timeout=1.0)
     await runner.setup()
     path = data / FILE
     try:
@@ -49,7 +49,7 @@ async def _listen(runner: web.AppRunner, listen: str) -> None:
         ) from error
 
 
-def _app(token: str, health: Health, ledger: Ledger) -> web.Application:
+def _app(token: str, health: Health, desk: Desk) -> web.Application:
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         given = request.headers.get("Authorization", "")
@@ -63,18 +63,18 @@ def _app(token: str, health: Health, ledger: Ledger) -> web.Application:
     async def parts(request: web.Request) -> web.Response:
         return web.json_response([asdict(part) for part in health.parts.values()])
 
-    async def accounts(request: web.Request) -> web.Response:
-        return web.json_response(await ledger())
-
-    app = web.Application(middlewares=[guarded], client_max_size=1 << 16)
-    app.add_routes(
-        [
-            web.get("/healthz", healthz),
-            web.get("/api/v1/health", parts),
-            web.get("/api/v1/ledger", accounts),
-        ]
-    )
+    app = web.Application(middlewares=[guarded, told], client_max_size=_MOST)
+    app.add_routes([web.get("/healthz", healthz), web.get("/api/v1/health", parts), *routes(desk)])
     return app
+
+
+@web.middleware
+async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """An error that a person can do something about is answered in words."""
+    try:
+        return await handler(request)
+    except AgentError as error:
+        return web.json_response({"error": error.message, "hint": error.hint}, status=409)
 
 
 def _announce(path: Path, facts: dict[str, object]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +12,31 @@ import aiohttp
 import pytest
 
 from agent.health import Health
-from agent.model.errors import AgentError
+from agent.model.errors import AgentError, StoreError
 from agent.status.server import FILE, serve
 
 
-async def ledger() -> list[dict[str, object]]:
-    return [{"sink": "platform", "device": "meter", "read": 7}]
+class Clerk:
+    """Answers what the store would; `error` is raised instead."""
+
+    error: AgentError | None = None
+
+    async def ledger(self) -> list[dict[str, Any]]:
+        return [{"sink": "platform", "device": "meter", "read": 7}]
+
+    async def stats(self) -> dict[str, Any]:
+        if self.error:
+            raise self.error
+        return {"frames": 7}
 
 
-@pytest.fixture
-async def facts(tmp_path: Path) -> AsyncIterator[dict[str, Any]]:
-    health = Health()
-    health.part("device", "meter").up()
-    task = asyncio.create_task(serve("127.0.0.1:0", tmp_path, health, ledger))
-    path = tmp_path / FILE
+CLERK = Clerk()
+
+
+@asynccontextmanager
+async def serving(folder: Path, health: Health, clerk: Clerk) -> AsyncIterator[dict[str, Any]]:
+    task = asyncio.create_task(serve("127.0.0.1:0", folder, health, clerk))
+    path = folder / FILE
     async with asyncio.timeout(5):
         while not path.exists():
             await asyncio.sleep(0.01)
@@ -33,6 +45,14 @@ async def facts(tmp_path: Path) -> AsyncIterator[dict[str, Any]]:
     task.cancel()
     await asyncio.wait([task])
     assert not path.exists()
+
+
+@pytest.fixture
+async def facts(tmp_path: Path) -> AsyncIterator[dict[str, Any]]:
+    health = Health()
+    health.part("device", "meter").up()
+    async with serving(tmp_path, health, CLERK) as found:
+        yield found
 
 
 async def ask(facts: dict[str, Any], path: str, token: str | None = None) -> tuple[int, Any]:
@@ -51,13 +71,14 @@ async def test_it_listens_on_loopback_and_says_that_the_process_lives(facts: dic
 
 
 async def test_nothing_else_is_told_without_the_token(facts: dict[str, Any]) -> None:
-    for path in ("/api/v1/ledger", "/api/v1/health", "/nowhere"):
+    for path in ("/api/v1/ledger", "/api/v1/store/stats", "/api/v1/health", "/nowhere"):
         assert (await ask(facts, path))[0] == 401
         assert (await ask(facts, path, "wrong"))[0] == 401
 
 
 async def test_with_the_token_it_gives_the_ledger_and_the_parts(facts: dict[str, Any]) -> None:
-    assert await ask(facts, "/api/v1/ledger", facts["token"]) == (200, await ledger())
+    assert await ask(facts, "/api/v1/ledger", facts["token"]) == (200, await CLERK.ledger())
+    assert await ask(facts, "/api/v1/store/stats", facts["token"]) == (200, {"frames": 7})
     _, parts = await ask(facts, "/api/v1/health", facts["token"])
     assert [(part["kind"], part["name"], part["state"]) for part in parts] == [
         ("device", "meter", "up"),
@@ -65,23 +86,31 @@ async def test_with_the_token_it_gives_the_ledger_and_the_parts(facts: dict[str,
     ]
 
 
+async def test_an_error_of_the_store_is_answered_in_words(tmp_path: Path) -> None:
+    clerk = Clerk()
+    clerk.error = StoreError("the disk is full", hint="free some space")
+    async with serving(tmp_path, Health(), clerk) as facts:
+        status, body = await ask(facts, "/api/v1/store/stats", facts["token"])
+    assert (status, json.loads(body)) == (409, {"error": "the disk is full", "hint": "free some space"})
+
+
 async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(AgentError, match=f"cannot listen on 127.0.0.1:{port}"):
-            await serve(f"127.0.0.1:{port}", tmp_path, Health(), ledger)
+            await serve(f"127.0.0.1:{port}", tmp_path, Health(), CLERK)
 
 
 async def test_a_data_directory_that_cannot_be_written_is_an_error_with_a_hint(tmp_path: Path) -> None:
     with pytest.raises(AgentError, match=r"cannot write .*agent\.json: No such file or directory \(is the disk full"):
-        await serve("127.0.0.1:0", tmp_path / "gone", Health(), ledger)
+        await serve("127.0.0.1:0", tmp_path / "gone", Health(), CLERK)
 
 
 async def test_a_server_that_listens_at_last_is_up(tmp_path: Path) -> None:
     health = Health()
     part = health.part("status", "127.0.0.1:0")
     part.down(AgentError("the port is taken"))
-    task = asyncio.create_task(serve("127.0.0.1:0", tmp_path, health, ledger))
+    task = asyncio.create_task(serve("127.0.0.1:0", tmp_path, health, CLERK))
     async with asyncio.timeout(5):
         while part.state != "up":
             await asyncio.sleep(0.01)

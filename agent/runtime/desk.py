@@ -1,0 +1,57 @@
+"""What the status server may ask of the store: answers are cut such that commits never wait long for one.
+
+The owner of the store takes calls in turn. A question that needs much of it comes as many short calls.
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+from agent.runtime.storage import Storage
+from buffer.ledger import Account
+from buffer.stats import Stats
+
+SLICE = 0.01  # seconds of the owner thread for one call
+_MS = 1_000_000
+
+
+class Desk:
+    """The store of one running agent; every call raises StoreError."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    async def ledger(self) -> list[dict[str, Any]]:
+        """Where each sample went, as it stands now."""
+        storage = self._storage
+        while not await storage.call(storage.store.warm, SLICE):
+            pass
+        return [account_row(account) for account in await storage.call(storage.store.ledger)]
+
+    async def stats(self) -> dict[str, Any]:
+        """How full the store is, and how fast it fills at present."""
+        storage = self._storage
+        found = await storage.call(storage.store.stats)
+        return stats_row(found, storage.meter.rate(), storage.inflow.rate())
+
+
+def account_row(account: Account) -> dict[str, Any]:
+    """An account as it is printed and served."""
+    return {**asdict(account), "balanced": account.balanced}
+
+
+def stats_row(stats: Stats, samples_per_s: float | None = None, bytes_per_s: float | None = None) -> dict[str, Any]:
+    """Stats as they are printed and served; without a rate nobody knows how long the room will do."""
+    row = asdict(stats)
+    oldest = row.pop("oldest")
+    row |= {"set_aside": row.pop("aside"), "oldest_ts": oldest // _MS if oldest else None}
+    row |= {"limit": stats.limit or None, "room": stats.room if stats.limit else None}
+    row |= {"samples_per_s": _rounded(samples_per_s), "bytes_per_s": _rounded(bytes_per_s)}
+    return {**row, "hours_left": _hours_left(stats, bytes_per_s or 0.0)}
+
+
+def _hours_left(stats: Stats, bytes_per_s: float) -> float | None:
+    return _rounded(stats.room / bytes_per_s / 3600) if stats.limit and bytes_per_s >= 1 else None
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(number, 1)

@@ -1,0 +1,100 @@
+"""What is asked of a running store is answered in slices, and commits go in between."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from agent.health import Part
+from agent.model.frame import Frame
+from agent.model.tag import Schema, Tag
+from agent.runtime import desk as desks
+from agent.runtime.desk import Desk, stats_row
+from agent.runtime.inlet import Inlet
+from agent.runtime.storage import Storage
+from agent.runtime.supervise import Backoff
+from buffer.ledger import Account
+from buffer.stats import Stats
+from buffer.store import Store
+from buffer.writer import Writer
+
+SCHEMA = Schema("meter", "1s", (Tag("a", "int32"),))
+STATS = Stats(10, 5 << 20, 64 << 20, 36 << 20, 72 << 20, 1 << 40, 1_700_000_000_123_456_789, 77, {"a": 4}, {"a": 1})
+
+
+class Diary(Store):
+    """Notes the calls that it gets."""
+
+    calls: list[str]
+
+    def warm(self, seconds: float) -> bool:
+        self.calls.append("warm")
+        return super().warm(seconds)
+
+    def append(self, frames: Sequence[Frame]) -> tuple[int, int]:
+        self.calls.append("append")
+        return super().append(frames)
+
+    def ledger(self) -> list[Account]:
+        self.calls.append("ledger")
+        return super().ledger()
+
+
+def frames(count: int) -> list[Frame]:
+    return [Frame(SCHEMA, number, (number,), bytes(1)) for number in range(count)]
+
+
+@pytest.fixture
+async def storage(tmp_path: Path) -> AsyncIterator[Storage]:
+    writer = Writer(lambda: Diary.open(tmp_path / "store.db", boot="b", keep=3600, max_size=1 << 28, reserve=0))
+    writer.store.calls = []  # type: ignore[attr-defined]  # a Diary
+    storage = Storage(writer, Inlet(), Part("store", "store.db"), 0.01, Backoff(0.01))
+    await storage.call(storage.store.attach, ["platform"])
+    yield storage
+    writer.close()
+
+
+async def commit(storage: Storage, count: int) -> None:
+    """As the inlet would."""
+    await storage._append(frames(count))
+
+
+async def test_commits_go_in_between_the_slices_of_a_long_count(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desks, "SLICE", 0.0)
+    for _ in range(3):
+        await commit(storage, 1500)
+    diary = storage.store.calls  # type: ignore[attr-defined]  # a Diary
+    diary.clear()
+    asked, committed = asyncio.gather(Desk(storage).ledger()), asyncio.gather(commit(storage, 1))
+    ((account,),) = await asked
+    await committed
+    assert (account["balanced"], account["buffered"] >= 4500) == (True, True)
+    assert diary.index("append") < diary.index("ledger")
+    assert diary.count("warm") >= 5
+
+
+async def test_stats_tell_how_fast_it_fills(storage: Storage) -> None:
+    found = await Desk(storage).stats()
+    assert (found["frames"], found["samples_per_s"], found["hours_left"]) == (0, 0, None)
+    await commit(storage, 3000)
+    found = await Desk(storage).stats()
+    assert (found["frames"], found["owed"], found["set_aside"]) == (3000, {"platform": 3000}, {"platform": 0})
+    assert 90 < found["samples_per_s"] <= 100, "averaged over 30 s"
+    assert 50 * found["samples_per_s"] < found["bytes_per_s"] < 70 * found["samples_per_s"]
+    assert found["hours_left"] == pytest.approx(found["room"] / found["bytes_per_s"] / 3600, 0.01)
+
+
+def test_stats_are_told_in_ms_and_hours() -> None:
+    row = stats_row(STATS, 5.04, 1024.0)
+    assert (row["oldest_ts"], row["hours_left"], row["samples_per_s"]) == (1_700_000_000_123, 10.2, 5.0)
+    assert "aside" not in row and "oldest" not in row
+
+
+def test_without_a_rate_or_a_limit_nobody_knows_how_long_the_room_will_do() -> None:
+    assert stats_row(STATS)["hours_left"] is None
+    assert stats_row(STATS, 0.0, 1e-300)["hours_left"] is None
+    unsaid = stats_row(Stats(0, 0, 0, 0, 0, 0, 0, 0, {}, {}), 1.0, 1024.0)
+    assert (unsaid["limit"], unsaid["room"], unsaid["hours_left"], unsaid["oldest_ts"]) == (None, None, None, None)
