@@ -1,7 +1,7 @@
 """The store of an agent that does not run: looked at without a trace, or opened as the agent itself would."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from buffer.shelf import Shelf
 from buffer.stats import Stats, stats
 from buffer.store import Store
 
+_STEPS = 100_000  # of SQLite's machine between two signs of life
 _UNSAID = Limits(keep=3650 * 86_400 * 10**9, max_size=1 << 30, reserve=0)  # for a file from before they were written
 
 
@@ -25,18 +26,23 @@ class Rest:
         self.shelf = Shelf(log, path)
 
     def ledger(self) -> list[Account]:
-        return self._log.accounts()
+        with mapped(self._path):
+            return self._log.accounts()
 
     def stats(self) -> Stats:
         with mapped(self._path):
             disk = os.statvfs(self._path.parent)
             return stats(self._log, disk.f_bavail * disk.f_frsize)
 
-    def check(self) -> list[str]:
-        """What SQLite finds wrong in the whole file; a large one takes its time."""
-        with mapped(self._path):
-            found = self._log.connection.execute("PRAGMA quick_check").fetchall()
-        return [text for (text,) in found if text != "ok"]
+    def check(self, alive: Callable[[], None]) -> list[str]:
+        """What SQLite finds wrong in the whole file; `alive` is called now and then, for a large one takes its time."""
+        connection = self._log.connection
+        connection.set_progress_handler(alive, _STEPS)
+        try:
+            with mapped(self._path):
+                return [text for (text,) in connection.execute("PRAGMA quick_check").fetchall() if text != "ok"]
+        finally:
+            connection.set_progress_handler(None, 0)
 
 
 @contextmanager

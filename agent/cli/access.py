@@ -1,14 +1,21 @@
 """The store of a data directory, whether an agent has it open or not."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
+
+import msgspec
 
 from agent.cli.ask import Agent, find
 from agent.runtime.app import STORE
 from agent.runtime.desk import account_row, stats_row
 from buffer.rest import Rest, resting
+from buffer.schemas import Key
+from buffer.shelf import SMALL, Page, Pick
+
+_page = msgspec.msgpack.Decoder(Page).decode
+_schemas = msgspec.msgpack.Decoder(dict[int, Key]).decode
 
 
 class Access(Protocol):
@@ -18,6 +25,12 @@ class Access(Protocol):
 
     def ledger(self) -> list[dict[str, Any]]: ...
     def stats(self) -> dict[str, Any]: ...
+    def page(self, cursor: int, pick: Pick, *, back: bool = False) -> Page: ...
+    def schemas(self, ids: list[int]) -> dict[int, Key]: ...
+
+    def check(self, alive: Callable[[], None]) -> list[str]:
+        """What SQLite finds wrong: at rest in the whole file, in one at work not in the large table of frames."""
+        ...
 
 
 class Running:
@@ -34,6 +47,20 @@ class Running:
     def stats(self) -> dict[str, Any]:
         return dict(self._agent.get("/api/v1/store/stats"))
 
+    def page(self, cursor: int, pick: Pick, *, back: bool = False) -> Page:
+        query = {"before" if back else "after": cursor, "sink": pick.sink, "aside": pick.aside, "until": pick.until}
+        return _page(self._agent.ask("/api/v1/store/frames", None, **query))
+
+    def schemas(self, ids: list[int]) -> dict[int, Key]:
+        return _schemas(self._agent.ask("/api/v1/store/schemas", None, id=ids))
+
+    def check(self, alive: Callable[[], None]) -> list[str]:
+        found: list[str] = []
+        for table in SMALL:
+            found += self._agent.get("/api/v1/store/check", table=table)
+            alive()
+        return found
+
 
 class Resting:
     """Looks into the file."""
@@ -48,6 +75,15 @@ class Resting:
 
     def stats(self) -> dict[str, Any]:
         return stats_row(self._rest.stats())
+
+    def page(self, cursor: int, pick: Pick, *, back: bool = False) -> Page:
+        return self._rest.shelf.before(cursor, pick) if back else self._rest.shelf.after(cursor, pick)
+
+    def schemas(self, ids: list[int]) -> dict[int, Key]:
+        return self._rest.shelf.schemas(ids)
+
+    def check(self, alive: Callable[[], None]) -> list[str]:
+        return self._rest.check(alive)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from agent.model.errors import StoreError
+from agent.model.errors import Damaged, StoreError
 from agent.status.server import FILE
 
 TIMEOUT = 30.0  # seconds for an answer
@@ -28,7 +28,7 @@ class Agent:
         self._connection.close()
 
     def get(self, path: str, **query: object) -> Any:
-        """What it answers, out of JSON; `query` without what is None or empty."""
+        """What it answers, out of JSON; of `query` only what is not empty counts."""
         return json.loads(self.ask(path, None, **query))
 
     def post(self, path: str, **fields: object) -> Any:
@@ -53,7 +53,8 @@ class Agent:
             ) from error
 
     def _ask(self, path: str, body: bytes | None, query: dict[str, object]) -> bytes:
-        asked = urlencode({key: value for key, value in query.items() if value})
+        given = {key: value for key, value in query.items() if value not in (None, "", False)}
+        asked = urlencode(given, doseq=True)
         method = "GET" if body is None else "POST"
         self._connection.request(method, f"{path}?{asked}" if asked else path, body, self._headers)
         response = self._connection.getresponse()
@@ -61,9 +62,14 @@ class Agent:
         if response.status == http.client.OK:
             return answer
         if response.status == http.client.CONFLICT:
-            said = json.loads(answer)
-            raise StoreError(said["error"], hint=said["hint"])
+            raise _error(json.loads(answer))
         raise StoreError(f"{self._path}: the agent answers {path} with {response.status} {response.reason}")
+
+
+def _error(said: dict[str, str]) -> StoreError:
+    """As the agent raised it, as far as that matters here."""
+    kind = Damaged if said["kind"] == Damaged.__name__ else StoreError
+    return kind(said["error"], hint=said["hint"])
 
 
 @contextmanager

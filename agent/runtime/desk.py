@@ -3,15 +3,20 @@
 The owner of the store takes calls in turn. A question that needs much of it comes as many short calls.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+import msgspec
+
 from agent.runtime.storage import Storage
 from buffer.ledger import Account
+from buffer.shelf import SMALL, Pick
 from buffer.stats import Stats
 
 SLICE = 0.01  # seconds of the owner thread for one call
 _MS = 1_000_000
+encode = msgspec.msgpack.Encoder().encode
 
 
 class Desk:
@@ -32,6 +37,21 @@ class Desk:
         storage = self._storage
         found = await storage.call(storage.store.stats)
         return stats_row(found, storage.meter.rate(), storage.inflow.rate())
+
+    async def frames(self, cursor: int, *, back: bool, sink: str, aside: bool, until: int) -> bytes:
+        """Frames above seq `cursor`, or below it: a `Page` as MessagePack; see `Pick`."""
+        shelf, pick = self._storage.store.shelf, Pick(sink, aside, until)
+        return encode(await self._storage.call(shelf.before if back else shelf.after, cursor, pick))
+
+    async def schemas(self, ids: Sequence[int]) -> bytes:
+        """What the frames of these schemas hold: `Key` by number, as MessagePack."""
+        return encode(await self._storage.call(self._storage.store.shelf.schemas, ids))
+
+    async def check(self, table: str) -> list[str]:
+        """What is wrong in a small table. Raises LookupError for any other name."""
+        if table not in SMALL:
+            raise LookupError(table)
+        return await self._storage.call(self._storage.store.shelf.check, table)
 
 
 def account_row(account: Account) -> dict[str, Any]:

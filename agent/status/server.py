@@ -16,7 +16,7 @@ from aiohttp.typedefs import Handler
 
 from agent.health import Health
 from agent.model.errors import AgentError
-from agent.status.store import Desk, routes
+from agent.status.store import Desk, Pages
 
 FILE = "agent.json"
 _MOST = 8 << 20  # bytes of a question
@@ -64,7 +64,7 @@ def _app(token: str, health: Health, desk: Desk) -> web.Application:
         return web.json_response([asdict(part) for part in health.parts.values()])
 
     app = web.Application(middlewares=[guarded, told], client_max_size=_MOST)
-    app.add_routes([web.get("/healthz", healthz), web.get("/api/v1/health", parts), *routes(desk)])
+    app.add_routes([web.get("/healthz", healthz), web.get("/api/v1/health", parts), *Pages(desk).routes()])
     return app
 
 
@@ -74,7 +74,10 @@ async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except AgentError as error:
-        return web.json_response({"error": error.message, "hint": error.hint}, status=409)
+        return web.json_response(
+            {"kind": type(error).__name__, "error": error.message, "hint": error.hint},
+            status=web.HTTPConflict.status_code,
+        )
 
 
 def _announce(path: Path, facts: dict[str, object]) -> None:

@@ -4,7 +4,7 @@ import click
 
 from agent.cli.lazy import Lazy
 
-NAMES = ("stats",)
+NAMES = ("export", "peek", "stats", "verify")
 
 
 @click.command("store", cls=Lazy, package="agent.cli.store", names=NAMES)

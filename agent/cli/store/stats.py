@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
 from agent.cli.access import look
-from agent.cli.options import data_option, json_option
+from agent.cli.options import data_option, iso, json_option
 
 
 @click.command("stats")
@@ -28,7 +27,7 @@ def command(data: Path, as_json: bool) -> None:
 
 def _lines(stats: dict[str, Any]) -> Iterator[str]:
     yield f"frames       {stats['frames']:,}, the last one is {stats['last_seq']:,}"
-    yield f"oldest       {_time(stats['oldest_ts'])}"
+    yield f"oldest       {'none' if stats['oldest_ts'] is None else iso(stats['oldest_ts'] * 10**6)}"
     limit = f" of at most {_size(stats['limit'])}" if stats["limit"] else ""
     yield f"bytes        {_size(stats['bytes'])}{limit}"
     yield f"file         {_size(stats['file_bytes'])}, {_size(stats['free_bytes'])} are free on the disk"
@@ -44,10 +43,6 @@ def _rates(stats: dict[str, Any]) -> str:
     rates = f"{stats['samples_per_s']:,.1f} samples/s, {_size(stats['bytes_per_s'])}/s"
     left = stats["hours_left"]
     return rates if left is None else f"{rates}: there is room for {left:,.1f} hours"
-
-
-def _time(ts: int | None) -> str:
-    return "none" if ts is None else datetime.fromtimestamp(ts / 1e3, UTC).isoformat(" ", "milliseconds")
 
 
 def _size(number: float) -> str:

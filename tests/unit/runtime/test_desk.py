@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
+from msgspec.msgpack import decode as unpack
 
 from agent.health import Part
 from agent.model.frame import Frame
@@ -15,6 +16,8 @@ from agent.runtime.inlet import Inlet
 from agent.runtime.storage import Storage
 from agent.runtime.supervise import Backoff
 from buffer.ledger import Account
+from buffer.schemas import Key
+from buffer.shelf import ENDLESS, Opener, Page
 from buffer.stats import Stats
 from buffer.store import Store
 from buffer.writer import Writer
@@ -98,3 +101,21 @@ def test_without_a_rate_or_a_limit_nobody_knows_how_long_the_room_will_do() -> N
     assert stats_row(STATS, 0.0, 1e-300)["hours_left"] is None
     unsaid = stats_row(Stats(0, 0, 0, 0, 0, 0, 0, 0, {}, {}), 1.0, 1024.0)
     assert (unsaid["limit"], unsaid["room"], unsaid["hours_left"], unsaid["oldest_ts"]) == (None, None, None, None)
+
+
+async def test_frames_are_handed_out_as_they_lie(storage: Storage) -> None:
+    await commit(storage, 5)
+    desk = Desk(storage)
+    page = unpack(await desk.frames(1, back=False, sink="platform", aside=False, until=4), type=Page)
+    assert ([row.seq for row in page.rows], page.left) == ([2, 3, 4], 0)
+    back = unpack(await desk.frames(4, back=True, sink="", aside=False, until=ENDLESS), type=Page)
+    assert [row.seq for row in back.rows] == [1, 2, 3]
+    known = unpack(await desk.schemas([row.schema for row in page.rows]), type=dict[int, Key])
+    entries = Opener(lambda ids: known).open(page)
+    assert [entry and entry.frame.values for entry in entries] == [(1,), (2,), (3,)]
+
+
+async def test_small_tables_are_checked_by_name(storage: Storage) -> None:
+    assert await Desk(storage).check("sink") == []
+    with pytest.raises(LookupError):
+        await Desk(storage).check("frame")

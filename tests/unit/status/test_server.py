@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,20 @@ class Clerk:
             raise self.error
         return {"frames": 7}
 
+    async def frames(self, cursor: int, *, back: bool, sink: str, aside: bool, until: int) -> bytes:
+        return json.dumps([cursor, back, sink, aside, until]).encode()
+
+    async def schemas(self, ids: Sequence[int]) -> bytes:
+        return json.dumps(ids).encode()
+
+    async def check(self, table: str) -> list[str]:
+        if table != "meta":
+            raise LookupError(table)
+        return ["a fault"]
+
 
 CLERK = Clerk()
+ENDLESS = 2**63 - 1
 
 
 @asynccontextmanager
@@ -86,12 +98,35 @@ async def test_with_the_token_it_gives_the_ledger_and_the_parts(facts: dict[str,
     ]
 
 
+@pytest.mark.parametrize(
+    ("query", "asked"),
+    [
+        ("frames", [0, False, "", False, ENDLESS]),
+        ("frames?after=7&until=9", [7, False, "", False, 9]),
+        ("frames?before=7&sink=a%20b&aside=1", [7, True, "a b", True, ENDLESS]),
+        (f"frames?after=-1&until={2**70}", [0, False, "", False, ENDLESS]),
+        ("schemas?id=1&id=2", [1, 2]),
+        ("check?table=meta", ["a fault"]),
+    ],
+)
+async def test_frames_are_asked_for_by_number(facts: dict[str, Any], query: str, asked: list[object]) -> None:
+    assert await ask(facts, f"/api/v1/store/{query}", facts["token"]) == (200, asked)
+
+
+@pytest.mark.parametrize("query", ["frames?after=x", "frames?until=", "schemas?id=x", "check", "check?table=frame"])
+async def test_a_question_that_makes_no_sense_is_refused(facts: dict[str, Any], query: str) -> None:
+    assert (await ask(facts, f"/api/v1/store/{query}", facts["token"]))[0] == 400
+
+
 async def test_an_error_of_the_store_is_answered_in_words(tmp_path: Path) -> None:
     clerk = Clerk()
     clerk.error = StoreError("the disk is full", hint="free some space")
     async with serving(tmp_path, Health(), clerk) as facts:
         status, body = await ask(facts, "/api/v1/store/stats", facts["token"])
-    assert (status, json.loads(body)) == (409, {"error": "the disk is full", "hint": "free some space"})
+    assert (status, json.loads(body)) == (
+        409,
+        {"kind": "StoreError", "error": "the disk is full", "hint": "free some space"},
+    )
 
 
 async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
