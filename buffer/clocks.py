@@ -122,6 +122,11 @@ class Clocks:
         right = mono + found.offset
         return (ts, "") if mono >= found.until or abs(right - ts) <= _STEP else (right, "corrected")
 
+    def right_since(self, epoch: str, mono: int) -> bool:
+        """Whether nothing is to be done about stamps of this run from that moment on."""
+        found = self._fixes.get(epoch)
+        return found is None or (not found.unsynced and mono >= found.until)
+
     def write(self, connection: sqlite3.Connection) -> None:
         if self.waiting:
             connection.executemany(_INSERT, self.waiting)

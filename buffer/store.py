@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from agent.model.clock import SYSTEM, Clock
@@ -36,6 +37,7 @@ __all__ = ["Account", "Stats", "Store", "peek_ledger"]
 
 ENDLESS = 2**63 - 1
 _TRIES = 8
+_WAITED = 15 * 10**9  # ns: longer than a pump lets a frame wait that it sends as live
 _STEPS = 100_000  # of SQLite's machine between two looks at the clock
 _CHECKPOINT_EVERY = 60 * 10**9
 
@@ -125,6 +127,21 @@ class Store:
                         raise
             return self._append(frames)
 
+    def put_back(self, frames: Sequence[Frame]) -> int:
+        """Frames that were once taken out are owed to all sinks, under new numbers; how many they were.
+
+        They have waited for a while, so a pump takes them for history, and `keep` begins anew. Raises StoreError when
+        there is no room for them: nothing is given up for what was out already.
+        """
+        if not self._attached:
+            raise StoreError(f"store {self._path} has no sink that would get them", hint="has the agent run with one?")
+        if need(frames) > self.stats().room:
+            raise StoreError(f"store {self._path} has no room for them", hint="see floorgate store stats")
+        waited = self._log.clock.mono() - _WAITED
+        mono = waited if self._log.clocks.right_since(self.epoch, waited) else 0
+        first, last = self.append([replace(frame, mono=mono) for frame in frames])
+        return last - first + 1
+
     def read(
         self, sink: str, limit: int, *, after: int = 0, until: int = ENDLESS, history_until: int = 0
     ) -> list[Entry]:
@@ -167,16 +184,17 @@ class Store:
         debtor = self._sink(sink)
         return self._log.take_back(debtor, list(debtor.aside) if seqs is None else seqs)
 
-    def forget(self, sink: str) -> int:
+    def forget(self, sink: str, most: int = ENDLESS) -> int:
         """Give up what a sink that is not attached is owed; how many frames it was. Raises StoreError for one that is.
 
-        The accounts of the sink stay in the ledger; its frames count as dropped, `forgotten`.
+        No more than about `most` at a time: 0 says that nothing is left. The accounts of the sink stay in the ledger;
+        its frames count as dropped, `forgotten`.
         """
         debtor = self._sink(sink)
         if debtor in self._attached:
             raise StoreError(f"sink {sink!r} is in use", hint="take it out of the configuration and restart first")
         with mapped(self._path):
-            ranges = [run for held in debtor.held for run in held]
+            ranges = [run for held in debtor.held for run in held.head(most)]
             self._log.give_up(debtor, self._retention.parts(ranges), ranges, "forgotten")
         return sum(last - first + 1 for first, last in ranges)
 

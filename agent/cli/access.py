@@ -1,6 +1,7 @@
 """The store of a data directory, whether an agent has it open or not."""
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -8,11 +9,16 @@ from typing import Any, Protocol
 import msgspec
 
 from agent.cli.ask import Agent, find
+from agent.model.clock import boot_id
+from agent.model.frame import Frame
 from agent.runtime.app import STORE
-from agent.runtime.desk import account_row, stats_row
-from buffer.rest import Rest, resting
+from agent.runtime.desk import AT_ONCE, account_row, stats_row
+from buffer.parcel import pack
+from buffer.ranges import Range
+from buffer.rest import Rest, reopened, resting
 from buffer.schemas import Key
 from buffer.shelf import SMALL, Page, Pick
+from buffer.store import Store
 
 _page = msgspec.msgpack.Decoder(Page).decode
 _schemas = msgspec.msgpack.Decoder(dict[int, Key]).decode
@@ -31,6 +37,18 @@ class Access(Protocol):
     def check(self, alive: Callable[[], None]) -> list[str]:
         """What SQLite finds wrong: at rest in the whole file, in one at work not in the large table of frames."""
         ...
+
+
+class Hand(Protocol):
+    """What can be changed; every call raises StoreError and gives how many frames it concerned."""
+
+    def room(self) -> int:
+        """Bytes that may still come."""
+        ...
+
+    def put(self, frames: Sequence[Frame]) -> int: ...
+    def retry(self, sink: str, seqs: Sequence[Range] | None) -> int: ...
+    def forget(self, sink: str) -> int: ...
 
 
 class Running:
@@ -61,6 +79,18 @@ class Running:
             alive()
         return found
 
+    def room(self) -> int:
+        return int(self.stats()["room"])
+
+    def put(self, frames: Sequence[Frame]) -> int:
+        return int(json.loads(self._agent.ask("/api/v1/store/import", pack(frames)))["frames"])
+
+    def retry(self, sink: str, seqs: Sequence[Range] | None) -> int:
+        return int(self._agent.post("/api/v1/store/retry", sink=sink, seqs=seqs)["frames"])
+
+    def forget(self, sink: str) -> int:
+        return int(self._agent.post("/api/v1/store/forget", sink=sink)["frames"])
+
 
 class Resting:
     """Looks into the file."""
@@ -86,6 +116,28 @@ class Resting:
         return self._rest.check(alive)
 
 
+class Reopened:
+    """Opens the file as the agent would."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def room(self) -> int:
+        return self._store.stats().room
+
+    def put(self, frames: Sequence[Frame]) -> int:
+        return self._store.put_back(frames)
+
+    def retry(self, sink: str, seqs: Sequence[Range] | None) -> int:
+        return self._store.retry(sink, seqs)
+
+    def forget(self, sink: str) -> int:
+        total = 0
+        while count := self._store.forget(sink, AT_ONCE):
+            total += count
+        return total
+
+
 @contextmanager
 def look(data: Path) -> Iterator[Access]:
     """To read. Raises StoreError."""
@@ -95,3 +147,14 @@ def look(data: Path) -> Iterator[Access]:
             return
     with resting(data / STORE) as rest:
         yield Resting(rest)
+
+
+@contextmanager
+def hold(data: Path) -> Iterator[Hand]:
+    """To change something. Raises StoreError."""
+    with find(data) as agent:
+        if agent is not None:
+            yield Running(agent)
+            return
+    with reopened(data / STORE, boot_id()) as store:
+        yield Reopened(store)

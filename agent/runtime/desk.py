@@ -11,10 +11,13 @@ import msgspec
 
 from agent.runtime.storage import Storage
 from buffer.ledger import Account
+from buffer.parcel import unpack
+from buffer.ranges import Range
 from buffer.shelf import SMALL, Pick
 from buffer.stats import Stats
 
 SLICE = 0.01  # seconds of the owner thread for one call
+AT_ONCE = 500  # frames
 _MS = 1_000_000
 encode = msgspec.msgpack.Encoder().encode
 
@@ -52,6 +55,25 @@ class Desk:
         if table not in SMALL:
             raise LookupError(table)
         return await self._storage.call(self._storage.store.shelf.check, table)
+
+    async def put(self, parcel: bytes) -> int:
+        """Frames that were once taken out, owed to all sinks now; how many. Raises ValueError for no parcel."""
+        count = await self._storage.call(self._storage.store.put_back, unpack(parcel))
+        self._storage.ring()
+        return count
+
+    async def retry(self, sink: str, seqs: Sequence[Range] | None) -> int:
+        """What was set aside for a sink, all or these, is owed to it again; how many frames."""
+        count = await self._storage.call(self._storage.store.retry, sink, seqs)
+        self._storage.ask_anew()
+        return count
+
+    async def forget(self, sink: str) -> int:
+        """What a sink that is not in use is owed is given up; how many frames."""
+        total = 0
+        while count := await self._storage.call(self._storage.store.forget, sink, AT_ONCE):
+            total += count
+        return total
 
 
 def account_row(account: Account) -> dict[str, Any]:

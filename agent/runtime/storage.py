@@ -94,14 +94,20 @@ class Storage:
         finally:
             self._mended.set()
             self.generation += self.store is not before
-            self._ring()
+            self.ring()
 
     def _said(self, part: Part) -> None:
         """What the keeper had to do is an event of its own, each time."""
         while self._keeper and self._keeper.notes:
             part.noticed(self._keeper.notes.pop(0))
 
-    def _ring(self) -> None:
+    def ask_anew(self) -> None:
+        """Somebody else has changed what sinks are owed: pumps forget how far they have come."""
+        self.generation += 1
+        self.ring()
+
+    def ring(self) -> None:
+        """There is something new in the store."""
         for bell in self._bells:
             bell.set()
 
@@ -119,7 +125,7 @@ class Storage:
             self._share = self._share if self._frames else None
             self._backoff.succeeded()
             self._part.up()
-            self._ring()
+            self.ring()
 
     async def _append(self, frames: list[Frame]) -> None:
         await self._mended.wait()

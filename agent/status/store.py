@@ -20,6 +20,13 @@ class Desk(Protocol):
         """Raises LookupError for a table that it does not know."""
         ...
 
+    async def put(self, parcel: bytes) -> int:
+        """Raises ValueError for what is no parcel."""
+        ...
+
+    async def retry(self, sink: str, seqs: Sequence[tuple[int, int]] | None) -> int: ...
+    async def forget(self, sink: str) -> int: ...
+
 
 class Pages:
     """The handlers, and what a question may hold."""
@@ -34,6 +41,9 @@ class Pages:
             web.get("/api/v1/store/frames", self.frames),
             web.get("/api/v1/store/schemas", self.schemas),
             web.get("/api/v1/store/check", self.check),
+            web.post("/api/v1/store/import", self.put),
+            web.post("/api/v1/store/retry", self.retry),
+            web.post("/api/v1/store/forget", self.forget),
         ]
 
     async def ledger(self, request: web.Request) -> web.Response:
@@ -63,6 +73,44 @@ class Pages:
             return web.json_response(await self._desk.check(request.query.get("table", "")))
         except LookupError:
             raise web.HTTPBadRequest(text="table: none by this name") from None
+
+    async def put(self, request: web.Request) -> web.Response:
+        """The body is a parcel (`buffer/parcel.py`)."""
+        try:
+            return web.json_response({"frames": await self._desk.put(await request.read())})
+        except ValueError as error:
+            raise web.HTTPBadRequest(text=str(error)) from None
+
+    async def retry(self, request: web.Request) -> web.Response:
+        """`{"sink": NAME, "seqs": [[FIRST, LAST], …]}`; `null` for all."""
+        match await _fields(request):
+            case {"sink": str(sink), "seqs": [*pairs]} if all(map(_is_range, pairs)):
+                seqs = [(first, last) for first, last in pairs]
+                return web.json_response({"frames": await self._desk.retry(sink, seqs)})
+            case {"sink": str(sink), "seqs": None}:
+                return web.json_response({"frames": await self._desk.retry(sink, None)})
+        raise web.HTTPBadRequest(text="sink and seqs are needed")
+
+    async def forget(self, request: web.Request) -> web.Response:
+        """`{"sink": NAME}`"""
+        match await _fields(request):
+            case {"sink": str(sink)}:
+                return web.json_response({"frames": await self._desk.forget(sink)})
+        raise web.HTTPBadRequest(text="sink is needed")
+
+
+async def _fields(request: web.Request) -> object:
+    try:
+        return await request.json()
+    except ValueError:
+        raise web.HTTPBadRequest(text="this is no JSON") from None
+
+
+def _is_range(pair: object) -> bool:
+    match pair:
+        case [int(first), int(last)]:
+            return 0 < first <= last <= ENDLESS
+    return False
 
 
 def _number(request: web.Request, name: str, default: int) -> int:

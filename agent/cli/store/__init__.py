@@ -4,7 +4,7 @@ import click
 
 from agent.cli.lazy import Lazy
 
-NAMES = ("export", "peek", "stats", "verify")
+NAMES = ("export", "forget", "import", "peek", "retry", "stats", "verify")
 
 
 @click.command("store", cls=Lazy, package="agent.cli.store", names=NAMES)

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agent.cli import main
-from agent.cli.store import NAMES
+from agent.cli.store import NAMES, import_
 from agent.model.frame import Frame
 from agent.model.tag import Schema, Tag
 from buffer import shelf
@@ -293,3 +293,99 @@ def test_a_bar_is_shown_on_a_terminal_and_nowhere_else(data: Path) -> None:
     assert done.stdout == "11 frames, 0 faults\n"
     assert b"frames" in seen and b"100%" in seen
     assert store(data, "verify").stderr == ""
+
+
+def test_what_was_exported_is_put_back_for_every_sink(data: Path) -> None:
+    """Under new numbers, with everything else as it was."""
+    before = [line for line in exported(data, "--sink", "a", "--aside") if "seq" in line]
+    result = store(data, "import", str(data / "out"))
+    assert (result.exit_code, result.stdout) == (0, "1 frames were put back\n")
+    (after,) = (line for line in exported(data, "--sink", "b") if "seq" in line)
+    assert after["seq"] == 12
+    assert {key: after[key] for key in ("device", "group", "ts_ns", "values", "quality")} == {
+        key: before[0][key] for key in ("device", "group", "ts_ns", "values", "quality")
+    }
+    stats = json.loads(store(data, "stats", "--json").output)
+    assert (stats["owed"], stats["set_aside"]) == ({"a": 11, "b": 1}, {"a": 1, "b": 0})
+    assert json.loads(store(data, "verify", "--json").output)["ok"]
+
+
+def test_a_whole_store_can_be_moved_into_another(data: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """In parts, because it is read in parts."""
+    other = tmp_path_factory.mktemp("other")
+    fresh = Store.open(other / "store.db", boot="b", keep=3600.0, max_size=32 << 20, reserve=0)
+    fresh.attach(["a"])
+    fresh.append(frames(1000))
+    fresh.close()
+    exported(other)
+    assert store(data, "import", str(other / "out")).stdout == "1,000 frames were put back\n"
+    lines = exported(data, "--sink", "b")
+    assert [line["values"]["count"] for line in lines if "seq" in line] == [2**60 + i for i in range(1000)]
+
+
+def test_a_bad_line_is_named_and_nothing_is_put_back(data: Path) -> None:
+    exported(data, "--device", "press")
+    with (data / "out").open("a") as file:
+        file.write('{"device": "press", "group": "500ms", "ts": 1, "values": {"running": 5}}\n')
+        file.write("\n[]\n")
+    result = store(data, "import", str(data / "out"))
+    assert result.exit_code == 1
+    assert f"{data / 'out'}:3: tag 'running': 5 is no bool" in result.stderr
+    assert f"{data / 'out'}:5: Expected `object`" in result.stderr
+    assert "bad lines: 2; nothing was put back (--skip-bad leaves them out)" in result.stderr
+    assert json.loads(store(data, "stats", "--json").output)["frames"] == 11
+    result = store(data, "import", str(data / "out"), "--skip-bad")
+    assert (result.exit_code, result.stdout) == (0, "1 frames were put back\n")
+    assert f"{data / 'out'}:3: " in result.stderr
+
+
+def test_a_line_without_an_end_is_bad_and_no_more(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_, "LONGEST", 100)
+    good = '{"device": "press", "ts": 1, "values": {"running": true}}\n'
+    (data / "in").write_text(good + "x" * 250 + "\n" + good + "y" * 100)
+    result = store(data, "import", str(data / "in"), "--skip-bad")
+    assert result.stdout == "2 frames were put back\n"
+    assert f"{data / 'in'}:2: longer than 100 bytes" in result.stderr
+    assert f"{data / 'in'}:4: longer than 100 bytes" in result.stderr
+
+
+def test_a_file_for_which_there_is_no_room_is_refused_as_a_whole(data: Path) -> None:
+    line = json.dumps({"device": "m", "ts": 1, "values": {f"t{i}": "x" * 1000 for i in range(100)}})
+    (data / "in").write_text(f"{line}\n" * 400)
+    result = store(data, "import", str(data / "in"))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "and the store has room for" in result.stderr
+
+
+def test_an_import_into_nothing_says_so(tmp_path: Path) -> None:
+    (tmp_path / "in").write_text("")
+    assert "does not exist" in store(tmp_path, "import", str(tmp_path / "in")).stderr
+
+
+@pytest.mark.parametrize(("arguments", "count"), [([], 1), (["4"], 1), (["1-3,5-100"], 0)])
+def test_what_a_sink_refused_is_owed_to_it_again(data: Path, arguments: list[str], count: int) -> None:
+    assert store(data, "retry", "a", *arguments).stdout == f"{count} frames are owed to a again\n"
+    assert json.loads(store(data, "stats", "--json").output)["owed"] == {"a": 10 + count, "b": 0}
+
+
+@pytest.mark.parametrize("seqs", ["x", "7-3", "0", "1-", "-5"])
+def test_numbers_that_are_none_are_a_usage_error(data: Path, seqs: str) -> None:
+    assert store(data, "retry", "--", "a", seqs).exit_code == 2
+
+
+def test_a_sink_that_is_in_use_is_not_forgotten(data: Path) -> None:
+    result = store(data, "forget", "a", "--yes")
+    assert (result.exit_code, "sink 'a' is in use" in result.stderr) == (1, True)
+    result = store(data, "forget", "nobody", "--yes")
+    assert (result.exit_code, "knows no sink 'nobody'" in result.stderr) == (1, True)
+
+
+def test_a_sink_that_is_gone_is_forgotten_when_a_person_says_so(data: Path) -> None:
+    opened = Store.open(data / "store.db", boot="b", keep=3600.0, max_size=32 << 20, reserve=0)
+    opened.attach(["b"])
+    opened.close()
+    assert store(data, "forget", "a").exit_code == 1
+    assert store(data, "forget", "a", "--yes").stdout == "11 frames that a was owed are given up\n"
+    stats = json.loads(store(data, "stats", "--json").output)
+    assert (stats["owed"], stats["set_aside"]) == ({"a": 0, "b": 0}, {"a": 0, "b": 0})
+    assert json.loads(store(data, "verify", "--json").output)["ok"]

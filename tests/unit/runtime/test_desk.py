@@ -8,6 +8,7 @@ import pytest
 from msgspec.msgpack import decode as unpack
 
 from agent.health import Part
+from agent.model.errors import StoreError
 from agent.model.frame import Frame
 from agent.model.tag import Schema, Tag
 from agent.runtime import desk as desks
@@ -16,6 +17,7 @@ from agent.runtime.inlet import Inlet
 from agent.runtime.storage import Storage
 from agent.runtime.supervise import Backoff
 from buffer.ledger import Account
+from buffer.parcel import pack
 from buffer.schemas import Key
 from buffer.shelf import ENDLESS, Opener, Page
 from buffer.stats import Stats
@@ -119,3 +121,33 @@ async def test_small_tables_are_checked_by_name(storage: Storage) -> None:
     assert await Desk(storage).check("sink") == []
     with pytest.raises(LookupError):
         await Desk(storage).check("frame")
+
+
+async def test_what_is_put_back_rings_the_pumps(storage: Storage) -> None:
+    bell = storage.bell()
+    bell.clear()
+    assert await Desk(storage).put(pack(frames(3))) == 3
+    assert bell.is_set()
+    assert (await Desk(storage).stats())["owed"] == {"platform": 3}
+    with pytest.raises(ValueError, match="not a parcel"):
+        await Desk(storage).put(b"junk")
+
+
+async def test_what_is_owed_again_is_asked_for_anew(storage: Storage) -> None:
+    """A pump that has passed these frames would not come by them a second time."""
+    await commit(storage, 5)
+    store, before = storage.store, storage.generation
+    await storage.call(store.set_aside, "platform", await storage.call(store.read, "platform", 3), "no")
+    assert await Desk(storage).retry("platform", [(2, 2), (4, 9)]) == 1
+    assert storage.generation == before + 1
+    assert await Desk(storage).retry("platform", None) == 2
+    assert (await Desk(storage).stats())["owed"] == {"platform": 5}
+
+
+async def test_a_sink_is_forgotten_in_slices(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desks, "AT_ONCE", 2)
+    await commit(storage, 5)
+    with pytest.raises(StoreError, match="in use"):
+        await Desk(storage).forget("platform")
+    await storage.call(storage.store.attach, ["other"])
+    assert await Desk(storage).forget("platform") == 5

@@ -1,6 +1,7 @@
 """The loopback server tells nothing without its token, and says where it is only to the owner of the data directory."""
 
 import asyncio
+import io
 import json
 import socket
 from collections.abc import AsyncIterator, Sequence
@@ -40,6 +41,18 @@ class Clerk:
             raise LookupError(table)
         return ["a fault"]
 
+    async def put(self, parcel: bytes) -> int:
+        if parcel != b"frames":
+            raise ValueError("not a parcel")
+        return 7
+
+    async def retry(self, sink: str, seqs: Sequence[tuple[int, int]] | None) -> int:
+        assert (sink, seqs) in (("a", None), ("a", [(1, 2)]))
+        return 1
+
+    async def forget(self, sink: str) -> int:
+        return len(sink)
+
 
 CLERK = Clerk()
 ENDLESS = 2**63 - 1
@@ -67,14 +80,17 @@ async def facts(tmp_path: Path) -> AsyncIterator[dict[str, Any]]:
         yield found
 
 
-async def ask(facts: dict[str, Any], path: str, token: str | None = None) -> tuple[int, Any]:
+async def ask(
+    facts: dict[str, Any], path: str, token: str | None = None, body: bytes | io.BytesIO | None = None
+) -> tuple[int, Any]:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
+    url, method = f"http://{facts['host']}:{facts['port']}{path}", "GET" if body is None else "POST"
     async with (
         aiohttp.ClientSession() as session,
-        session.get(f"http://{facts['host']}:{facts['port']}{path}", headers=headers) as response,
+        session.request(method, url, headers=headers, data=body) as response,
     ):
-        body = await response.text()
-        return response.status, json.loads(body) if response.status == 200 else body
+        text = await response.text()
+        return response.status, json.loads(text) if response.status == 200 else text
 
 
 async def test_it_listens_on_loopback_and_says_that_the_process_lives(facts: dict[str, Any]) -> None:
@@ -116,6 +132,38 @@ async def test_frames_are_asked_for_by_number(facts: dict[str, Any], query: str,
 @pytest.mark.parametrize("query", ["frames?after=x", "frames?until=", "schemas?id=x", "check", "check?table=frame"])
 async def test_a_question_that_makes_no_sense_is_refused(facts: dict[str, Any], query: str) -> None:
     assert (await ask(facts, f"/api/v1/store/{query}", facts["token"]))[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "answer"),
+    [
+        ("import", b"frames", 200, {"frames": 7}),
+        ("import", b"junk", 400, "not a parcel"),
+        ("retry", b'{"sink": "a", "seqs": null}', 200, {"frames": 1}),
+        ("retry", b'{"sink": "a", "seqs": [[1, 2]]}', 200, {"frames": 1}),
+        ("retry", b'{"sink": "a", "seqs": [[2, 1]]}', 400, "sink and seqs are needed"),
+        ("retry", b'{"sink": "a", "seqs": [1]}', 400, "sink and seqs are needed"),
+        ("retry", b'{"sink": 1, "seqs": null}', 400, "sink and seqs are needed"),
+        ("forget", b'{"sink": "four"}', 200, {"frames": 4}),
+        ("forget", b"[]", 400, "sink is needed"),
+        ("forget", b"{", 400, "this is no JSON"),
+        ("forget", b"\xff", 400, "this is no JSON"),
+    ],
+)
+async def test_the_store_can_be_changed(
+    facts: dict[str, Any], path: str, body: bytes, status: int, answer: object
+) -> None:
+    found = await ask(facts, f"/api/v1/store/{path}", facts["token"], body)
+    assert found == (status, answer)
+
+
+async def test_a_body_that_is_too_large_is_refused(facts: dict[str, Any]) -> None:
+    assert (await ask(facts, "/api/v1/store/import", facts["token"], io.BytesIO(bytes(9 << 20))))[0] == 413
+
+
+@pytest.mark.parametrize("path", ["import", "retry", "forget"])
+async def test_nothing_is_changed_without_the_token(facts: dict[str, Any], path: str) -> None:
+    assert (await ask(facts, f"/api/v1/store/{path}", None, b"frames"))[0] == 401
 
 
 async def test_an_error_of_the_store_is_answered_in_words(tmp_path: Path) -> None:

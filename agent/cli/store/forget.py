@@ -1,0 +1,19 @@
+"""`floorgate store forget`"""
+
+from pathlib import Path
+
+import click
+
+from agent.cli.access import hold
+from agent.cli.options import data_option
+
+
+@click.command("forget")
+@click.argument("sink")
+@data_option
+@click.confirmation_option(prompt="What this sink never got will be gone for good. Go on?")
+def command(sink: str, data: Path) -> None:
+    """Give up what SINK is owed, once it has been taken out of the configuration; the ledger keeps its account."""
+    with hold(data) as store:
+        count = store.forget(sink)
+    click.echo(f"{count:,} frames that {sink} was owed are given up")
