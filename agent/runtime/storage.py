@@ -120,6 +120,7 @@ class Storage:
         if self._trying:
             self._stumbled()
         while self._frames or (await self._fill()):
+            await self._mended.wait()  # which may find that some of them are on the disk already
             await self._append(self._frames[: self._share])
             del self._frames[: self._share]
             self._share = self._share if self._frames else None
@@ -128,7 +129,6 @@ class Storage:
             self.ring()
 
     async def _append(self, frames: list[Frame]) -> None:
-        await self._mended.wait()
         self._trying, store = True, self.store
         taken = store.taken
         try:
