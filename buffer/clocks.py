@@ -108,6 +108,11 @@ class Clocks:
         """Whether the wall clock may decide that something is old."""
         return self._state == SYNCED or (self._state == PLAUSIBLE and not self._stepped)
 
+    @property
+    def plausible(self) -> bool:
+        """Whether the wall clock shows a time that can be."""
+        return self._state > WRONG
+
     def restamped(self, entries: list[Entry]) -> list[Entry]:
         """The entries with stamps put right where that is needed; the same list where nothing is."""
         return [self._restamp(entry) for entry in entries] if self._fixes else entries

@@ -10,7 +10,7 @@ but it is never counted twice.
 import secrets
 import sqlite3
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
@@ -248,12 +248,17 @@ class Log:
 
     def accounts(self) -> list[Account]:
         """Where each sample went, per sink and device."""
-        counts = [*written_counts(self.connection).items(), *self.books.counts.items()]
         sinks = self.sinks.values()
         buffered = owed_samples(((sink.id, sink.debt) for sink in sinks), self.tally, self.schemas.device)
         aside = owed_samples(((sink.id, sink.aside) for sink in sinks), self.tally, self.schemas.device)
         self.tally.tidy()
-        return accounts({sink.id: sink.name for sink in sinks}, counts, buffered, aside)
+        return accounts({sink.id: sink.name for sink in sinks}, self.counts().items(), buffered, aside)
+
+    def counts(self) -> dict[Cell, int]:
+        """What the ledger counts, with what is not yet written."""
+        found = Counter(written_counts(self.connection))
+        found.update(self.books.counts)
+        return found
 
     def warm(self, seconds: float) -> bool:
         """Prepare `accounts` for about so long; True when it would not have to read a backlog any more."""

@@ -11,6 +11,7 @@ from buffer.ledger import Account
 from buffer.limits import Limits
 from buffer.log import Log
 from buffer.shelf import Shelf
+from buffer.snapshots import Past, past
 from buffer.stats import Stats, stats
 from buffer.store import Store
 
@@ -28,6 +29,11 @@ class Rest:
     def ledger(self) -> list[Account]:
         with mapped(self._path):
             return self._log.accounts()
+
+    def past(self, at: int) -> Past | None:
+        """As `Store.past`."""
+        with mapped(self._path):
+            return past(self._log, at)
 
     def stats(self) -> Stats:
         with mapped(self._path):

@@ -15,7 +15,7 @@ from pathlib import Path
 from agent.model.clock import SYSTEM, Clock
 from agent.model.errors import StoreError
 from agent.model.frame import Entry, Frame
-from buffer import aside, reports, rollback
+from buffer import aside, reports, rollback, snapshots
 from buffer.adopt import adopt
 from buffer.database import MEMORY, at_rest, code, connect, mapped
 from buffer.debtor import Debtor
@@ -29,6 +29,7 @@ from buffer.retention import Retention
 from buffer.room import SLACK, Disk, Memory
 from buffer.rows import INSERT, ROW, need, to_rows
 from buffer.shelf import Shelf
+from buffer.snapshots import Past
 from buffer.stats import Stats, stats
 from buffer.tail import Tail
 from buffer.witness import FileWitness, Nobody, place, testimony
@@ -226,6 +227,11 @@ class Store:
         with mapped(self._path):
             return self._log.accounts()
 
+    def past(self, at: int) -> Past | None:
+        """The ledger as it was at that time (ns UTC), or at the nearest one before that is known."""
+        with mapped(self._path):
+            return snapshots.past(self._log, at)
+
     def stats(self) -> Stats:
         with mapped(self._path):
             return stats(self._log, self._log.room.free)
@@ -239,9 +245,7 @@ class Store:
         with mapped(self._path):
             self._retention.tend(attached=bool(self._attached))
             self._report()
-            if self._idle and self._log.waiting:
-                with self._log.transaction():
-                    pass
+            self._settle()
             self._idle = True
             now = self._log.clock.mono()
             if self._log.unsaved and now - self._saved >= _CHECKPOINT_EVERY:
@@ -314,6 +318,15 @@ class Store:
                         pass
         finally:
             self.abandon()
+
+    def _settle(self) -> None:
+        """Write what has waited for a commit in vain, and once an hour how the ledger stands."""
+        log, now = self._log, self._log.clock.wall()
+        snapshot = log.clocks.plausible and snapshots.due(log.connection, now)
+        if snapshot or (self._idle and log.waiting):
+            with log.transaction():
+                if snapshot:
+                    snapshots.take(log.connection, log.counts(), now)
 
     def _report(self) -> None:
         """Commit what is to be told of the store itself, together with the mark that it was told."""

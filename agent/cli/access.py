@@ -12,7 +12,7 @@ from agent.cli.ask import Agent, find
 from agent.model.clock import boot_id
 from agent.model.frame import Frame
 from agent.runtime.app import STORE
-from agent.runtime.desk import AT_ONCE, account_row, stats_row
+from agent.runtime.desk import AT_ONCE, account_row, since_row, stats_row
 from buffer.parcel import pack
 from buffer.ranges import Range
 from buffer.rest import Rest, reopened, resting
@@ -30,6 +30,7 @@ class Access(Protocol):
     running: bool
 
     def ledger(self) -> list[dict[str, Any]]: ...
+    def since(self, at: int) -> dict[str, Any]: ...
     def stats(self) -> dict[str, Any]: ...
     def page(self, cursor: int, pick: Pick, *, back: bool = False) -> Page: ...
     def schemas(self, ids: list[int]) -> dict[int, Key]: ...
@@ -61,6 +62,9 @@ class Running:
 
     def ledger(self) -> list[dict[str, Any]]:
         return list(self._agent.get("/api/v1/ledger"))
+
+    def since(self, at: int) -> dict[str, Any]:
+        return dict(self._agent.get("/api/v1/ledger", since=at))
 
     def stats(self) -> dict[str, Any]:
         return dict(self._agent.get("/api/v1/store/stats"))
@@ -102,6 +106,9 @@ class Resting:
 
     def ledger(self) -> list[dict[str, Any]]:
         return [account_row(account) for account in self._rest.ledger()]
+
+    def since(self, at: int) -> dict[str, Any]:
+        return since_row(self.ledger(), self._rest.past(at))
 
     def stats(self) -> dict[str, Any]:
         return stats_row(self._rest.stats())

@@ -9,11 +9,13 @@ from typing import Any
 
 import msgspec
 
+from agent.model.errors import StoreError
 from agent.runtime.storage import Storage
 from buffer.ledger import Account
 from buffer.parcel import unpack
 from buffer.ranges import Range
 from buffer.shelf import SMALL, Pick
+from buffer.snapshots import Past
 from buffer.stats import Stats
 
 SLICE = 0.01  # seconds of the owner thread for one call
@@ -34,6 +36,11 @@ class Desk:
         while not await storage.call(storage.store.warm, SLICE):
             pass
         return [account_row(account) for account in await storage.call(storage.store.ledger)]
+
+    async def since(self, at: int) -> dict[str, Any]:
+        """What has changed in the ledger since then (ns UTC), or since the nearest time before that is known."""
+        past = await self._storage.call(self._storage.store.past, at)
+        return since_row(await self.ledger(), past)
 
     async def stats(self) -> dict[str, Any]:
         """How full the store is, and how fast it fills at present."""
@@ -79,6 +86,29 @@ class Desk:
 def account_row(account: Account) -> dict[str, Any]:
     """An account as it is printed and served."""
     return {**asdict(account), "balanced": account.balanced}
+
+
+def since_row(now: Sequence[dict[str, Any]], past: Past | None) -> dict[str, Any]:
+    """The account of a period as it is printed and served. Raises StoreError.
+
+    What is buffered and set aside is told as it is now, and so is whether the whole account balances.
+    """
+    if past is None:
+        raise StoreError("the store does not know yet how its ledger stood", hint="the agent notes it every hour")
+    then = {(account.sink, account.device): account for account in past.accounts}
+    accounts = [_less(row, then.get((row["sink"], row["device"]))) for row in now]
+    return {"since_ts": past.at // _MS, "accounts": accounts}
+
+
+def _less(row: dict[str, Any], then: Account | None) -> dict[str, Any]:
+    """An account without what had been counted then."""
+    if then is None:
+        return row
+    less = {"read": row["read"] - then.read, "delivered": row["delivered"] - then.delivered}
+    for key, counts in (("suppressed", then.suppressed), ("dropped", then.dropped)):
+        left = {reason: samples - counts.get(reason, 0) for reason, samples in row[key].items()}
+        less[key] = {reason: samples for reason, samples in left.items() if samples}
+    return row | less
 
 
 def stats_row(stats: Stats, samples_per_s: float | None = None, bytes_per_s: float | None = None) -> dict[str, Any]:

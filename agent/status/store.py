@@ -12,6 +12,7 @@ class Desk(Protocol):
     """Who answers; raises AgentError."""
 
     async def ledger(self) -> list[dict[str, Any]]: ...
+    async def since(self, at: int) -> dict[str, Any]: ...
     async def stats(self) -> dict[str, Any]: ...
     async def frames(self, cursor: int, *, back: bool, sink: str, aside: bool, until: int) -> bytes: ...
     async def schemas(self, ids: Sequence[int]) -> bytes: ...
@@ -47,6 +48,9 @@ class Pages:
         ]
 
     async def ledger(self, request: web.Request) -> web.Response:
+        """All that was ever counted, or with `since=TIME` (ns UTC) what was counted since then."""
+        if "since" in request.query:
+            return web.json_response(await self._desk.since(_number(request, "since", 0)))
         return web.json_response(await self._desk.ledger())
 
     async def stats(self, request: web.Request) -> web.Response:

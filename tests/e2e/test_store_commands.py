@@ -92,6 +92,8 @@ def looked_at(agent: Agent, folder: Path, *, running: bool) -> None:
     assert told(agent, "store", "export", str(folder / "all.csv"), "--format", "csv") == ""
     assert (folder / "all.csv").read_text("utf-8-sig").startswith("time,device,group,tag,value,unit,quality,epoch,seq")
     assert all(account["balanced"] for account in asked(agent, "ledger"))
+    period = asked(agent, "ledger", "--since", "1h")
+    assert {account["sink"]: account["read"] for account in period["accounts"]}["gone"] == 0, "all before this run"
 
 
 def taken_out_and_put_back(agent: Agent, out: Path) -> None:

@@ -12,7 +12,7 @@ from agent.model.errors import StoreError
 from agent.model.frame import Frame
 from agent.model.tag import Schema, Tag
 from agent.runtime import desk as desks
-from agent.runtime.desk import Desk, stats_row
+from agent.runtime.desk import Desk, since_row, stats_row
 from agent.runtime.inlet import Inlet
 from agent.runtime.storage import Storage
 from agent.runtime.supervise import Backoff
@@ -20,6 +20,7 @@ from buffer.ledger import Account
 from buffer.parcel import pack
 from buffer.schemas import Key
 from buffer.shelf import ENDLESS, Opener, Page
+from buffer.snapshots import Past
 from buffer.stats import Stats
 from buffer.store import Store
 from buffer.writer import Writer
@@ -151,3 +152,30 @@ async def test_a_sink_is_forgotten_in_slices(storage: Storage, monkeypatch: pyte
         await Desk(storage).forget("platform")
     await storage.call(storage.store.attach, ["other"])
     assert await Desk(storage).forget("platform") == 5
+
+
+NOW = {"sink": "a", "device": "m", "read": 10, "delivered": 5, "buffered": 1, "set_aside": 1, "balanced": True}
+NOW |= {"suppressed": {"unchanged": 2}, "dropped": {"age": 1}}
+
+
+def test_the_account_of_a_period_is_what_was_counted_since() -> None:
+    then = Account("a", "m", read=4, delivered=3, suppressed={"unchanged": 2}, dropped={})
+    assert since_row([NOW], Past(1_700_000_000_123_456_789, [then])) == {
+        "since_ts": 1_700_000_000_123,
+        "accounts": [NOW | {"read": 6, "delivered": 2, "suppressed": {}, "dropped": {"age": 1}}],
+    }
+
+
+def test_a_device_that_was_not_there_then_is_told_whole() -> None:
+    other = Account("a", "another", read=4, delivered=4)
+    assert since_row([NOW], Past(0, [other]))["accounts"] == [NOW]
+
+
+async def test_before_the_first_hour_no_period_is_known(storage: Storage) -> None:
+    with pytest.raises(StoreError, match="does not know yet how its ledger stood"):
+        await Desk(storage).since(0)
+    await commit(storage, 3)
+    await storage.call(storage.store.tend)
+    await commit(storage, 4)
+    found = await Desk(storage).since(0)
+    assert [account["read"] for account in found["accounts"]] == [4]

@@ -25,6 +25,9 @@ class Clerk:
     async def ledger(self) -> list[dict[str, Any]]:
         return [{"sink": "platform", "device": "meter", "read": 7}]
 
+    async def since(self, at: int) -> dict[str, Any]:
+        return {"since_ts": at}
+
     async def stats(self) -> dict[str, Any]:
         if self.error:
             raise self.error
@@ -106,6 +109,8 @@ async def test_nothing_else_is_told_without_the_token(facts: dict[str, Any]) -> 
 
 async def test_with_the_token_it_gives_the_ledger_and_the_parts(facts: dict[str, Any]) -> None:
     assert await ask(facts, "/api/v1/ledger", facts["token"]) == (200, await CLERK.ledger())
+    assert await ask(facts, "/api/v1/ledger?since=7", facts["token"]) == (200, {"since_ts": 7})
+    assert (await ask(facts, "/api/v1/ledger?since=x", facts["token"]))[0] == 400
     assert await ask(facts, "/api/v1/store/stats", facts["token"]) == (200, {"frames": 7})
     _, parts = await ask(facts, "/api/v1/health", facts["token"])
     assert [(part["kind"], part["name"], part["state"]) for part in parts] == [
