@@ -1,7 +1,8 @@
 """`floorgate store` and `floorgate ledger` beside a running agent, and on what it left behind."""
 
 import json
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from agent.cli import main
 from agent.model.frame import Frame
 from agent.model.tag import Schema, Tag
 from buffer.store import Store
-from tests.e2e.site import Agent
-from tests.sim.mosquitto import wait_until
+from tests.e2e.site import Agent, Platform
+from tests.sim.mosquitto import Mosquitto, wait_until
 
 SITE = """\
 gateway: {{id: gw-desk}}
@@ -106,6 +107,16 @@ def taken_out_and_put_back(agent: Agent, out: Path) -> None:
     assert after["owed"]["platform"] >= before["owed"]["platform"] + len(frames)
 
 
+def test_a_collector_finds_the_ledger_and_the_debts(agent: Agent) -> None:
+    facts = json.loads((agent.data / "agent.json").read_text())
+    with urllib.request.urlopen(f"http://{facts['host']}:{facts['port']}/metrics", timeout=10) as response:
+        text = response.read().decode()
+    assert 'floorgate_owed_frames{sink="gone"} 10.0' in text
+    assert 'floorgate_samples_total{device="old",reason="",sink="gone",what="read"} 10.0' in text
+    assert 'floorgate_part_up{kind="store",name="store.db"}' in text
+    assert "floorgate_store_up 1.0" in text
+
+
 def test_what_a_sink_refused_is_sent_again_while_the_agent_runs(agent: Agent, tmp_path: Path) -> None:
     out = tmp_path / "aside"
     told(agent, "store", "export", str(out), "--sink", "platform", "--aside")
@@ -118,18 +129,25 @@ def test_what_a_sink_refused_is_sent_again_while_the_agent_runs(agent: Agent, tm
     assert newest["seq"] == 10
 
 
-def test_what_is_put_back_reaches_every_sink_as_history(agent: Agent, tmp_path: Path) -> None:
-    out = tmp_path / "in"
+def test_what_is_put_back_reaches_every_sink_and_is_history_where_live_data_goes_first(tmp_path: Path) -> None:
+    out, archive = tmp_path / "in", tmp_path / "archive.jsonl"
     out.write_text('{"device": "hand", "ts": 1700000000123, "values": {"a": 1}}\n')
-    assert told(agent, "store", "import", str(out)) == "1 frames were put back\n"
-    archive = tmp_path / "archive.jsonl"
 
-    def arrived() -> list[dict[str, Any]]:
-        return [line for line in lines(archive) if line["device"] == "hand"] if archive.exists() else []
+    def arrived(frames: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [frame for frame in frames if frame["device"] == "hand"]
 
-    wait_until(lambda: bool(arrived()), "the frame in the archive")
-    (frame,) = arrived()
-    assert (frame["ts"], frame["values"]) == (1_700_000_000_123, {"a": 1})
+    def archived() -> list[dict[str, Any]]:
+        return arrived(lines(archive)) if archive.exists() else []
+
+    with Mosquitto(tmp_path / "broker") as broker, Platform(broker.port) as platform:
+        site = SITE.format(folder=tmp_path).replace("127.0.0.1:9", f"127.0.0.1:{broker.port}")
+        with Agent(tmp_path, site) as agent:
+            wait_until(lambda: len(platform.taken()) > 5, "live frames")
+            assert told(agent, "store", "import", str(out)) == "1 frames were put back\n"
+            wait_until(lambda: bool(archived()), "the frame in the archive")
+            wait_until(lambda: bool(arrived(platform.taken().values())), "the frame at the platform")
+            (frame,) = arrived(platform.taken().values())
+            assert (frame["ts"], frame["values"], frame["history"]) == (1_700_000_000_123, {"a": 1}, True)
 
 
 def test_a_sink_that_is_gone_is_forgotten_while_the_agent_runs(agent: Agent) -> None:
