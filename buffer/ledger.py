@@ -17,7 +17,8 @@ from buffer.ranges import Range, Ranges
 
 What = Literal["read", "delivered", "suppressed", "dropped"]
 Cell = tuple[int, str, What, str]  # sink, device, what, reason
-_BLOCK = 1024  # frames
+_BLOCK = 1024  # frames that are counted at a time
+_STACK = 64 * _BLOCK  # frames whose count is kept as one
 UNKNOWN = "$unknown"  # the device of samples that are gone with all that was known of them
 ADD = (
     "INSERT INTO ledger (sink, device, what, reason, samples) VALUES (?, ?, ?, ?, ?)"
@@ -151,42 +152,54 @@ class Tally:
         self._before: dict[Range, dict[int, int]] = {}
 
     def count(self, ranges: Iterable[Range]) -> dict[int, int]:
-        total: defaultdict[int, int] = defaultdict(int)
-        for piece in pieces(ranges):
-            for schema, samples in self._piece(piece).items():
-                total[schema] += samples
-        return total
+        return _sum(map(self._piece, pieces(ranges, _STACK)))
 
     def warm(self, ranges: Iterable[Range], until: float) -> bool:
         """Count until that moment (monotonic, s), one piece at least; True when nothing of the ranges is left."""
-        for piece in pieces(ranges):
-            if piece not in self._pieces:
-                known = piece in self._before
-                self._piece(piece)
-                if not known and time.monotonic() >= until:
-                    return False
+        for stack in pieces(ranges, _STACK):
+            for piece in () if self._known(stack) else pieces([stack], _BLOCK):
+                if not self._known(piece):
+                    self._piece(piece)
+                    if time.monotonic() >= until:
+                        return False
+            self._piece(stack)
         return True
 
     def tidy(self) -> None:
         """A round is over."""
         self._before, self._pieces = self._pieces, {}
 
+    def _known(self, piece: Range) -> bool:
+        return piece in self._pieces or piece in self._before
+
     def _piece(self, piece: Range) -> dict[int, int]:
         found = self._pieces.get(piece)
         if found is None:
-            found = self._pieces[piece] = self._before.get(piece) or self._sum(*piece)
+            found = self._pieces[piece] = self._before.get(piece) or self._count(piece)
         return found
 
-    def _sum(self, first: int, last: int) -> dict[int, int]:
+    def _count(self, piece: Range) -> dict[int, int]:
+        """A stack out of its blocks, a block out of the file."""
+        blocks = list(pieces([piece], _BLOCK))
+        if len(blocks) > 1:
+            return _sum(map(self._piece, blocks))
         query = "SELECT schema, CAST(total(n) AS INTEGER) FROM frame WHERE seq BETWEEN ? AND ? GROUP BY schema"
-        return dict(self._connection.execute(query, (first, last)).fetchall())
+        return dict(self._connection.execute(query, piece).fetchall())
 
 
-def pieces(ranges: Iterable[Range]) -> Iterator[Range]:
-    """The ranges, cut at the ends of blocks, so that most pieces stay the same while a range grows and shrinks."""
+def pieces(ranges: Iterable[Range], size: int) -> Iterator[Range]:
+    """The ranges, cut at multiples of `size`, so that most pieces stay the same while a range grows and shrinks."""
     for first, last in ranges:
-        for low in range(first - first % _BLOCK, last + 1, _BLOCK):
-            yield max(first, low), min(last, low + _BLOCK - 1)
+        for low in range(first - first % size, last + 1, size):
+            yield max(first, low), min(last, low + size - 1)
+
+
+def _sum(counts: Iterable[Mapping[int, int]]) -> dict[int, int]:
+    total: defaultdict[int, int] = defaultdict(int)
+    for count in counts:
+        for schema, samples in count.items():
+            total[schema] += samples
+    return dict(total)
 
 
 def written_counts(connection: sqlite3.Connection) -> dict[Cell, int]:

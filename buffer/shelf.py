@@ -5,7 +5,7 @@ asked for them checks and decodes them (`Opener`).
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -50,9 +50,13 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """Which frames: all in the file up to seq `until`, or what `sink` is owed, or what is set `aside` for it."""
+    """Which frames: all in the file up to seq `until`, or what `sink` is owed, or what is set `aside` for it.
+
+    With a `device` only its own; those of others are passed over quickly.
+    """
 
     sink: str = ""
+    device: str = ""
     aside: bool = False
     until: int = ENDLESS
 
@@ -103,29 +107,35 @@ class Shelf:
 
     def _page(self, spans: Sequence[Range], pick: Pick, select: str) -> Page:
         left, cursor, budget = _size(spans), 0, _Budget()
-        rows: list[Row] = []
-        missing: list[Range] = []
+        page = Page([], [], 0, 0, self._refused(pick))
+        wanted = self._schemas_of(pick.device) if pick.device else None
         with mapped(self._path):
             for span in spans:
-                found, covered = self._read(span, select, budget)
-                rows += found
-                missing += Ranges([covered]).minus([Ranges(runs(sorted(row.seq for row in found)))])
+                seen, covered = self._read(span, select, page.rows, budget, wanted)
+                page.missing.extend(Ranges([covered]).minus([Ranges(runs(sorted(seen)))]))
                 left -= _size([covered])
                 cursor = covered[0] if select == _DOWNWARDS else covered[1]
                 if budget.spent:
                     break
-            return Page(rows, missing, cursor, left, self._refused(pick))
+        return replace(page, cursor=cursor, left=left)
 
-    def _read(self, span: Range, select: str, budget: "_Budget") -> tuple[list[Row], Range]:
-        """Rows of a range, and how much of it was looked at. No cursor stays open: it would hold the -wal file."""
-        rows = []
+    def _read(
+        self, span: Range, select: str, rows: list[Row], budget: "_Budget", wanted: Collection[int] | None
+    ) -> tuple[list[int], Range]:
+        """The seqs in a range, and how much of it was looked at. No cursor stays open: it would hold the -wal file."""
+        seen = []
         with closing(self._log.connection.execute(select, span)) as cursor:
             for row in cursor:
-                rows.append(self._row(row))
-                budget.spend(row[-1])
+                seen.append(row[0])
+                if wanted is None or row[2] in wanted:
+                    rows.append(self._row(row))
+                    budget.spend(row[-1])
                 if budget.spent:
-                    return rows, (row[0], span[1]) if select == _DOWNWARDS else (span[0], row[0])
-        return rows, span
+                    return seen, (row[0], span[1]) if select == _DOWNWARDS else (span[0], row[0])
+        return seen, span
+
+    def _schemas_of(self, device: str) -> set[int]:
+        return {id_ for id_, key in self._log.schemas.rows.items() if key[0] == device}
 
     def _row(self, row: Sequence[Any]) -> Row:
         seq, epoch, schema, ts, mono, n, crc, body = row

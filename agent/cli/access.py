@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -70,7 +71,7 @@ class Running:
         return dict(self._agent.get("/api/v1/store/stats"))
 
     def page(self, cursor: int, pick: Pick, *, back: bool = False) -> Page:
-        query = {"before" if back else "after": cursor, "sink": pick.sink, "aside": pick.aside, "until": pick.until}
+        query = {"before" if back else "after": cursor, **asdict(pick)}
         return _page(self._agent.ask("/api/v1/store/frames", None, **query))
 
     def schemas(self, ids: list[int]) -> dict[int, Key]:

@@ -1,6 +1,6 @@
 """The frames of a store from the first to the last, a page at a time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from agent.cli.access import Access
 from agent.model.frame import Entry
@@ -9,15 +9,13 @@ from buffer.shelf import Opener, Page, Pick
 Opened = tuple[Page, list[Entry | None]]
 
 
-def forth(access: Access, pick: Pick, opener: Opener, done: Callable[[int], None]) -> Iterator[Opened]:
-    """Pages in order; `done` hears how many frames lie behind. Raises StoreError."""
-    cursor, total, left = 0, 0, 1
+def forth(access: Access, pick: Pick, opener: Opener) -> Iterator[Opened]:
+    """Pages in order. Raises StoreError."""
+    cursor, left = 0, 1
     while left:
         page = access.page(cursor, pick)
         cursor, left = page.cursor, page.left
-        total = total or left + len(page.rows)
         yield page, opener.open(page)
-        done(total - left)
 
 
 def back(access: Access, pick: Pick, opener: Opener) -> Iterator[Opened]:

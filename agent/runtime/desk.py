@@ -48,9 +48,9 @@ class Desk:
         found = await storage.call(storage.store.stats)
         return stats_row(found, storage.meter.rate(), storage.inflow.rate())
 
-    async def frames(self, cursor: int, *, back: bool, sink: str, aside: bool, until: int) -> bytes:
+    async def frames(self, cursor: int, *, back: bool, sink: str, device: str, aside: bool, until: int) -> bytes:
         """Frames above seq `cursor`, or below it: a `Page` as MessagePack; see `Pick`."""
-        shelf, pick = self._storage.store.shelf, Pick(sink, aside, until)
+        shelf, pick = self._storage.store.shelf, Pick(sink, device, aside, until)
         return encode(await self._storage.call(shelf.before if back else shelf.after, cursor, pick))
 
     async def schemas(self, ids: Sequence[int]) -> bytes:

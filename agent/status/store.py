@@ -14,7 +14,7 @@ class Desk(Protocol):
     async def ledger(self) -> list[dict[str, Any]]: ...
     async def since(self, at: int) -> dict[str, Any]: ...
     async def stats(self) -> dict[str, Any]: ...
-    async def frames(self, cursor: int, *, back: bool, sink: str, aside: bool, until: int) -> bytes: ...
+    async def frames(self, cursor: int, *, back: bool, sink: str, device: str, aside: bool, until: int) -> bytes: ...
     async def schemas(self, ids: Sequence[int]) -> bytes: ...
 
     async def check(self, table: str) -> list[str]:
@@ -57,11 +57,12 @@ class Pages:
         return web.json_response(await self._desk.stats())
 
     async def frames(self, request: web.Request) -> web.Response:
-        """`after=SEQ` or `before=SEQ`; `until=SEQ`, `sink=NAME`, `aside=1`."""
+        """`after=SEQ` or `before=SEQ`; `until=SEQ`, `sink=NAME`, `aside=1`, `device=NAME`."""
         query, back = request.query, "before" in request.query
         cursor, until = _number(request, "before" if back else "after", 0), _number(request, "until", ENDLESS)
-        sink, aside = query.get("sink", ""), "aside" in query
-        return _packed(await self._desk.frames(cursor, back=back, sink=sink, aside=aside, until=until))
+        sink, device, aside = query.get("sink", ""), query.get("device", ""), "aside" in query
+        found = await self._desk.frames(cursor, back=back, sink=sink, device=device, aside=aside, until=until)
+        return _packed(found)
 
     async def schemas(self, request: web.Request) -> web.Response:
         """`id=NUMBER`, as often as needed."""

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -29,7 +30,7 @@ Form = Callable[[Entry, str], Iterator[bytes]]
 @click.option("--aside", is_flag=True, help="With --sink: only what it refused.")
 @click.option("--since", type=Moment(), metavar="T", default=None, help="From 24h ago, or 2026-11-25T08:00.")
 @click.option("--until", type=Moment(), metavar="T", default=None, help="Up to then.")
-@click.option("--device", metavar="DEVICE", help="Only frames of this device.")
+@click.option("--device", metavar="DEVICE", default="", help="Only frames of this device.")
 @data_option
 def command(
     out: Path,
@@ -38,7 +39,7 @@ def command(
     aside: bool,
     since: int | None,
     until: int | None,
-    device: str | None,
+    device: str,
     data: Path,
 ) -> None:
     """Write frames to the file OUT, or to `-`; nothing is taken away.
@@ -49,16 +50,14 @@ def command(
         raise click.UsageError("--aside needs --sink: it is each sink that refuses frames")
 
     def wanted(entry: Entry) -> bool:
-        frame = entry.frame
-        after = since is None or frame.ts >= since
-        return after and (until is None or frame.ts < until) and device in (None, frame.schema.device)
+        return (since is None or entry.frame.ts >= since) and (until is None or entry.frame.ts < until)
 
     with draft(out) as file, look(data) as access:
         written, damaged = 0, 0
         if form == "csv":
             file.write(b"\xef\xbb\xbf" + _csv([COLUMNS]))
         write = Writer().lines if form == "jsonl" else _rows
-        for entry, refused in _entries(access, Pick(sink, aside)):
+        for entry, refused in _entries(access, Pick(sink, device, aside)):
             damaged += entry is None
             if entry and wanted(entry):
                 written += 1
@@ -71,12 +70,13 @@ def command(
 def _entries(access: Access, pick: Pick) -> Iterator[tuple[Entry | None, str]]:
     """With why a sink refused it; those that come while this runs are left for the next time."""
     stats = access.stats()
-    total = stats["set_aside" if pick.aside else "owed"].get(pick.sink) if pick.sink else stats["frames"]
-    pick = Pick(pick.sink, pick.aside, stats["last_seq"])
+    total = stats["set_aside" if pick.aside else "owed"].get(pick.sink, 0) if pick.sink else stats["frames"]
+    pick = replace(pick, until=stats["last_seq"])
     with progress("frames", total) as done:
-        for page, entries in walk.forth(access, pick, Opener(access.schemas), done):
+        for page, entries in walk.forth(access, pick, Opener(access.schemas)):
             for row, entry in zip(page.rows, entries, strict=True):
                 yield entry, page.refused.get(row.seq, "")
+            done(total - page.left)
 
 
 def _rows(entry: Entry, refused: str) -> Iterator[bytes]:

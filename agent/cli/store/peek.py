@@ -18,11 +18,11 @@ SHOWN = 8  # tags of a frame in the table
 
 
 @click.command("peek")
-@click.option("--device", metavar="DEVICE", help="Only frames of this device.")
+@click.option("--device", metavar="DEVICE", default="", help="Only frames of this device.")
 @click.option("--last", type=click.IntRange(1, MOST), default=10, show_default=True, help="How many frames.")
 @data_option
 @json_option
-def command(device: str | None, last: int, data: Path, as_json: bool) -> None:
+def command(device: str, last: int, data: Path, as_json: bool) -> None:
     """Show the newest frames, the oldest of them first; nothing is taken away. With --json all of their tags."""
     with look(data) as access:
         found = [each for each, _ in zip(_newest(access, device), range(last), strict=False)][::-1]
@@ -32,14 +32,11 @@ def command(device: str | None, last: int, data: Path, as_json: bool) -> None:
         _show(found)
 
 
-def _newest(access: Access, device: str | None) -> Iterator[dict[str, Any]]:
+def _newest(access: Access, device: str) -> Iterator[dict[str, Any]]:
     """Newest first; of a frame that is damaged only its number."""
-    opener = Opener(access.schemas)
-    for page, entries in walk.back(access, Pick(), opener):
+    for page, entries in walk.back(access, Pick(device=device), Opener(access.schemas)):
         for row, entry in zip(reversed(page.rows), reversed(entries), strict=True):
-            schema = opener.schema(row)
-            if device is None or (schema and schema.device == device):
-                yield record(entry) if entry else {"seq": row.seq, "damaged": True}
+            yield record(entry) if entry else {"seq": row.seq, "damaged": True}
 
 
 def _show(records: list[dict[str, Any]]) -> None:

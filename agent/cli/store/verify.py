@@ -63,9 +63,10 @@ def _each(access: Access, stats: dict[str, Any]) -> Iterator[tuple[int, int, str
     opener, last, seen = Opener(access.schemas), stats["last_seq"], 0
     with progress("frames", stats["frames"]) as done:
         try:
-            for page, entries in walk.forth(access, Pick(until=last), opener, done):
+            for page, entries in walk.forth(access, Pick(until=last), opener):
                 yield from sorted(_on_page(page, entries, opener))
                 seen = page.cursor
+                done(stats["frames"] - page.left)
         except Damaged as error:
             yield seen + 1, last, f"cannot all be read: {error}"
 

@@ -94,6 +94,17 @@ def test_what_a_sink_is_owed_and_what_it_refused_can_be_picked(place: Path) -> N
         assert seqs([rest.shelf.after(0, Pick("b"))]) == list(range(1, 11))
 
 
+def test_the_frames_of_one_device_can_be_picked(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of others cost no place on a page, and none of them is taken to be missing."""
+    monkeypatch.setattr(shelf, "_MOST", 2)
+    store = open_store(place, sinks=["a"])
+    store.append([*frames(5), *frames(3, of=schema("press")), *frames(5)])
+    pages = walk(store.shelf.after, Pick(device="press"))
+    assert ([len(page.rows) for page in pages], seqs(pages)) == ([2, 1], [6, 7, 8])
+    assert [page.missing for page in pages] == [[], []]
+    assert store.shelf.before(ENDLESS, Pick(device="nobody")) == Page([], [], 1, 0)
+
+
 def test_a_sink_that_is_not_known_is_an_error_that_names_those_that_are(place: Path) -> None:
     with pytest.raises(StoreError, match=r"knows no sink 'c' \(it knows a, b\)"):
         filled(place).shelf.after(0, Pick("c"))

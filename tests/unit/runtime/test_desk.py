@@ -109,9 +109,9 @@ def test_without_a_rate_or_a_limit_nobody_knows_how_long_the_room_will_do() -> N
 async def test_frames_are_handed_out_as_they_lie(storage: Storage) -> None:
     await commit(storage, 5)
     desk = Desk(storage)
-    page = unpack(await desk.frames(1, back=False, sink="platform", aside=False, until=4), type=Page)
+    page = unpack(await desk.frames(1, back=False, sink="platform", device="", aside=False, until=4), type=Page)
     assert ([row.seq for row in page.rows], page.left) == ([2, 3, 4], 0)
-    back = unpack(await desk.frames(4, back=True, sink="", aside=False, until=ENDLESS), type=Page)
+    back = unpack(await desk.frames(4, back=True, sink="", device="meter", aside=False, until=ENDLESS), type=Page)
     assert [row.seq for row in back.rows] == [1, 2, 3]
     known = unpack(await desk.schemas([row.schema for row in page.rows]), type=dict[int, Key])
     entries = Opener(lambda ids: known).open(page)

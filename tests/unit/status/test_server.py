@@ -33,8 +33,8 @@ class Clerk:
             raise self.error
         return {"frames": 7}
 
-    async def frames(self, cursor: int, *, back: bool, sink: str, aside: bool, until: int) -> bytes:
-        return json.dumps([cursor, back, sink, aside, until]).encode()
+    async def frames(self, cursor: int, *, back: bool, sink: str, device: str, aside: bool, until: int) -> bytes:
+        return json.dumps([cursor, back, sink, device, aside, until]).encode()
 
     async def schemas(self, ids: Sequence[int]) -> bytes:
         return json.dumps(ids).encode()
@@ -122,10 +122,10 @@ async def test_with_the_token_it_gives_the_ledger_and_the_parts(facts: dict[str,
 @pytest.mark.parametrize(
     ("query", "asked"),
     [
-        ("frames", [0, False, "", False, ENDLESS]),
-        ("frames?after=7&until=9", [7, False, "", False, 9]),
-        ("frames?before=7&sink=a%20b&aside=1", [7, True, "a b", True, ENDLESS]),
-        (f"frames?after=-1&until={2**70}", [0, False, "", False, ENDLESS]),
+        ("frames", [0, False, "", "", False, ENDLESS]),
+        ("frames?after=7&until=9", [7, False, "", "", False, 9]),
+        ("frames?before=7&sink=a%20b&aside=1&device=c", [7, True, "a b", "c", True, ENDLESS]),
+        (f"frames?after=-1&until={2**70}", [0, False, "", "", False, ENDLESS]),
         ("schemas?id=1&id=2", [1, 2]),
         ("check?table=meta", ["a fault"]),
     ],
