@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from buffer.ledger import Account
+from buffer.rebuild import rebuild
 from buffer.rest import resting
 from buffer.snapshots import Past
 from buffer.store import Store
@@ -120,3 +121,13 @@ def test_a_sink_that_came_later_has_no_account_then(place: Path, hands: Hands, s
     past = store.past(hands.wall)
     assert past is not None
     assert [account.sink for account in past.accounts] == ["a"]
+
+
+def test_they_are_carried_over_when_the_file_is_rebuilt(place: Path, hands: Hands, store: Store) -> None:
+    store.tend()
+    hours(store, hands, 3)
+    known = [store.past(NOON + h * HOUR) for h in range(4)]
+    store.close()
+    rebuild(place, hands.clock())
+    again = open_store(place, hands)
+    assert [again.past(NOON + h * HOUR) for h in range(4)] == known
