@@ -14,8 +14,10 @@ from agent.model.errors import AgentError, StoreError
 from agent.runtime.desk import account_row, stats_row
 from agent.status import server
 from agent.status.metrics import Metrics
+from agent.status.store import Pages
 from buffer.ledger import Account
 from buffer.stats import Stats
+from tests.house import ROOT
 from tests.unit.status.test_server import Clerk, serving
 
 STATS = Stats(10, 5 << 20, 64 << 20, 36 << 20, 72 << 20, 1 << 40, 1_700_000_000_500_000_000, 77, {"a": 4}, {"a": 1})
@@ -132,3 +134,11 @@ async def test_a_store_that_does_not_answer_does_not_hide_the_parts(
 )
 def test_only_this_machine_is_this_machine(remote: str | None, local: bool) -> None:
     assert server._from_here(remote) == local
+
+
+def test_the_page_has_every_metric_and_every_path() -> None:
+    page = (ROOT / "agent/status/README.md").read_text("utf-8")
+    names = {key[0] for key in everything(Part("sink", "a")) if key[0].startswith("floorgate_")}
+    paths = {route.path for route in Pages(Asked()).routes()} | {"/healthz", "/metrics", "/api/v1/health"}
+    assert {name for name in names if f"`{name}`" not in page} == set()
+    assert {path for path in paths if f"{path}`" not in page} == set()
