@@ -50,7 +50,10 @@ class Hand(Protocol):
 
     def put(self, frames: Sequence[Frame]) -> int: ...
     def retry(self, sink: str, seqs: Sequence[Range] | None) -> int: ...
-    def forget(self, sink: str) -> int: ...
+
+    def forget(self, sink: str) -> int:
+        """Some of them at a time, 0 when none is left."""
+        ...
 
 
 class Running:
@@ -140,10 +143,7 @@ class Reopened:
         return self._store.retry(sink, seqs)
 
     def forget(self, sink: str) -> int:
-        total = 0
-        while count := self._store.forget(sink, AT_ONCE):
-            total += count
-        return total
+        return self._store.forget(sink, AT_ONCE)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from agent.model.errors import Damaged, StoreError
 from agent.status.server import FILE
 
-TIMEOUT = 30.0  # seconds for an answer
+TIMEOUT = 120.0  # seconds for an answer: to count a large backlog on a slow disk for the first time takes a while
 MOST = 64 << 20  # bytes of one
 _NOBODY = (ConnectionError, http.client.HTTPException, ValueError, TypeError, LookupError)
 

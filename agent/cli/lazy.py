@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any
 
 import click
 
 
 class Lazy(click.Group):
-    """`NAME` is `command` of the module `NAME` in `package`; `import` is in `import_`."""
+    """`NAME` is `command` of the module `NAME` in `package`; a word of Python gets an underscore."""
 
     def __init__(self, *args: Any, package: str, names: Sequence[str], **options: Any) -> None:
         super().__init__(*args, **options)
@@ -20,7 +21,7 @@ class Lazy(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in self._names:
             return None
-        module = f"{name}_" if name == "import" else name
+        module = f"{name}_" if iskeyword(name) else name
         command = import_module(f"{self._package}.{module}").command
         assert isinstance(command, click.Command)
         return command

@@ -70,7 +70,8 @@ def _app(token: str, health: Health, desk: Desk) -> web.Application:
         accounts, stats = [], None
         with suppress(AgentError, TimeoutError):
             async with asyncio.timeout(_PATIENCE):
-                accounts, stats = await desk.ledger(), await desk.stats()
+                stats = await desk.stats()
+                accounts = await desk.ledger()
         text = await asyncio.to_thread(Metrics(health.parts.values(), accounts, stats).text)
         return web.Response(body=text, headers={"Content-Type": TYPE})
 

@@ -97,7 +97,7 @@ class Pages:
         raise web.HTTPBadRequest(text="sink and seqs are needed")
 
     async def forget(self, request: web.Request) -> web.Response:
-        """`{"sink": NAME}`"""
+        """`{"sink": NAME}`, to be asked again until it was 0 frames."""
         match await _fields(request):
             case {"sink": str(sink)}:
                 return web.json_response({"frames": await self._desk.forget(sink)})

@@ -83,14 +83,14 @@ def test_what_nobody_knows_is_not_told() -> None:
 class Asked(Clerk):
     """Answers as the agent would, unless it cannot."""
 
-    hangs = False
+    counts = hangs = 0.0  # seconds
 
     async def ledger(self) -> list[dict[str, Any]]:
-        if self.hangs:
-            await asyncio.sleep(60)
+        await asyncio.sleep(self.counts)
         return [account_row(ACCOUNT)]
 
     async def stats(self) -> dict[str, Any]:
+        await asyncio.sleep(self.hangs)
         await super().stats()
         return stats_row(STATS)
 
@@ -115,9 +115,9 @@ async def test_a_collector_on_this_machine_needs_no_token(tmp_path: Path) -> Non
     assert found["process_resident_memory_bytes",] > 1 << 20
 
 
-@pytest.mark.parametrize("hangs", [True, False])
+@pytest.mark.parametrize("hangs", [60.0, 0.0])
 async def test_a_store_that_does_not_answer_does_not_hide_the_parts(
-    tmp_path: Path, hangs: bool, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, hangs: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "_PATIENCE", 0.05)
     clerk = Asked()
@@ -126,6 +126,17 @@ async def test_a_store_that_does_not_answer_does_not_hide_the_parts(
     assert found["floorgate_store_up",] == 0
     assert found["floorgate_part_up", "sink", "platform"] == 1
     assert ("floorgate_store_bytes",) not in found
+
+
+async def test_a_ledger_that_takes_long_does_not_hide_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_PATIENCE", 0.05)
+    clerk = Asked()
+    clerk.counts = 60.0
+    found = await scraped(tmp_path, clerk)
+    assert (found["floorgate_store_up",], found["floorgate_store_frames",]) == (1, 10)
+    assert not [key for key in found if key[0] == "floorgate_samples_total"]
 
 
 @pytest.mark.parametrize(
