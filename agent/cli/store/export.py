@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,6 @@ from agent.model.quality import quality_name
 from buffer.shelf import Opener, Pick
 
 COLUMNS = ("time", "device", "group", "tag", "value", "unit", "quality", "epoch", "seq")
-Form = Callable[[Entry, str], Iterator[bytes]]
 
 
 @click.command("export")
