@@ -81,9 +81,14 @@ class Clocks:
     def begin(self, clock: Clock, boot: str, epochs: Iterable[Epoch]) -> None:
         """A run of the agent starts; `epochs` holds it and all before it."""
         self._clock, self._boot = clock, boot
-        self._epochs = {epoch.eid.hex(): epoch.boot for epoch in epochs}
+        self.know(epochs)
         wall, mono = clock.wall(), clock.mono()
         self._enter(Event(boot, mono, wall, wall, state(clock)))
+
+    def know(self, epochs: Iterable[Epoch]) -> None:
+        """These are the runs of the agent, and the boot that each was in."""
+        self._epochs = {epoch.eid.hex(): epoch.boot for epoch in epochs}
+        self._work_out()
 
     def look(self) -> None:
         """Once a second: has the wall clock been set, or is it in step now?"""
@@ -103,9 +108,29 @@ class Clocks:
         """Whether the wall clock may decide that something is old."""
         return self._state == SYNCED or (self._state == PLAUSIBLE and not self._stepped)
 
+    @property
+    def plausible(self) -> bool:
+        """Whether the wall clock shows a time that can be."""
+        return self._state > WRONG
+
     def restamped(self, entries: list[Entry]) -> list[Entry]:
         """The entries with stamps put right where that is needed; the same list where nothing is."""
         return [self._restamp(entry) for entry in entries] if self._fixes else entries
+
+    def right(self, epoch: str, ts: int, mono: int) -> tuple[int, str]:
+        """The stamp as it should be, and what is to be said of it: see `Entry.clock`."""
+        found = self._fixes.get(epoch)
+        if found is None or not mono:
+            return ts, ""
+        if found.unsynced:
+            return ts, "unsynced"
+        right = mono + found.offset
+        return (ts, "") if mono >= found.until or abs(right - ts) <= _STEP else (right, "corrected")
+
+    def right_since(self, epoch: str, mono: int) -> bool:
+        """Whether nothing is to be done about stamps of this run from that moment on."""
+        found = self._fixes.get(epoch)
+        return found is None or (not found.unsynced and mono >= found.until)
 
     def write(self, connection: sqlite3.Connection) -> None:
         if self.waiting:
@@ -119,16 +144,15 @@ class Clocks:
         self._state, self._offset = event.state, event.after - event.mono
         self._boots.setdefault(event.boot, []).append(event)
         self.waiting.append(event)
+        self._work_out()
+
+    def _work_out(self) -> None:
         fixes = {boot: found for boot, events in self._boots.items() if (found := fix(events))}
         self._fixes = {epoch: fixes[boot] for epoch, boot in self._epochs.items() if boot in fixes}
 
     def _restamp(self, entry: Entry) -> Entry:
-        found, frame = self._fixes.get(entry.epoch), entry.frame
-        if found is None or not frame.mono:
-            return entry
-        if found.unsynced:
-            return entry._replace(clock="unsynced")
-        right = frame.mono + found.offset
-        if frame.mono >= found.until or abs(right - frame.ts) <= _STEP:
-            return entry
-        return entry._replace(clock="corrected", frame=replace(frame, ts=right))
+        frame = entry.frame
+        ts, said = self.right(entry.epoch, frame.ts, frame.mono)
+        if ts != frame.ts:
+            frame = replace(frame, ts=ts)
+        return entry._replace(clock=said, frame=frame) if said else entry

@@ -100,16 +100,17 @@ def _open(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def at_rest(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that only reads a file which no agent has open. Raises StoreError.
+    """A connection that only reads a file which no agent has open. Raises StoreError, also when one opens it meanwhile.
 
     After a clean stop nothing is touched; after a crash the -wal file is read too, and SQLite leaves a -shm file.
     """
+    wal = path.with_name(f"{path.name}-wal")
     if not path.exists():
         raise StoreError(f"store {path} does not exist", hint="has the agent run yet? name its directory with --data")
     with mapped(path):
         _inspect(path)
-        mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
-        address = f"file:{quote(str(path))}?{mode}"
+        immutable = not wal.exists()
+        address = f"file:{quote(str(path))}?mode=ro{'&immutable=1' if immutable else ''}"
         with closing(sqlite3.connect(address, uri=True, timeout=_LOCK_TIMEOUT)) as connection:
             connection.text_factory = _text
             version = _recognise(path, connection)
@@ -119,7 +120,17 @@ def at_rest(path: Path) -> Iterator[sqlite3.Connection]:
                 from buffer.migrations import look_like_newest  # noqa: PLC0415  # as below
 
                 look_like_newest(connection, version)
-            yield connection
+            try:
+                yield connection
+            except (sqlite3.Error, StoreError):
+                _refuse_disturbed(path, disturbed=immutable and wal.exists())
+                raise
+            _refuse_disturbed(path, disturbed=immutable and wal.exists())
+
+
+def _refuse_disturbed(path: Path, *, disturbed: bool) -> None:
+    if disturbed:
+        raise StoreError(f"store {path} was opened by an agent while it was read", hint="run the command again")
 
 
 def _text(raw: bytes) -> str:

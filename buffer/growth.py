@@ -11,13 +11,25 @@ import os
 import struct
 from pathlib import Path
 
-from buffer.room import PAGE, allocate
+from buffer.room import BALLAST, PAGE, SLACK, WAL, allocate
 
 _MAGIC = b"SQLite format 3\0"
 _FREE = struct.Struct(">III")  # at 28: pages, first trunk of the freelist, pages on the freelist
 _LOCK_PAGE = 0x4000_0000 // PAGE + 1  # never part of a database
+_SMALL = 512 << 10  # bytes for the files beside it, and for what a folder takes
 _LEAVES = PAGE // 4 - 8  # that one trunk may name; more would confuse programs before 3.6
 _LOCKS = (512, 0x4000_0000)  # length and start of the bytes by which processes lock the file
+
+
+def full_size(path: Path, max_size: int, reserve: int) -> int:
+    """Bytes that the file should have from the start: all that it may ever need, if others have their reserve then."""
+    try:
+        disk = os.statvfs(next(folder for folder in path.absolute().parents if folder.exists()))
+        have = path.stat().st_size if path.exists() else 0
+    except OSError:
+        return 0
+    spare = disk.f_bavail * disk.f_frsize - reserve - WAL - BALLAST - _SMALL
+    return min(max_size + SLACK, have + max(0, spare)) // PAGE * PAGE
 
 
 def grow(path: Path, size: int, application: int) -> bool:

@@ -7,8 +7,9 @@ has refused. That makes the equation a check and not a definition.
 """
 
 import sqlite3
+import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -16,7 +17,8 @@ from buffer.ranges import Range, Ranges
 
 What = Literal["read", "delivered", "suppressed", "dropped"]
 Cell = tuple[int, str, What, str]  # sink, device, what, reason
-_BLOCK = 4096
+_BLOCK = 1024  # frames that are counted at a time
+_STACK = 64 * _BLOCK  # frames whose count is kept as one
 UNKNOWN = "$unknown"  # the device of samples that are gone with all that was known of them
 ADD = (
     "INSERT INTO ledger (sink, device, what, reason, samples) VALUES (?, ?, ?, ?, ?)"
@@ -138,36 +140,66 @@ class Books:
 
 
 class Tally:
-    """Samples per schema over ranges of frames, counted in the file; a whole block of frames is counted only once."""
+    """Samples per schema over ranges of frames, counted in the file; a piece of a range is counted only once.
+
+    A backlog of a gigabyte takes seconds to count, which a disk has not to spare: `warm` does it bit by bit. Pieces
+    that two rounds have not asked for are forgotten, for the ends of ranges move.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._blocks: dict[int, dict[int, int]] = {}
+        self._pieces: dict[Range, dict[int, int]] = {}
+        self._before: dict[Range, dict[int, int]] = {}
 
     def count(self, ranges: Iterable[Range]) -> dict[int, int]:
-        total: defaultdict[int, int] = defaultdict(int)
-        for first, last in ranges:
-            for low in range(first - first % _BLOCK, last + 1, _BLOCK):
-                high = low + _BLOCK - 1
-                whole = first <= low and high <= last
-                part = self._block(low) if whole else self._sum(max(first, low), min(last, high))
-                for schema, samples in part.items():
-                    total[schema] += samples
-        return total
+        return _sum(map(self._piece, pieces(ranges, _STACK)))
 
-    def forget(self, below: int) -> None:
-        """Frames below this one have left the file."""
-        for low in [low for low in self._blocks if low + _BLOCK <= below]:
-            del self._blocks[low]
+    def warm(self, ranges: Iterable[Range], until: float) -> bool:
+        """Count until that moment (monotonic, s), one piece at least; True when nothing of the ranges is left."""
+        for stack in pieces(ranges, _STACK):
+            for piece in () if self._known(stack) else pieces([stack], _BLOCK):
+                if not self._known(piece):
+                    self._piece(piece)
+                    if time.monotonic() >= until:
+                        return False
+            self._piece(stack)
+        return True
 
-    def _block(self, low: int) -> dict[int, int]:
-        if low not in self._blocks:
-            self._blocks[low] = self._sum(low, low + _BLOCK - 1)
-        return self._blocks[low]
+    def tidy(self) -> None:
+        """A round is over."""
+        self._before, self._pieces = self._pieces, {}
 
-    def _sum(self, first: int, last: int) -> dict[int, int]:
+    def _known(self, piece: Range) -> bool:
+        return piece in self._pieces or piece in self._before
+
+    def _piece(self, piece: Range) -> dict[int, int]:
+        found = self._pieces.get(piece)
+        if found is None:
+            found = self._pieces[piece] = self._before.get(piece) or self._count(piece)
+        return found
+
+    def _count(self, piece: Range) -> dict[int, int]:
+        """A stack out of its blocks, a block out of the file."""
+        blocks = list(pieces([piece], _BLOCK))
+        if len(blocks) > 1:
+            return _sum(map(self._piece, blocks))
         query = "SELECT schema, CAST(total(n) AS INTEGER) FROM frame WHERE seq BETWEEN ? AND ? GROUP BY schema"
-        return dict(self._connection.execute(query, (first, last)).fetchall())
+        return dict(self._connection.execute(query, piece).fetchall())
+
+
+def pieces(ranges: Iterable[Range], size: int) -> Iterator[Range]:
+    """The ranges, cut at multiples of `size`, so that most pieces stay the same while a range grows and shrinks."""
+    for first, last in ranges:
+        for low in range(first - first % size, last + 1, size):
+            yield max(first, low), min(last, low + size - 1)
+
+
+def _sum(counts: Iterable[Mapping[int, int]]) -> dict[int, int]:
+    total: defaultdict[int, int] = defaultdict(int)
+    for count in counts:
+        for schema, samples in count.items():
+            total[schema] += samples
+    return dict(total)
 
 
 def written_counts(connection: sqlite3.Connection) -> dict[Cell, int]:

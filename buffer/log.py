@@ -9,18 +9,20 @@ but it is never counted twice.
 
 import secrets
 import sqlite3
-from collections import defaultdict
+import time
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
 from agent.model.clock import Clock
 from agent.model.errors import Damaged
-from buffer import debtor, epochs, refusals
+from buffer import debtor, epochs, limits, refusals
 from buffer.clocks import Clocks
 from buffer.database import code
 from buffer.debtor import Debtor
 from buffer.epochs import Epoch
 from buffer.ledger import Account, Books, Cell, Part, Tally, What, accounts, owed_samples, written_counts
+from buffer.limits import Limits
 from buffer.ranges import Range, Ranges, parse, runs
 from buffer.refusals import Refusal
 from buffer.room import Room
@@ -40,6 +42,7 @@ class Log:
     present: Ranges  # the frames in the file
     next: int  # the seq that comes next
     samples: int  # that were ever accepted
+    limits: Limits | None  # None: the file does not say
     room: Room
     witness: Witness
 
@@ -57,6 +60,7 @@ class Log:
             self.schemas = Schemas(connection)
             self.sinks = {sink.name: sink for sink in debtor.load(connection)}
             self.epochs = epochs.load(connection)
+            self.clocks.know(self.epochs.values())
             self.state: dict[str, bytes] = dict(connection.execute("SELECT k, v FROM state").fetchall())
             self._load_frames()
 
@@ -241,15 +245,26 @@ class Log:
             with self.transaction():
                 self.connection.executemany("DELETE FROM frame WHERE seq BETWEEN ? AND ?", gone)
             undo.pop_all()
-        self.tally.forget(self.present.first or self.next)
 
     def accounts(self) -> list[Account]:
         """Where each sample went, per sink and device."""
-        counts = [*written_counts(self.connection).items(), *self.books.counts.items()]
         sinks = self.sinks.values()
         buffered = owed_samples(((sink.id, sink.debt) for sink in sinks), self.tally, self.schemas.device)
         aside = owed_samples(((sink.id, sink.aside) for sink in sinks), self.tally, self.schemas.device)
-        return accounts({sink.id: sink.name for sink in sinks}, counts, buffered, aside)
+        self.tally.tidy()
+        return accounts({sink.id: sink.name for sink in sinks}, self.counts().items(), buffered, aside)
+
+    def counts(self) -> dict[Cell, int]:
+        """What the ledger counts, with what is not yet written."""
+        found = Counter(written_counts(self.connection))
+        found.update(self.books.counts)
+        return found
+
+    def warm(self, seconds: float) -> bool:
+        """Prepare `accounts` for about so long; True when it would not have to read a backlog any more."""
+        end = time.monotonic() + seconds
+        held = (ranges for sink in self.sinks.values() for ranges in sink.held)
+        return all(self.tally.warm(ranges, end) for ranges in held)
 
     def _load_frames(self) -> None:
         """The frames in the file, the seq that comes next (above all that was ever given), and what a crash left."""
@@ -260,6 +275,7 @@ class Log:
         self.present = parse(meta.get("kept", "[]"))
         self.file = bytes.fromhex(meta.get("file", "")) or secrets.token_bytes(8)
         self.samples = int(meta.get("samples", 0))
+        self.limits = limits.parse(meta.get("limits", ""))
         self.next = 1 + max(newest, hwm, *given, 0)
         if newest > hwm:
             self.admit(hwm + 1, newest, self.samples_in([(hwm + 1, newest)]))
@@ -281,6 +297,7 @@ class Log:
                 refusals.settle(self.connection, sink, self.refusals)
         marks = [("hwm", self.next - 1), ("kept", self.present.text())]
         marks += [("samples", self.samples), ("file", self.file.hex())]
+        marks += [("limits", self.limits.text())] if self.limits else []
         self.connection.executemany("INSERT OR REPLACE INTO meta (k, v) VALUES (?, ?)", marks)
 
     def _written(self, *, settled: bool) -> None:

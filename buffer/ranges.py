@@ -52,6 +52,11 @@ class Ranges:
             return None
         return max(self._starts[index], seq + 1), self._ends[index]
 
+    def before(self, seq: int) -> Range | None:
+        """The last range below `seq`, cut so that it ends below it."""
+        index = bisect_left(self._starts, seq) - 1
+        return (self._starts[index], min(self._ends[index], seq - 1)) if index >= 0 else None
+
     def within(self, first: int, last: int) -> list[Range]:
         """The parts of these ranges that lie in first..last."""
         low, high = bisect_left(self._ends, first), bisect_right(self._starts, last)

@@ -1,17 +1,29 @@
 """Frames back from the file: each is checked against its CRC, and what does not hold is counted and passed over."""
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agent.model.frame import Frame
+from agent.model.tag import Schema
 from buffer.codec import checksum, decode
 from buffer.ledger import Part, part
 from buffer.log import Log
 from buffer.ranges import Ranges, runs
 
-_SELECT = "SELECT seq, epoch, schema, ts, mono, n, crc, body FROM frame WHERE seq BETWEEN ? AND ? ORDER BY seq"
+SELECT = "SELECT seq, epoch, schema, ts, mono, n, crc, body FROM frame WHERE seq BETWEEN ? AND ? ORDER BY seq"
 Found = tuple[str, int, Frame]  # epoch in hex, seq, frame
+
+
+def revive(eid: bytes, known: Schema, row: Sequence[Any]) -> Frame | None:
+    """The frame of a row (seq, schema, ts, mono, n, crc, body) of a known run; None if its checksum does not hold."""
+    try:
+        seq, schema, ts, mono, n, crc, body = row
+        if checksum(body, seq, eid, ts, mono, schema, n) != crc:
+            return None
+        return decode(body, n, known, ts, mono)
+    except (struct.error, TypeError, ValueError):
+        return None
 
 
 class Reader:
@@ -24,7 +36,7 @@ class Reader:
         """The sound frames among first..last. No sink is owed the others any more: they are losses now."""
         found: list[Found] = []
         damaged: dict[int, Part] = {}
-        for row in self._log.connection.execute(_SELECT, (first, last)).fetchall():
+        for row in self._log.connection.execute(SELECT, (first, last)).fetchall():
             frame = self._revive(*row)
             if frame:
                 found.append(frame)
@@ -34,19 +46,11 @@ class Reader:
             self._lose(first, last, found, damaged)
         return found
 
-    def _revive(
-        self, seq: int, epoch: Any, schema: Any, ts: Any, mono: Any, n: Any, crc: Any, body: Any
-    ) -> Found | None:
+    def _revive(self, seq: int, epoch: Any, *rest: Any) -> Found | None:
         """None for a row that is damaged; a flipped bit may change even the type of a column."""
-        run, known = self._log.epochs.get(epoch), self._log.schemas.get(schema)
-        if run is None or known is None:
-            return None
-        try:
-            if checksum(body, seq, run.eid, ts, mono, schema, n) != crc:
-                return None
-            return run.eid.hex(), seq, decode(body, n, known, ts, mono)
-        except (struct.error, TypeError, ValueError):
-            return None
+        run, known = self._log.epochs.get(epoch), self._log.schemas.get(rest[0])
+        frame = revive(run.eid, known, (seq, *rest)) if run and known else None
+        return (run.eid.hex(), seq, frame) if run and frame else None
 
     def _part(self, seq: int, epoch: Any, schema: Any, ts: Any, mono: Any, n: Any, crc: Any, body: Any) -> Part:
         return part(self._log.schemas.device(schema), n, ts)

@@ -142,6 +142,7 @@ def _copy(connection: sqlite3.Connection, tables: Tables, said: Testimony | None
     connection.executemany("INSERT OR REPLACE INTO meta (k, v) VALUES (?, ?)", marks.items())
     connection.executemany("INSERT OR REPLACE INTO state (k, v) VALUES (?, ?)", (tables.state or {}).items())
     connection.executemany(_INSERT_LOSS, tables.loss or [])
+    connection.executemany("INSERT INTO snapshot (at, body) VALUES (?, ?)", tables.snapshots or [])
     connection.executemany(ADD, [(*cell, samples) for cell, samples in (tables.ledger or {}).items()])
 
 

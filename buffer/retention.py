@@ -5,11 +5,12 @@ shrunk, because growing it again is what wears flash.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from buffer.ledger import Part, part
+from buffer.limits import Limits
 from buffer.log import Log
 from buffer.ranges import Range
+from buffer.stats import Space, space
 
 _HOUR = 3600 * 10**9
 _PURGE_EVERY = 10 * 10**9
@@ -21,24 +22,6 @@ _READABLE_TIMES = (  # a damaged row goes with its neighbours
 _CHUNKS = 16  # per call, so that an append never waits long
 FLOOR = 8 << 20  # the newest frames stay, however little room others leave on the disk
 HEADROOM = 1 << 20  # free pages inside the file while the disk has no room for it to grow
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """`keep` in ns, `max_size` of the frames and `reserve` of free disk in bytes."""
-
-    keep: int
-    max_size: int
-    reserve: int
-
-
-@dataclass(frozen=True, slots=True)
-class Space:
-    """Bytes: `used` by the pages that hold something, `file` of the whole main file, `free` on its disk."""
-
-    used: int
-    file: int
-    free: int
 
 
 def excess(space: Space, limits: Limits) -> tuple[str, int]:
@@ -77,10 +60,7 @@ class Retention:
         self._purged: int | None = None
 
     def space(self) -> Space:
-        (page,) = self._log.connection.execute("PRAGMA page_size").fetchone()
-        (pages,) = self._log.connection.execute("PRAGMA page_count").fetchone()
-        (free,) = self._log.connection.execute("PRAGMA freelist_count").fetchone()
-        return Space((pages - free) * page, pages * page, self._log.room.free)
+        return space(self._log.connection, self._log.room.free)
 
     def tend(self, *, attached: bool) -> None:
         """Delete what may go. Frames that no sink was ever named for stay until a limit is passed."""

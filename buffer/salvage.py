@@ -43,6 +43,7 @@ class Tables:
     sinks: list[Debtor] | None = None
     ledger: dict[Cell, int] | None = None
     loss: list[tuple[Any, ...]] | None = None
+    snapshots: list[tuple[Any, ...]] | None = None
     epochs: dict[int, Epoch] = field(default_factory=dict)
     schemas: Schemas | None = None
 
@@ -66,6 +67,7 @@ def tables(path: Path) -> Tables:
         found.sinks = _read(lambda: load(connection))
         found.ledger = _read(lambda: written_counts(connection))
         found.loss = _read(lambda: connection.execute(_LOSS).fetchall())
+        found.snapshots = _read(lambda: connection.execute("SELECT at, body FROM snapshot ORDER BY id").fetchall())
         found.epochs = _read(lambda: epochs.load(connection)) or {}
         found.schemas = _read(lambda: Schemas(connection))
     return found

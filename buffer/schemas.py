@@ -77,7 +77,7 @@ class Schemas:
         self._waiting.clear()
 
     def _learn(self, schema: Schema) -> Known:
-        key = (schema.device, schema.group, _encode(schema.tags), float(schema.interval))
+        key = key_of(schema)
         id_ = self._ids.get(key)
         if id_ is None:
             id_ = self._last = self._last + 1
@@ -91,19 +91,28 @@ class Schemas:
 
     def _revive(self, id_: int) -> Schema | None:
         row = self._rows.get(id_)
-        if row is None:
-            return None
-        device, group, tags, interval = row
-        try:
-            schema = Schema(device, group, _tags(tags), interval)
-        except msgspec.MsgspecError:
-            return None
-        self._schemas[id_] = schema
+        schema = revive(row) if row else None
+        if schema is not None:
+            self._schemas[id_] = schema
         return schema
 
     def _enter(self, id_: int, key: Key) -> None:
         self._rows.setdefault(id_, key)
         self._ids[key] = id_
+
+
+def key_of(schema: Schema) -> Key:
+    """What two schemas have in common that are one on disk."""
+    return schema.device, schema.group, _encode(schema.tags), float(schema.interval)
+
+
+def revive(key: Key) -> Schema | None:
+    """A new instance of the schema with this content; None for tags that cannot be read."""
+    device, group, tags, interval = key
+    try:
+        return Schema(device, group, _tags(tags), interval)
+    except msgspec.MsgspecError:
+        return None
 
 
 def revived(columns: Sequence[object]) -> Key | None:

@@ -4,44 +4,44 @@ Nothing here waits for a network or knows asyncio; one thread owns a Store (`buf
 StoreError if the file cannot be read or written.
 """
 
-import os
 import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from agent.model.clock import SYSTEM, Clock
 from agent.model.errors import StoreError
 from agent.model.frame import Entry, Frame
-from buffer import aside, reports, rollback
+from buffer import aside, reports, rollback, snapshots
 from buffer.adopt import adopt
-from buffer.codec import UNWRITABLE, checksum, cleaned, encode
 from buffer.database import MEMORY, at_rest, code, connect, mapped
 from buffer.debtor import Debtor
+from buffer.growth import full_size
 from buffer.ledger import Account, Part
+from buffer.limits import Limits
 from buffer.log import Log
 from buffer.ranges import Range
 from buffer.reader import Reader
-from buffer.retention import Limits, Retention
-from buffer.room import BALLAST, PAGE, SLACK, WAL, Disk, Memory
-from buffer.schemas import Known
-from buffer.stats import Stats
+from buffer.retention import Retention
+from buffer.room import SLACK, Disk, Memory
+from buffer.rows import INSERT, ROW, need, to_rows
+from buffer.shelf import Shelf
+from buffer.snapshots import Past
+from buffer.stats import Stats, stats
 from buffer.tail import Tail
 from buffer.witness import FileWitness, Nobody, place, testimony
 
 __all__ = ["Account", "Stats", "Store", "peek_ledger"]
 
-Row = tuple[Any, ...]
 ENDLESS = 2**63 - 1
 _TRIES = 8
+_WAITED = 15 * 10**9  # ns: longer than a pump lets a frame wait that it sends as live
 _STEPS = 100_000  # of SQLite's machine between two looks at the clock
 _CHECKPOINT_EVERY = 60 * 10**9
 _CRAMPED = 1 << 20  # bytes
-_SPARE = 256 << 10  # bytes for what a commit writes besides frames
-_INSERT = "INSERT INTO frame (seq, epoch, schema, ts, mono, n, crc, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class Store:
@@ -50,12 +50,14 @@ class Store:
     missing = 0  # frames that the file had before and has not any more
     volatile = False  # True: it lies in memory
     opened = 0  # the seq that came next when it was opened
+    taken = 0  # bytes of the file that frames have needed since then, roughly
 
     def __init__(self, path: Path, log: Log, limits: Limits) -> None:
         self.epoch = log.epoch.eid.hex()
         self._path = path
         self._log = log
         self._reader = Reader(log)
+        self.shelf = Shelf(log, path)
         self._retention = Retention(log, limits)
         self._tail = Tail(log.next)
         self._attached: list[Debtor] = []
@@ -74,7 +76,7 @@ class Store:
         """
         path, limits = Path(path), Limits(round(keep * 1e9), max_size, reserve)
         said = testimony(place(path))
-        connection = connect(path, _full_size(path, limits))
+        connection = connect(path, full_size(path, max_size, reserve))
         with mapped(path), ExitStack() as undo:
             undo.callback(connection.close)
             log = Log(connection, clock)
@@ -84,7 +86,7 @@ class Store:
             missing = rollback.account(log, said, clock) if said else 0
             witness = FileWitness(place(path), log.file)
             undo.callback(witness.close)
-            opened = log.next
+            opened, log.limits = log.next, limits
             log.begin(boot, room, witness)
             room.keep_ballast(spare=0)
             store = cls(path, log, limits)
@@ -97,9 +99,9 @@ class Store:
         """A store that lies in memory, with `first` as its first seq: for a time without a disk."""
         connection = connect(MEMORY)
         log = Log(connection, clock)
-        log.next = first
+        log.next, log.limits = first, Limits(ENDLESS, max_size, 0)
         log.begin(boot, Memory(), Nobody())
-        store = cls(MEMORY, log, Limits(ENDLESS, max_size, 0))
+        store = cls(MEMORY, log, log.limits)
         store.volatile = True
         return store
 
@@ -124,9 +126,24 @@ class Store:
                 try:
                     return self._append(frames)
                 except sqlite3.OperationalError as error:
-                    if code(error) != sqlite3.SQLITE_FULL or not self._make_room(_need(frames)):
+                    if code(error) != sqlite3.SQLITE_FULL or not self._make_room(need(frames)):
                         raise
             return self._append(frames)
+
+    def put_back(self, frames: Sequence[Frame]) -> int:
+        """Frames that were once taken out are owed to all sinks, under new numbers; how many they were.
+
+        They have waited for a while, so a pump takes them for history, and `keep` begins anew. Raises StoreError when
+        there is no room for them: nothing is given up for what was out already.
+        """
+        if not self._attached:
+            raise StoreError(f"store {self._path} has no sink that would get them", hint="has the agent run with one?")
+        if need(frames) > self.stats().room:
+            raise StoreError(f"store {self._path} has no room for them", hint="see floorgate store stats")
+        waited = self._log.clock.mono() - _WAITED
+        mono = waited if self._log.clocks.right_since(self.epoch, waited) else 0
+        first, last = self.append([replace(frame, mono=mono) for frame in frames])
+        return last - first + 1
 
     def read(
         self, sink: str, limit: int, *, after: int = 0, until: int = ENDLESS, history_until: int = 0
@@ -170,16 +187,17 @@ class Store:
         debtor = self._sink(sink)
         return self._log.take_back(debtor, list(debtor.aside) if seqs is None else seqs)
 
-    def forget(self, sink: str) -> int:
+    def forget(self, sink: str, most: int = ENDLESS) -> int:
         """Give up what a sink that is not attached is owed; how many frames it was. Raises StoreError for one that is.
 
-        The accounts of the sink stay in the ledger; its frames count as dropped, `forgotten`.
+        No more than about `most` at a time: 0 says that nothing is left. The accounts of the sink stay in the ledger;
+        its frames count as dropped, `forgotten`.
         """
         debtor = self._sink(sink)
         if debtor in self._attached:
             raise StoreError(f"sink {sink!r} is in use", hint="take it out of the configuration and restart first")
         with mapped(self._path):
-            ranges = [run for held in debtor.held for run in held]
+            ranges = [run for held in debtor.held for run in held.head(most)]
             self._log.give_up(debtor, self._retention.parts(ranges), ranges, "forgotten")
         return sum(last - first + 1 for first, last in ranges)
 
@@ -201,27 +219,24 @@ class Store:
         """Frames."""
         return self._sink(sink).debt.size
 
+    def warm(self, seconds: float) -> bool:
+        """Prepare `ledger` for about so long; False when it would still have to read much of a backlog."""
+        with mapped(self._path):
+            return self._log.warm(seconds)
+
     def ledger(self) -> list[Account]:
         """Where each sample of each device went, for each sink that the file knows."""
         with mapped(self._path):
             return self._log.accounts()
 
-    def stats(self) -> Stats:
-        log = self._log
+    def past(self, at: int) -> Past | None:
+        """The ledger as it was at that time (ns UTC), or at the nearest one before that is known."""
         with mapped(self._path):
-            space = self._retention.space()
-            oldest = log.connection.execute("SELECT ts FROM frame ORDER BY seq LIMIT 1").fetchone()
-        return Stats(
-            frames=log.present.size,
-            bytes=space.used,
-            limit=self._retention.limits.max_size,
-            file_bytes=space.file,
-            free_bytes=space.free,
-            oldest=oldest[0] if oldest else 0,
-            last_seq=log.next - 1,
-            owed={sink.name: sink.debt.size for sink in log.sinks.values()},
-            aside={sink.name: sink.aside.size for sink in log.sinks.values()},
-        )
+            return snapshots.past(self._log, at)
+
+    def stats(self) -> Stats:
+        with mapped(self._path):
+            return stats(self._log, self._log.room.free)
 
     def tend(self) -> None:
         """Once a second: delete what may go, and write acks for which no frame has come along since the last time.
@@ -232,9 +247,7 @@ class Store:
         with mapped(self._path):
             self._retention.tend(attached=bool(self._attached))
             self._report()
-            if self._idle and self._log.waiting:
-                with self._log.transaction():
-                    pass
+            self._settle()
             self._idle = True
             now = self._log.clock.mono()
             if self._log.unsaved and now - self._saved >= _CHECKPOINT_EVERY:
@@ -312,6 +325,15 @@ class Store:
         finally:
             self.abandon()
 
+    def _settle(self) -> None:
+        """Write what has waited for a commit in vain, and once an hour how the ledger stands."""
+        log, now = self._log, self._log.clock.wall()
+        snapshot = log.clocks.plausible and snapshots.due(log.connection, now)
+        if snapshot or (self._idle and log.waiting):
+            with log.transaction():
+                if snapshot:
+                    snapshots.take(log.connection, log.counts(), now)
+
     def _report(self) -> None:
         """Commit what is to be told of the store itself, together with the mark that it was told."""
         found = reports.due(self._log.connection, self._log.clock) if self._attached else []
@@ -325,7 +347,7 @@ class Store:
     def _append(self, frames: Sequence[Frame], marks: Sequence[tuple[str, int, int]] = ()) -> Range:
         log = self._log
         first, last = log.next, log.next + len(frames) - 1
-        rows, frames = self._rows(frames, first)
+        rows, frames = to_rows(log, frames, first)
         samples: defaultdict[str, int] = defaultdict(int)
         for frame in frames:
             samples[frame.schema.device] += len(frame.values)
@@ -333,38 +355,16 @@ class Store:
             undo.callback(log.withdraw, first, last, samples)
             log.admit(first, last, samples)
             with log.transaction(settle=log.due):
-                log.connection.executemany(_INSERT, rows)
+                log.connection.executemany(INSERT, rows)
                 for statement, seq, row in marks:
                     log.connection.execute(statement, (seq, row))
             undo.pop_all()
         sizes = [len(row[-1]) for row in rows]
         log.unsaved += sum(sizes)
+        self.taken += sum(sizes) + ROW * len(rows)
         self._idle = False
         self._remember(first, frames, sizes)
         return first, last
-
-    def _rows(self, frames: Sequence[Frame], first: int) -> tuple[list[Row], list[Frame]]:
-        """The rows, and the frames as they can be read back."""
-        known = self._log.schemas.known
-        rows: list[Row] = []
-        kept: list[Frame] = []
-        for seq, frame in enumerate(frames, first):
-            schema = known(frame.schema)
-            try:
-                row = self._row(frame, seq, schema)
-            except UNWRITABLE:
-                frame = cleaned(frame)  # noqa: PLW2901  # what is remembered must be what was written
-                row = self._row(frame, seq, schema)
-            rows.append(row)
-            kept.append(frame)
-        return rows, kept
-
-    def _row(self, frame: Frame, seq: int, schema: Known) -> Row:
-        """Raises one of UNWRITABLE."""
-        epoch, ts, mono, n = self._log.epoch, frame.ts, frame.mono, len(frame.values)
-        body = encode(frame, schema.packer)
-        crc = checksum(body, seq, epoch.eid, ts, mono, schema.id, n)
-        return seq, epoch.id, schema.id, ts, mono, n, crc, body
 
     def _remember(self, first: int, frames: Sequence[Frame], sizes: Sequence[int]) -> None:
         wanted = min((sink.debt.first or self._log.next for sink in self._attached), default=self._log.next)
@@ -382,22 +382,6 @@ def peek_ledger(path: Path | str) -> list[Account]:
     path = Path(path)
     with at_rest(path) as connection:
         return Log(connection, SYSTEM).accounts()
-
-
-def _full_size(path: Path, limits: Limits) -> int:
-    """Bytes that the file should have from the start: all that it may ever need, if others have their reserve then."""
-    try:
-        disk = os.statvfs(next(folder for folder in path.absolute().parents if folder.exists()))
-        have = path.stat().st_size if path.exists() else 0
-    except OSError:
-        return 0
-    spare = disk.f_bavail * disk.f_frsize - limits.reserve - WAL - BALLAST - 2 * _SPARE
-    return min(limits.max_size + SLACK, have + max(0, spare)) // PAGE * PAGE
-
-
-def _need(frames: Sequence[Frame]) -> int:
-    """Bytes in the file that these take at most, roughly: two pages hold a frame that is just too large for one."""
-    return _SPARE + sum(64 + 2 * len(encode(cleaned(frame))) for frame in frames)
 
 
 def _parts(entries: Sequence[Entry]) -> dict[int, Part]:

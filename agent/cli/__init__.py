@@ -1,29 +1,19 @@
 """The commands, one per file; a command's imports load only when it is chosen."""
 
-from importlib import import_module
 from typing import Any
 
 import click
 
 from agent import __version__
+from agent.cli.lazy import Lazy
 from agent.model.errors import AgentError, ConfigError
 
-COMMANDS = ("check", "demo", "ledger", "read", "run", "schema", "version")
+COMMANDS = ("check", "demo", "ledger", "read", "run", "schema", "store", "version")
 BAD_CONFIG = 78  # sysexits.h EX_CONFIG
 
 
-class Commands(click.Group):
-    """Loads `agent.cli.NAME` when NAME is chosen, and ends every command with a message and an exit code."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
-            return None
-        command = import_module(f"agent.cli.{name}").command
-        assert isinstance(command, click.Command)
-        return command
+class Commands(Lazy):
+    """Ends every command with a message and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -36,7 +26,9 @@ class Commands(click.Group):
             ctx.exit(1)
 
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=Commands, package="agent.cli", names=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, prog_name="floorgate", message="%(prog)s %(version)s")
 def main() -> None:
     """Reads PLCs and meters, keeps what it read on disk until the platform has it."""

@@ -1,80 +1,55 @@
 """`floorgate ledger`"""
 
-import http.client
 import json
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import click
 
-from agent.cli.options import data_option, json_option
+from agent.cli import tables
+from agent.cli.access import look
+from agent.cli.options import Moment, data_option, iso, json_option
 from agent.model.errors import StoreError
-from agent.runtime.app import STORE
-from agent.runtime.storage import account_row
-from agent.status.server import FILE
-from buffer.store import peek_ledger
 
-TIMEOUT = 30.0
-MOST = 64 << 20  # bytes of an answer
+COLUMNS = ("read", "delivered", "buffered", "set_aside", "suppressed", "dropped", "balance")
 
 
 @click.command("ledger")
+@click.option("--since", type=Moment(), metavar="T", help="Only what was counted since 24h ago, or 2026-11-25T08:00.")
 @data_option
 @json_option
-def command(data: Path, as_json: bool) -> None:
-    """Where each sample went, per sink and device; ends with 1 when an account does not balance."""
-    accounts = _from_agent(data)
-    if accounts is None:
-        accounts = [account_row(account) for account in peek_ledger(data / STORE)]
+def command(since: int | None, data: Path, as_json: bool) -> None:
+    """Where each sample went, per sink and device; ends with 1 when an account does not balance.
+
+    With --since from the nearest hour before that for which it is known; buffered and set aside are told as of now.
+    """
+    with look(data) as access:
+        period = None if since is None else access.since(since)
+        accounts = access.ledger() if period is None else period["accounts"]
     if as_json:
-        click.echo(json.dumps(accounts))
+        click.echo(json.dumps(period or accounts))
     else:
-        show(accounts)
+        show(accounts, period["since_ts"] if period else None)
     if not all(account["balanced"] for account in accounts):
         raise StoreError("the ledger does not balance", hint="keep the data directory and report this")
 
 
-def show(accounts: Sequence[dict[str, Any]]) -> None:
-    """The ledger as a table."""
-    from rich.box import SIMPLE_HEAD  # noqa: PLC0415  # loads only when a table is shown
-    from rich.console import Console  # noqa: PLC0415  # loads only when a table is shown
-    from rich.table import Table  # noqa: PLC0415  # as above
-
-    title = "Ledger (samples): read = delivered + buffered + suppressed + dropped"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-    for column in ("sink", "device"):
-        table.add_column(column)
-    for column in ("read", "delivered", "buffered", "suppressed", "dropped", "balance"):
-        table.add_column(column, justify="right")
+def show(accounts: Sequence[dict[str, Any]], since_ts: int | None = None) -> None:
+    """The ledger as a table; `since_ts` is ms UTC."""
+    title = "Ledger (samples): read = delivered + buffered + set aside + suppressed + dropped"
+    if since_ts is not None:
+        title = f"Ledger (samples) since {iso(since_ts * 10**6)}, with what is buffered and set aside now"
+    ledger = tables.table(title, sink="left", device="left", **dict.fromkeys(COLUMNS, "right"))
     for account in accounts:
-        counts = (account["read"], account["delivered"], account["buffered"])
-        reasons = (_reasons(account["suppressed"]), _reasons(account["dropped"]))
-        balance = "[green]ok[/]" if account["balanced"] else "[red]OFF[/]"
-        table.add_row(account["sink"], account["device"], *(f"{count:,}" for count in counts), *reasons, balance)
-    Console().print(table)
+        cells = (_cell(account[column]) for column in COLUMNS[:-1])
+        balance = tables.cell("ok", "green") if account["balanced"] else tables.cell("OFF", "red")
+        ledger.add_row(tables.cell(account["sink"]), tables.cell(account["device"]), *cells, balance)
+    tables.show(ledger)
 
 
-def _reasons(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count:,} {reason}" for reason, count in sorted(counts.items())) or "0"
-
-
-def _from_agent(data: Path) -> list[dict[str, Any]] | None:
-    """What the running agent says, or None when none runs on this directory.
-
-    After a `kill -9` the file still names a port, and somebody else may answer there by now.
-    """
-    try:
-        facts = json.loads((data / FILE).read_text("utf-8"))
-        connection = http.client.HTTPConnection(facts["host"], facts["port"], timeout=TIMEOUT)
-        with closing(connection):
-            connection.request("GET", "/api/v1/ledger", headers={"Authorization": f"Bearer {facts['token']}"})
-            response = connection.getresponse()
-            body = response.read(MOST)
-        accounts = json.loads(body) if response.status == http.client.OK else None
-    except (FileNotFoundError, ConnectionError, http.client.HTTPException, ValueError, TypeError, LookupError):
-        return None
-    except OSError as error:
-        raise StoreError(f"{data / FILE}: the agent does not answer: {error}", hint="is it still running?") from error
-    return accounts if isinstance(accounts, list) else None
+def _cell(count: int | dict[str, int]) -> str:
+    """A count, or several by reason."""
+    if isinstance(count, int):
+        return f"{count:,}"
+    return "\n".join(f"{samples:,} {reason}" for reason, samples in sorted(count.items())) or "0"

@@ -15,6 +15,7 @@ from agent.model.clock import SYSTEM, Clock, boot_id
 from agent.model.errors import StoreError
 from agent.normalise import compile_step
 from agent.northbound.api import Gateway
+from agent.runtime.desk import Desk
 from agent.runtime.inlet import Inlet
 from agent.runtime.line import ALONE, Line
 from agent.runtime.pump import Pump
@@ -113,7 +114,7 @@ class App:
         yield "mend", self._kept(partial(self._storage.mend, disk), disk, Backoff(DISK_CAP))
         yield "tend", self._kept(partial(self._storage.tend, part), part, Backoff(DISK_CAP))
         listen = self._site.status.listen
-        status = partial(serve, listen, self._data, self._health, self._storage.ledger)
+        status = partial(serve, listen, self._data, self._health, Desk(self._storage))
         yield "status", self._kept(status, self._health.part("status", listen), Backoff(ALONE))
 
     def _pump_works(self) -> Iterator[tuple[str, Work]]:

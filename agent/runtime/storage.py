@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import ParamSpec, TypeVar
 
 from agent.health import Part
@@ -13,7 +12,6 @@ from agent.runtime.backfill import Meter
 from agent.runtime.inlet import Inlet
 from agent.runtime.supervise import Backoff
 from buffer.keeper import Keeper
-from buffer.ledger import Account
 from buffer.store import Store
 from buffer.writer import Writer
 
@@ -29,11 +27,6 @@ LOST = {  # what the store itself gives up; what a sink refuses is said by its p
     "rollback": "the store went back in time",
 }
 TEND = 1.0  # seconds between two rounds of purging and checkpointing
-
-
-def account_row(account: Account) -> dict[str, object]:
-    """An account as it is printed and served."""
-    return {**asdict(account), "balanced": account.balanced}
 
 
 class Storage:
@@ -52,6 +45,7 @@ class Storage:
         self._mended.set()
         self.generation = 0
         self.meter = Meter()  # of the samples that are committed
+        self.inflow = Meter()  # of the bytes that they take in the file
         self._frames: list[Frame] = []  # what is being committed; kept when that fails
         self._share: int | None = None  # how many of them at a time; None: all
         self._trying = False  # still set when `run` begins anew: the store did not fail, the frames were no good
@@ -100,20 +94,22 @@ class Storage:
         finally:
             self._mended.set()
             self.generation += self.store is not before
-            self._ring()
+            self.ring()
 
     def _said(self, part: Part) -> None:
         """What the keeper had to do is an event of its own, each time."""
         while self._keeper and self._keeper.notes:
             part.noticed(self._keeper.notes.pop(0))
 
-    def _ring(self) -> None:
+    def ask_anew(self) -> None:
+        """Somebody else has changed what sinks are owed: pumps forget how far they have come."""
+        self.generation += 1
+        self.ring()
+
+    def ring(self) -> None:
+        """There is something new in the store."""
         for bell in self._bells:
             bell.set()
-
-    async def ledger(self) -> list[dict[str, object]]:
-        """Where each sample went, as it stands now."""
-        return [account_row(account) for account in await self.call(self.store.ledger)]
 
     async def run(self) -> None:
         """Commit what comes until the inlet is closed and drained. Raises StoreError; called again, it goes on.
@@ -124,24 +120,26 @@ class Storage:
         if self._trying:
             self._stumbled()
         while self._frames or (await self._fill()):
+            await self._mended.wait()  # which may find that some of them are on the disk already
             await self._append(self._frames[: self._share])
             del self._frames[: self._share]
             self._share = self._share if self._frames else None
             self._backoff.succeeded()
             self._part.up()
-            self._ring()
+            self.ring()
 
     async def _append(self, frames: list[Frame]) -> None:
-        await self._mended.wait()
-        self._trying = True
+        self._trying, store = True, self.store
+        taken = store.taken
         try:
-            await self.call(self.store.append, frames)
+            await self.call(store.append, frames)
         except StoreError:
             self._trying = False
             raise
         self._trying = False
         self._part.frames += len(frames)
         self.meter.add(sum(len(frame.values) for frame in frames))
+        self.inflow.add(store.taken - taken)
 
     def _stumbled(self) -> None:
         self._trying = False

@@ -1,15 +1,17 @@
 """The loopback HTTP server: whether the process lives, how its parts are, and the ledger for the command line.
 
 Where it listens stands in `agent.json` in the data directory, readable by the owner only, with a token drawn at each
-start: who can read that file may ask. `/healthz` needs no token and tells nothing.
+start: who can read that file may ask. `/healthz` needs no token and tells nothing; `/metrics` needs none from this
+machine itself, so that a collector beside the agent can read it.
 """
 
 import asyncio
 import json
 import os
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
+from ipaddress import ip_address
 from pathlib import Path
 
 from aiohttp import web
@@ -17,15 +19,18 @@ from aiohttp.typedefs import Handler
 
 from agent.health import Health
 from agent.model.errors import AgentError
+from agent.status.metrics import TYPE, Metrics
+from agent.status.store import Desk, Pages
 
 FILE = "agent.json"
-Ledger = Callable[[], Awaitable[Sequence[dict[str, object]]]]
+_MOST = 8 << 20  # bytes of a question
+_PATIENCE = 8.0  # seconds: a collector gives up after ten
 
 
-async def serve(listen: str, data: Path, health: Health, ledger: Ledger) -> None:
+async def serve(listen: str, data: Path, health: Health, desk: Desk) -> None:
     """Serve until cancelled. `listen` is `HOST:PORT`; port 0 takes any free one."""
     token = secrets.token_urlsafe(24)
-    runner = web.AppRunner(_app(token, health, ledger), access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    runner = web.AppRunner(_app(token, health, desk), access_log=None, handle_signals=False, shutdown_timeout=1.0)
     await runner.setup()
     path = data / FILE
     try:
@@ -49,32 +54,58 @@ async def _listen(runner: web.AppRunner, listen: str) -> None:
         ) from error
 
 
-def _app(token: str, health: Health, ledger: Ledger) -> web.Application:
+def _app(token: str, health: Health, desk: Desk) -> web.Application:
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         given = request.headers.get("Authorization", "")
-        if request.path != "/healthz" and not secrets.compare_digest(given.encode(), f"Bearer {token}".encode()):
+        if not _open(request) and not secrets.compare_digest(given.encode(), f"Bearer {token}".encode()):
             raise web.HTTPUnauthorized
         return await handler(request)
 
     async def healthz(request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
 
+    async def metrics(request: web.Request) -> web.Response:
+        """How the parts are is told even when the store does not answer; that is when somebody needs it."""
+        accounts, stats = [], None
+        with suppress(AgentError, TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                stats = await desk.stats()
+                accounts = await desk.ledger()
+        text = await asyncio.to_thread(Metrics(health.parts.values(), accounts, stats).text)
+        return web.Response(body=text, headers={"Content-Type": TYPE})
+
     async def parts(request: web.Request) -> web.Response:
         return web.json_response([asdict(part) for part in health.parts.values()])
 
-    async def accounts(request: web.Request) -> web.Response:
-        return web.json_response(await ledger())
-
-    app = web.Application(middlewares=[guarded], client_max_size=1 << 16)
-    app.add_routes(
-        [
-            web.get("/healthz", healthz),
-            web.get("/api/v1/health", parts),
-            web.get("/api/v1/ledger", accounts),
-        ]
-    )
+    app = web.Application(middlewares=[guarded, told], client_max_size=_MOST)
+    app.add_routes([web.get("/healthz", healthz), web.get("/metrics", metrics), web.get("/api/v1/health", parts)])
+    app.add_routes(Pages(desk).routes())
     return app
+
+
+def _open(request: web.Request) -> bool:
+    """Whether no token is needed."""
+    return request.path == "/healthz" or (request.path == "/metrics" and _from_here(request.remote))
+
+
+def _from_here(remote: str | None) -> bool:
+    try:
+        return ip_address(remote or "").is_loopback
+    except ValueError:
+        return False
+
+
+@web.middleware
+async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """An error that a person can do something about is answered in words."""
+    try:
+        return await handler(request)
+    except AgentError as error:
+        return web.json_response(
+            {"kind": type(error).__name__, "error": error.message, "hint": error.hint},
+            status=web.HTTPConflict.status_code,
+        )
 
 
 def _announce(path: Path, facts: dict[str, object]) -> None:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from buffer import ledger
 from buffer.ledger import Account
 from buffer.store import Store, peek_ledger
@@ -109,21 +111,43 @@ def test_buffered_is_counted_from_the_file(place: Path) -> None:
     assert (found.buffered, found.missing) == (9, 3)
 
 
-def test_a_large_backlog_is_counted_once_and_stays_right(place: Path) -> None:
-    """Whole blocks are remembered; acks and purges cut into them, and the sum still holds."""
-    small = schema(tags=1)
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Blocks and stacks of such a size that a test can have some."""
+    monkeypatch.setattr(ledger, "_BLOCK", 10)
+    monkeypatch.setattr(ledger, "_STACK", 40)
+    return 40
+
+
+def test_a_large_backlog_is_counted_once_and_stays_right(place: Path, small: int) -> None:
+    """Pieces are remembered while they are asked for; acks and purges cut into them, and the sum still holds."""
     store = open_store(place, sinks=["platform"])
-    for _ in range(3):
-        store.append(frames(ledger._BLOCK, of=small))
-    assert account(store).buffered == 3 * ledger._BLOCK
-    assert len(store._log.tally._blocks) == 2  # the first block lacks seq 0, the last is not full
-    store.ack("platform", store.read("platform", 9000))
-    store.ack("platform", store.read("platform", 10, after=11000))
+    store.append(frames(100))
+    tally = store._log.tally
+    assert account(store).buffered == 300
+    account(store)
+    assert list(tally._before) == [(1, 39), (40, 79), (80, 100)], "stacks alone, once they are counted"
+    store.ack("platform", store.read("platform", 50))
+    store.ack("platform", store.read("platform", 5, after=60))
     store.tend()
-    assert account(store) == Account(
-        "platform", "meter", read=3 * ledger._BLOCK, delivered=9010, buffered=3 * ledger._BLOCK - 9010
-    )
-    assert len(store._log.tally._blocks) == 1
+    assert account(store) == Account("platform", "meter", read=300, delivered=165, buffered=135)
+    account(store)
+    assert list(tally._before) == [(51, 60), (66, 79), (80, 100)], "what no range names any more is forgotten"
+
+
+def test_a_cold_backlog_is_counted_in_slices(place: Path, small: int) -> None:
+    """Each slice counts one block at least; when all are counted, the ledger reads none of them again."""
+    store = open_store(place, sinks=["a", "b"])
+    store.append(frames(100))
+    store.set_aside("a", store.read("a", 1), "no")
+    slices = 0
+    while not store.warm(0.0):
+        slices += 1
+    assert slices == 11 + 1 + 1, "eleven blocks of what a is owed, the one that is aside, and the first of b's"
+    asked: list[str] = []
+    store._log.connection.set_trace_callback(asked.append)
+    assert all(found.balanced for found in store.ledger())
+    assert not [query for query in asked if "FROM frame" in query]
 
 
 def test_a_crash_before_the_books_were_settled_is_caught_up_from_the_frames(place: Path, hands: Hands) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.model.errors import StoreError
-from buffer.retention import Limits
+from buffer.limits import Limits
 from buffer.room import AHEAD, BALLAST, PAGE, WAL, Disk
 from buffer.store import Store, peek_ledger
 from tests.unit.buffer.builders import Hands, frames, open_store, schema, seqs

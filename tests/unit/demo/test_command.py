@@ -15,6 +15,7 @@ ACCOUNT = {
     "read": 1000,
     "delivered": 1000,
     "buffered": 0,
+    "set_aside": 0,
     "suppressed": {},
     "dropped": {},
     "balanced": True,

@@ -10,6 +10,7 @@ from agent.health import Part
 from agent.model.errors import DiskFailed
 from agent.model.frame import Frame
 from agent.model.tag import Schema, Tag
+from agent.runtime.desk import Desk
 from agent.runtime.inlet import Inlet
 from agent.runtime.storage import Storage
 from agent.runtime.supervise import Backoff, keep
@@ -128,5 +129,5 @@ async def test_frames_whose_commit_arrived_all_the_same_are_not_committed_twice(
     store.append = append  # type: ignore[method-assign]  # one disk, failing once at the worst moment
     await house.feed(0, 30)
     assert await house.until(30) == list(range(30))
-    accounts = await house.storage.ledger()
+    accounts = await Desk(house.storage).ledger()
     assert [(account["read"], account["balanced"]) for account in accounts] == [(30, True)]

@@ -1,9 +1,11 @@
 """The loopback server tells nothing without its token, and says where it is only to the owner of the data directory."""
 
 import asyncio
+import io
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +13,58 @@ import aiohttp
 import pytest
 
 from agent.health import Health
-from agent.model.errors import AgentError
+from agent.model.errors import AgentError, StoreError
 from agent.status.server import FILE, serve
 
 
-async def ledger() -> list[dict[str, object]]:
-    return [{"sink": "platform", "device": "meter", "read": 7}]
+class Clerk:
+    """Answers what the store would; `error` is raised instead."""
+
+    error: AgentError | None = None
+
+    async def ledger(self) -> list[dict[str, Any]]:
+        return [{"sink": "platform", "device": "meter", "read": 7}]
+
+    async def since(self, at: int) -> dict[str, Any]:
+        return {"since_ts": at}
+
+    async def stats(self) -> dict[str, Any]:
+        if self.error:
+            raise self.error
+        return {"frames": 7}
+
+    async def frames(self, cursor: int, *, back: bool, sink: str, device: str, aside: bool, until: int) -> bytes:
+        return json.dumps([cursor, back, sink, device, aside, until]).encode()
+
+    async def schemas(self, ids: Sequence[int]) -> bytes:
+        return json.dumps(ids).encode()
+
+    async def check(self, table: str) -> list[str]:
+        if table != "meta":
+            raise LookupError(table)
+        return ["a fault"]
+
+    async def put(self, parcel: bytes) -> int:
+        if parcel != b"frames":
+            raise ValueError("not a parcel")
+        return 7
+
+    async def retry(self, sink: str, seqs: Sequence[tuple[int, int]] | None) -> int:
+        assert (sink, seqs) in (("a", None), ("a", [(1, 2)]))
+        return 1
+
+    async def forget(self, sink: str) -> int:
+        return len(sink)
 
 
-@pytest.fixture
-async def facts(tmp_path: Path) -> AsyncIterator[dict[str, Any]]:
-    health = Health()
-    health.part("device", "meter").up()
-    task = asyncio.create_task(serve("127.0.0.1:0", tmp_path, health, ledger))
-    path = tmp_path / FILE
+CLERK = Clerk()
+ENDLESS = 2**63 - 1
+
+
+@asynccontextmanager
+async def serving(folder: Path, health: Health, clerk: Clerk) -> AsyncIterator[dict[str, Any]]:
+    task = asyncio.create_task(serve("127.0.0.1:0", folder, health, clerk))
+    path = folder / FILE
     async with asyncio.timeout(5):
         while not path.exists():
             await asyncio.sleep(0.01)
@@ -35,14 +75,25 @@ async def facts(tmp_path: Path) -> AsyncIterator[dict[str, Any]]:
     assert not path.exists()
 
 
-async def ask(facts: dict[str, Any], path: str, token: str | None = None) -> tuple[int, Any]:
+@pytest.fixture
+async def facts(tmp_path: Path) -> AsyncIterator[dict[str, Any]]:
+    health = Health()
+    health.part("device", "meter").up()
+    async with serving(tmp_path, health, CLERK) as found:
+        yield found
+
+
+async def ask(
+    facts: dict[str, Any], path: str, token: str | None = None, body: bytes | io.BytesIO | None = None
+) -> tuple[int, Any]:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
+    url, method = f"http://{facts['host']}:{facts['port']}{path}", "GET" if body is None else "POST"
     async with (
         aiohttp.ClientSession() as session,
-        session.get(f"http://{facts['host']}:{facts['port']}{path}", headers=headers) as response,
+        session.request(method, url, headers=headers, data=body) as response,
     ):
-        body = await response.text()
-        return response.status, json.loads(body) if response.status == 200 else body
+        text = await response.text()
+        return response.status, json.loads(text) if response.status == 200 else text
 
 
 async def test_it_listens_on_loopback_and_says_that_the_process_lives(facts: dict[str, Any]) -> None:
@@ -51,13 +102,16 @@ async def test_it_listens_on_loopback_and_says_that_the_process_lives(facts: dic
 
 
 async def test_nothing_else_is_told_without_the_token(facts: dict[str, Any]) -> None:
-    for path in ("/api/v1/ledger", "/api/v1/health", "/nowhere"):
+    for path in ("/api/v1/ledger", "/api/v1/store/stats", "/api/v1/health", "/nowhere"):
         assert (await ask(facts, path))[0] == 401
         assert (await ask(facts, path, "wrong"))[0] == 401
 
 
 async def test_with_the_token_it_gives_the_ledger_and_the_parts(facts: dict[str, Any]) -> None:
-    assert await ask(facts, "/api/v1/ledger", facts["token"]) == (200, await ledger())
+    assert await ask(facts, "/api/v1/ledger", facts["token"]) == (200, await CLERK.ledger())
+    assert await ask(facts, "/api/v1/ledger?since=7", facts["token"]) == (200, {"since_ts": 7})
+    assert (await ask(facts, "/api/v1/ledger?since=x", facts["token"]))[0] == 400
+    assert await ask(facts, "/api/v1/store/stats", facts["token"]) == (200, {"frames": 7})
     _, parts = await ask(facts, "/api/v1/health", facts["token"])
     assert [(part["kind"], part["name"], part["state"]) for part in parts] == [
         ("device", "meter", "up"),
@@ -65,23 +119,86 @@ async def test_with_the_token_it_gives_the_ledger_and_the_parts(facts: dict[str,
     ]
 
 
+@pytest.mark.parametrize(
+    ("query", "asked"),
+    [
+        ("frames", [0, False, "", "", False, ENDLESS]),
+        ("frames?after=7&until=9", [7, False, "", "", False, 9]),
+        ("frames?before=7&sink=a%20b&aside=1&device=c", [7, True, "a b", "c", True, ENDLESS]),
+        (f"frames?after=-1&until={2**70}", [0, False, "", "", False, ENDLESS]),
+        ("schemas?id=1&id=2", [1, 2]),
+        ("check?table=meta", ["a fault"]),
+    ],
+)
+async def test_frames_are_asked_for_by_number(facts: dict[str, Any], query: str, asked: list[object]) -> None:
+    assert await ask(facts, f"/api/v1/store/{query}", facts["token"]) == (200, asked)
+
+
+@pytest.mark.parametrize("query", ["frames?after=x", "frames?until=", "schemas?id=x", "check", "check?table=frame"])
+async def test_a_question_that_makes_no_sense_is_refused(facts: dict[str, Any], query: str) -> None:
+    assert (await ask(facts, f"/api/v1/store/{query}", facts["token"]))[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "answer"),
+    [
+        ("import", b"frames", 200, {"frames": 7}),
+        ("import", b"junk", 400, "not a parcel"),
+        ("retry", b'{"sink": "a", "seqs": null}', 200, {"frames": 1}),
+        ("retry", b'{"sink": "a", "seqs": [[1, 2]]}', 200, {"frames": 1}),
+        ("retry", b'{"sink": "a", "seqs": [[2, 1]]}', 400, "sink and seqs are needed"),
+        ("retry", b'{"sink": "a", "seqs": [1]}', 400, "sink and seqs are needed"),
+        ("retry", b'{"sink": 1, "seqs": null}', 400, "sink and seqs are needed"),
+        ("forget", b'{"sink": "four"}', 200, {"frames": 4}),
+        ("forget", b"[]", 400, "sink is needed"),
+        ("forget", b"{", 400, "this is no JSON"),
+        ("forget", b"\xff", 400, "this is no JSON"),
+    ],
+)
+async def test_the_store_can_be_changed(
+    facts: dict[str, Any], path: str, body: bytes, status: int, answer: object
+) -> None:
+    found = await ask(facts, f"/api/v1/store/{path}", facts["token"], body)
+    assert found == (status, answer)
+
+
+async def test_a_body_that_is_too_large_is_refused(facts: dict[str, Any]) -> None:
+    assert (await ask(facts, "/api/v1/store/import", facts["token"], io.BytesIO(bytes(9 << 20))))[0] == 413
+
+
+@pytest.mark.parametrize("path", ["import", "retry", "forget"])
+async def test_nothing_is_changed_without_the_token(facts: dict[str, Any], path: str) -> None:
+    assert (await ask(facts, f"/api/v1/store/{path}", None, b"frames"))[0] == 401
+
+
+async def test_an_error_of_the_store_is_answered_in_words(tmp_path: Path) -> None:
+    clerk = Clerk()
+    clerk.error = StoreError("the disk is full", hint="free some space")
+    async with serving(tmp_path, Health(), clerk) as facts:
+        status, body = await ask(facts, "/api/v1/store/stats", facts["token"])
+    assert (status, json.loads(body)) == (
+        409,
+        {"kind": "StoreError", "error": "the disk is full", "hint": "free some space"},
+    )
+
+
 async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(AgentError, match=f"cannot listen on 127.0.0.1:{port}"):
-            await serve(f"127.0.0.1:{port}", tmp_path, Health(), ledger)
+            await serve(f"127.0.0.1:{port}", tmp_path, Health(), CLERK)
 
 
 async def test_a_data_directory_that_cannot_be_written_is_an_error_with_a_hint(tmp_path: Path) -> None:
     with pytest.raises(AgentError, match=r"cannot write .*agent\.json: No such file or directory \(is the disk full"):
-        await serve("127.0.0.1:0", tmp_path / "gone", Health(), ledger)
+        await serve("127.0.0.1:0", tmp_path / "gone", Health(), CLERK)
 
 
 async def test_a_server_that_listens_at_last_is_up(tmp_path: Path) -> None:
     health = Health()
     part = health.part("status", "127.0.0.1:0")
     part.down(AgentError("the port is taken"))
-    task = asyncio.create_task(serve("127.0.0.1:0", tmp_path, health, ledger))
+    task = asyncio.create_task(serve("127.0.0.1:0", tmp_path, health, CLERK))
     async with asyncio.timeout(5):
         while part.state != "up":
             await asyncio.sleep(0.01)

@@ -1,0 +1,88 @@
+"""Asks a running agent, which says in `agent.json` of the data directory where it listens and what opens its door."""
+
+import http.client
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from agent.model.errors import Damaged, StoreError
+from agent.status.server import FILE
+
+TIMEOUT = 120.0  # seconds for an answer: to count a large backlog on a slow disk for the first time takes a while
+MOST = 64 << 20  # bytes of one
+_NOBODY = (ConnectionError, http.client.HTTPException, ValueError, TypeError, LookupError)
+
+
+class Agent:
+    """A running agent. Every call raises StoreError."""
+
+    def __init__(self, path: Path, facts: dict[str, Any]) -> None:
+        self._path = path
+        self._connection = http.client.HTTPConnection(facts["host"], facts["port"], timeout=TIMEOUT)
+        self._headers = {"Authorization": f"Bearer {facts['token']}"}
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def get(self, path: str, **query: object) -> Any:
+        """What it answers, out of JSON; of `query` only what is not empty counts."""
+        return json.loads(self.ask(path, None, **query))
+
+    def post(self, path: str, **fields: object) -> Any:
+        return json.loads(self.ask(path, json.dumps(fields).encode()))
+
+    def ask(self, path: str, body: bytes | None = None, **query: object) -> bytes:
+        """The body of the answer."""
+        try:
+            return self._ask(path, body, query)
+        except (*_NOBODY, OSError) as error:
+            raise StoreError(f"{self._path}: the agent does not answer: {error!r}", hint="has it ended?") from error
+
+    def alive(self) -> bool:
+        """Whether it is one: after a `kill -9` somebody else may have got the port, or nobody."""
+        try:
+            return isinstance(json.loads(self._ask("/api/v1/health", None, {})), list)
+        except (*_NOBODY, StoreError):
+            return False
+        except OSError as error:
+            raise StoreError(
+                f"{self._path}: the agent does not answer: {error}", hint="is it still running?"
+            ) from error
+
+    def _ask(self, path: str, body: bytes | None, query: dict[str, object]) -> bytes:
+        given = {key: value for key, value in query.items() if value not in (None, "", False)}
+        asked = urlencode(given, doseq=True)
+        method = "GET" if body is None else "POST"
+        self._connection.request(method, f"{path}?{asked}" if asked else path, body, self._headers)
+        response = self._connection.getresponse()
+        answer = response.read(MOST)
+        if response.status == http.client.OK:
+            return answer
+        if response.status == http.client.CONFLICT:
+            raise _error(json.loads(answer))
+        raise StoreError(f"{self._path}: the agent answers {path} with {response.status} {response.reason}")
+
+
+def _error(said: dict[str, str]) -> StoreError:
+    """As the agent raised it, as far as that matters here."""
+    kind = Damaged if said["kind"] == Damaged.__name__ else StoreError
+    return kind(said["error"], hint=said["hint"])
+
+
+@contextmanager
+def find(data: Path) -> Iterator[Agent | None]:
+    """The agent that runs on this data directory; None when none does. Raises StoreError."""
+    path = data / FILE
+    with ExitStack() as stack:
+        agent = None
+        try:
+            agent = Agent(path, json.loads(path.read_text("utf-8")))
+            stack.callback(agent.close)
+        except (FileNotFoundError, *_NOBODY):
+            pass
+        except OSError as error:
+            raise StoreError(f"{path}: {error.strerror}", hint="may this user read the data directory?") from error
+        yield agent if agent and agent.alive() else None

@@ -1,0 +1,23 @@
+"""`floorgate store forget`"""
+
+from pathlib import Path
+
+import click
+
+from agent.cli.access import hold
+from agent.cli.options import data_option
+from agent.cli.progress import progress
+
+
+@click.command("forget")
+@click.argument("sink")
+@data_option
+@click.confirmation_option(prompt="What this sink never got will be gone for good. Go on?")
+def command(sink: str, data: Path) -> None:
+    """Give up what SINK is owed, once it has been taken out of the configuration; the ledger keeps its account."""
+    total = 0
+    with hold(data) as store, progress("frames") as done:
+        while count := store.forget(sink):
+            total += count
+            done(total)
+    click.echo(f"{total:,} frames that {sink} was owed are given up")

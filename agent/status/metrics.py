@@ -1,0 +1,125 @@
+"""What `/metrics` tells, in the text format of Prometheus: the ledger, the store, and how each part of the agent is."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from agent import __version__
+from agent.health import Part
+
+TYPE = CONTENT_TYPE_LATEST
+STORE = {  # a key of `Desk.stats`: the metric, and what it is
+    "frames": ("floorgate_store_frames", "Frames in the store"),
+    "bytes": ("floorgate_store_bytes", "Bytes that they take"),
+    "limit": ("floorgate_store_limit_bytes", "Bytes that they may take"),
+    "room": ("floorgate_store_room_bytes", "Bytes that may come before the oldest have to go"),
+    "file_bytes": ("floorgate_store_file_bytes", "Size of the file"),
+    "free_bytes": ("floorgate_disk_free_bytes", "Bytes free on the disk of the store"),
+    "last_seq": ("floorgate_last_seq", "Number of the newest frame"),
+    "samples_per_s": ("floorgate_samples_per_second", "Samples that are committed at present"),
+    "bytes_per_s": ("floorgate_store_bytes_per_second", "Bytes that they take"),
+    "hours_left": ("floorgate_store_hours_left", "Hours for which the room will do at the present rate"),
+}
+PARTS = {  # a counter of `Part`
+    "scans": ("floorgate_part_scans", "Groups read"),
+    "late": ("floorgate_part_late", "Scans whose time passed unused"),
+    "frames": ("floorgate_part_frames", "Frames handed on"),
+    "failures": ("floorgate_part_failures", "Errors"),
+    "bugs": ("floorgate_part_bugs", "Errors that nobody foresaw"),
+    "dropped": ("floorgate_part_dropped_samples", "Samples thrown away before they were on disk"),
+    "rejected": ("floorgate_part_rejected_frames", "Frames that were given up"),
+    "aside": ("floorgate_part_set_aside_frames", "Frames that the other side refused"),
+}
+_ACCOUNT, _PART = ("sink", "device"), ("kind", "name")
+
+
+class Metrics(Collector):
+    """All that is to be told at one moment; without accounts and stats when the store does not answer."""
+
+    def __init__(
+        self, parts: Iterable[Part], accounts: Sequence[dict[str, Any]] = (), stats: dict[str, Any] | None = None
+    ) -> None:
+        self._parts, self._accounts, self._stats = list(parts), accounts, stats
+
+    def text(self) -> bytes:
+        registry = CollectorRegistry()
+        registry.register(self)
+        ProcessCollector(registry=registry)
+        return generate_latest(registry)
+
+    def collect(self) -> Iterator[Metric]:
+        yield _gauge("floorgate_info", "The agent", ("version",), [((__version__,), 1)])
+        yield _gauge("floorgate_store_up", "Whether the store answers", (), [((), int(self._stats is not None))])
+        yield from self._health()
+        if self._stats is not None:
+            yield from self._store(self._stats)
+            yield from self._ledger()
+
+    def _health(self) -> Iterator[Metric]:
+        parts = [((part.kind, _public(part.name)), part) for part in self._parts]
+        up = [(labels, int(part.state == "up")) for labels, part in parts]
+        yield _gauge("floorgate_part_up", "Whether a part of the agent does its work", _PART, up)
+        states = [((*labels, part.state), 1) for labels, part in parts]
+        yield _gauge("floorgate_part_state", "The state that a part is in", (*_PART, "state"), states)
+        for key, (name, what) in PARTS.items():
+            yield _counter(name, what, _PART, [(labels, getattr(part, key)) for labels, part in parts])
+
+    def _store(self, stats: dict[str, Any]) -> Iterator[Metric]:
+        for key, (name, what) in STORE.items():
+            if stats[key] is not None:
+                yield _gauge(name, what, (), [((), stats[key])])
+        if stats["oldest_ts"] is not None:
+            yield _gauge(
+                "floorgate_oldest_timestamp_seconds", "Time of the oldest frame", (), [((), stats["oldest_ts"] / 1e3)]
+            )
+        for key, what in (("owed", "Frames that a sink is owed"), ("set_aside", "Frames that a sink refused")):
+            yield _gauge(f"floorgate_{key}_frames", what, ("sink",), [((sink,), n) for sink, n in stats[key].items()])
+
+    def _ledger(self) -> Iterator[Metric]:
+        cells = [
+            ((account["sink"], account["device"], what, reason), samples)
+            for account in self._accounts
+            for what in ("read", "delivered", "suppressed", "dropped")
+            for reason, samples in _reasons(account[what])
+        ]
+        yield _counter("floorgate_samples", "Where samples went", (*_ACCOUNT, "what", "reason"), cells)
+        for key, what in (("buffered", "Samples that a sink is owed"), ("set_aside", "Samples that a sink refused")):
+            yield _gauge(
+                f"floorgate_{key}_samples", what, _ACCOUNT, [(_names(each), each[key]) for each in self._accounts]
+            )
+        balanced = [(_names(each), int(each["balanced"])) for each in self._accounts]
+        yield _gauge("floorgate_ledger_balanced", "Whether an account adds up", _ACCOUNT, balanced)
+
+
+Samples = Sequence[tuple[tuple[str, ...], float]]
+
+
+def _gauge(name: str, what: str, labels: Sequence[str], samples: Samples) -> Metric:
+    family = GaugeMetricFamily(name, what, labels=labels)
+    for values, value in samples:
+        family.add_metric(values, value)
+    return family
+
+
+def _counter(name: str, what: str, labels: Sequence[str], samples: Samples) -> Metric:
+    family = CounterMetricFamily(name, what, labels=labels)
+    for values, value in samples:
+        family.add_metric(values, value)
+    return family
+
+
+def _names(account: dict[str, Any]) -> tuple[str, str]:
+    return account["sink"], account["device"]
+
+
+def _reasons(count: int | dict[str, int]) -> list[tuple[str, int]]:
+    return [("", count)] if isinstance(count, int) else sorted(count.items())
+
+
+def _public(name: str) -> str:
+    """An endpoint without a password that somebody put into it."""
+    return re.sub(r"//[^/]*@", "//", name)

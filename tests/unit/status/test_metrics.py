@@ -1,0 +1,155 @@
+"""`/metrics` has the ledger, the store and the parts, in words that Prometheus understands."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from agent import __version__
+from agent.health import Health, Part
+from agent.model.errors import AgentError, StoreError
+from agent.runtime.desk import account_row, stats_row
+from agent.status import server
+from agent.status.metrics import Metrics
+from agent.status.store import Pages
+from buffer.ledger import Account
+from buffer.stats import Stats
+from tests.house import ROOT
+from tests.unit.status.test_server import Clerk, serving
+
+STATS = Stats(10, 5 << 20, 64 << 20, 36 << 20, 72 << 20, 1 << 40, 1_700_000_000_500_000_000, 77, {"a": 4}, {"a": 1})
+ACCOUNT = Account("a", 'm"1', 10, 5, 1, {"unchanged": 2}, {"age": 1}, 1)
+Told = dict[tuple[str, ...], float]
+
+
+def told(text: bytes) -> Told:
+    """Value by name and the values of its labels, these by their names."""
+    families = text_string_to_metric_families(text.decode())
+    return {(s.name, *(s.labels[name] for name in sorted(s.labels))): s.value for f in families for s in f.samples}
+
+
+def everything(*parts: Part) -> Told:
+    return told(Metrics(parts, [account_row(ACCOUNT)], stats_row(STATS, 5.0, 1024.0)).text())
+
+
+def test_the_ledger_is_told_by_sink_device_what_and_reason() -> None:
+    found = everything()
+    assert {key[1:]: value for key, value in found.items() if key[0] == "floorgate_samples_total"} == {
+        ('m"1', "", "a", "read"): 10,
+        ('m"1', "", "a", "delivered"): 5,
+        ('m"1', "unchanged", "a", "suppressed"): 2,
+        ('m"1', "age", "a", "dropped"): 1,
+    }
+    assert found["floorgate_buffered_samples", 'm"1', "a"] == 1
+    assert found["floorgate_set_aside_samples", 'm"1', "a"] == 1
+    assert found["floorgate_ledger_balanced", 'm"1', "a"] == 1
+
+
+def test_the_store_is_told_with_what_each_sink_is_owed() -> None:
+    found = everything()
+    assert found["floorgate_store_bytes",] == 5 << 20
+    assert found["floorgate_store_limit_bytes",] == 64 << 20
+    assert found["floorgate_disk_free_bytes",] == 1 << 40
+    assert found["floorgate_store_hours_left",] == pytest.approx(10.2)
+    assert found["floorgate_oldest_timestamp_seconds",] == 1_700_000_000.5
+    assert (found["floorgate_owed_frames", "a"], found["floorgate_set_aside_frames", "a"]) == (4, 1)
+    assert found["floorgate_store_up",] == 1
+    assert found["floorgate_info", __version__] == 1
+
+
+def test_the_parts_are_told_without_their_passwords() -> None:
+    part = Part("line", "opc.tcp://user:secret@10.0.0.1:4840/x", scans=7, late=2)
+    part.down(AgentError("gone"))
+    found = everything(part, Part("sink", "a", "up"))
+    name = "opc.tcp://10.0.0.1:4840/x"
+    assert found["floorgate_part_up", "line", name] == 0
+    assert found["floorgate_part_up", "sink", "a"] == 1
+    assert found["floorgate_part_state", "line", name, "down"] == 1
+    assert found["floorgate_part_scans_total", "line", name] == 7
+    assert found["floorgate_part_failures_total", "line", name] == 1
+    assert not [key for key in found if "secret" in str(key)]
+
+
+def test_what_nobody_knows_is_not_told() -> None:
+    found = told(Metrics([], [], stats_row(Stats(0, 0, 0, 0, 0, 0, 0, 0, {}, {}))).text())
+    assert ("floorgate_store_frames",) in found
+    assert ("floorgate_store_hours_left",) not in found
+    assert ("floorgate_oldest_timestamp_seconds",) not in found
+
+
+class Asked(Clerk):
+    """Answers as the agent would, unless it cannot."""
+
+    counts = hangs = 0.0  # seconds
+
+    async def ledger(self) -> list[dict[str, Any]]:
+        await asyncio.sleep(self.counts)
+        return [account_row(ACCOUNT)]
+
+    async def stats(self) -> dict[str, Any]:
+        await asyncio.sleep(self.hangs)
+        await super().stats()
+        return stats_row(STATS)
+
+
+async def scraped(folder: Path, clerk: Asked) -> Told:
+    """What a collector without a token sees."""
+    health = Health()
+    health.part("sink", "platform").up()
+    async with (
+        serving(folder, health, clerk) as facts,
+        aiohttp.ClientSession() as session,
+        session.get(f"http://{facts['host']}:{facts['port']}/metrics") as response,
+    ):
+        assert (response.status, response.content_type) == (200, "text/plain")
+        return told(await response.read())
+
+
+async def test_a_collector_on_this_machine_needs_no_token(tmp_path: Path) -> None:
+    found = await scraped(tmp_path, Asked())
+    assert found["floorgate_samples_total", 'm"1', "", "a", "read"] == 10
+    assert found["floorgate_part_up", "sink", "platform"] == 1
+    assert found["process_resident_memory_bytes",] > 1 << 20
+
+
+@pytest.mark.parametrize("hangs", [60.0, 0.0])
+async def test_a_store_that_does_not_answer_does_not_hide_the_parts(
+    tmp_path: Path, hangs: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_PATIENCE", 0.05)
+    clerk = Asked()
+    clerk.hangs, clerk.error = hangs, StoreError("the disk is full")
+    found = await scraped(tmp_path, clerk)
+    assert found["floorgate_store_up",] == 0
+    assert found["floorgate_part_up", "sink", "platform"] == 1
+    assert ("floorgate_store_bytes",) not in found
+
+
+async def test_a_ledger_that_takes_long_does_not_hide_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_PATIENCE", 0.05)
+    clerk = Asked()
+    clerk.counts = 60.0
+    found = await scraped(tmp_path, clerk)
+    assert (found["floorgate_store_up",], found["floorgate_store_frames",]) == (1, 10)
+    assert not [key for key in found if key[0] == "floorgate_samples_total"]
+
+
+@pytest.mark.parametrize(
+    ("remote", "local"),
+    [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("192.168.1.7", False), ("", False), (None, False)],
+)
+def test_only_this_machine_is_this_machine(remote: str | None, local: bool) -> None:
+    assert server._from_here(remote) == local
+
+
+def test_the_page_has_every_metric_and_every_path() -> None:
+    page = (ROOT / "agent/status/README.md").read_text("utf-8")
+    names = {key[0] for key in everything(Part("sink", "a")) if key[0].startswith("floorgate_")}
+    paths = {route.path for route in Pages(Asked()).routes()} | {"/healthz", "/metrics", "/api/v1/health"}
+    assert {name for name in names if f"`{name}`" not in page} == set()
+    assert {path for path in paths if f"{path}`" not in page} == set()
