@@ -28,6 +28,7 @@ from buffer.reader import Reader
 from buffer.retention import Retention
 from buffer.room import SLACK, Disk, Memory
 from buffer.rows import INSERT, ROW, need, to_rows
+from buffer.scrub import Scrub
 from buffer.shelf import Shelf
 from buffer.snapshots import Past
 from buffer.stats import Stats, stats
@@ -59,6 +60,7 @@ class Store:
         self._reader = Reader(log)
         self.shelf = Shelf(log, path)
         self._retention = Retention(log, limits)
+        self._scrub = Scrub(log, self._reader.check)
         self._tail = Tail(log.next)
         self._attached: list[Debtor] = []
         self._idle = True
@@ -246,6 +248,7 @@ class Store:
         self._log.clocks.look()
         with mapped(self._path):
             self._retention.tend(attached=bool(self._attached))
+            self._scrub.step(self._retention.space().used)
             self._report()
             self._settle()
             self._idle = True
