@@ -10,7 +10,7 @@ The ladder, each step only when the one before did not help:
 
 import errno
 import os
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +43,10 @@ class Keeper:
         self._path, self._limits, self._boot, self._clock = path, limits, boot, clock
         self._sinks: tuple[list[str], list[str]] = [], []
         self._owed_to_all = False  # frames were saved of which nobody knows who has them
+        self._memories: list[Store] = []  # whose frames are to go to the disk, the oldest first; one of them serves
+        self._moving: Store | None = None  # the last one with which that was tried
         self.store: Store
+        self.trouble: StoreError | None = None  # why `heal` could not go back to the disk
         self.notes: list[str] = []  # what had to be done, for the log; who has said it takes it away
 
     def attach(self, sinks: list[str], oldest: list[str]) -> None:
@@ -52,8 +55,7 @@ class Keeper:
         try:
             self.store.attach(*self._sinks)
         except (DiskFailed, Damaged):
-            with suppress(DiskFailed):
-                self.heal()
+            self.heal()
 
     def open(self) -> Store:
         """The store on the disk, or in memory if only the disk is to blame. Raises StoreError if a person is needed."""
@@ -63,41 +65,48 @@ class Keeper:
             if not self._may_pass():
                 raise
             said = testimony(place(self._path))
-            self.store = self._in_memory(said.last + 1 if said else 1)
+            self._use_memory(said.last + 1 if said else 1)
             self.notes.append(f"working in memory: {error}")
         return self.store
 
     def heal(self) -> int:
-        """After an error of the store: a store that works, see `store`.
+        """After an error of the store: a store that works, see `store`, and what is in the way of a better one.
 
-        Returns how many of the frames whose commit was said to have failed are on the disk all the same. Raises
-        DiskFailed when the store is in memory now; call again to see whether the disk has come back.
+        Returns how many of the frames whose commit was said to have failed are on the disk all the same. While there
+        is `trouble` the store lies in memory; call again to see whether the disk has come back.
         """
-        hurt = self.store
+        hurt, arrived, self.trouble = self.store, 0, None
         if not hurt.volatile:
             hurt.abandon()
         try:
-            fresh = self._reopened(hurt)
-        except DiskFailed:
-            if not hurt.volatile:
-                self.store = self._in_memory(hurt.next)
+            fresh = self._on_disk(GLANCE if hurt.volatile else LOOK)
+            arrived = 0 if hurt.volatile else max(0, fresh.opened - hurt.next)
+            with ExitStack() as undo:
+                undo.callback(fresh.abandon)
+                self._move_to(fresh)
+                fresh.attach(*self._sinks)
+                undo.pop_all()
+            self.store = fresh
+        except StoreError as error:
+            self.trouble = error
+            if hurt not in self._memories or hurt is self._moving:
+                self._use_memory(hurt.next + arrived)
                 self.store.attach(*self._sinks)
-            raise
-        self.store = fresh
-        return 0 if hurt.volatile else max(0, fresh.opened - hurt.next)
+        return arrived
 
-    def _reopened(self, hurt: Store) -> Store:
-        fresh = self._on_disk(GLANCE if hurt.volatile else LOOK)
-        if hurt.volatile:
-            try:
-                fresh.adopt(hurt)
-            except StoreError:
-                fresh.abandon()
-                raise
-            hurt.abandon()
-            self.notes.append("back on the disk")
-        fresh.attach(*self._sinks)
-        return fresh
+    def _use_memory(self, first: int) -> None:
+        self.store = Store.in_memory(clock=self._clock, boot=self._boot, max_size=IN_MEMORY, first=first)
+        self._memories.append(self.store)
+
+    def _move_to(self, fresh: Store) -> None:
+        """All that lies in memory. A move that fails may have been made all the same, so nothing is added after it."""
+        while self._memories:
+            self._moving = self._memories[0]
+            if not fresh.knows(self._moving.epoch):
+                fresh.adopt(self._moving)
+            self._moving.abandon()
+            del self._memories[0]
+            self.notes += [] if self._memories else ["back on the disk"]
 
     def _on_disk(self, look: float) -> Store:
         if unfinished(self._path):
@@ -136,9 +145,6 @@ class Keeper:
             done = rebuild(self._path, self._clock)
         self.notes.append(f"the store was damaged: {done}")
         return done
-
-    def _in_memory(self, first: int) -> Store:
-        return Store.in_memory(clock=self._clock, boot=self._boot, max_size=IN_MEMORY, first=first)
 
     def _may_pass(self) -> bool:
         """Whether the disk fails by itself, so that it may work again without a person; rights do not."""

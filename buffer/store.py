@@ -308,6 +308,10 @@ class Store:
             adopt(self._log, other._log)  # noqa: SLF001  # two of a kind
         self._tail = Tail(self._log.next)
 
+    def knows(self, epoch: str) -> bool:
+        """Whether a run of this name has left anything in the file."""
+        return any(each.eid.hex() == epoch for each in self._log.epochs.values())
+
     def abandon(self) -> None:
         """Let go of the file as it is; what was not settled is forgotten, as after a crash."""
         self._closed = True

@@ -34,7 +34,7 @@ class Writer:
         return self._thread.submit(fn, *args, **kwargs)
 
     def heal(self, keeper: Keeper) -> Future[int]:
-        """As `Keeper.heal`, in the owner thread; `store` is what the keeper made of it, also when it raises."""
+        """As `Keeper.heal`, in the owner thread; `store` is what the keeper made of it."""
         return self._thread.submit(self._heal, keeper)
 
     def _heal(self, keeper: Keeper) -> int:

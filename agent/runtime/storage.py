@@ -74,7 +74,7 @@ class Storage:
             raise
 
     async def mend(self, part: Part) -> None:
-        """Wait until the store fails, and see to it; for ever. Raises DiskFailed as long as only memory works."""
+        """Wait until the store fails, and see to it; for ever. Raises StoreError as long as only memory works."""
         assert self._keeper is not None
         while True:
             self._said(part)
@@ -95,6 +95,8 @@ class Storage:
             self._mended.set()
             self.generation += self.store is not before
             self.ring()
+        if keeper.trouble is not None:
+            raise keeper.trouble
 
     def _said(self, part: Part) -> None:
         """What the keeper had to do is an event of its own, each time."""
