@@ -1,0 +1,121 @@
+"""While the disk does not work a store in memory serves, and its frames move to the disk when it does again."""
+
+from pathlib import Path
+
+from agent.model.errors import DiskFailed
+from buffer.store import peek_ledger
+from tests.unit.buffer.builders import Hands, change, frames, open_store, schema, seqs
+from tests.unit.buffer.test_keeper import balanced, filled, keeper
+
+
+class BadDisk:
+    """A data directory that cannot be written, as long as it is `off`."""
+
+    def __init__(self, place: Path) -> None:
+        self._folder, self._away = place.parent, place.parent.with_name("away")
+
+    def off(self) -> None:
+        self._folder.rename(self._away)
+        self._folder.write_bytes(b"in the way")
+
+    def on(self) -> None:
+        self._folder.unlink()
+        self._away.rename(self._folder)
+
+
+def test_without_a_disk_memory_serves_and_its_frames_move_back_under_their_names(place: Path, hands: Hands) -> None:
+    filled(place)
+    kept, disk = keeper(place, hands), BadDisk(place)
+    kept.store.append(frames(5))
+    kept.store.state_set("k", b"1")
+    hands.move(2)
+    kept.store.append(frames(5))
+    disk.off()
+    for _ in range(2):
+        assert kept.heal() == 0
+        assert isinstance(kept.trouble, DiskFailed)
+    store = kept.store
+    assert store.volatile
+    assert store.append(frames(10)) == (311, 320)
+    store.ack("a", store.read("a", 4))
+    store.drop("b", store.read("b", 1), "rejected")
+    store.set_aside("b", store.read("b", 1), "no")
+    store.state_set("k", b"2")
+    epoch = store.epoch
+    disk.on()
+    assert kept.heal() == 0
+    assert kept.notes == ["back on the disk"]
+    again = kept.store
+    assert not again.volatile
+    assert balanced(again)
+    assert seqs(again.read("a", 999)) == [*range(101, 311), *range(315, 321)]
+    assert seqs(again.read("b", 999)) == [*range(1, 311), *range(313, 321)]
+    assert {entry.epoch for entry in again.read("a", 99, after=310)} == {epoch}
+    assert again.stats().aside == {"a": 0, "b": 1}
+    assert again.state_get("k") == b"2"
+    assert again.append(frames(1)) == (321, 321)
+    assert {a.sink: a.dropped for a in again.ledger() if a.device == "meter"} == {"a": {}, "b": {"rejected": 3}}
+    again.close()
+    assert all(account.balanced for account in peek_ledger(place))
+
+
+def test_memory_is_bounded_and_gives_up_the_oldest(place: Path, hands: Hands) -> None:
+    kept, disk = keeper(place, hands), BadDisk(place)
+    disk.off()
+    kept.heal()
+    assert isinstance(kept.trouble, DiskFailed)
+    for _ in range(150):
+        kept.store.append(frames(100, of=schema(tags=200)))
+        kept.store.tend()
+    assert kept.store.stats().bytes <= 9 << 20
+    assert balanced(kept.store)
+    disk.on()
+    kept.heal()
+    assert balanced(kept.store)
+    assert set(kept.store.ledger()[0].dropped) == {"size"}
+
+
+def test_a_commit_that_failed_and_is_there_all_the_same_is_not_made_twice(place: Path, hands: Hands) -> None:
+    """A sync that fails after the last byte was written: the next opening finds the transaction."""
+    kept = keeper(place, hands)
+    kept.store.append(frames(3))
+    log = kept.store._log
+    log.connection.execute("BEGIN")
+    log.connection.execute("INSERT INTO frame SELECT seq + 3, epoch, schema, ts, mono, n, crc, body FROM frame")
+    log.connection.execute("COMMIT")
+    assert kept.heal() == 3
+    assert kept.store.append(frames(1)) == (7, 7)
+
+
+def test_a_move_to_the_disk_that_failed_and_is_there_all_the_same_is_not_made_twice(place: Path, hands: Hands) -> None:
+    kept, disk = keeper(place, hands), BadDisk(place)
+    disk.off()
+    kept.heal()
+    kept.store.append(frames(5))
+    disk.on()
+    fresh = open_store(place, hands)
+    fresh.adopt(kept.store)
+    fresh.abandon()
+    assert kept.heal() == 0
+    assert kept.trouble is None
+    assert seqs(kept.store.read("a", 99)) == [1, 2, 3, 4, 5]
+    assert kept.store.append(frames(1)) == (6, 6)
+    assert balanced(kept.store)
+
+
+def test_frames_that_come_while_a_move_is_in_doubt_lie_in_a_memory_of_their_own(place: Path, hands: Hands) -> None:
+    kept, disk = keeper(place, hands), BadDisk(place)
+    disk.off()
+    kept.heal()
+    kept.store.append(frames(5))
+    disk.on()
+    change(place, "CREATE TRIGGER bad BEFORE INSERT ON frame BEGIN SELECT RAISE(ABORT, 'not now'); END")
+    assert kept.heal() == 0
+    assert kept.trouble is not None
+    assert kept.store.volatile
+    assert kept.store.append(frames(2)) == (6, 7)
+    change(place, "DROP TRIGGER bad")
+    assert kept.heal() == 0
+    assert kept.trouble is None
+    assert seqs(kept.store.read("a", 99)) == [1, 2, 3, 4, 5, 6, 7]
+    assert balanced(kept.store)
