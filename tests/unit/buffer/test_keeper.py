@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.model.errors import StoreError
+from agent.model.errors import DiskFailed, StoreError
 from buffer.keeper import Keeper, Limits
 from buffer.ledger import UNKNOWN
 from buffer.rebuild import unfinished
