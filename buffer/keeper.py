@@ -17,6 +17,7 @@ from pathlib import Path
 from agent.model.clock import SYSTEM, Clock
 from agent.model.errors import Damaged, DiskFailed, StoreError
 from buffer.database import mapped
+from buffer.look import read_through
 from buffer.rebuild import Salvaged, rebuild, unfinished
 from buffer.store import Store
 from buffer.witness import place, testimony
@@ -24,6 +25,8 @@ from buffer.witness import place, testimony
 IN_MEMORY = 8 << 20  # bytes of a store in memory
 GLANCE = 0.5  # seconds for a look at the file at each start
 LOOK = 60.0  # seconds for one after an error that speaks of damage
+_LOOKS = 3  # times that a file is opened before it is called damaged
+_PATIENCE = 60 * 10**9  # ns: what cannot be read for so long is not waited for
 _OURS_TO_MEND = {errno.EROFS, errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.ENODEV, errno.ENXIO}
 
 
@@ -45,6 +48,7 @@ class Keeper:
         self._owed_to_all = False  # frames were saved of which nobody knows who has them
         self._memories: list[Store] = []  # whose frames are to go to the disk, the oldest first; one of them serves
         self._moving: Store | None = None  # the last one with which that was tried
+        self._illegible = 0  # monotonic ns since when the file cannot be read from end to end; 0: it can
         self.store: Store
         self.trouble: StoreError | None = None  # why `heal` could not go back to the disk
         self.notes: list[str] = []  # what had to be done, for the log; who has said it takes it away
@@ -111,20 +115,38 @@ class Keeper:
     def _on_disk(self, look: float) -> Store:
         if unfinished(self._path):
             self._rebuild()
-        for _ in range(2):
+        for _ in range(_LOOKS):
             try:
                 store = self._opened()
             except Damaged:
                 continue
-            if store.sound(look):
+            if self._sound(store, look):
+                self._illegible = 0
                 return store
-            store.abandon()
-            break
+        self._read_through()
         done = self._rebuild()
         store = self._opened()
         if not done.known:
             self._owed_to_all, self._sinks = True, (self._sinks[0], self._sinks[0])
         return store
+
+    def _sound(self, store: Store, look: float) -> bool:
+        """A store that is not sound, or cannot be read, is closed."""
+        with ExitStack() as undo:
+            undo.callback(store.abandon)
+            if sound := store.sound(look):
+                undo.pop_all()
+        return sound
+
+    def _read_through(self) -> None:
+        """Raises DiskFailed when the disk is to blame; but pages that it does not give for a while are lost."""
+        try:
+            read_through(self._path)
+        except DiskFailed:
+            now = self._clock.mono()
+            self._illegible = self._illegible or now
+            if now - self._illegible < _PATIENCE:
+                raise
 
     def _opened(self) -> Store:
         limits = self._limits

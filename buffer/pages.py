@@ -7,7 +7,7 @@ Format: SQLite file format, §1.6 b-tree pages, §2.1 records, §4 the -wal file
 
 import struct
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 PAGE = 4096
 _LEAF = 0x0D  # of a table
@@ -29,10 +29,17 @@ class Row(NamedTuple):
     columns: list[Column]
 
 
+class Source(Protocol):
+    """Bytes that need not be in memory."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, span: slice, /) -> memoryview: ...
+
+
 class Pages:
     """The pages of a main file, with those of its -wal file over them as far as that is sound."""
 
-    def __init__(self, main: memoryview, wal: memoryview) -> None:
+    def __init__(self, main: Source, wal: memoryview) -> None:
         self._main = main
         self._wal = wal
         self._newer = committed(wal)

@@ -5,7 +5,6 @@ Frames come from the raw pages. Only what some sink is still owed is carried ove
 behind.
 """
 
-import mmap
 import secrets
 import sqlite3
 from collections import Counter
@@ -22,6 +21,7 @@ from buffer.codec import checksum
 from buffer.debtor import Debtor, load
 from buffer.epochs import Epoch
 from buffer.ledger import Cell, written_counts
+from buffer.look import Bytes
 from buffer.migrations import look_like_newest
 from buffer.pages import Column, Pages
 from buffer.ranges import Ranges
@@ -81,20 +81,16 @@ def _read(query: Callable[[], T]) -> T | None:
 
 
 class Wreck:
-    """A damaged file with its -wal file, mapped into memory."""
+    """A damaged file with its -wal file."""
 
     def __init__(self, path: Path) -> None:
-        self._maps = [_mapped(path), _mapped(path.with_name(f"{path.name}-wal"))]
-        self._views = [memoryview(each) for each in self._maps]
-        self._pages = Pages(*self._views)
+        self._files = [Bytes(path), Bytes(path.with_name(f"{path.name}-wal"))]
+        main, wal = self._files
+        self._pages = Pages(main, wal[:])
 
     def close(self) -> None:
-        del self._pages
-        for view in self._views:
-            view.release()
-        for each in self._maps:
-            if isinstance(each, mmap.mmap):
-                each.close()
+        for file in self._files:
+            file.close()
 
     def names(self) -> tuple[dict[int, Epoch], dict[int, schemas.Key]]:
         """Runs and schemas whose rows match their checksum."""
@@ -116,14 +112,6 @@ class Wreck:
     def _rows(self) -> Iterator[tuple[int, list[Column]]]:
         for first in range(1, self._pages.count + 1, _PIECE):
             yield from self._pages.rows(range(first, min(first + _PIECE, self._pages.count + 1)))
-
-
-def _mapped(path: Path) -> mmap.mmap | bytes:
-    """Raises OSError."""
-    if not path.exists() or not path.stat().st_size:
-        return b""
-    with path.open("rb") as file:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def _frame(rowid: int, columns: list[Column], runs: dict[int, Epoch]) -> FrameRow | None:

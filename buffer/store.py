@@ -5,7 +5,6 @@ StoreError if the file cannot be read or written.
 """
 
 import sqlite3
-import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
@@ -23,6 +22,7 @@ from buffer.growth import full_size
 from buffer.ledger import Account, Part
 from buffer.limits import Limits
 from buffer.log import Log
+from buffer.look import sound
 from buffer.ranges import Range
 from buffer.reader import Reader
 from buffer.retention import Retention
@@ -40,7 +40,6 @@ __all__ = ["Account", "Stats", "Store", "peek_ledger"]
 ENDLESS = 2**63 - 1
 _TRIES = 8
 _WAITED = 15 * 10**9  # ns: longer than a pump lets a frame wait that it sends as live
-_STEPS = 100_000  # of SQLite's machine between two looks at the clock
 _CHECKPOINT_EVERY = 60 * 10**9
 _CRAMPED = 1 << 20  # bytes
 
@@ -291,16 +290,9 @@ class Store:
         return self._log.next
 
     def sound(self, seconds: float) -> bool:
-        """Whether SQLite finds the file in order; what it cannot look at in that time is taken to be."""
-        end = time.monotonic() + seconds
-        connection = self._log.connection
-        connection.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
-        try:
-            return bool(connection.execute("PRAGMA quick_check(1)").fetchall() == [("ok",)])
-        except sqlite3.DatabaseError as error:
-            return code(error) == sqlite3.SQLITE_INTERRUPT
-        finally:
-            connection.set_progress_handler(None, 0)
+        """As `look.sound`."""
+        with mapped(self._path):
+            return sound(self._log.connection, self._path, seconds)
 
     def adopt(self, other: "Store") -> None:
         """Take over all that a store in memory holds. Raises StoreError; this one must not be used any more then."""

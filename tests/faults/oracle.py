@@ -75,7 +75,12 @@ def start(path: Path, run: int, mode: str, max_size: int) -> subprocess.Popen[st
     command = [sys.executable, str(ROOT / "tests/faults/programs/store_in_use.py")]
     arguments = [str(path), str(run), mode, str(max_size), *SINKS]
     return subprocess.Popen(
-        [*command, *arguments], cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True
+        [*command, *arguments],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     )
 
 

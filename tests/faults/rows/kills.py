@@ -20,7 +20,7 @@ def _killed(seen: Seen, mode: str, max_size: int) -> None:
     missing = conflicts = unbalanced = 0
     slowest = 0.0
     for run in range(seen.runs):
-        witness.hear(run, use_and_kill(path, run, mode, max_size, dice.uniform(0, 0.12)))
+        witness.hear(run, use_and_kill(path, run, mode, max_size, dice.uniform(0, 0.06)))
         at_rest = peek_ledger(path)
         found = look(path, max_size)
         missing, conflicts = max(missing, witness.missing(found)), max(conflicts, witness.conflicts(found))
