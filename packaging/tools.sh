@@ -16,6 +16,7 @@ need npm npm
 need nft nftables
 need ip iproute2
 need mkfs.ext4 e2fsprogs
+need mkfs.xfs xfsprogs
 need losetup mount
 need unshare util-linux
 echo '#include <modbus/modbus.h>' | gcc -E -x c - >/dev/null 2>&1 || missing="$missing libmodbus-dev libc6-dev"

@@ -149,7 +149,19 @@ def test_only_the_tools_that_are_missing_are_installed(machine: Machine) -> None
     """A machine whose nodejs brings npm must not be given Debian's npm: the two conflict."""
     root(machine)
     machine.has("apt-get")
-    for tool in ("mosquitto", "mosquitto_pub", "gcc", "node", "npm", "nft", "ip", "mkfs.ext4", "losetup", "unshare"):
+    for tool in (
+        "mosquitto",
+        "mosquitto_pub",
+        "gcc",
+        "node",
+        "npm",
+        "nft",
+        "ip",
+        "mkfs.ext4",
+        "mkfs.xfs",
+        "losetup",
+        "unshare",
+    ):
         machine.has(tool, "exit 0")
     machine.has("socat", "exit 0")
     assert machine.run("tools.sh").returncode == 0

@@ -13,14 +13,14 @@ _NOTHING_MORE = 2  # not even the journal is written
 
 
 class LoopDisk:
-    """Needs root. `size` in MB; `path` is where it is mounted."""
+    """Needs root. `size` in MB; `path` is where it is mounted; `kind` is ext4 or xfs."""
 
-    def __init__(self, folder: Path, size: int) -> None:
+    def __init__(self, folder: Path, size: int, kind: str = "ext4") -> None:
         self._image, self.path = folder / "disk.img", folder / "disk"
         self.path.mkdir(parents=True)
         with self._image.open("wb") as file:
             file.truncate(size << 20)
-        _run("mkfs.ext4", "-q", "-m", "0", self._image)
+        _run(f"mkfs.{kind}", "-q", *(["-m", "0"] if kind == "ext4" else []), self._image)
         self._device = ""
 
     def mount(self, how: str = "rw") -> None:

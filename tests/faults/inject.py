@@ -51,11 +51,16 @@ class WallClock:
 
 def _preload(folder: Path, name: str, size: int) -> tuple[mmap.mmap, dict[str, str]]:
     """The memory by which the library `name`.c is told, and the environment of the process that it is put under."""
-    library, control = folder / f"{name}.so", folder / f"{name}.control"
-    source = Path(__file__).with_name(f"{name}.c")
-    command = ["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", library, source, "-ldl"]
-    subprocess.run(command, check=True, capture_output=True)
+    library, control = compiled(folder, name), folder / f"{name}.control"
     control.write_bytes(bytes(size))
     with control.open("r+b") as file:
         memory = mmap.mmap(file.fileno(), size)
     return memory, {"LD_PRELOAD": str(library), name.upper(): str(control)}
+
+
+def compiled(folder: Path, name: str) -> Path:
+    """The library `name`.c."""
+    library, source = folder / f"{name}.so", Path(__file__).with_name(f"{name}.c")
+    command = ["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", library, source, "-ldl"]
+    subprocess.run(command, check=True, capture_output=True)
+    return library

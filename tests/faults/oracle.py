@@ -41,6 +41,7 @@ class Witness:
 
     committed: dict[int, int] = field(default_factory=dict)  # seq: run
     confirmed: set[int] = field(default_factory=set)
+    taken: set[int] = field(default_factory=set)  # by the sink that is down, between two runs
     epochs: list[str] = field(default_factory=list)
     twice: int = 0  # seqs that were given again
 
@@ -56,9 +57,14 @@ class Witness:
                     self.twice += sum(seq in self.committed for seq in seqs)
                     self.committed.update(dict.fromkeys(seqs, run))
 
+    def take(self, found: Found) -> None:
+        """All that was found has been confirmed by both sinks."""
+        self.taken |= set(found.owed["dead"])
+        self.confirmed |= set(found.owed["live"])
+
     def missing(self, found: Found) -> int:
         """Committed frames of which neither a sink's debt, nor its confirmation, nor the ledger's losses speak."""
-        gone_dead = len(set(self.committed) - set(found.owed["dead"])) - found.dropped("dead")
+        gone_dead = len(set(self.committed) - set(found.owed["dead"]) - self.taken) - found.dropped("dead")
         gone_live = len(set(self.committed) - set(found.owed["live"]) - self.confirmed) - found.dropped("live")
         beyond = sum(seq > found.last for seq in self.committed)
         return max(0, gone_dead) + max(0, gone_live) + beyond
@@ -71,22 +77,22 @@ class Witness:
         return others + found.wrong
 
 
-def start(path: Path, run: int, mode: str, max_size: int) -> subprocess.Popen[str]:
+def start(path: Path, run: int, mode: str, max_size: int, **environ: str) -> subprocess.Popen[str]:
     command = [sys.executable, str(ROOT / "tests/faults/programs/store_in_use.py")]
     arguments = [str(path), str(run), mode, str(max_size), *SINKS]
     return subprocess.Popen(
         [*command, *arguments],
         cwd=ROOT,
-        env={"PYTHONPATH": str(ROOT)},
+        env={"PYTHONPATH": str(ROOT), **environ},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
     )
 
 
-def use_and_kill(path: Path, run: int, mode: str, max_size: int, seconds: float) -> list[str]:
+def use_and_kill(path: Path, run: int, mode: str, max_size: int, seconds: float, **environ: str) -> list[str]:
     """Let a process use the store, kill it some time after its first commit, and return what it said."""
-    child = start(path, run, mode, max_size)
+    child = start(path, run, mode, max_size, **environ)
     assert child.stdout
     with child.stdout:
         lines = [child.stdout.readline(), child.stdout.readline()]
@@ -97,8 +103,8 @@ def use_and_kill(path: Path, run: int, mode: str, max_size: int, seconds: float)
     return lines
 
 
-def look(path: Path, max_size: int) -> Found:
-    """Open the store as the agent does, and take out all that is in it."""
+def look(path: Path, max_size: int, *, take: bool = False) -> Found:
+    """Open the store as the agent does, and read all that is in it; `take`: it is confirmed, so that it may go."""
     keeper = Keeper(path, Limits(FOREVER, max_size, 0), boot="boot")
     began = time.monotonic()
     store = keeper.open()
@@ -109,6 +115,8 @@ def look(path: Path, max_size: int) -> Found:
         for sink in SINKS:
             entries = [entry for entry in store.read(sink, 1 << 30) if entry.frame.schema.device != GATEWAY]
             wrong += sum(entry.frame.values[1] != entry.seq for entry in entries)
+            if take:
+                store.ack(sink, entries)
             owed[sink] = {entry.seq: int(entry.frame.values[0]) for entry in entries}  # type: ignore[arg-type]
         return Found(owed, store.ledger(), store.last(), seconds, keeper.notes, wrong)
     finally:

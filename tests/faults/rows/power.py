@@ -15,14 +15,25 @@ MAX_SIZE = 1 << 24
 
 @row("5", "power cut on ext4, two sinks", runs=100, short=6, root=True)
 def power_cut(seen: Seen) -> None:
-    with LoopDisk(seen.folder, SIZE) as disk:
+    _cut(seen, "ext4", SIZE)
+
+
+@row("6", "power cut on xfs, two sinks", runs=100, short=0, root=True)
+def power_cut_xfs(seen: Seen) -> None:
+    _cut(seen, "xfs", 320)
+
+
+def _cut(seen: Seen, kind: str, size: int) -> None:
+    with LoopDisk(seen.folder, size, kind) as disk:
         path, witness, dice = disk.path / "store.db", Witness(), random.Random()
         missing = conflicts = mended = unbalanced = 0
         slowest = 0.0
         for run in range(seen.runs):
             witness.hear(run, _use_and_cut(disk, run, dice.uniform(0, 0.05)))
-            found = look(path, MAX_SIZE)
+            found = look(path, MAX_SIZE, take=run % 20 == 19)
             missing, conflicts = max(missing, witness.missing(found)), max(conflicts, witness.conflicts(found))
+            if run % 20 == 19:
+                witness.take(found)
             unbalanced += sum(not account.balanced for account in found.ledger)
             mended += len(found.notes)
             slowest = max(slowest, found.seconds)
