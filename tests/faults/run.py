@@ -20,7 +20,7 @@ from tests.faults.table import Row, Seen, markdown
 def attempt(each: Row, *, short: bool) -> Seen | str:
     """One row; what it could not do is said in a line, with the traceback on stderr."""
     if not each.possible:
-        return "not run: needs root"
+        return f"not run: needs {each.needs}"
     with tempfile.TemporaryDirectory(prefix=f"floorgate-{each.name}-", ignore_cleanup_errors=True) as folder:
         try:
             return each(Path(folder), each.short if short else each.runs)

@@ -1,8 +1,10 @@
 """The fault table: a row breaks something so many times, and says what must hold and what was seen."""
 
 import os
+import subprocess
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +59,7 @@ class Row:
     runs: int
     short: int
     act: Callable[[Seen], None]
-    root: bool
+    needs: str  # "", "mounts" of its own, or "root" for loop devices and networks too
 
     def __call__(self, folder: Path, runs: int) -> Seen:
         seen = Seen(folder, runs)
@@ -75,20 +77,32 @@ class Row:
 
     @property
     def possible(self) -> bool:
-        """Whether this user may break things in this way."""
-        return not self.root or os.geteuid() == 0
+        """Whether this user may break things in this way, on this machine."""
+        return not self.needs or _able(self.needs)
 
 
 ROWS: list[Row] = []
 
 
+def alone() -> list[str]:
+    """What runs a command with mounts of its own, which end with it: for root, and where users may have them."""
+    return ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--user", "--map-root-user"]
+
+
+@cache
+def _able(needs: str) -> bool:
+    command = [*alone(), *(["--net"] if needs == "root" else []), "mount", "-t", "tmpfs", "none", "/mnt"]
+    loops = needs != "root" or (os.geteuid() == 0 and Path("/dev/loop-control").exists())
+    return loops and subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+
 def row(
-    number: str, title: str, *, runs: int, short: int, root: bool = False
+    number: str, title: str, *, runs: int, short: int, needs: str = ""
 ) -> Callable[[Callable[[Seen], None]], Callable[[Seen], None]]:
     """Enter a function into the table."""
 
     def enter(act: Callable[[Seen], None]) -> Callable[[Seen], None]:
-        ROWS.append(Row(number, title, runs, short, act, root))
+        ROWS.append(Row(number, title, runs, short, act, needs))
         return act
 
     return enter

@@ -11,6 +11,6 @@ from tests.faults.table import Row
 @pytest.mark.parametrize("each", [each for each in ALL if each.short], ids=lambda each: each.name)
 def test_fault(each: Row, tmp_path: Path) -> None:
     if not each.possible:
-        pytest.skip("needs root")
+        pytest.skip(f"needs {each.needs}")
     seen = each(tmp_path, each.short)
     assert not seen.misses

@@ -147,7 +147,7 @@ def _in_a_net(seen: Seen, run: int, what: str) -> dict[str, Any]:
     return found
 
 
-@row("22", "20 % of the packets lost both ways, 20 s", runs=3, short=1, root=True)
+@row("22", "20 % of the packets lost both ways, 20 s", runs=3, short=1, needs="root")
 def packet_loss(seen: Seen) -> None:
     found = [_in_a_net(seen, run, "loss") for run in range(seen.runs)]
     seen.none("samples lost", sum(each["lost"] for each in found))
@@ -159,7 +159,7 @@ def packet_loss(seen: Seen) -> None:
     )
 
 
-@row("25", "black hole after connect: packets vanish without a word", runs=3, short=1, root=True)
+@row("25", "black hole after connect: packets vanish without a word", runs=3, short=1, needs="root")
 def black_hole(seen: Seen) -> None:
     found = [_in_a_net(seen, run, "hole") for run in range(seen.runs)]
     seen.most("s until it is noticed, the longest", max(each["noticed"] for each in found), 10.0)

@@ -92,7 +92,7 @@ def slow_fsync(seen: Seen) -> None:
     seen.least("% of the scans made, the fewest", 100 * fewest, 95)
 
 
-@row("15", "dead disk, then read-only for 10 s, then well again, under a running agent", runs=5, short=1, root=True)
+@row("15", "dead disk, then read-only for 10 s, then well again, under a running agent", runs=5, short=1, needs="root")
 def dead_disk(seen: Seen) -> None:
     """The file system stops as in a power cut; the agent works in memory until it may write again."""
     lost = out = 0

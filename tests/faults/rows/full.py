@@ -6,18 +6,16 @@ import subprocess
 import sys
 from typing import Any
 
-from tests.faults.table import ROOT, Seen, row
+from tests.faults.table import ROOT, Seen, alone, row
 
 _MOUNT = 'mount -t tmpfs -o size="$1" none "$2" && exec "$3" -W error "$4" "$2" "$5"'
 _SIZES = ("40m", "48m", "64m")
 
 
 def _on_a_small_disk(seen: Seen, run: int, when: str) -> dict[str, Any]:
-    """In a mount namespace of its own, which ends with the process; works for root and where users may have one."""
-    alone = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--user", "--map-root-user"]
     script, folder = ROOT / "tests/faults/programs/disk_full.py", seen.folder_of(run)
     size = _SIZES[run % len(_SIZES)]
-    command = [*alone, "sh", "-c", _MOUNT, "sh", size, str(folder), sys.executable, str(script), when]
+    command = [*alone(), "sh", "-c", _MOUNT, "sh", size, str(folder), sys.executable, str(script), when]
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 0, done.stderr
@@ -38,16 +36,16 @@ def _full(seen: Seen, when: str) -> None:
     seen.most("s to open it, the slowest", max(each["seconds"] for each in found), 5.0)
 
 
-@row("11", "disk filled by others while running, sink down", runs=9, short=1)
+@row("11", "disk filled by others while running, sink down", runs=9, short=1, needs="mounts")
 def disk_full_by_others(seen: Seen) -> None:
     _full(seen, "others")
 
 
-@row("12", "disk full before start, sink down", runs=9, short=1)
+@row("12", "disk full before start, sink down", runs=9, short=1, needs="mounts")
 def disk_full_before_start(seen: Seen) -> None:
     _full(seen, "before")
 
 
-@row("13", "disk filled by the store itself, sink down", runs=9, short=1)
+@row("13", "disk filled by the store itself, sink down", runs=9, short=1, needs="mounts")
 def disk_full_by_us(seen: Seen) -> None:
     _full(seen, "we")

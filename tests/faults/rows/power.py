@@ -13,12 +13,12 @@ SIZE = 96  # MB of the disk
 MAX_SIZE = 1 << 24
 
 
-@row("5", "power cut on ext4, two sinks", runs=100, short=6, root=True)
+@row("5", "power cut on ext4, two sinks", runs=100, short=6, needs="root")
 def power_cut(seen: Seen) -> None:
     _cut(seen, "ext4", SIZE)
 
 
-@row("6", "power cut on xfs, two sinks", runs=100, short=0, root=True)
+@row("6", "power cut on xfs, two sinks", runs=100, short=0, needs="root")
 def power_cut_xfs(seen: Seen) -> None:
     _cut(seen, "xfs", 320)
 
@@ -45,7 +45,7 @@ def _cut(seen: Seen, kind: str, size: int) -> None:
     seen.least("frames acknowledged", len(witness.committed), 10 * seen.runs)
 
 
-@row("9", "power cut in the first second of a new installation", runs=30, short=3, root=True)
+@row("9", "power cut in the first second of a new installation", runs=30, short=3, needs="root")
 def power_cut_at_first_start(seen: Seen) -> None:
     """Each on a new disk; the store is there afterwards, with what was acknowledged."""
     missing = unbalanced = 0
