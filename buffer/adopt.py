@@ -11,8 +11,8 @@ _INSERT = "INSERT INTO frame (seq, epoch, schema, ts, mono, n, crc, body) VALUES
 _LOSSES = "SELECT sink, from_seq, to_seq, samples, t0, t1, reason, at FROM loss"
 
 
-def adopt(log: Log, other: Log) -> None:
-    """Frames, debts, accounts and state of `other` in one transaction.
+def adopt(log: Log, other: Log) -> int:
+    """Frames, debts, accounts and state of `other` in one transaction; by how much their seqs went up, usually 0.
 
     Raises sqlite3.Error; then nothing has changed in the file, and `log` must not be used any more.
 
@@ -52,6 +52,7 @@ def adopt(log: Log, other: Log) -> None:
         epoch.insert(log.connection)
         log.connection.executemany(_INSERT, rows)
     log.epochs[epoch.id] = epoch
+    return shift
 
 
 def _sink(log: Log, other: Debtor) -> Debtor:

@@ -19,7 +19,7 @@ from agent.model.errors import Damaged, DiskFailed, StoreError
 from buffer.database import mapped
 from buffer.look import read_through
 from buffer.rebuild import Salvaged, rebuild, unfinished
-from buffer.store import Store
+from buffer.store import ENDLESS, Store
 from buffer.witness import place, testimony
 
 IN_MEMORY = 8 << 20  # bytes of a store in memory
@@ -87,13 +87,15 @@ class Keeper:
             arrived = 0 if hurt.volatile else max(0, fresh.opened - hurt.next)
             with ExitStack() as undo:
                 undo.callback(fresh.abandon)
+                fresh.moved |= hurt.moved
                 self._move_to(fresh)
                 fresh.attach(*self._sinks)
                 undo.pop_all()
             self.store = fresh
         except StoreError as error:
             self.trouble = error
-            if hurt not in self._memories or hurt is self._moving:
+        finally:
+            if self.store is hurt and (hurt not in self._memories or hurt is self._moving):
                 self._use_memory(hurt.next + arrived)
                 self.store.attach(*self._sinks)
         return arrived
@@ -106,7 +108,9 @@ class Keeper:
         """All that lies in memory. A move that fails may have been made all the same, so nothing is added after it."""
         while self._memories:
             self._moving = self._memories[0]
-            if not fresh.knows(self._moving.epoch):
+            if fresh.knows(self._moving.epoch):
+                fresh.moved[self._moving.epoch] = -ENDLESS  # nobody knows where to
+            else:
                 fresh.adopt(self._moving)
             self._moving.abandon()
             del self._memories[0]

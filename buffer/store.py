@@ -65,6 +65,7 @@ class Store:
         self._idle = True
         self._closed = False
         self._saved = log.clock.mono()
+        self.moved: dict[str, int] = {}  # by run that came out of memory: how far its frames went up
 
     @classmethod
     def open(
@@ -170,7 +171,7 @@ class Store:
 
     def ack(self, sink: str, entries: Sequence[Entry]) -> None:
         """The sink has confirmed these: written with the next transaction; what it is no longer owed is passed over."""
-        self._log.release(self._sink(sink), _parts(entries), "delivered")
+        self._log.release(self._sink(sink), self._parts(entries), "delivered")
 
     def set_aside(self, sink: str, entries: Sequence[Entry], error: str, tries: int = 1) -> None:
         """The sink does not take these: out of its debt, but kept (`retry`) within bounds, and listed with why.
@@ -178,7 +179,7 @@ class Store:
         Beyond 1,000 frames or 16 MB of one sink the oldest are dropped as `rejected`. The rest as for `ack`.
         """
         debtor = self._sink(sink)
-        self._log.put_aside(debtor, sorted(entry.seq for entry in entries), error, tries)
+        self._log.put_aside(debtor, sorted(map(self._place, entries)), error, tries)
         with mapped(self._path):
             over = aside.excess(self._log, debtor)
             self._log.give_up(debtor, self._retention.parts(over), over, "rejected")
@@ -204,7 +205,7 @@ class Store:
 
     def drop(self, sink: str, entries: Sequence[Entry], reason: str) -> None:
         """The sink will never take these: counted by reason and listed as a loss, with the next transaction."""
-        self._log.release(self._sink(sink), _parts(entries), "dropped", reason)
+        self._log.release(self._sink(sink), self._parts(entries), "dropped", reason)
 
     def suppress(self, device: str, reason: str, samples: int) -> None:
         """These were read but not worth a frame (unchanged, inside the deadband); counted with the next transaction."""
@@ -297,7 +298,7 @@ class Store:
     def adopt(self, other: "Store") -> None:
         """Take over all that a store in memory holds. Raises StoreError; this one must not be used any more then."""
         with mapped(self._path):
-            adopt(self._log, other._log)  # noqa: SLF001  # two of a kind
+            self.moved[other.epoch] = adopt(self._log, other._log)  # noqa: SLF001  # two of a kind
         self._tail = Tail(self._log.next)
 
     def knows(self, epoch: str) -> bool:
@@ -370,6 +371,14 @@ class Store:
         self._tail.extend(first, frames, sizes)
         self._tail.trim(wanted)
 
+    def _place(self, entry: Entry) -> int:
+        """The seq that the frame has now; it may have been read while it lay in memory."""
+        return entry.seq + self.moved.get(entry.epoch, 0) if self.moved else entry.seq
+
+    def _parts(self, entries: Sequence[Entry]) -> dict[int, Part]:
+        frames = ((self._place(entry), entry.frame) for entry in entries)
+        return {seq: Part(frame.schema.device, len(frame.values), frame.ts) for seq, frame in frames}
+
     def _sink(self, name: str) -> Debtor:
         if name not in self._log.sinks:
             raise StoreError(f"store {self._path} knows no sink {name!r}", hint="attach it first")
@@ -381,7 +390,3 @@ def peek_ledger(path: Path | str) -> list[Account]:
     path = Path(path)
     with at_rest(path) as connection:
         return Log(connection, SYSTEM).accounts()
-
-
-def _parts(entries: Sequence[Entry]) -> dict[int, Part]:
-    return {seq: Part(frame.schema.device, len(frame.values), frame.ts) for _, seq, _, frame, _ in entries}

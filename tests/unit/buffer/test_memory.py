@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from agent.model.errors import DiskFailed
-from buffer.store import peek_ledger
-from tests.unit.buffer.builders import Hands, change, frames, open_store, schema, seqs
+from buffer.keeper import LOOK, Keeper, Limits
+from buffer.store import Store, peek_ledger
+from tests.unit.buffer.builders import OPENED, Hands, change, frames, open_store, schema, seqs
 from tests.unit.buffer.test_keeper import balanced, filled, keeper
 
 
@@ -119,3 +122,50 @@ def test_frames_that_come_while_a_move_is_in_doubt_lie_in_a_memory_of_their_own(
     assert kept.trouble is None
     assert seqs(kept.store.read("a", 99)) == [1, 2, 3, 4, 5, 6, 7]
     assert balanced(kept.store)
+
+
+def test_an_answer_to_frames_that_went_up_on_their_way_to_the_disk_clears_them_and_no_others(
+    place: Path, hands: Hands
+) -> None:
+    """The disk was dead from the start, so memory began at 1, where the file has frames of its own."""
+    first = keeper(place, hands).store
+    first.append(frames(10))
+    first.close()
+    memory = Store.in_memory(clock=hands.clock(), boot="boot-1", max_size=8 << 20, first=1)
+    OPENED.append(memory)
+    memory.attach(["a", "b"])
+    memory.append(frames(5))
+    under_way = memory.read("a", 5)
+    kept = keeper(place, hands)
+    kept.store.adopt(memory)
+    kept.store.ack("a", under_way[:3])
+    kept.store.drop("a", under_way[3:4], "rejected")
+    kept.store.set_aside("a", under_way[4:], "no")
+    assert seqs(kept.store.read("a", 99)) == list(range(1, 11))
+    kept.heal()
+    kept.store.ack("a", under_way)
+    assert set(range(1, 11)) <= set(seqs(kept.store.read("a", 99)))
+    assert balanced(kept.store)
+
+
+def test_memory_serves_also_when_it_is_a_bug_that_keeps_the_file_from_being_mended(place: Path, hands: Hands) -> None:
+    class Buggy(Keeper):
+        bugs = 1
+
+        def _on_disk(self, look: float) -> Store:
+            if self.bugs and look == LOOK:
+                self.bugs = 0
+                raise ValueError("a bug")
+            return super()._on_disk(look)
+
+    kept = Buggy(place, Limits(86400.0, 8 << 20, 0), boot="boot-1", clock=hands.clock())
+    OPENED.append(kept.open())
+    kept.attach(["a"], [])
+    kept.store.append(frames(3))
+    with pytest.raises(ValueError, match="a bug"):
+        kept.heal()
+    assert kept.store.volatile
+    assert kept.store.append(frames(2)) == (4, 5)
+    kept.heal()
+    OPENED.append(kept.store)
+    assert seqs(kept.store.read("a", 99)) == [1, 2, 3, 4, 5]
