@@ -137,7 +137,7 @@ def _carry(connection: sqlite3.Connection, wreck: Wreck, runs: dict[int, Epoch],
 def _copy(connection: sqlite3.Connection, tables: Tables, said: Testimony | None, owed: Owed, census: Census) -> None:
     """What needs no judgement."""
     last = max(owed.last, census.seqs.last or 0)
-    samples = said.samples if said else (tables.meta or {}).get("samples", 0)
+    samples = said.samples if said else tables.mark("samples") or 0
     marks = {"hwm": last, "kept": census.seqs.text(), "samples": samples, "file": salvage.file_id(tables, said)}
     connection.executemany("INSERT OR REPLACE INTO meta (k, v) VALUES (?, ?)", marks.items())
     connection.executemany("INSERT OR REPLACE INTO state (k, v) VALUES (?, ?)", (tables.state or {}).items())

@@ -15,7 +15,7 @@ from buffer.ledger import UNKNOWN
 from buffer.rebuild import unfinished
 from buffer.store import Store, peek_ledger
 from buffer.witness import place as witness_of
-from tests.unit.buffer.builders import OPENED, Hands, frame, frames, look, schema, seqs
+from tests.unit.buffer.builders import OPENED, Hands, change, frame, frames, look, schema, seqs
 
 WIDE = schema(tags=40, dtype="float32")
 TEXT = schema("press", tags=2, dtype="str")
@@ -315,3 +315,38 @@ def test_random_damage_costs_what_it_hits_and_no_start(place: Path, tmp_path: Pa
         OPENED.pop().close()
     assert max(lost) <= 25
     assert sum(lost) > 0
+
+
+@pytest.mark.parametrize("where", ["file", "samples", "hwm", "kept"])
+@pytest.mark.parametrize("witnessed", [True, False])
+def test_a_mark_that_makes_no_sense_is_not_carried_into_the_new_file(place: Path, where: str, witnessed: bool) -> None:
+    filled(place)
+    change(place, "UPDATE meta SET v = 'nonsense' WHERE k = ?", where)
+    if not witnessed:
+        witness_of(place).unlink()
+    kept = keeper(place)
+    unknown = where == "hwm" and not witnessed
+    assert (kept.store.owed("a"), kept.store.owed("b")) == (300 if unknown else 200, 300)
+    assert balanced(kept.store)
+    kept.store.close()
+    assert keeper(place).notes == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE ledger SET samples = x'00'",
+        "INSERT INTO loss (sink, from_seq, to_seq, frames, samples, t0, t1, reason, at) VALUES (1,1,1,1,x'00',0,0,'',0)",
+        "INSERT INTO snapshot (at, body) VALUES (x'00', 1)",
+        "INSERT INTO state VALUES ('k', 1.5)",
+    ],
+)
+def test_rows_of_the_small_tables_that_make_no_sense_do_not_stop_the_salvage(place: Path, statement: str) -> None:
+    filled(place)
+    change(place, statement)
+    overwrite(place, page_of(place, 5), os.urandom(4096))
+    kept = keeper(place)
+    assert (kept.store.owed("a"), kept.store.owed("b")) == (200, 300)
+    assert balanced(kept.store)
+    kept.store.tend()
+    assert balanced(kept.store)
