@@ -4,6 +4,8 @@ import os
 import random
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -336,7 +338,7 @@ def test_a_mark_that_makes_no_sense_is_not_carried_into_the_new_file(place: Path
     "statement",
     [
         "UPDATE ledger SET samples = x'00'",
-        "INSERT INTO loss (sink, from_seq, to_seq, frames, samples, t0, t1, reason, at) VALUES (1,1,1,1,x'00',0,0,'',0)",
+        "INSERT INTO loss (sink, from_seq, to_seq, frames, samples, t0, t1, reason, at) VALUES (1,1,1,1,'x',0,0,'',0)",
         "INSERT INTO snapshot (at, body) VALUES (x'00', 1)",
         "INSERT INTO state VALUES ('k', 1.5)",
     ],
@@ -350,3 +352,31 @@ def test_rows_of_the_small_tables_that_make_no_sense_do_not_stop_the_salvage(pla
     assert balanced(kept.store)
     kept.store.tend()
     assert balanced(kept.store)
+
+
+@pytest.mark.parametrize("when", ["it runs", "it salvages"])
+def test_a_damaged_file_is_not_taken_away_from_another_agent(place: Path, when: str) -> None:
+    """Its header is damaged, which who has it open already does not notice."""
+    filled(place)
+    script = f"""
+import fcntl, os, sqlite3
+connection = sqlite3.connect({str(place)!r})
+if {when == "it runs"}:
+    connection.execute("PRAGMA locking_mode=EXCLUSIVE").fetchall()
+    connection.execute("SELECT count(*) FROM frame").fetchall()
+else:
+    folder = os.open({str(place.parent)!r}, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+print("ready", flush=True)
+input()
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        other.stdout.readline()
+        overwrite(place, 1, b"no database any more")
+        with pytest.raises(StoreError, match="is in use by another process"):
+            keeper(place)
+        assert place.exists()
+        other.stdin.close()
+    assert keeper(place).store.owed("b") == 300
