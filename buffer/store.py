@@ -296,9 +296,16 @@ class Store:
             return sound(self._log.connection, self._path, seconds)
 
     def adopt(self, other: "Store") -> None:
-        """Take over all that a store in memory holds. Raises StoreError; this one must not be used any more then."""
+        """Take over all that a store in memory holds; the oldest frames here make room for it if need be.
+
+        Raises StoreError; this one must not be used any more then.
+        """
+        room = other.stats().bytes * 9 // 8 + _CRAMPED
         with mapped(self._path):
-            self.moved[other.epoch] = adopt(self._log, other._log)  # noqa: SLF001  # two of a kind
+            while not self._log.room.take(room):
+                if not self._retention.make_room(room, attached=bool(other._attached)):  # noqa: SLF001  # two of a kind
+                    break
+            self.moved[other.epoch] = adopt(self._log, other._log)  # noqa: SLF001  # as above
         self._tail = Tail(self._log.next)
 
     def knows(self, epoch: str) -> bool:

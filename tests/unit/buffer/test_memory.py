@@ -169,3 +169,28 @@ def test_memory_serves_also_when_it_is_a_bug_that_keeps_the_file_from_being_mend
     kept.heal()
     OPENED.append(kept.store)
     assert seqs(kept.store.read("a", 99)) == [1, 2, 3, 4, 5]
+
+
+def test_a_file_that_is_full_gives_up_its_oldest_for_what_comes_out_of_memory(place: Path, hands: Hands) -> None:
+    """The disk leaves the file no more than 8 MB, all of which a sink that is away still needs."""
+    endless = 1 << 60
+    kept = Keeper(place, Limits(86400.0, 64 << 20, endless), boot="boot-1", clock=hands.clock())
+    disk = BadDisk(place)
+    OPENED.append(kept.open())
+    kept.attach(["a"], [])
+    for turn in range(200):
+        if turn == 100:
+            disk.off()
+            kept.heal()
+        kept.store.append(frames(100, of=schema(tags=200)))
+        kept.store.tend()
+        hands.move(1)
+    assert kept.store.volatile
+    newest = kept.store.last()
+    disk.on()
+    kept.heal()
+    OPENED.append(kept.store)
+    assert kept.trouble is None
+    assert not kept.store.volatile
+    assert seqs(kept.store.read("a", 1, after=newest - 1)) == [newest]
+    assert balanced(kept.store)
