@@ -51,6 +51,7 @@ class Store:
     volatile = False  # True: it lies in memory
     opened = 0  # the seq that came next when it was opened
     taken = 0  # bytes of the file that frames have needed since then, roughly
+    tried: Sequence[Frame] = ()  # frames of the last commit, whatever became of it
 
     def __init__(self, path: Path, log: Log, limits: Limits) -> None:
         self.epoch = log.epoch.eid.hex()
@@ -354,6 +355,7 @@ class Store:
     def _append(self, frames: Sequence[Frame], marks: Sequence[tuple[str, int, int]] = ()) -> Range:
         log = self._log
         first, last = log.next, log.next + len(frames) - 1
+        self.tried = frames
         rows, frames = to_rows(log, frames, first)
         samples: defaultdict[str, int] = defaultdict(int)
         for frame in frames:

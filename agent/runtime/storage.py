@@ -90,7 +90,10 @@ class Storage:
         before = self.store
         try:
             arrived = await asyncio.wrap_future(self._owner.heal(keeper))
-            del self._frames[:arrived]  # their commit was said to have failed
+            if (
+                before.tried and self._frames and before.tried[0] is self._frames[0]
+            ):  # not what the store itself reports
+                del self._frames[:arrived]
         finally:
             self._mended.set()
             self.generation += self.store is not before

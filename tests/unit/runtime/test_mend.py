@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -131,3 +132,25 @@ async def test_frames_whose_commit_arrived_all_the_same_are_not_committed_twice(
     assert await house.until(30) == list(range(30))
     accounts = await Desk(house.storage).ledger()
     assert [(account["read"], account["balanced"]) for account in accounts] == [(30, True)]
+
+
+async def test_what_waits_is_not_taken_for_a_report_whose_commit_arrived_all_the_same(house: House) -> None:
+    """The store tells of itself in frames of its own; meanwhile frames of the field wait for the mending."""
+    store = house.storage.store
+    failing = Barrier(2)
+
+    def report() -> None:
+        failing.wait()
+        first, last = store.append([Frame(SCHEMA, 1, (-1,), bytes(1)), Frame(SCHEMA, 2, (-2,), bytes(1))])
+        store._log.withdraw(first, last, {"meter": last - first + 1})
+        raise DiskFailed("sync: input/output error")
+
+    call = asyncio.create_task(house.storage.call(report))
+    await asyncio.sleep(0)
+    house.storage._mended.clear()
+    await house.feed(0, 30)
+    await asyncio.sleep(0.05)
+    failing.wait()
+    with pytest.raises(DiskFailed):
+        await call
+    assert await house.until(32) == [-1, -2, *range(30)]
