@@ -90,9 +90,7 @@ class Storage:
         before = self.store
         try:
             arrived = await asyncio.wrap_future(self._owner.heal(keeper))
-            if (
-                before.tried and self._frames and before.tried[0] is self._frames[0]
-            ):  # not what the store itself reports
+            if before.tried and self._frames and before.tried[0] is self._frames[0]:  # no report of the store's own
                 del self._frames[:arrived]
         finally:
             self._mended.set()

@@ -7,7 +7,7 @@ import pytest
 from agent.model.errors import DiskFailed
 from buffer.keeper import LOOK, Keeper, Limits
 from buffer.store import Store, peek_ledger
-from tests.unit.buffer.builders import OPENED, Hands, change, frames, open_store, schema, seqs
+from tests.unit.buffer.builders import NOON, OPENED, SECOND, Hands, change, frames, open_store, schema, seqs
 from tests.unit.buffer.test_keeper import balanced, filled, keeper
 
 
@@ -194,3 +194,32 @@ def test_a_file_that_is_full_gives_up_its_oldest_for_what_comes_out_of_memory(pl
     assert not kept.store.volatile
     assert seqs(kept.store.read("a", 1, after=newest - 1)) == [newest]
     assert balanced(kept.store)
+
+
+@pytest.mark.parametrize("known", ["in memory", "afterwards"])
+def test_frames_out_of_memory_are_stamped_right_once_the_time_is_known(place: Path, known: str) -> None:
+    """The disk is dead from the start, when the clock does not know the time yet."""
+    hands = Hands(wall=5 * SECOND, synced=False)
+
+    def told() -> None:
+        hands.wall, hands.synced = NOON, True
+
+    memory = Store.in_memory(clock=hands.clock(), boot="boot-1", max_size=8 << 20, first=1)
+    OPENED.append(memory)
+    memory.attach(["a"])
+    memory.append(frames(2, ts=hands.wall, mono=hands.mono))
+    hands.move(5)
+    if known == "in memory":
+        told()
+        memory.tend()
+    store = open_store(place, hands)
+    store.adopt(memory)
+    store.attach(["a"])
+    if known == "afterwards":
+        told()
+        store.tend()
+    for _ in range(2):
+        stamps = {(entry.frame.ts, entry.clock) for entry in store.read("a", 2)}
+        assert stamps == {(NOON - 5 * SECOND, "corrected")}
+        store.close()
+        store = open_store(place, hands, sinks=["a"])
