@@ -32,6 +32,8 @@ MOST_KEPT = 256 << 20  # bytes of a damaged file that stay for a look
 _DONE = "salvaged"
 _BATCH = 500
 _INSERT = "INSERT OR IGNORE INTO frame (seq, epoch, schema, ts, mono, n, crc, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_CLOCK = "INSERT INTO clock (boot_id, mono, before, after, synced, reported) VALUES (?, ?, ?, ?, ?, ?)"
+_INSERT_REFUSAL = "INSERT OR REPLACE INTO refusal (sink, seq, error, tries, at) VALUES (?, ?, ?, ?, ?)"
 _INSERT_LOSS = (
     "INSERT INTO loss (sink, from_seq, to_seq, frames, samples, t0, t1, reason, at, reported)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -175,6 +177,8 @@ def _copy(connection: sqlite3.Connection, tables: Tables, said: Testimony | None
     connection.executemany("INSERT OR REPLACE INTO state (k, v) VALUES (?, ?)", (tables.state or {}).items())
     connection.executemany(_INSERT_LOSS, tables.loss or [])
     connection.executemany("INSERT INTO snapshot (at, body) VALUES (?, ?)", tables.snapshots or [])
+    connection.executemany(_INSERT_CLOCK, tables.clock or [])
+    connection.executemany(_INSERT_REFUSAL, tables.refusals or [])
     connection.executemany(ADD, [(*cell, samples) for cell, samples in (tables.ledger or {}).items()])
 
 

@@ -32,6 +32,8 @@ T = TypeVar("T")
 FrameRow = tuple[int, int, int, int, int, int, int, bytes]
 _PIECE = 256  # pages read at a time
 _LOSS_KINDS = (*[int] * 7, str, int, int | None)
+_CLOCK = "SELECT boot_id, mono, before, after, synced, reported FROM clock ORDER BY id"
+_REFUSALS = "SELECT sink, seq, error, tries, at FROM refusal"
 _LOSS = "SELECT sink, from_seq, to_seq, frames, samples, t0, t1, reason, at, reported FROM loss"
 
 
@@ -45,6 +47,8 @@ class Tables:
     ledger: dict[Cell, int] | None = None
     loss: list[tuple[Any, ...]] | None = None
     snapshots: list[tuple[Any, ...]] | None = None
+    clock: list[tuple[Any, ...]] | None = None
+    refusals: list[tuple[Any, ...]] | None = None
     epochs: dict[int, Epoch] = field(default_factory=dict)
     schemas: Schemas | None = None
 
@@ -72,6 +76,8 @@ def tables(path: Path) -> Tables:
         found.ledger = _read(lambda: written_counts(connection))
         found.loss = _read(lambda: _rows(connection, _LOSS, *_LOSS_KINDS))
         found.snapshots = _read(lambda: _rows(connection, "SELECT at, body FROM snapshot ORDER BY id", int, bytes))
+        found.clock = _read(lambda: _rows(connection, _CLOCK, str, int, int, int, int, int | None))
+        found.refusals = _read(lambda: _rows(connection, _REFUSALS, int, int, str, int, int))
         found.epochs = _read(lambda: epochs.load(connection)) or {}
         found.schemas = _read(lambda: Schemas(connection))
     return found

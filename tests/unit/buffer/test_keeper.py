@@ -17,7 +17,7 @@ from buffer.ledger import UNKNOWN
 from buffer.rebuild import unfinished
 from buffer.store import Store, peek_ledger
 from buffer.witness import place as witness_of
-from tests.unit.buffer.builders import OPENED, Hands, change, frame, frames, look, schema, seqs
+from tests.unit.buffer.builders import NOON, OPENED, SECOND, Hands, change, frame, frames, look, schema, seqs
 
 WIDE = schema(tags=40, dtype="float32")
 TEXT = schema("press", tags=2, dtype="str")
@@ -380,3 +380,19 @@ input()
         assert place.exists()
         other.stdin.close()
     assert keeper(place).store.owed("b") == 300
+
+
+def test_what_was_seen_of_the_clock_and_why_frames_are_aside_is_saved(place: Path) -> None:
+    hands = Hands(wall=5 * SECOND, synced=False)
+    store = keeper(place, hands).store
+    store.append(frames(400, of=WIDE, ts=hands.wall, mono=hands.mono))
+    store.set_aside("a", store.read("a", 1), "no")
+    hands.move(5)
+    hands.wall, hands.synced = NOON, True
+    store.tend()
+    store.close()
+    overwrite(place, page_of(place, 5), os.urandom(4096))
+    saved = keeper(place, hands).store
+    assert {(entry.frame.ts, entry.clock) for entry in saved.read("a", 9)} == {(NOON - 5 * SECOND, "corrected")}
+    saved.close()
+    assert look(place, "SELECT sink, seq, error FROM refusal") == [(1, 1, "no")]
