@@ -297,7 +297,7 @@ class Store:
             return sound(self._log.connection, self._path, seconds)
 
     def adopt(self, other: "Store") -> None:
-        """Take over what a store in memory holds; the oldest here make room. After a StoreError this one is of no use."""
+        """Take over what a store in memory holds; the oldest make room. After a StoreError this one is of no use."""
         room = other.stats().bytes * 9 // 8 + _CRAMPED
         with mapped(self._path):
             while not self._log.room.take(room):

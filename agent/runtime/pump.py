@@ -106,6 +106,9 @@ class Pump:
             window.release()
             if not self._flight and not history.stretches:
                 self._part.up()
+                if await self._read(0, history, cursor):  # the store has forgotten answers: see `MOST_RANGES`
+                    cursor = 0
+                    continue
             if stopping:
                 return
             await waited(self._bell, IDLE)
