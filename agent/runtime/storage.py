@@ -90,6 +90,7 @@ class Storage:
 
     async def _heal(self, keeper: Keeper) -> None:
         before, damaged, self._damaged = self.store, self._damaged, False
+        self._mended.clear()  # nothing is to be added to a memory that is on its way to the disk
         try:
             arrived = await asyncio.wrap_future(self._owner.heal(keeper, damaged=damaged))
             if before.tried and self._frames and before.tried[0] is self._frames[0]:  # no report of the store's own

@@ -16,6 +16,7 @@ from agent.runtime.inlet import Inlet
 from agent.runtime.storage import Storage
 from agent.runtime.supervise import Backoff, keep
 from buffer.keeper import Keeper, Limits
+from buffer.store import Store
 from buffer.writer import Writer
 
 SCHEMA = Schema("meter", "1s", (Tag("a", "int32"),))
@@ -154,3 +155,24 @@ async def test_what_waits_is_not_taken_for_a_report_whose_commit_arrived_all_the
     with pytest.raises(DiskFailed):
         await call
     assert await house.until(32) == [-1, -2, *range(30)]
+
+
+async def test_nothing_is_added_to_a_memory_while_it_moves(house: House) -> None:
+    """A move that fails half-way leaves that memory behind, and another one serves."""
+    keeper, halves = house.keeper, [Barrier(2), Barrier(2)]
+
+    def on_disk(look: float) -> Store:
+        if halves and keeper.store.volatile:
+            for half in (halves.pop(), halves.pop()):
+                half.wait()
+            keeper._moving = keeper.store
+        raise DiskFailed("input/output error")
+
+    keeper._on_disk = on_disk  # type: ignore[method-assign]  # one disk, failing at the worst moment
+    first, second = reversed(halves)
+    await house.fail()
+    await asyncio.to_thread(first.wait)
+    await house.feed(0, 10)
+    await asyncio.sleep(0.05)
+    await asyncio.to_thread(second.wait)
+    assert await house.until(10) == list(range(10))
