@@ -1,5 +1,6 @@
 """Takes over what a store in memory holds when the disk works again: the same frames under the same names."""
 
+from buffer.clocks import Event
 from buffer.codec import checksum
 from buffer.debtor import Debtor
 from buffer.epochs import Epoch
@@ -8,11 +9,13 @@ from buffer.log import Log
 
 _SELECT = "SELECT seq, schema, ts, mono, n, body FROM frame ORDER BY seq"
 _INSERT = "INSERT INTO frame (seq, epoch, schema, ts, mono, n, crc, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_CLOCK = "SELECT boot_id, mono, before, after, synced, reported FROM clock ORDER BY id"
+_INSERT_CLOCK = "INSERT INTO clock (boot_id, mono, before, after, synced, reported) VALUES (?, ?, ?, ?, ?, ?)"
 _LOSSES = "SELECT sink, from_seq, to_seq, samples, t0, t1, reason, at FROM loss"
 
 
-def adopt(log: Log, other: Log) -> None:
-    """Frames, debts, accounts and state of `other` in one transaction.
+def adopt(log: Log, other: Log) -> int:
+    """Frames, debts, accounts and state of `other` in one transaction; by how much their seqs went up, usually 0.
 
     Raises sqlite3.Error; then nothing has changed in the file, and `log` must not be used any more.
 
@@ -48,10 +51,14 @@ def adopt(log: Log, other: Log) -> None:
         log.present.add(row[0], row[0])
     for key, value in other.state.items():
         log.set_state(key, value)
+    clock = other.connection.execute(_CLOCK).fetchall()
     with log.transaction():
         epoch.insert(log.connection)
         log.connection.executemany(_INSERT, rows)
+        log.connection.executemany(_INSERT_CLOCK, clock)
     log.epochs[epoch.id] = epoch
+    log.clocks.adopt((Event(*row[:5]) for row in clock), log.epochs.values())
+    return shift
 
 
 def _sink(log: Log, other: Debtor) -> Debtor:

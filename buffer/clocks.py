@@ -90,6 +90,14 @@ class Clocks:
         self._epochs = {epoch.eid.hex(): epoch.boot for epoch in epochs}
         self._work_out()
 
+    def adopt(self, events: Iterable[Event], epochs: Iterable[Epoch]) -> None:
+        """What a store in memory has seen of the clock, and all runs with the one that was in it."""
+        for event in events:
+            self._boots.setdefault(event.boot, []).append(event)
+        for seen in self._boots.values():
+            seen.sort(key=lambda event: event.mono)
+        self.know(epochs)
+
     def look(self) -> None:
         """Once a second: has the wall clock been set, or is it in step now?"""
         wall, mono = self._clock.wall(), self._clock.mono()

@@ -52,6 +52,21 @@ def grow(path: Path, size: int, application: int) -> bool:
         os.close(fd)
 
 
+def in_use(path: Path) -> bool:
+    """Whether another process has the file open as a database. Raises OSError.
+
+    This process must not have it open: its own locks would be gone.
+    """
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB, *_LOCKS)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
 def _grow(fd: int, pages: int, application: int) -> bool:
     header = os.pread(fd, 100, 0)
     if len(header) < 100 or header[:16] != _MAGIC or header[16:21] != b"\x10\0\2\2\0":

@@ -19,13 +19,14 @@ from agent.model.errors import Damaged, DiskFailed, StoreError
 from buffer.database import mapped
 from buffer.look import read_through
 from buffer.rebuild import Salvaged, rebuild, unfinished
-from buffer.store import Store
+from buffer.store import ENDLESS, Store
 from buffer.witness import place, testimony
 
 IN_MEMORY = 8 << 20  # bytes of a store in memory
 GLANCE = 0.5  # seconds for a look at the file at each start
 LOOK = 60.0  # seconds for one after an error that speaks of damage
 _LOOKS = 3  # times that a file is opened before it is called damaged
+_SOON = 3600 * 10**9  # ns: a file that is damaged again within that time is looked at ten times as long
 _PATIENCE = 60 * 10**9  # ns: what cannot be read for so long is not waited for
 _OURS_TO_MEND = {errno.EROFS, errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.ENODEV, errno.ENXIO}
 
@@ -49,6 +50,7 @@ class Keeper:
         self._memories: list[Store] = []  # whose frames are to go to the disk, the oldest first; one of them serves
         self._moving: Store | None = None  # the last one with which that was tried
         self._illegible = 0  # monotonic ns since when the file cannot be read from end to end; 0: it can
+        self._look, self._damaged_at = LOOK, -_SOON
         self.store: Store
         self.trouble: StoreError | None = None  # why `heal` could not go back to the disk
         self.notes: list[str] = []  # what had to be done, for the log; who has said it takes it away
@@ -58,8 +60,8 @@ class Keeper:
         self._sinks = sinks, sinks if self._owed_to_all else oldest
         try:
             self.store.attach(*self._sinks)
-        except (DiskFailed, Damaged):
-            self.heal()
+        except (DiskFailed, Damaged) as error:
+            self.heal(damaged=isinstance(error, Damaged))
 
     def open(self) -> Store:
         """The store on the disk, or in memory if only the disk is to blame. Raises StoreError if a person is needed."""
@@ -73,7 +75,7 @@ class Keeper:
             self.notes.append(f"working in memory: {error}")
         return self.store
 
-    def heal(self) -> int:
+    def heal(self, *, damaged: bool = False) -> int:
         """After an error of the store: a store that works, see `store`, and what is in the way of a better one.
 
         Returns how many of the frames whose commit was said to have failed are on the disk all the same. While there
@@ -83,20 +85,31 @@ class Keeper:
         if not hurt.volatile:
             hurt.abandon()
         try:
-            fresh = self._on_disk(GLANCE if hurt.volatile else LOOK)
+            fresh = self._on_disk(GLANCE if hurt.volatile else self._look_for(damaged=damaged))
             arrived = 0 if hurt.volatile else max(0, fresh.opened - hurt.next)
             with ExitStack() as undo:
                 undo.callback(fresh.abandon)
+                fresh.moved |= hurt.moved
                 self._move_to(fresh)
                 fresh.attach(*self._sinks)
                 undo.pop_all()
             self.store = fresh
         except StoreError as error:
             self.trouble = error
-            if hurt not in self._memories or hurt is self._moving:
+        finally:
+            if self.store is hurt and (hurt not in self._memories or hurt is self._moving):
                 self._use_memory(hurt.next + arrived)
                 self.store.attach(*self._sinks)
         return arrived
+
+    def _look_for(self, *, damaged: bool) -> float:
+        """Seconds: what the last look has not reached in a large file is found by a longer one."""
+        if not damaged:
+            return LOOK
+        now = self._clock.mono()
+        self._look = 10 * self._look if now - self._damaged_at < _SOON else LOOK
+        self._damaged_at = now
+        return self._look
 
     def _use_memory(self, first: int) -> None:
         self.store = Store.in_memory(clock=self._clock, boot=self._boot, max_size=IN_MEMORY, first=first)
@@ -106,7 +119,9 @@ class Keeper:
         """All that lies in memory. A move that fails may have been made all the same, so nothing is added after it."""
         while self._memories:
             self._moving = self._memories[0]
-            if not fresh.knows(self._moving.epoch):
+            if fresh.knows(self._moving.epoch):
+                fresh.moved[self._moving.epoch] = -ENDLESS  # nobody knows where to
+            else:
                 fresh.adopt(self._moving)
             self._moving.abandon()
             del self._memories[0]

@@ -20,6 +20,7 @@ Cell = tuple[int, str, What, str]  # sink, device, what, reason
 _BLOCK = 1024  # frames that are counted at a time
 _STACK = 64 * _BLOCK  # frames whose count is kept as one
 UNKNOWN = "$unknown"  # the device of samples that are gone with all that was known of them
+_KINDS = (int, str, str, str, int)  # of the columns; a flipped bit may change even that
 ADD = (
     "INSERT INTO ledger (sink, device, what, reason, samples) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT DO UPDATE SET samples = samples + excluded.samples"
@@ -203,9 +204,9 @@ def _sum(counts: Iterable[Mapping[int, int]]) -> dict[int, int]:
 
 
 def written_counts(connection: sqlite3.Connection) -> dict[Cell, int]:
-    """What the table says; a word that is none in `what` shows as an account that does not add up."""
+    """What the table says; a row that makes no sense shows as an account that does not add up."""
     rows = connection.execute("SELECT sink, device, what, reason, samples FROM ledger").fetchall()
-    return {(sink, device, what, reason): samples for sink, device, what, reason, samples in rows}
+    return {row[:4]: row[4] for row in rows if all(map(isinstance, row, _KINDS))}
 
 
 def accounts(

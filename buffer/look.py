@@ -52,12 +52,12 @@ def read_through(path: Path) -> None:
 
 
 def _read(path: Path) -> None:
-    with Bytes(path) as file:
-        for at in range(0, len(file), _PIECE):
-            try:
+    try:
+        with Bytes(path) as file:
+            for at in range(0, len(file), _PIECE):
                 file.read(at, _PIECE)
-            except OSError as error:
-                raise DiskFailed(f"{path} cannot be read: {error.strerror}", hint=_HINT) from error
+    except OSError as error:
+        raise DiskFailed(f"{path} cannot be read: {error.strerror}", hint=_HINT) from error
 
 
 class Bytes:

@@ -5,19 +5,23 @@ kill at any moment ends either with the damage found again or with the salvage b
 the end, and says what became of it. One such folder is kept, and a large one is not.
 """
 
+import fcntl
+import os
 import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from agent.model.clock import Clock
+from agent.model.errors import StoreError
 from buffer import database, salvage, witness
 from buffer.debtor import Debtor
 from buffer.epochs import Epoch
+from buffer.growth import in_use
 from buffer.ledger import ADD, Books
 from buffer.ranges import Ranges
 from buffer.salvage import Census, Owed, Tables, Wreck
@@ -28,6 +32,8 @@ MOST_KEPT = 256 << 20  # bytes of a damaged file that stay for a look
 _DONE = "salvaged"
 _BATCH = 500
 _INSERT = "INSERT OR IGNORE INTO frame (seq, epoch, schema, ts, mono, n, crc, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_CLOCK = "INSERT INTO clock (boot_id, mono, before, after, synced, reported) VALUES (?, ?, ?, ?, ?, ?)"
+_INSERT_REFUSAL = "INSERT OR REPLACE INTO refusal (sink, seq, error, tries, at) VALUES (?, ?, ?, ?, ?)"
 _INSERT_LOSS = (
     "INSERT INTO loss (sink, from_seq, to_seq, frames, samples, t0, t1, reason, at, reported)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -54,7 +60,35 @@ def unfinished(path: Path) -> Path | None:
 
 
 def rebuild(path: Path, clock: Clock) -> Salvaged:
-    """A new file in the place of a damaged one, which nobody may have open. Raises sqlite3.Error and OSError."""
+    """A new file in the place of a damaged one. Raises sqlite3.Error and OSError.
+
+    Raises StoreError when another process has the file open: to who has it open already it may be sound.
+    """
+    with _alone(path):
+        return _rebuild(path, clock)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """The data directory is locked for other salvages."""
+    fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if not _locked(fd) or (path.exists() and in_use(path)):
+            raise StoreError(f"store {path} is in use by another process", hint="is another floorgate running here?")
+        yield
+    finally:
+        os.close(fd)
+
+
+def _locked(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _rebuild(path: Path, clock: Clock) -> Salvaged:
     folder = unfinished(path)
     if folder is None:
         number = max((int(each.name.rpartition("-")[2]) for each in _folders(path)), default=0) + 1
@@ -137,12 +171,14 @@ def _carry(connection: sqlite3.Connection, wreck: Wreck, runs: dict[int, Epoch],
 def _copy(connection: sqlite3.Connection, tables: Tables, said: Testimony | None, owed: Owed, census: Census) -> None:
     """What needs no judgement."""
     last = max(owed.last, census.seqs.last or 0)
-    samples = said.samples if said else (tables.meta or {}).get("samples", 0)
+    samples = said.samples if said else tables.mark("samples") or 0
     marks = {"hwm": last, "kept": census.seqs.text(), "samples": samples, "file": salvage.file_id(tables, said)}
     connection.executemany("INSERT OR REPLACE INTO meta (k, v) VALUES (?, ?)", marks.items())
     connection.executemany("INSERT OR REPLACE INTO state (k, v) VALUES (?, ?)", (tables.state or {}).items())
     connection.executemany(_INSERT_LOSS, tables.loss or [])
     connection.executemany("INSERT INTO snapshot (at, body) VALUES (?, ?)", tables.snapshots or [])
+    connection.executemany(_INSERT_CLOCK, tables.clock or [])
+    connection.executemany(_INSERT_REFUSAL, tables.refusals or [])
     connection.executemany(ADD, [(*cell, samples) for cell, samples in (tables.ledger or {}).items()])
 
 

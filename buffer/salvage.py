@@ -31,6 +31,9 @@ from buffer.witness import Testimony
 T = TypeVar("T")
 FrameRow = tuple[int, int, int, int, int, int, int, bytes]
 _PIECE = 256  # pages read at a time
+_LOSS_KINDS = (*[int] * 7, str, int, int | None)
+_CLOCK = "SELECT boot_id, mono, before, after, synced, reported FROM clock ORDER BY id"
+_REFUSALS = "SELECT sink, seq, error, tries, at FROM refusal"
 _LOSS = "SELECT sink, from_seq, to_seq, frames, samples, t0, t1, reason, at, reported FROM loss"
 
 
@@ -44,15 +47,20 @@ class Tables:
     ledger: dict[Cell, int] | None = None
     loss: list[tuple[Any, ...]] | None = None
     snapshots: list[tuple[Any, ...]] | None = None
+    clock: list[tuple[Any, ...]] | None = None
+    refusals: list[tuple[Any, ...]] | None = None
     epochs: dict[int, Epoch] = field(default_factory=dict)
     schemas: Schemas | None = None
 
     @property
-    def settled(self) -> int:
+    def settled(self) -> int | None:
         """Up to this seq debts and ledger speak."""
-        with suppress(ValueError, TypeError):
-            return int((self.meta or {}).get("hwm", 0))
-        return 0
+        return self.mark("hwm")
+
+    def mark(self, name: str) -> int | None:
+        """A number in `meta`, 0 in an empty one; None for what cannot be read."""
+        value = 0 if self.meta == {} else (self.meta or {}).get(name)
+        return value if isinstance(value, int) and value >= 0 else None
 
 
 def tables(path: Path) -> Tables:
@@ -63,14 +71,22 @@ def tables(path: Path) -> Tables:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         look_like_newest(connection, version)
         found.meta = _read(lambda: dict(connection.execute("SELECT k, v FROM meta").fetchall()))
-        found.state = _read(lambda: dict(connection.execute("SELECT k, v FROM state").fetchall()))
+        found.state = _read(lambda: dict(_rows(connection, "SELECT k, v FROM state", str, bytes)))
         found.sinks = _read(lambda: load(connection))
         found.ledger = _read(lambda: written_counts(connection))
-        found.loss = _read(lambda: connection.execute(_LOSS).fetchall())
-        found.snapshots = _read(lambda: connection.execute("SELECT at, body FROM snapshot ORDER BY id").fetchall())
+        found.loss = _read(lambda: _rows(connection, _LOSS, *_LOSS_KINDS))
+        found.snapshots = _read(lambda: _rows(connection, "SELECT at, body FROM snapshot ORDER BY id", int, bytes))
+        found.clock = _read(lambda: _rows(connection, _CLOCK, str, int, int, int, int, int | None))
+        found.refusals = _read(lambda: _rows(connection, _REFUSALS, int, int, str, int, int))
         found.epochs = _read(lambda: epochs.load(connection)) or {}
         found.schemas = _read(lambda: Schemas(connection))
     return found
+
+
+def _rows(connection: sqlite3.Connection, query: str, *kinds: Any) -> list[tuple[Any, ...]]:
+    """The rows whose columns are what they should be: a flipped bit may change even the type of one."""
+    rows = connection.execute(query).fetchall()
+    return [row for row in rows if all(map(isinstance, row, kinds))]
 
 
 def _read(query: Callable[[], T]) -> T | None:
@@ -138,9 +154,10 @@ class Owed:
 
 def owed(tables: Tables, said: Testimony | None) -> Owed:
     """From the file's own tables, else from the witness."""
-    last = max([tables.settled, said.last if said else 0, *(sink.acked for sink in tables.sinks or ())])
-    if tables.sinks is not None and tables.meta is not None:
-        return Owed(tables.sinks, tables.settled, last, known=True)
+    settled = tables.settled
+    last = max([settled or 0, said.last if said else 0, *(sink.acked for sink in tables.sinks or ())])
+    if tables.sinks is not None and settled is not None:
+        return Owed(tables.sinks, settled, last, known=True)
     if said is not None:
         sinks = [Debtor(id_, name, 1, active=True, debt=debt) for name, (id_, debt) in said.sinks.items()]
         return Owed(sinks, said.settled, last, known=True)
@@ -148,8 +165,8 @@ def owed(tables: Tables, said: Testimony | None) -> Owed:
 
 
 def file_id(tables: Tables, said: Testimony | None) -> str:
-    if tables.meta and isinstance(tables.meta.get("file"), str):
-        return str(tables.meta["file"])
+    with suppress(ValueError, TypeError, KeyError):
+        return bytes.fromhex((tables.meta or {})["file"]).hex()
     return said.file.hex() if said else secrets.token_hex(8)
 
 

@@ -51,6 +51,7 @@ class Store:
     volatile = False  # True: it lies in memory
     opened = 0  # the seq that came next when it was opened
     taken = 0  # bytes of the file that frames have needed since then, roughly
+    tried: Sequence[Frame] = ()  # frames of the last commit, whatever became of it
 
     def __init__(self, path: Path, log: Log, limits: Limits) -> None:
         self.epoch = log.epoch.eid.hex()
@@ -65,6 +66,7 @@ class Store:
         self._idle = True
         self._closed = False
         self._saved = log.clock.mono()
+        self.moved: dict[str, int] = {}  # by run that came out of memory: how far its frames went up
 
     @classmethod
     def open(
@@ -170,7 +172,7 @@ class Store:
 
     def ack(self, sink: str, entries: Sequence[Entry]) -> None:
         """The sink has confirmed these: written with the next transaction; what it is no longer owed is passed over."""
-        self._log.release(self._sink(sink), _parts(entries), "delivered")
+        self._log.release(self._sink(sink), self._parts(entries), "delivered")
 
     def set_aside(self, sink: str, entries: Sequence[Entry], error: str, tries: int = 1) -> None:
         """The sink does not take these: out of its debt, but kept (`retry`) within bounds, and listed with why.
@@ -178,7 +180,7 @@ class Store:
         Beyond 1,000 frames or 16 MB of one sink the oldest are dropped as `rejected`. The rest as for `ack`.
         """
         debtor = self._sink(sink)
-        self._log.put_aside(debtor, sorted(entry.seq for entry in entries), error, tries)
+        self._log.put_aside(debtor, sorted(map(self._place, entries)), error, tries)
         with mapped(self._path):
             over = aside.excess(self._log, debtor)
             self._log.give_up(debtor, self._retention.parts(over), over, "rejected")
@@ -204,7 +206,7 @@ class Store:
 
     def drop(self, sink: str, entries: Sequence[Entry], reason: str) -> None:
         """The sink will never take these: counted by reason and listed as a loss, with the next transaction."""
-        self._log.release(self._sink(sink), _parts(entries), "dropped", reason)
+        self._log.release(self._sink(sink), self._parts(entries), "dropped", reason)
 
     def suppress(self, device: str, reason: str, samples: int) -> None:
         """These were read but not worth a frame (unchanged, inside the deadband); counted with the next transaction."""
@@ -295,9 +297,13 @@ class Store:
             return sound(self._log.connection, self._path, seconds)
 
     def adopt(self, other: "Store") -> None:
-        """Take over all that a store in memory holds. Raises StoreError; this one must not be used any more then."""
+        """Take over what a store in memory holds; the oldest make room. After a StoreError this one is of no use."""
+        room = other.stats().bytes * 9 // 8 + _CRAMPED
         with mapped(self._path):
-            adopt(self._log, other._log)  # noqa: SLF001  # two of a kind
+            while not self._log.room.take(room):
+                if not self._retention.make_room(room, attached=bool(other._attached)):  # noqa: SLF001  # two of a kind
+                    break
+            self.moved[other.epoch] = adopt(self._log, other._log)  # noqa: SLF001  # as above
         self._tail = Tail(self._log.next)
 
     def knows(self, epoch: str) -> bool:
@@ -346,6 +352,7 @@ class Store:
     def _append(self, frames: Sequence[Frame], marks: Sequence[tuple[str, int, int]] = ()) -> Range:
         log = self._log
         first, last = log.next, log.next + len(frames) - 1
+        self.tried = frames
         rows, frames = to_rows(log, frames, first)
         samples: defaultdict[str, int] = defaultdict(int)
         for frame in frames:
@@ -370,6 +377,14 @@ class Store:
         self._tail.extend(first, frames, sizes)
         self._tail.trim(wanted)
 
+    def _place(self, entry: Entry) -> int:
+        """The seq that the frame has now; it may have been read while it lay in memory."""
+        return entry.seq + self.moved.get(entry.epoch, 0) if self.moved else entry.seq
+
+    def _parts(self, entries: Sequence[Entry]) -> dict[int, Part]:
+        frames = ((self._place(entry), entry.frame) for entry in entries)
+        return {seq: Part(frame.schema.device, len(frame.values), frame.ts) for seq, frame in frames}
+
     def _sink(self, name: str) -> Debtor:
         if name not in self._log.sinks:
             raise StoreError(f"store {self._path} knows no sink {name!r}", hint="attach it first")
@@ -381,7 +396,3 @@ def peek_ledger(path: Path | str) -> list[Account]:
     path = Path(path)
     with at_rest(path) as connection:
         return Log(connection, SYSTEM).accounts()
-
-
-def _parts(entries: Sequence[Entry]) -> dict[int, Part]:
-    return {seq: Part(frame.schema.device, len(frame.values), frame.ts) for _, seq, _, frame, _ in entries}

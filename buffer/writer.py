@@ -33,13 +33,13 @@ class Writer:
         """Run `fn` in the owner thread. Raises RuntimeError after `close()`."""
         return self._thread.submit(fn, *args, **kwargs)
 
-    def heal(self, keeper: Keeper) -> Future[int]:
+    def heal(self, keeper: Keeper, *, damaged: bool) -> Future[int]:
         """As `Keeper.heal`, in the owner thread; `store` is what the keeper made of it."""
-        return self._thread.submit(self._heal, keeper)
+        return self._thread.submit(self._heal, keeper, damaged=damaged)
 
-    def _heal(self, keeper: Keeper) -> int:
+    def _heal(self, keeper: Keeper, *, damaged: bool) -> int:
         try:
-            return keeper.heal()
+            return keeper.heal(damaged=damaged)
         finally:
             self.store = keeper.store
 

@@ -106,6 +106,9 @@ class Pump:
             window.release()
             if not self._flight and not history.stretches:
                 self._part.up()
+                if await self._read(0, history, cursor):  # the store has forgotten answers: see `MOST_RANGES`
+                    cursor = 0
+                    continue
             if stopping:
                 return
             await waited(self._bell, IDLE)
@@ -152,6 +155,9 @@ class Pump:
             store.read, self._name, self._limit, after=after, until=until, history_until=history.boundary
         )
 
+    async def _owes(self, seq: int) -> bool:
+        return bool(await self._storage.call(self._storage.store.read, self._name, 1, after=seq - 1, until=seq))
+
     async def _send(self, entries: Sequence[Entry], window: asyncio.Semaphore) -> None:
         self._flight[entries[0].seq] = entries
         try:
@@ -162,6 +168,7 @@ class Pump:
         finally:
             window.release()
         del self._flight[entries[0].seq]
+        self._bugs = {seq: bugs for seq, bugs in self._bugs.items() if await self._owes(seq)}
         if self._limit < self._sink.limit and not self._bugs:
             self._limit = min(self._sink.limit, 2 * self._limit)
 
@@ -197,8 +204,6 @@ class Pump:
             self._part.up()
             await self._storage.call(self._storage.store.ack, self._name, entries)
             self._part.frames += len(entries)
-            for entry in entries if self._bugs else ():
-                self._bugs.pop(entry.seq, None)
 
     async def _stumbled(self) -> None:
         """The last session ended over a bug: narrow down which frame it is, and set that one aside."""

@@ -43,6 +43,7 @@ class Storage:
         self._keeper = keeper
         self._hurt, self._mended = asyncio.Event(), asyncio.Event()
         self._mended.set()
+        self._damaged = False  # whether the file is in doubt, and not only the disk
         self.generation = 0
         self.meter = Meter()  # of the samples that are committed
         self.inflow = Meter()  # of the bytes that they take in the file
@@ -67,8 +68,9 @@ class Storage:
         """Run in the owner thread. A call that has begun is finished even when the caller is cancelled."""
         try:
             return await asyncio.wrap_future(self._owner.call(function, *args, **kwargs))
-        except (Damaged, DiskFailed):
+        except (Damaged, DiskFailed) as error:
             if self._keeper is not None:
+                self._damaged |= isinstance(error, Damaged)
                 self._hurt.set()
                 self._mended.clear()
             raise
@@ -87,10 +89,12 @@ class Storage:
             await self._heal(self._keeper)
 
     async def _heal(self, keeper: Keeper) -> None:
-        before = self.store
+        before, damaged, self._damaged = self.store, self._damaged, False
+        self._mended.clear()  # nothing is to be added to a memory that is on its way to the disk
         try:
-            arrived = await asyncio.wrap_future(self._owner.heal(keeper))
-            del self._frames[:arrived]  # their commit was said to have failed
+            arrived = await asyncio.wrap_future(self._owner.heal(keeper, damaged=damaged))
+            if before.tried and self._frames and before.tried[0] is self._frames[0]:  # no report of the store's own
+                del self._frames[:arrived]
         finally:
             self._mended.set()
             self.generation += self.store is not before

@@ -161,3 +161,10 @@ def test_housekeeping_and_ledger_outlive_a_row_that_makes_no_sense(place: Path, 
     at_work = again.ledger()
     again.close()
     assert peek_ledger(place) == at_work
+
+
+@pytest.mark.parametrize("column", ["sink", "device", "samples"])
+def test_housekeeping_and_ledger_outlive_an_account_that_makes_no_sense(place: Path, column: str) -> None:
+    store = damaged(place, f"UPDATE ledger SET {column} = x'00' WHERE what = 'read' AND sink = 1")
+    store.tend()
+    assert not all(account.balanced for account in store.ledger())

@@ -4,6 +4,8 @@ import os
 import random
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from buffer.ledger import UNKNOWN
 from buffer.rebuild import unfinished
 from buffer.store import Store, peek_ledger
 from buffer.witness import place as witness_of
-from tests.unit.buffer.builders import OPENED, Hands, frame, frames, look, schema, seqs
+from tests.unit.buffer.builders import NOON, OPENED, SECOND, Hands, change, frame, frames, look, schema, seqs
 
 WIDE = schema(tags=40, dtype="float32")
 TEXT = schema("press", tags=2, dtype="str")
@@ -315,3 +317,82 @@ def test_random_damage_costs_what_it_hits_and_no_start(place: Path, tmp_path: Pa
         OPENED.pop().close()
     assert max(lost) <= 25
     assert sum(lost) > 0
+
+
+@pytest.mark.parametrize("where", ["file", "samples", "hwm", "kept"])
+@pytest.mark.parametrize("witnessed", [True, False])
+def test_a_mark_that_makes_no_sense_is_not_carried_into_the_new_file(place: Path, where: str, witnessed: bool) -> None:
+    filled(place)
+    change(place, "UPDATE meta SET v = 'nonsense' WHERE k = ?", where)
+    if not witnessed:
+        witness_of(place).unlink()
+    kept = keeper(place)
+    unknown = where == "hwm" and not witnessed
+    assert (kept.store.owed("a"), kept.store.owed("b")) == (300 if unknown else 200, 300)
+    assert balanced(kept.store)
+    kept.store.close()
+    assert keeper(place).notes == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE ledger SET samples = x'00'",
+        "INSERT INTO loss (sink, from_seq, to_seq, frames, samples, t0, t1, reason, at) VALUES (1,1,1,1,'x',0,0,'',0)",
+        "INSERT INTO snapshot (at, body) VALUES (x'00', 1)",
+        "INSERT INTO state VALUES ('k', 1.5)",
+    ],
+)
+def test_rows_of_the_small_tables_that_make_no_sense_do_not_stop_the_salvage(place: Path, statement: str) -> None:
+    filled(place)
+    change(place, statement)
+    overwrite(place, page_of(place, 5), os.urandom(4096))
+    kept = keeper(place)
+    assert (kept.store.owed("a"), kept.store.owed("b")) == (200, 300)
+    assert balanced(kept.store)
+    kept.store.tend()
+    assert balanced(kept.store)
+
+
+@pytest.mark.parametrize("when", ["it runs", "it salvages"])
+def test_a_damaged_file_is_not_taken_away_from_another_agent(place: Path, when: str) -> None:
+    """Its header is damaged, which who has it open already does not notice."""
+    filled(place)
+    script = f"""
+import fcntl, os, sqlite3
+connection = sqlite3.connect({str(place)!r})
+if {when == "it runs"}:
+    connection.execute("PRAGMA locking_mode=EXCLUSIVE").fetchall()
+    connection.execute("SELECT count(*) FROM frame").fetchall()
+else:
+    folder = os.open({str(place.parent)!r}, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+print("ready", flush=True)
+input()
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        other.stdout.readline()
+        overwrite(place, 1, b"no database any more")
+        with pytest.raises(StoreError, match="is in use by another process"):
+            keeper(place)
+        assert place.exists()
+        other.stdin.close()
+    assert keeper(place).store.owed("b") == 300
+
+
+def test_what_was_seen_of_the_clock_and_why_frames_are_aside_is_saved(place: Path) -> None:
+    hands = Hands(wall=5 * SECOND, synced=False)
+    store = keeper(place, hands).store
+    store.append(frames(400, of=WIDE, ts=hands.wall, mono=hands.mono))
+    store.set_aside("a", store.read("a", 1), "no")
+    hands.move(5)
+    hands.wall, hands.synced = NOON, True
+    store.tend()
+    store.close()
+    overwrite(place, page_of(place, 5), os.urandom(4096))
+    saved = keeper(place, hands).store
+    assert {(entry.frame.ts, entry.clock) for entry in saved.read("a", 9)} == {(NOON - 5 * SECOND, "corrected")}
+    saved.close()
+    assert look(place, "SELECT sink, seq, error FROM refusal") == [(1, 1, "no")]

@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from agent.model.errors import DiskFailed
+from agent.model.errors import Damaged, DiskFailed
+from buffer import keeper as keeper_module
+from buffer import look as look_module
 from buffer.look import Bytes, read_through
+from tests.unit.buffer.builders import OPENED, Hands, frames
+from tests.unit.buffer.test_keeper import balanced, keeper, overwrite, page_of
 
 
 class Holes(Bytes):
@@ -53,3 +57,29 @@ def test_a_file_is_read_to_its_end(tmp_path: Path) -> None:
     path.mkdir()
     with pytest.raises(DiskFailed, match="cannot be read"):
         read_through(path)
+
+
+def test_damage_that_a_short_look_does_not_reach_is_found_by_a_longer_one(
+    place: Path, hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a large file on a slow disk a minute shows only a part; here it is a tenth of a millisecond."""
+    monkeypatch.setattr(keeper_module, "LOOK", 1e-4)
+    monkeypatch.setattr(look_module, "_STEPS", 10)
+    kept = keeper(place, hands)
+    for _ in range(100):
+        kept.store.append(frames(500))
+    kept.store.close()
+    broken = page_of(place, 13, 100)
+    kept = keeper(place, hands)
+    overwrite(place, broken, b"\xff" * 4096)
+    for _ in range(9):
+        try:
+            while kept.store.owed("a"):
+                kept.store.ack("a", kept.store.read("a", 10_000))
+        except Damaged:
+            kept.heal(damaged=True)
+            OPENED.append(kept.store)
+            hands.move(60)
+    assert kept.store.owed("a") == 0
+    assert "the store was damaged" in kept.notes[0]
+    assert balanced(kept.store)

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from agent.model.errors import DiskFailed
-from buffer.store import peek_ledger
-from tests.unit.buffer.builders import Hands, change, frames, open_store, schema, seqs
+from buffer.keeper import LOOK, Keeper, Limits
+from buffer.store import Store, peek_ledger
+from tests.unit.buffer.builders import NOON, OPENED, SECOND, Hands, change, frames, open_store, schema, seqs
 from tests.unit.buffer.test_keeper import balanced, filled, keeper
 
 
@@ -119,3 +122,104 @@ def test_frames_that_come_while_a_move_is_in_doubt_lie_in_a_memory_of_their_own(
     assert kept.trouble is None
     assert seqs(kept.store.read("a", 99)) == [1, 2, 3, 4, 5, 6, 7]
     assert balanced(kept.store)
+
+
+def test_an_answer_to_frames_that_went_up_on_their_way_to_the_disk_clears_them_and_no_others(
+    place: Path, hands: Hands
+) -> None:
+    """The disk was dead from the start, so memory began at 1, where the file has frames of its own."""
+    first = keeper(place, hands).store
+    first.append(frames(10))
+    first.close()
+    memory = Store.in_memory(clock=hands.clock(), boot="boot-1", max_size=8 << 20, first=1)
+    OPENED.append(memory)
+    memory.attach(["a", "b"])
+    memory.append(frames(5))
+    under_way = memory.read("a", 5)
+    kept = keeper(place, hands)
+    kept.store.adopt(memory)
+    kept.store.ack("a", under_way[:3])
+    kept.store.drop("a", under_way[3:4], "rejected")
+    kept.store.set_aside("a", under_way[4:], "no")
+    assert seqs(kept.store.read("a", 99)) == list(range(1, 11))
+    kept.heal()
+    kept.store.ack("a", under_way)
+    assert set(range(1, 11)) <= set(seqs(kept.store.read("a", 99)))
+    assert balanced(kept.store)
+
+
+def test_memory_serves_also_when_it_is_a_bug_that_keeps_the_file_from_being_mended(place: Path, hands: Hands) -> None:
+    class Buggy(Keeper):
+        bugs = 1
+
+        def _on_disk(self, look: float) -> Store:
+            if self.bugs and look == LOOK:
+                self.bugs = 0
+                raise ValueError("a bug")
+            return super()._on_disk(look)
+
+    kept = Buggy(place, Limits(86400.0, 8 << 20, 0), boot="boot-1", clock=hands.clock())
+    OPENED.append(kept.open())
+    kept.attach(["a"], [])
+    kept.store.append(frames(3))
+    with pytest.raises(ValueError, match="a bug"):
+        kept.heal()
+    assert kept.store.volatile
+    assert kept.store.append(frames(2)) == (4, 5)
+    kept.heal()
+    OPENED.append(kept.store)
+    assert seqs(kept.store.read("a", 99)) == [1, 2, 3, 4, 5]
+
+
+def test_a_file_that_is_full_gives_up_its_oldest_for_what_comes_out_of_memory(place: Path, hands: Hands) -> None:
+    """The disk leaves the file no more than 8 MB, all of which a sink that is away still needs."""
+    endless = 1 << 60
+    kept = Keeper(place, Limits(86400.0, 64 << 20, endless), boot="boot-1", clock=hands.clock())
+    disk = BadDisk(place)
+    OPENED.append(kept.open())
+    kept.attach(["a"], [])
+    for turn in range(200):
+        if turn == 100:
+            disk.off()
+            kept.heal()
+        kept.store.append(frames(100, of=schema(tags=200)))
+        kept.store.tend()
+        hands.move(1)
+    assert kept.store.volatile
+    newest = kept.store.last()
+    disk.on()
+    kept.heal()
+    OPENED.append(kept.store)
+    assert kept.trouble is None
+    assert not kept.store.volatile
+    assert seqs(kept.store.read("a", 1, after=newest - 1)) == [newest]
+    assert balanced(kept.store)
+
+
+@pytest.mark.parametrize("known", ["in memory", "afterwards"])
+def test_frames_out_of_memory_are_stamped_right_once_the_time_is_known(place: Path, known: str) -> None:
+    """The disk is dead from the start, when the clock does not know the time yet."""
+    hands = Hands(wall=5 * SECOND, synced=False)
+
+    def told() -> None:
+        hands.wall, hands.synced = NOON, True
+
+    memory = Store.in_memory(clock=hands.clock(), boot="boot-1", max_size=8 << 20, first=1)
+    OPENED.append(memory)
+    memory.attach(["a"])
+    memory.append(frames(2, ts=hands.wall, mono=hands.mono))
+    hands.move(5)
+    if known == "in memory":
+        told()
+        memory.tend()
+    store = open_store(place, hands)
+    store.adopt(memory)
+    store.attach(["a"])
+    if known == "afterwards":
+        told()
+        store.tend()
+    for _ in range(2):
+        stamps = {(entry.frame.ts, entry.clock) for entry in store.read("a", 2)}
+        assert stamps == {(NOON - 5 * SECOND, "corrected")}
+        store.close()
+        store = open_store(place, hands, sinks=["a"])

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -15,6 +16,7 @@ from agent.runtime.inlet import Inlet
 from agent.runtime.storage import Storage
 from agent.runtime.supervise import Backoff, keep
 from buffer.keeper import Keeper, Limits
+from buffer.store import Store
 from buffer.writer import Writer
 
 SCHEMA = Schema("meter", "1s", (Tag("a", "int32"),))
@@ -131,3 +133,46 @@ async def test_frames_whose_commit_arrived_all_the_same_are_not_committed_twice(
     assert await house.until(30) == list(range(30))
     accounts = await Desk(house.storage).ledger()
     assert [(account["read"], account["balanced"]) for account in accounts] == [(30, True)]
+
+
+async def test_what_waits_is_not_taken_for_a_report_whose_commit_arrived_all_the_same(house: House) -> None:
+    """The store tells of itself in frames of its own; meanwhile frames of the field wait for the mending."""
+    store = house.storage.store
+    failing = Barrier(2)
+
+    def report() -> None:
+        failing.wait()
+        first, last = store.append([Frame(SCHEMA, 1, (-1,), bytes(1)), Frame(SCHEMA, 2, (-2,), bytes(1))])
+        store._log.withdraw(first, last, {"meter": last - first + 1})
+        raise DiskFailed("sync: input/output error")
+
+    call = asyncio.create_task(house.storage.call(report))
+    await asyncio.sleep(0)
+    house.storage._mended.clear()
+    await house.feed(0, 30)
+    await asyncio.sleep(0.05)
+    failing.wait()
+    with pytest.raises(DiskFailed):
+        await call
+    assert await house.until(32) == [-1, -2, *range(30)]
+
+
+async def test_nothing_is_added_to_a_memory_while_it_moves(house: House) -> None:
+    """A move that fails half-way leaves that memory behind, and another one serves."""
+    keeper, halves = house.keeper, [Barrier(2), Barrier(2)]
+
+    def on_disk(look: float) -> Store:
+        if halves and keeper.store.volatile:
+            for half in (halves.pop(), halves.pop()):
+                half.wait()
+            keeper._moving = keeper.store
+        raise DiskFailed("input/output error")
+
+    keeper._on_disk = on_disk  # type: ignore[method-assign]  # one disk, failing at the worst moment
+    first, second = reversed(halves)
+    await house.fail()
+    await asyncio.to_thread(first.wait)
+    await house.feed(0, 10)
+    await asyncio.sleep(0.05)
+    await asyncio.to_thread(second.wait)
+    assert await house.until(10) == list(range(10))

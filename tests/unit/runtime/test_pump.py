@@ -240,3 +240,43 @@ async def test_a_sink_that_is_owed_nothing_is_up_when_it_is_open(rig: Rig) -> No
     await rig.start(Target())
     await asyncio.sleep(0.05)
     assert rig.part.state == "up"
+
+
+async def test_frames_whose_answer_the_store_forgot_are_sent_again_while_the_link_holds(rig: Rig) -> None:
+    """A debt of too many pieces is not cut further: the answers came in the wrong order."""
+    target = Target(limit=10_000, window=1)
+
+    def every_other(batch: Sequence[Entry]) -> SinkError | None:
+        done = tuple((entry.seq, entry.seq) for entry in batch if entry.seq % 2)
+        return Rejected("not all of it", done=done) if len(batch) == 5000 else None
+
+    target.judge = every_other
+    await rig.start(target, before=5000)
+    async with asyncio.timeout(20):
+        while await rig.storage.call(rig.storage.store.owed, "platform"):
+            await asyncio.sleep(0.05)
+    assert target.opened == 1
+
+
+async def test_a_frame_that_was_set_aside_does_not_keep_the_batches_small(rig: Rig) -> None:
+    """The sink stumbles over it at first, and then says that it does not want it."""
+    target, stumbles = Target(window=1), 8
+    sizes: list[int] = []
+
+    def judge(batch: Sequence[Entry]) -> SinkError | None:
+        nonlocal stumbles
+        sizes.append(len(batch))
+        if all(entry.frame.values[0] != 3 for entry in batch):
+            return None
+        stumbles -= 1
+        if stumbles > 0:
+            raise RuntimeError("a bug")
+        return Rejected("no")
+
+    target.judge = judge
+    await rig.start(target, before=100)
+    async with asyncio.timeout(10):
+        while await rig.storage.call(rig.storage.store.owed, "platform"):
+            await asyncio.sleep(0.01)
+    assert rig.part.aside == 1
+    assert max(sizes[-5:]) == target.limit
