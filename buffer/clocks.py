@@ -18,10 +18,13 @@ WRONG, PLAUSIBLE, SYNCED = 0, 1, 2  # implausible; nobody vouches for it; the ke
 _EARLIEST = 1_672_531_200 * 10**9  # 2023-01-01: nobody has run this program before
 _LATEST = 4_102_444_800 * 10**9  # 2100-01-01
 _STEP = 500_000_000  # ns between the clocks that are a step and no slewing
-_KEPT = 1000  # rows
+_KEPT = 1000  # newest rows; of older ones each boot's first of each state, from which its stamps are put right
 _SELECT = "SELECT boot_id, mono, before, after, synced FROM clock ORDER BY id"
 _INSERT = "INSERT INTO clock (boot_id, mono, before, after, synced) VALUES (?, ?, ?, ?, ?)"
-_FORGET = "DELETE FROM clock WHERE id <= (SELECT max(id) FROM clock) - ?"
+_FORGET = (
+    "DELETE FROM clock WHERE id <= (SELECT max(id) FROM clock) - ?"
+    " AND id NOT IN (SELECT min(id) FROM clock GROUP BY boot_id, synced)"
+)
 
 
 class Event(NamedTuple):
@@ -61,6 +64,12 @@ def fix(events: list[Event]) -> Fix | None:
     if first is events[0] and best > WRONG:
         return None
     return Fix(first.mono, first.after - first.mono, unsynced=best == WRONG)
+
+
+def _thinned(seen: list[Event]) -> list[Event]:
+    """The newest of many, and of the older ones the first of each state: as in the table."""
+    firsts = {event.state: event for event in reversed(seen[:-_KEPT])}
+    return [*sorted(firsts.values(), key=lambda event: event.mono), *seen[-_KEPT:]]
 
 
 class Clocks:
@@ -150,7 +159,10 @@ class Clocks:
 
     def _enter(self, event: Event) -> None:
         self._state, self._offset = event.state, event.after - event.mono
-        self._boots.setdefault(event.boot, []).append(event)
+        seen = self._boots.setdefault(event.boot, [])
+        seen.append(event)
+        if len(seen) > 2 * _KEPT:
+            self._boots[event.boot] = _thinned(seen)
         self.waiting.append(event)
         self._work_out()
 

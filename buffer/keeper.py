@@ -51,6 +51,7 @@ class Keeper:
         self._moving: Store | None = None  # the last one with which that was tried
         self._illegible = 0  # monotonic ns since when the file cannot be read from end to end; 0: it can
         self._look, self._damaged_at = LOOK, -_SOON
+        self._doubtful = 0  # seq of a commit that was said to have failed, and was made again in memory; 0: none
         self.store: Store
         self.trouble: StoreError | None = None  # why `heal` could not go back to the disk
         self.notes: list[str] = []  # what had to be done, for the log; who has said it takes it away
@@ -84,12 +85,16 @@ class Keeper:
         hurt, arrived, self.trouble = self.store, 0, None
         if not hurt.volatile:
             hurt.abandon()
+            self._doubtful = hurt.next if hurt.tried else 0
         try:
             fresh = self._on_disk(GLANCE if hurt.volatile else self._look_for(damaged=damaged))
             arrived = 0 if hurt.volatile else max(0, fresh.opened - hurt.next)
             with ExitStack() as undo:
                 undo.callback(fresh.abandon)
                 fresh.moved |= hurt.moved
+                if hurt.volatile and self._doubtful:
+                    fresh.take_back(self._doubtful)
+                self._doubtful = 0
                 self._move_to(fresh)
                 fresh.attach(*self._sinks)
                 undo.pop_all()

@@ -182,6 +182,18 @@ class Log:
                 for device, count in samples.items():
                     self.books.count(sink.id, device, "read", -count)
 
+    def disown(self, first: int, last: int) -> None:
+        """The newest frames of an earlier run leave the file, and every account of it."""
+        samples = self.samples_in([(first, last)])
+        for sink in self.sinks.values():
+            if sink.debt.remove(first, last):
+                sink.changed = True
+                for device, count in samples.items():
+                    self.books.count(sink.id, device, "read", -count)
+        self.samples -= sum(samples.values())
+        self.next = first
+        self.delete([(first, last)])
+
     def release(self, sink: Debtor, parts: Mapping[int, Part], what: What, reason: str = "") -> None:
         """Clear from the debt of `sink` what it still owed among these frames, and count where it went."""
         for first, last in runs(sorted(parts)):

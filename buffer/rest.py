@@ -72,3 +72,9 @@ def reopened(path: Path, boot: str, clock: Clock = SYSTEM) -> Iterator[Store]:
         yield store
     finally:
         store.close()
+
+
+def peek_ledger(path: Path | str) -> list[Account]:
+    """The ledger of a file that no agent has open; nothing is written. Raises StoreError."""
+    with resting(Path(path)) as store:
+        return store.ledger()

@@ -16,7 +16,7 @@ from agent.model.errors import StoreError
 from agent.model.frame import Entry, Frame
 from buffer import aside, reports, rollback, snapshots
 from buffer.adopt import adopt
-from buffer.database import MEMORY, at_rest, code, connect, mapped
+from buffer.database import MEMORY, code, connect, mapped
 from buffer.debtor import Debtor
 from buffer.growth import full_size
 from buffer.ledger import Account, Part
@@ -35,7 +35,7 @@ from buffer.stats import Stats, stats
 from buffer.tail import Tail
 from buffer.witness import FileWitness, Nobody, place, testimony
 
-__all__ = ["Account", "Stats", "Store", "peek_ledger"]
+__all__ = ["Account", "Stats", "Store"]
 
 ENDLESS = 2**63 - 1
 _TRIES = 8
@@ -51,7 +51,7 @@ class Store:
     volatile = False  # True: it lies in memory
     opened = 0  # the seq that came next when it was opened
     taken = 0  # bytes of the file that frames have needed since then, roughly
-    tried: Sequence[Frame] = ()  # frames of the last commit, whatever became of it
+    tried: Sequence[Frame] = ()  # frames of the last commit, whatever became of it; none: it was a report of its own
 
     def __init__(self, path: Path, log: Log, limits: Limits) -> None:
         self.epoch = log.epoch.eid.hex()
@@ -306,6 +306,14 @@ class Store:
             self.moved[other.epoch] = adopt(self._log, other._log)  # noqa: SLF001  # as above
         self._tail = Tail(self._log.next)
 
+    def take_back(self, first: int) -> None:
+        """Frames from this seq on, which were here when the file was opened, count as never committed."""
+        log, last = self._log, self.opened - 1
+        if last >= first:
+            with mapped(self._path):
+                log.disown(first, last)
+            self._tail = Tail(log.next)
+
     def knows(self, epoch: str) -> bool:
         """Whether a run of this name has left anything in the file."""
         return any(each.eid.hex() == epoch for each in self._log.epochs.values())
@@ -352,7 +360,7 @@ class Store:
     def _append(self, frames: Sequence[Frame], marks: Sequence[tuple[str, int, int]] = ()) -> Range:
         log = self._log
         first, last = log.next, log.next + len(frames) - 1
-        self.tried = frames
+        self.tried = () if marks else frames
         rows, frames = to_rows(log, frames, first)
         samples: defaultdict[str, int] = defaultdict(int)
         for frame in frames:
@@ -389,10 +397,3 @@ class Store:
         if name not in self._log.sinks:
             raise StoreError(f"store {self._path} knows no sink {name!r}", hint="attach it first")
         return self._log.sinks[name]
-
-
-def peek_ledger(path: Path | str) -> list[Account]:
-    """The ledger of a file that no agent has open; nothing is written. Raises StoreError."""
-    path = Path(path)
-    with at_rest(path) as connection:
-        return Log(connection, SYSTEM).accounts()

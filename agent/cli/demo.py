@@ -74,7 +74,7 @@ def _play(seconds: int, folder: Path, *, as_json: bool) -> "Result":
 def _ledger(data: Path) -> "list[Account]":
     from agent.runtime.app import STORE  # noqa: PLC0415  # loads only when the agent has ended
     from agent.runtime.desk import account_row  # noqa: PLC0415  # as above
-    from buffer.store import peek_ledger  # noqa: PLC0415  # as above
+    from buffer.rest import peek_ledger  # noqa: PLC0415  # as above
 
     return [account_row(account) for account in peek_ledger(data / STORE)]
 

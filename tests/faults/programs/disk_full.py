@@ -15,7 +15,8 @@ from pathlib import Path
 from agent.model.errors import StoreError
 from agent.model.frame import Frame
 from agent.model.tag import Schema, Tag
-from buffer.store import Store, peek_ledger
+from buffer.rest import peek_ledger
+from buffer.store import Store
 
 SCHEMA = Schema("meter", "1s", tuple(Tag(f"t{i}", "float32") for i in range(100)), 1.0)
 BATCH = 50

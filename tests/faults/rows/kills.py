@@ -7,7 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from buffer.store import Store, peek_ledger
+from buffer.rest import peek_ledger
+from buffer.store import Store
 from tests.faults.oracle import Witness, look, use_and_kill
 from tests.faults.table import ROOT, Seen, row
 

@@ -7,7 +7,8 @@ import pytest
 from agent.model.errors import StoreError
 from buffer import aside
 from buffer.ledger import Account
-from buffer.store import Store, peek_ledger
+from buffer.rest import peek_ledger
+from buffer.store import Store
 from tests.unit.buffer.builders import frames, look, open_store, schema, seqs
 
 

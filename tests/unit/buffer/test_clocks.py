@@ -122,6 +122,25 @@ def test_every_start_and_step_is_in_the_file(place: Path, hands: Hands) -> None:
     assert rows == [(0, SYNCED), (HOUR, SYNCED), (-24 * HOUR, SYNCED)]
 
 
+def test_a_clock_that_is_set_again_and_again_is_remembered_within_bounds(place: Path) -> None:
+    """The first frame was stamped in 1970; thousands of steps later it is still known how to put it right."""
+    hands = Hands(wall=LONG_AGO, synced=False)
+    store = open_store(place, hands, sinks=["a"])
+    one(store, hands)
+    hands.move(60)
+    hands.wall, hands.synced = NOON, True
+    store.tend()
+    for step in range(2300):
+        hands.move(1)
+        hands.wall += (5 if step % 2 else -5) * SECOND
+        store.tend()
+    assert stamps(store)[0] == (-60, "corrected")
+    assert len(store._log.clocks._boots["boot-1"]) <= 2000
+    store.close()
+    assert len(look(place, "SELECT id FROM clock")) <= 1002
+    assert stamps(open_store(place, hands, sinks=["a"]))[0] == (-60, "corrected")
+
+
 def test_the_order_is_that_of_reading_whatever_the_clock_does(place: Path, hands: Hands) -> None:
     store = open_store(place, hands, sinks=["a"])
     for step in (0, HOUR, -24 * HOUR, 20 * 365 * 24 * HOUR):

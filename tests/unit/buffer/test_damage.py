@@ -8,7 +8,8 @@ import pytest
 from agent.model.errors import Damaged
 from buffer.codec import encode
 from buffer.ledger import Account
-from buffer.store import Store, peek_ledger
+from buffer.rest import peek_ledger
+from buffer.store import Store
 from tests.unit.buffer.builders import OPENED, Hands, change, frames, look, open_store, schema, seqs
 
 

@@ -15,7 +15,8 @@ from agent.model.errors import DiskFailed, StoreError
 from buffer.keeper import Keeper, Limits
 from buffer.ledger import UNKNOWN
 from buffer.rebuild import unfinished
-from buffer.store import Store, peek_ledger
+from buffer.rest import peek_ledger
+from buffer.store import Store
 from buffer.witness import place as witness_of
 from tests.unit.buffer.builders import NOON, OPENED, SECOND, Hands, change, frame, frames, look, schema, seqs
 

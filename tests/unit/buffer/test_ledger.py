@@ -6,7 +6,8 @@ import pytest
 
 from buffer import ledger
 from buffer.ledger import Account
-from buffer.store import Store, peek_ledger
+from buffer.rest import peek_ledger
+from buffer.store import Store
 from tests.unit.buffer.builders import Hands, change, frames, look, open_store, schema
 
 PRESS = schema("press", tags=2)

@@ -6,7 +6,8 @@ import pytest
 
 from agent.model.errors import DiskFailed
 from buffer.keeper import LOOK, Keeper, Limits
-from buffer.store import Store, peek_ledger
+from buffer.rest import peek_ledger
+from buffer.store import Store
 from tests.unit.buffer.builders import NOON, OPENED, SECOND, Hands, change, frames, open_store, schema, seqs
 from tests.unit.buffer.test_keeper import balanced, filled, keeper
 
@@ -104,6 +105,29 @@ def test_a_move_to_the_disk_that_failed_and_is_there_all_the_same_is_not_made_tw
     assert seqs(kept.store.read("a", 99)) == [1, 2, 3, 4, 5]
     assert kept.store.append(frames(1)) == (6, 6)
     assert balanced(kept.store)
+
+
+def test_a_commit_that_was_there_after_all_and_was_made_again_in_memory_counts_once(place: Path, hands: Hands) -> None:
+    """The sync failed although the last byte was written, and then the file could not be opened for a while."""
+    kept, disk = keeper(place, hands), BadDisk(place)
+    kept.store.append(frames(3))
+    kept.store._log.connection.execute(
+        "INSERT INTO frame SELECT seq + 3, epoch, schema, ts, mono, n, crc, body FROM frame"
+    )
+    disk.off()
+    assert kept.heal() == 0
+    assert kept.store.append(frames(3)) == (4, 6)
+    kept.store.ack("a", kept.store.read("a", 2))
+    disk.on()
+    kept.heal()
+    assert kept.trouble is None
+    assert kept.store.append(frames(1)) == (7, 7)
+    assert seqs(kept.store.read("a", 99)) == [1, 2, 3, 6, 7]
+    assert seqs(kept.store.read("b", 99)) == [1, 2, 3, 4, 5, 6, 7]
+    assert [account.read for account in kept.store.ledger()] == [21, 21]
+    assert balanced(kept.store)
+    kept.store.close()
+    assert all(account.balanced for account in peek_ledger(place))
 
 
 def test_frames_that_come_while_a_move_is_in_doubt_lie_in_a_memory_of_their_own(place: Path, hands: Hands) -> None:

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from buffer.store import peek_ledger
+from buffer.rest import peek_ledger
 from tests.unit.buffer.builders import Hands, frames, open_store, schema
 
 SHM = Path("/dev/shm")  # crashes are played here, so nothing needs a real disk

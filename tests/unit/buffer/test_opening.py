@@ -10,7 +10,7 @@ import pytest
 
 from agent.model.errors import StoreError
 from buffer import database, migrations
-from buffer.store import peek_ledger
+from buffer.rest import peek_ledger
 from tests.unit.buffer.builders import change, frames, look, open_store
 
 
@@ -45,7 +45,8 @@ def test_a_second_opener_in_this_process_is_refused_and_the_first_goes_on(place:
 def test_a_second_process_is_refused_and_the_first_goes_on(place: Path) -> None:
     store = open_store(place, sinks=["platform"])
     code = (
-        "import sys, time; from buffer.store import Store, peek_ledger; from agent.model.errors import StoreError\n"
+        "import sys, time; from agent.model.errors import StoreError\n"
+        "from buffer.store import Store; from buffer.rest import peek_ledger\n"
         "for use in (lambda p: Store.open(p, boot='b', keep=1, max_size=1, reserve=0), peek_ledger):\n"
         "    began = time.monotonic()\n"
         "    try: use(sys.argv[1])\n"

@@ -11,8 +11,9 @@ import pytest
 
 from agent.model.errors import StoreError
 from buffer.limits import Limits
+from buffer.rest import peek_ledger
 from buffer.room import AHEAD, BALLAST, PAGE, WAL, Disk
-from buffer.store import Store, peek_ledger
+from buffer.store import Store
 from tests.unit.buffer.builders import Hands, frames, open_store, schema, seqs
 
 WIDE = schema(tags=100)

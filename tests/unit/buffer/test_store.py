@@ -11,8 +11,8 @@ from agent.model.frame import Frame
 from agent.model.quality import Quality
 from buffer import log, tail
 from buffer.ledger import Account
+from buffer.rest import peek_ledger
 from buffer.room import WAL
-from buffer.store import peek_ledger
 from tests.unit.buffer.builders import METER, Hands, change, frame, frames, look, open_store, schema, seqs
 
 
