@@ -8,6 +8,7 @@ from tests.faults.rows import ALL
 from tests.faults.table import Row
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("each", [each for each in ALL if each.short], ids=lambda each: each.name)
 def test_fault(each: Row, tmp_path: Path) -> None:
     if not each.possible:
