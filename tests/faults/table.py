@@ -85,8 +85,12 @@ ROWS: list[Row] = []
 
 
 def alone() -> list[str]:
-    """What runs a command with mounts of its own, which end with it: for root, and where users may have them."""
-    return ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--user", "--map-root-user"]
+    """What runs a command with mounts of its own, which end with it: for root, and where users may have them.
+
+    What is unmounted outside goes inside too: a row that runs meanwhile would find its disk busy.
+    """
+    private = ["unshare", "--mount", "--propagation", "slave"]
+    return private if os.geteuid() == 0 else [*private, "--user", "--map-root-user"]
 
 
 @cache
