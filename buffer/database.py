@@ -13,7 +13,7 @@ from buffer.growth import grow
 VERSION = 2
 MEMORY = Path(":memory:")
 APPLICATION_ID = 0x464C4754  # "FLGT" at byte 68 of the file
-_LOCK_TIMEOUT = 1.0
+_LOCK_TIMEOUT = 0.5  # seconds: who looks into the file for a moment is waited for, another agent is not
 _SETTINGS = (
     "page_size=4096",
     "journal_mode=WAL",

@@ -189,7 +189,7 @@ def swallowed(seen: Seen) -> None:
         caught_up(agent)
         accounts = settled(agent)
         wait_until(lambda: not missing(accounts, platform), "the last frames", 10)
-    seen.most("s until it is noticed, the longest", noticed, 11.0)
+    seen.most("s until it is noticed, the longest", noticed, 15.0)
     seen.none("samples lost", missing(accounts, platform) + abs(not_arrived(accounts, lines.read())))
     seen.none("id conflicts", platform.conflicts)
     seen.none("accounts that do not balance", unbalanced(accounts))

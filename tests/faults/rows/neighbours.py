@@ -22,7 +22,7 @@ from tests.sim.mosquitto import Mosquitto, free_port, wait_until
 from tests.unit.northbound.fake_broker import FakeBroker, fake_broker, puback
 
 
-@row("20", "a second agent on the same data", runs=10, short=2)
+@row("20", "a second agent on the same data", runs=10, short=0)
 def second_agent(seen: Seen) -> None:
     accepted, wordless, slowest = 0, 0, 0.0
     lines = Lines(seen.folder)
