@@ -89,9 +89,10 @@ def _site(root: Mapping, folder: Path, scope: Scope) -> Site | None:
 
 def _pauses(root: Mapping, site: Site, scope: Scope) -> None:
     """The silence before a request lies inside its deadline, so it must leave some of it."""
+    listed = root.get("devices") if site.devices else []
     marks = {
         raw["name"]: raw.value_marks.get("pause", raw.mark)
-        for raw in root.get("devices") or []
+        for raw in listed or []
         if isinstance(raw, Mapping) and isinstance(raw.get("name"), str)
     }
     for device in site.devices:

@@ -126,6 +126,7 @@ log: {level: inf}
         (GATEWAY + "devices:\n", "site.yaml:2:9: there are no devices"),
         (GATEWAY + "devices: []\n", "site.yaml:2:10: there are no devices"),
         (GATEWAY + "devices: {a: b}\n", "site.yaml:2:10: devices: must be a list"),
+        (GATEWAY + "devices: true\n", "site.yaml:2:10: devices: must be a list"),
         (GATEWAY + "devices: [1]\n", "site.yaml:2:11: devices[0]: must be a mapping (key: value)"),
         (
             GATEWAY + "devices: [{name: a}]\n",
