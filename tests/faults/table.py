@@ -87,10 +87,9 @@ ROWS: list[Row] = []
 def alone() -> list[str]:
     """What runs a command with mounts of its own, which end with it: for root, and where users may have them.
 
-    What is unmounted outside goes inside too: a row that runs meanwhile would find its disk busy.
+    It keeps what is mounted when it begins, so no row that unmounts a disk may run meanwhile.
     """
-    private = ["unshare", "--mount", "--propagation", "slave"]
-    return private if os.geteuid() == 0 else [*private, "--user", "--map-root-user"]
+    return ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--user", "--map-root-user"]
 
 
 @cache
