@@ -6,11 +6,11 @@ line, so that they can share its wire. `config.py` must import fast: it is loade
 """
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Annotated, Protocol, TypeVar, runtime_checkable
+from typing import Annotated, Literal, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from agent.model.frame import Frame
+from agent.model.frame import Frame, Value
 from agent.model.tag import Kind, Schema
 from agent.model.text import DURATION_PATTERN, NAME_PATTERN, duration, duration_text
 
@@ -20,6 +20,7 @@ Seconds = Annotated[
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN}),
 ]
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Priority = Literal["high", "normal", "low"]
 
 
 class Section(BaseModel):
@@ -33,14 +34,35 @@ class LineConfig(Section):
 
     endpoint: str = Field(description="the endpoint of the devices that this line serves")
     timeout: Annotated[Seconds, Field(gt=0, le=300)] = Field(1.0, description="how long one request may take")
-    pause: Annotated[Seconds, Field(ge=0, le=60)] = Field(0.0, description="silence between two requests")
-    connections: int = Field(1, ge=1, le=16, description="no effect yet: a line has one connection")
+    pause: Annotated[Seconds, Field(ge=0, le=60)] = Field(0.0, description="turnaround: wait between two requests")
+    silence: Annotated[Seconds, Field(ge=0, le=1)] | None = Field(
+        None, description="silence between two frames on a serial wire; without it 3.5 characters"
+    )
+    connect_delay: Annotated[Seconds, Field(ge=0, le=60)] = Field(
+        0.0, description="wait between connecting and the first request"
+    )
+    connections: int = Field(1, ge=1, le=16, description="connections over which the devices of a TCP endpoint spread")
+    ca: str = Field("", description="tls: file with the certificates to trust; without one the system's")
+    cert: str = Field("", description="tls: file with our certificate")
+    key: str = Field("", description="tls: file with the key of our certificate")
 
 
 class GroupConfig(Section):
     """A scan group: tags that are read together."""
 
     interval: Annotated[Seconds, Field(ge=0.01, le=86400)] = Field(description="how often the group is read")
+    priority: Priority | None = Field(None, description="who goes first when several are due; default: the device's")
+
+
+class WriteConfig(Section):
+    """What may be written to a tag; without this section nothing may."""
+
+    min: float | None = Field(None, allow_inf_nan=False, description="smallest value, in the tag's unit")
+    max: float | None = Field(None, allow_inf_nan=False, description="largest value")
+    step: Annotated[float, Field(gt=0)] | None = Field(
+        None, allow_inf_nan=False, description="values are whole steps from `min`, or from 0 without one"
+    )
+    rate: Annotated[Seconds, Field(ge=0, le=86400)] = Field(1.0, description="least time between two writes")
 
 
 class TagConfig(Section):
@@ -63,6 +85,7 @@ class DriverConfig(Section):
     map: str = Field("", description="a device map: a name from configs/devices or a path")
     enabled: bool = Field(True, description="false: not read")
     interval: Annotated[Seconds, Field(ge=0.01, le=86400)] = Field(1.0, description="how often tags are read")
+    priority: Priority = Field("normal", description="who goes first when several groups of a line are due")
     groups: dict[str, GroupConfig] = Field({}, description="scan groups with intervals of their own")
 
 
@@ -103,11 +126,37 @@ class Driver(Protocol):
 
 @runtime_checkable
 class Poller(Driver, Protocol):
-    """A device that is asked."""
+    """A device that is asked. Devices whose `line` is the same share a wire, and take turns on it."""
+
+    @property
+    def line(self) -> str: ...
 
     async def scan(self, schema: Schema) -> Frame:
         """Read one group. Raises Unreachable, Garbled or Refused when no part of it could be read; a part that could
         not is `None` with a bad quality. After the first request without an answer no further one is made."""
+        ...
+
+
+@runtime_checkable
+class Learner(Driver, Protocol):
+    """A device of which something is found out that is worth keeping over a restart."""
+
+    def recall(self, kept: bytes) -> None:
+        """What an earlier run kept; called before the first `open()`. What cannot be read is ignored."""
+        ...
+
+    def learnt(self) -> bytes | None:
+        """All that is to be kept, once after each change of it; None when nothing has changed since."""
+        ...
+
+
+@runtime_checkable
+class Writer(Driver, Protocol):
+    """A device that takes values. Whether one may be written is decided before this is called."""
+
+    async def write(self, tag: str, value: Value) -> Value:
+        """Write a tag, read it back, and return what stands there now. Raises ValueError for a value that the tag
+        cannot hold, Unreachable, Garbled or Refused."""
         ...
 
 

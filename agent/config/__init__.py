@@ -1,6 +1,6 @@
 """Files into a checked configuration: `load` gives a Site, or Invalid with every problem at its line."""
 
-from agent.config.endpoint import canonical
+from agent.config.endpoint import canonical, shared
 from agent.config.files import configs_dir
 from agent.config.load import is_map, load, load_map
 from agent.config.problems import Invalid, Problem
@@ -23,4 +23,5 @@ __all__ = [
     "load_map",
     "map_schema",
     "schema",
+    "shared",
 ]

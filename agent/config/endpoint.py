@@ -1,6 +1,6 @@
 """Endpoints compared as wires: `tcp://plc` and `tcp://PLC:502/` are one, and a serial port is one at any speed."""
 
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 _PORTS = {
     "tcp": 502,
@@ -21,8 +21,20 @@ def canonical(endpoint: str) -> str:
     except ValueError:
         return endpoint
     if parts.scheme in _SERIAL:
-        return f"serial://{parts.path}"
+        return f"serial://{parts.netloc}{parts.path}"
+    if parts.scheme == "listen" and port:
+        name = parse_qs(parts.query).get("id", [""])[0]
+        return f"listen://{_shown(host)}:{port}{'?id=' if name else ''}{name}"
     if parts.scheme not in _PORTS or not host:
         return endpoint
-    host = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{host}:{port or _PORTS[parts.scheme]}{parts.path.rstrip('/')}"
+    return f"{parts.scheme}://{_shown(host)}:{port or _PORTS[parts.scheme]}{parts.path.rstrip('/')}"
+
+
+def shared(endpoint: str) -> str:
+    """The spelling that all endpoints share whose drivers are built together: devices that dial in at one port are."""
+    wire = canonical(endpoint)
+    return wire.partition("?")[0] if wire.startswith("listen:") else wire
+
+
+def _shown(host: str | None) -> str:
+    return f"[{host}]" if host and ":" in host else host or ""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agent import __version__, registry
-from agent.config import Site, canonical
+from agent.config import Site, shared
 from agent.health import Health, Part
 from agent.model.clock import SYSTEM, Clock, boot_id
 from agent.model.errors import StoreError
@@ -44,7 +44,7 @@ def build_drivers(site: Site, devices: Sequence[DriverConfig]) -> list[Driver]:
     """The drivers of these devices; those on the same endpoint are built together and share its wire."""
     lines: dict[tuple[str, str], list[DriverConfig]] = {}
     for device in devices:
-        lines.setdefault((device.driver, canonical(device.endpoint)), []).append(device)
+        lines.setdefault((device.driver, shared(device.endpoint)), []).append(device)
     built: list[Driver] = []
     for (name, endpoint), members in lines.items():
         built.extend(registry.driver_builder(name)(site.line(endpoint), members))
@@ -135,11 +135,11 @@ class App:
                 session = Subscription(driver, steps, self._inlet, part, self._clock, backoff)
                 yield f"sub:{driver.device}", self._kept(session.run, part, backoff)
             elif isinstance(driver, Poller):
-                lines.setdefault(canonical(driver.endpoint), []).append(driver)
-        for place, (endpoint, members) in enumerate(lines.items()):
-            part = self._health.part("line", endpoint)
+                lines.setdefault(driver.line, []).append(driver)
+        for place, (name, members) in enumerate(lines.items()):
+            part = self._health.part("line", name)
             line = Line(members, part, steps, self._inlet, self._health, self._clock, place=place, of=len(lines))
-            yield f"line:{endpoint}", self._kept(line.run, part, Backoff(ALONE))
+            yield f"line:{name}", self._kept(line.run, part, Backoff(ALONE))
 
     def _kept(self, work: Work, part: Part, backoff: Backoff) -> Work:
         return partial(keep, work, part, backoff, self._stopping)

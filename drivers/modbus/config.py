@@ -1,12 +1,12 @@
 """What the configuration says of a Modbus device and of each of its tags."""
 
 import warnings
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from agent.model.tag import DType
-from drivers.api import DriverConfig, Seconds, TagConfig
+from drivers.api import DriverConfig, Seconds, TagConfig, WriteConfig
 from drivers.transport import parse_endpoint
 
 Register = Literal["coil", "discrete", "input", "holding"]
@@ -15,7 +15,7 @@ TagOrder = Literal["ABCD", "CDAB", "BADC", "DCBA", "AB", "BA"]
 Type = Literal[
     "bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64", "string"
 ]
-PORTS = {"tcp": 502}
+PORTS = {"tcp": 502}  # more to come: udp, tls, rtu, ascii, rtu+tcp, ascii+tcp, listen
 BIT_REGISTERS = frozenset({"coil", "discrete"})
 WORDS = {
     "bool": 1,
@@ -47,6 +47,7 @@ with warnings.catch_warnings():
         )
         bit: int | None = Field(None, ge=0, le=15, description="one bit of the register, 0 is the lowest")
         length: int = Field(0, ge=0, le=125, validate_default=True, description="registers that a string takes")
+        write: WriteConfig | None = Field(None, description="what may be written; without it the tag is read only")
         address: int = Field(ge=0, le=65535, description="0-based: 40001 of a manual is 0")
         scale: float = Field(1.0, allow_inf_nan=False, description="the raw number is multiplied by it")
         offset: float = Field(0.0, allow_inf_nan=False, description="added after scaling")
@@ -138,7 +139,13 @@ class Config(DriverConfig):
     order: Order = Field("ABCD", description="order of the bytes of tags that do not say their own")
     max_registers: int = Field(125, ge=1, le=125, description="most registers in one request; 16 coils count as one")
     max_gap: int = Field(16, ge=0, le=124, description="holes up to this many registers are read along; 0: none")
-    pause: Seconds = Field(0.0, ge=0, le=60, description="silence that the device needs before a request")
+    pause: Seconds = Field(0.0, ge=0, le=60, description="turnaround: wait that the device needs before a request")
+    timeout: Annotated[Seconds, Field(gt=0, le=300)] | None = Field(
+        None, description="how long one request may take; default: the line's"
+    )
+    connect_delay: Annotated[Seconds, Field(ge=0, le=60)] = Field(
+        0.0, description="wait that the device needs between connecting and the first request"
+    )
     tags: list[Tag] = Field(min_length=1, description="what is read")
 
     @field_validator("endpoint")

@@ -33,6 +33,7 @@ class Device:
     def __init__(self, config: Config, wire: Wire, *, pause: float = 0.0, clock: Clock = SYSTEM) -> None:
         self.device = config.name
         self.endpoint = config.endpoint
+        self.line = wire.name
         self._wire = wire
         self._pause = max(pause, config.pause)
         self._clock = clock

@@ -31,8 +31,9 @@ GAP_HINT = "the request bridges a hole between tags: try `max_gap: 0`"
 class Wire:
     """The shared connection. It opens when told or when a read finds it broken, and closes with its last user."""
 
-    def __init__(self, endpoint: Endpoint, timeout: float) -> None:
+    def __init__(self, endpoint: Endpoint, timeout: float, name: str = "") -> None:
         self.endpoint = endpoint
+        self.name = name or str(endpoint)
         self._timeout = timeout
         self._link: Link | None = None
         self._users: set[object] = set()

@@ -30,7 +30,7 @@ class OpcuaPoller:
     """Implements `drivers.api.Poller`: reads on request."""
 
     def __init__(self, config: Config, timeout: float, clock: Clock = SYSTEM) -> None:
-        self.device, self.endpoint = config.name, config.endpoint
+        self.device, self.endpoint, self.line = config.name, config.endpoint, config.endpoint
         self._config, self._timeout, self._clock = config, timeout, clock
         self._plans = plans(config)
         self.schemas = tuple(plan.schema for plan in self._plans)

@@ -21,7 +21,7 @@ class SimDriver:
     """Implements `drivers.api.Poller`."""
 
     def __init__(self, config: Config, clock: Clock = SYSTEM) -> None:
-        self.device, self.endpoint = config.name, config.endpoint
+        self.device, self.endpoint, self.line = config.name, config.endpoint, config.endpoint
         self._clock = clock
         self._waves: dict[Schema, list[Callable[[float], Value]]] = {}
         for (group, interval), tags in scan_groups(config, config.tags).items():

@@ -82,7 +82,7 @@ def test_a_device_that_cannot_be_reached_ends_with_1_and_says_what_to_look_at(tm
 class Boiler:
     """A device that does not have the groups that it refuses."""
 
-    device, endpoint, schemas = "boiler", "tcp://boiler", (PRESSURE, SERIAL)
+    device, endpoint, line, schemas = "boiler", "tcp://boiler", "tcp://boiler", (PRESSURE, SERIAL)
 
     def __init__(self, *refuses: Schema) -> None:
         self._refuses = refuses

@@ -29,9 +29,9 @@ def test_an_endpoint_has_a_host_and_a_port(text: str, host: str, port: int) -> N
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("rtu:///dev/ttyUSB0?baud=9600", "not supported yet"),
-        ("rtu+tcp://plc", "not supported yet"),
-        ("listen://:502", "not supported yet"),
+        ("rtu:///dev/ttyUSB0?baud=9600", "not supported by this driver"),
+        ("rtu+tcp://plc", "not supported by this driver"),
+        ("listen://:502", "not supported by this driver"),
         ("opc.tcp://plc:4840", "is not an endpoint"),
         ("plc:502", "is not an endpoint"),
         ("", "is not an endpoint"),

@@ -24,7 +24,7 @@ class Device:
     """A device in memory; `answer` decides what a scan does."""
 
     def __init__(self, name: str, interval: float = 0.02, groups: int = 1) -> None:
-        self.device, self.endpoint = name, "tcp://line"
+        self.device, self.endpoint, self.line = name, "tcp://line", "tcp://line"
         self.schemas = tuple(
             Schema(name, f"g{i}", (Tag("a", "int16"), Tag("b", "float64")), interval) for i in range(groups)
         )
