@@ -26,7 +26,8 @@ with suppress(ImportError):  # Windows has no termios
     _TERMINAL.append(termios.error)  # what pyserial lets through for a setting that the port does not know
 _NETWORK: list[type[Exception]] = [TimeoutError, OSError, UnicodeError]
 _ERRORS = dict.fromkeys(_NETWORK, Unreachable)
-_SERIAL_ERRORS = dict.fromkeys([*_NETWORK, ValueError, *_TERMINAL], Unreachable)
+_UNUSABLE: tuple[type[Exception], ...] = (*_NETWORK, ValueError, *_TERMINAL)
+_SERIAL_ERRORS = dict.fromkeys(_UNUSABLE, Unreachable)
 _KINDS = {"udp": CommType.UDP, "tls": CommType.TLS, "rtu": CommType.SERIAL, "ascii": CommType.SERIAL}
 
 
@@ -138,7 +139,7 @@ def opened(link: Link, settings: Serial) -> SerialTransport:
             made.setup()
         else:
             link.loop.add_reader(made.sync_serial.fileno(), made.intern_read_ready)
-    except (OSError, ValueError, *_TERMINAL):
+    except _UNUSABLE:
         made.sync_serial.close()
         raise
     return made

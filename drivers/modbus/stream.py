@@ -27,6 +27,7 @@ class StreamLink(Link):
         self.last = 0.0
         self._echo = echo  # of every request; without it an echo is told by its bytes where it cannot be an answer
         self._sent = b""
+        self.echoed = False  # the request was heard
         self._since = 0  # where in what was heard the search goes on
         self._wanted = Wanted(0, b"\0", 0)
         self._over: asyncio.TimerHandle | None = None
@@ -42,7 +43,7 @@ class StreamLink(Link):
         """
         if not self.is_active():
             raise ConnectionResetError
-        self.heard, self._taken, self._since = b"", 0, 0
+        self.heard, self._taken, self._since, self.echoed = b"", 0, 0, False
         waiter: asyncio.Future[Reply] = self.loop.create_future()
         self._waiter = waiter
         self._wanted = Wanted(request.dev_id, request.head, request.length)
@@ -88,7 +89,7 @@ class StreamLink(Link):
             return
         before, echo, after = self.heard.partition(self._sent)
         if echo:
-            self.heard, self._sent, self._since = after, b"", 0
+            self.heard, self._sent, self._since, self.echoed = after, b"", 0, True
         elif self._echo:
             self._since = len(before)
 

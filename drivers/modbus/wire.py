@@ -18,6 +18,7 @@ from drivers.modbus.timing import REPLY, REQUEST, Timing
 from drivers.transport import Endpoint, reason
 
 SETTLE = 0.02  # seconds of silence after a request that was not answered: longer than an adapter holds bytes back
+CALM = 10  # times the silence that is needed may pass until there is one, at least
 _REFUSAL = 2  # bytes of the PDU of an exception
 _FAILED = 0x80
 
@@ -173,6 +174,7 @@ class Wire:
                 await asyncio.sleep(left)
             return
         quiet = max(pause, self._timing.silence, SETTLE if self._dirty else 0.0)
+        until = max(until, link.loop.time() + CALM * quiet)
         while (left := max(self._quiet_since, link.last) + quiet - link.loop.time()) > 0:
             if link.loop.time() + left > until:
                 raise self._garbled(request, f"the line was not silent for {quiet:g} s")
@@ -215,6 +217,8 @@ class Wire:
         if not self._answered and self.endpoint.serial is None:
             self._drop()
         self._answered = False
+        if isinstance(link, StreamLink) and link.echoed:
+            no_answer += ", only the echo of the request"
         hint = f"is unit {request.dev_id} the right one, and the device on?"
         if not link.numbered:
             hint = f"is unit {request.dev_id} the right one, the device on, and set like the endpoint says?"
