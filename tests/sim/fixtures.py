@@ -6,12 +6,13 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from tests.sim.build import compiled
 
 START = 10.0  # seconds
+NODE = Path(__file__).parent / "node" / "modbus_server.js"
 
 
 @contextmanager
@@ -58,14 +59,32 @@ async def listening(port: int) -> None:
 
 
 @contextmanager
-def _serving(*arguments: str) -> Iterator[str]:
-    program = compiled("modbus_server", "modbus")
-    with subprocess.Popen([program, *arguments], stdout=subprocess.PIPE, text=True) as process:
+def modbus_serial_server() -> Iterator[int]:
+    """The server of `node/modbus_server.js`; yields its port on 127.0.0.1."""
+    port = free_port()
+    with _ready("node", str(NODE), str(port)):
+        yield port
+
+
+@contextmanager
+def modbus_serial_line(folder: Path, unit: int = 1) -> Iterator[Path]:
+    """The same as one unit of a serial line; yields our end of it."""
+    with serial_pair(folder) as (ours, theirs), _ready("node", str(NODE), str(theirs), str(unit)):
+        yield ours
+
+
+def _serving(*arguments: str) -> AbstractContextManager[str]:
+    return _ready(str(compiled("modbus_server", "modbus")), *arguments)
+
+
+@contextmanager
+def _ready(*command: str) -> Iterator[str]:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
             ready, _, _ = select.select([process.stdout], [], [], START)
             line = process.stdout.readline() if ready else ""
-            assert line.startswith("ready "), f"modbus_server {' '.join(arguments)} did not start: {line!r}"
+            assert line.startswith("ready "), f"{' '.join(command)} did not start: {line!r}"
             yield line
         finally:
             process.kill()
