@@ -92,9 +92,10 @@ def parse_map(root: Mapping, scope: Scope) -> DeviceMap | None:
     config = driver_class(root, scope) if "driver" in root else None
     if head is None or config is None:
         return None
-    _check_device_parts(config, quirks, groups, scope)
     kind = item_type(config)
-    return DeviceMap(head, quirks, defaults, groups, raws, checked(kind, raws, scope) if kind else [])
+    tags = checked(kind, raws, scope) if kind else []
+    fit = _check_device_parts(config, quirks, groups, raws, tags, scope)
+    return DeviceMap(head, quirks, defaults, groups, raws, tags if fit else None)
 
 
 def _section(root: Mapping, name: str, scope: Scope) -> Mapping:
@@ -121,11 +122,19 @@ def _refuse(section: Mapping, names: tuple[str, ...], title: str, scope: Scope) 
             scope.add(section.key_marks[name], f"{title}: {name} cannot be set here", "it belongs to a device or a tag")
 
 
-def _check_device_parts(config: type[DriverConfig], quirks: Mapping, groups: Mapping, scope: Scope) -> None:
-    """Problems of quirks and groups themselves, whatever device they will serve."""
+def _check_device_parts(
+    config: type[DriverConfig], quirks: Mapping, groups: Mapping, raws: Sequence, tags: list[Any] | None, scope: Scope
+) -> bool:
+    """Problems of quirks, groups and the tags as a whole, whatever device they will serve; whether the tags fit."""
     raw = merge(quirks.without(*NO_QUIRKS), Mapping(quirks.mark), origin="quirks")
     raw.put("groups", groups, groups.mark, groups.mark)
+    data: dict[str, Any] = dict(raw)
+    if tags:
+        raw.put("tags", raws, raws.mark, raws.mark)
+        data["tags"] = tags
     try:
-        config.model_validate(raw)
+        config.model_validate(data)
     except ValidationError as error:
         explain(error, config, raw, raw.mark, scope, only=lambda loc: bool(loc) and loc[0] in raw)
+        return not tags or all(found["loc"][:1] != ("tags",) for found in error.errors())
+    return True

@@ -81,7 +81,7 @@ class MapHead(Section):
     @field_validator("status")
     @classmethod
     def _is_earned(cls, status: str, info: ValidationInfo) -> str:
-        named = len(set(info.data.get("sources", [])))
+        named = len({source.strip() for source in info.data.get("sources", [])} - {""})
         if status == "confirmed" and named < CONFIRMS:
             raise ValueError(f"confirmed needs {CONFIRMS} independent sources, {named} named: draft until then")
         return status

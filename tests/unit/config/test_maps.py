@@ -232,6 +232,13 @@ def test_what_the_driver_says_of_all_tags_together_is_heard(problems: Any) -> No
     assert said.startswith("site.yaml:7:11: device 'meter': tags: e: 4 registers do not fit into max_registers: 2")
 
 
+def test_what_the_driver_says_of_all_tags_of_a_map_is_said_in_the_map_and_once(problems: Any, write: Any) -> None:
+    write("meter.yaml", MAP.replace("max_registers: 80", "max_registers: 1"))
+    second = SITE.partition("devices:\n")[2].replace("name: meter", "name: second")
+    (said,) = problems(SITE + second)
+    assert said.startswith("meter.yaml:8:3: tags: voltage: 2 registers do not fit into max_registers: 1")
+
+
 def test_a_map_can_be_checked_alone(tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text(MAP)
     (tmp_path / "s.yaml").write_text(SITE)
