@@ -19,15 +19,21 @@ FACTS = ROOT / "tests/cases/modbus/maps"
 SCHEMA = "# yaml-language-server: $schema=../device-map.schema.json\n"
 PROMISED = {
     "acrel-adl400",
+    "carlo-gavazzi-em340",
+    "chint-ddsu666",
     "chint-dtsu666",
     "eastron-sdm120",
     "eastron-sdm630",
+    "eastron-sdm72v2",
     "huawei-sun2000",
+    "janitza-umg",
     "peacefair-pzem-004t",
     "schneider-iem3000",
     "schneider-pm5000",
     "siemens-pac2200",
     "siemens-pac3200",
+    "siemens-pac4200",
+    "xy-md02",
 }
 ENERGIES = {"Wh", "kWh", "varh", "kvarh", "VAh", "kVAh"}
 UNITS = ENERGIES | {"V", "A", "W", "kW", "var", "kvar", "VA", "kVA", "Hz", "%", "deg", "Cel", "MOhm"}
