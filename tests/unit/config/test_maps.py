@@ -54,7 +54,7 @@ def wrong(problems: Any, write: Any) -> Any:
 
 def test_quirks_defaults_and_groups_of_the_map_count(with_map: Any) -> None:
     (device,) = with_map()
-    assert (device.max_registers, device.pause, device.max_gap) == (80, 0.02, 16)
+    assert (device.max_registers, device.pause, device.max_gap) == (80, 0.02, None)
     assert device.groups["slow"].interval == 60
     voltage, energy = device.tags
     assert (voltage.register, voltage.type, voltage.order, voltage.unit) == ("input", "float32", "CDAB", "V")
@@ -180,7 +180,7 @@ def test_the_map_and_the_device_need_the_same_driver(wrong: Any) -> None:
         (MAP.partition("tags:")[0] + "tags: []", "meter.yaml:7:7: a device map needs tags"),
         (MAP.partition("tags:")[0], "meter.yaml:1:1: a device map needs tags"),
         (MAP + "  - {name: voltage, address: 3}\n", "meter.yaml:10:12: two tags are named 'voltage' (the first is on"),
-        (MAP + "  - voltage\n", "meter.yaml:10:5: tags[2]: must be a mapping (key: value)"),
+        (MAP + "  - voltage\n", "meter.yaml:10:5: tags[2]: 'voltage' is no tag: write a mapping, or NAME.REG"),
         (MAP + "maker: x\n", "meter.yaml:10:1: unknown key 'maker'"),
         (MAP.replace("sources: [manual]", "sources: manual"), "meter.yaml:3:10: sources: must be a list"),
     ],
@@ -212,7 +212,7 @@ def test_a_device_has_tags(device: str, message: str, problems: Any) -> None:
 def test_what_the_driver_says_of_all_tags_together_is_heard(problems: Any) -> None:
     text = SITE.replace("map: ./meter.yaml", "max_registers: 2\n    tags: [{name: e, address: 0, type: uint64}]")
     (said,) = problems(text)
-    assert said.startswith("site.yaml:7:11: device 'meter': tags: e: 4 registers do not fit into max_registers: 2")
+    assert said.startswith("site.yaml:7:40: device 'meter': tags[0].type: 4 registers do not fit into max_registers: 2")
 
 
 def test_a_map_can_be_checked_alone(tmp_path: Path) -> None:
