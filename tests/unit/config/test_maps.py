@@ -54,7 +54,7 @@ def wrong(problems: Any, write: Any) -> Any:
 
 def test_quirks_defaults_and_groups_of_the_map_count(with_map: Any) -> None:
     (device,) = with_map()
-    assert (device.max_registers, device.pause, device.max_gap) == (80, 0.02, 16)
+    assert (device.max_registers, device.pause, device.max_gap) == (80, 0.02, None)
     assert device.groups["slow"].interval == 60
     voltage, energy = device.tags
     assert (voltage.register, voltage.type, voltage.order, voltage.unit) == ("input", "float32", "CDAB", "V")
@@ -180,7 +180,7 @@ def test_the_map_and_the_device_need_the_same_driver(wrong: Any) -> None:
         (MAP.partition("tags:")[0] + "tags: []", "meter.yaml:7:7: a device map needs tags"),
         (MAP.partition("tags:")[0], "meter.yaml:1:1: a device map needs tags"),
         (MAP + "  - {name: voltage, address: 3}\n", "meter.yaml:10:12: two tags are named 'voltage' (the first is on"),
-        (MAP + "  - voltage\n", "meter.yaml:10:5: tags[2]: must be a mapping (key: value)"),
+        (MAP + "  - voltage\n", "meter.yaml:10:5: tags[2]: 'voltage' is no tag: write a mapping, or NAME.REG"),
         (MAP + "maker: x\n", "meter.yaml:10:1: unknown key 'maker'"),
         (MAP.replace("sources: [manual]", "sources: manual"), "meter.yaml:3:10: sources: must be a list"),
         (MAP + "status: final\n", "meter.yaml:10:9: status: 'final' is not known here (one of: confirmed, draft)"),
@@ -229,14 +229,16 @@ def test_a_device_has_tags(device: str, message: str, problems: Any) -> None:
 def test_what_the_driver_says_of_all_tags_together_is_heard(problems: Any) -> None:
     text = SITE.replace("map: ./meter.yaml", "max_registers: 2\n    tags: [{name: e, address: 0, type: uint64}]")
     (said,) = problems(text)
-    assert said.startswith("site.yaml:7:11: device 'meter': tags: e: 4 registers do not fit into max_registers: 2")
+    assert said.startswith("site.yaml:7:40: device 'meter': tags[0].type: 4 registers do not fit into max_registers: 2")
 
 
 def test_what_the_driver_says_of_all_tags_of_a_map_is_said_in_the_map_and_once(problems: Any, write: Any) -> None:
     write("meter.yaml", MAP.replace("max_registers: 80", "max_registers: 1"))
     second = SITE.partition("devices:\n")[2].replace("name: meter", "name: second")
-    (said,) = problems(SITE + second)
-    assert said.startswith("meter.yaml:8:3: tags: voltage: 2 registers do not fit into max_registers: 1")
+    assert problems(SITE + second) == [
+        "meter.yaml:5:35: defaults: tags[0].type: 2 registers do not fit into max_registers: 1",
+        "meter.yaml:9:41: tags[1].type: 2 registers do not fit into max_registers: 1",
+    ]
 
 
 def test_a_map_can_be_checked_alone(tmp_path: Path) -> None:
