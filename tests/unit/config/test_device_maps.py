@@ -18,6 +18,7 @@ SHELF = sorted((configs_dir() / "devices").glob("*.yaml"))
 FACTS = ROOT / "tests/cases/modbus/maps"
 SCHEMA = "# yaml-language-server: $schema=../device-map.schema.json\n"
 PROMISED = {
+    "abb-b23",
     "acrel-adl400",
     "carlo-gavazzi-em340",
     "chint-ddsu666",
@@ -68,13 +69,15 @@ def meant(found: DeviceMap, tag: Any) -> tuple[Any, ...]:
     """Where a tag of the map is and what its registers mean; one register has no order of words."""
     swapped = tag.words > 1 and order(found, tag) == "CDAB"
     assert order(found, tag) in ("ABCD", "CDAB")
-    return tag.register, tag.address, tag.type, swapped, tag.scale, tag.offset
+    return tag.register, tag.address, tag.type, swapped, tag.scale, tag.offset, tag.enum, tag.invalid, tag.bits
 
 
 def said(fact: dict[str, Any]) -> tuple[Any, ...]:
     """The same as the sources say it."""
     kind, _, swapped = fact["type"].partition("_")
-    return REGISTERS[fact["fc"]], fact["addr"], TYPES[kind], swapped == "sw", fact.get("scale", 1), 0
+    where = REGISTERS[fact["fc"]], fact["addr"]
+    named = fact.get("enum", {}), fact.get("invalid", []), {}
+    return *where, TYPES[kind], swapped == "sw", fact.get("scale", 1), 0, *named
 
 
 def collisions(tags: list[Any]) -> Iterator[tuple[str, str]]:
@@ -129,7 +132,7 @@ def test_a_tag_that_one_source_knows_says_so_and_one_without_a_source_is_off(pat
 
 @every_map
 def test_a_map_has_what_the_sources_say_and_nothing_else(path: Path) -> None:
-    """Same tags, same table, address, type, word order and scale."""
+    """Same tags, same table, address, type, word order and scale, same names of numbers, same marks of no value."""
     found = load_map(path)
     assert {tag.name: meant(found, tag) for tag in found.tags or ()} == {
         name: said(fact) for name, fact in facts(path).items()
