@@ -15,7 +15,7 @@ from agent.config.maps import MAX_MAP, DeviceMap, Maps, parse_map
 from agent.config.problems import Mark, Report, Scope
 from agent.config.reader import read
 from agent.config.references import References
-from agent.config.sections import BufferConfig, GatewayConfig, LogConfig, StatusConfig
+from agent.config.sections import BufferConfig, GatewayConfig, LogConfig, MapHead, StatusConfig
 from agent.config.site import Site
 from agent.config.tree import Mapping
 from agent.config.words import did_you_mean, shown
@@ -53,7 +53,8 @@ def load_map(path: Path) -> DeviceMap:
 def is_map(path: Path) -> bool:
     """Whether `path` looks like a device map rather than a site."""
     root = _root(path, None, Report())
-    return root is not None and "tags" in root and not root.keys() & set(KEYS)
+    of_a_site = set(KEYS) - set(MapHead.model_fields)  # both have a `status`
+    return root is not None and "tags" in root and not root.keys() & of_a_site
 
 
 def _root(path: Path, environ: Table[str, str] | None, report: Report) -> Mapping | None:
