@@ -8,11 +8,14 @@ from agent.model.errors import ConfigError, DeviceError, Garbled, Refused, Unrea
 from agent.model.frame import Frame, Value
 from agent.model.quality import Quality
 from agent.model.tag import Schema, Tag
-from drivers.api import LineConfig, scan_groups
+from drivers.api import Encoded, LineConfig, scan_groups
 from drivers.modbus.config import PORTS, Config
+from drivers.modbus.config import Tag as TagConfig
 from drivers.modbus.link import Request
 from drivers.modbus.plan import Block, plan
 from drivers.modbus.wire import Wire
+from drivers.modbus.writer import carry_out
+from drivers.modbus.writing import Change, change, inspection
 from drivers.transport import parse_endpoint
 
 _BAD_DEVICE, _BAD_COMM = bytes((Quality.BAD_DEVICE,)), bytes((Quality.BAD_COMM,))
@@ -28,7 +31,7 @@ class Step:
 
 
 class Device:
-    """One unit at an endpoint. A Poller."""
+    """One unit at an endpoint. A Poller and a Writer."""
 
     def __init__(self, config: Config, wire: Wire, *, pause: float = 0.0, clock: Clock = SYSTEM) -> None:
         self.device = config.name
@@ -37,6 +40,7 @@ class Device:
         self._wire = wire
         self._pause = max(pause, config.pause)
         self._clock = clock
+        self._config = config
         self._steps = dict(_planned(config))
         self.schemas = tuple(self._steps)
 
@@ -78,6 +82,24 @@ class Device:
             values += (None,) * missing
             quality += _BAD_COMM * missing
         return Frame(schema, ts, values, quality, mono)
+
+    def encode(self, tag: str, value: Value) -> Encoded:
+        made = self._change(tag, value)
+        return Encoded(made.value, made.raw)
+
+    async def look(self, tag: str) -> Value:
+        request, decode = inspection(self._named(tag), unit=self._config.unit, order=self._config.order)
+        await self._wire.ready(self)
+        return decode(await self._wire.read(request, self._pause))[0]
+
+    async def write(self, tag: str, value: Value) -> Value:
+        return await carry_out(self._wire, self, self._change(tag, value), self._pause)
+
+    def _change(self, tag: str, value: Value) -> Change:
+        return change(self._named(tag), value, unit=self._config.unit, order=self._config.order)
+
+    def _named(self, name: str) -> TagConfig:
+        return next(tag for tag in self._config.tags if tag.name == name)
 
 
 def build(line: LineConfig, devices: Sequence[Config]) -> Sequence[Device]:

@@ -29,6 +29,8 @@ SMALLEST = 3  # unit, function and one byte: what the length field of an answer 
 class Request(ModbusPDU):
     """A read request that is built once and sent many times; `head` and `length` are what its answer must have."""
 
+    once = False  # a request that changes something is not sent again on a new connection
+
     def __init__(self, unit: int, block: Block) -> None:
         super().__init__(dev_id=unit, address=block.address, count=block.count)
         self.function_code = block.table.function

@@ -79,7 +79,7 @@ class Wire:
             try:
                 return await self._exchange(link, request, until)
             except OSError as error:
-                if not link.served:
+                if request.once or not link.served:
                     raise self._cut(request, error) from error
             link = await self._connect(until)  # a device may close after each answer, and this request came too late
             try:
@@ -99,7 +99,7 @@ class Wire:
             self._quiet_since = link.loop.time()
         if (
             reply.pdu[:2] != request.head
-            or len(reply.pdu) != request.length
+            or (request.length and len(reply.pdu) != request.length)
             or reply.dev_id != request.dev_id
             or reply.transaction_id != request.transaction_id
             or link.recv_buffer
