@@ -15,7 +15,8 @@ TagOrder = Literal["ABCD", "CDAB", "BADC", "DCBA", "AB", "BA"]
 Type = Literal[
     "bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64", "string"
 ]
-PORTS = {"tcp": 502}  # more to come: udp, tls, rtu, ascii, rtu+tcp, ascii+tcp, listen
+PORTS = {"tcp": 502, "rtu": 0, "ascii": 0, "rtu+tcp": 502, "ascii+tcp": 502, "udp": 502, "tls": 802, "listen": 0}
+NUMBERED = frozenset({"tcp", "udp", "tls"})  # the schemes whose frames have transaction numbers
 BIT_REGISTERS = frozenset({"coil", "discrete"})
 WORDS = {
     "bool": 1,
@@ -161,6 +162,14 @@ class Config(DriverConfig):
     def _is_supported(cls, endpoint: str) -> str:
         parse_endpoint(endpoint, PORTS)
         return endpoint
+
+    @field_validator("unit")
+    @classmethod
+    def _answers(cls, unit: int, info: ValidationInfo) -> int:
+        scheme = str(info.data.get("endpoint", "")).partition(":")[0]
+        if unit == 0 and scheme in PORTS and scheme not in NUMBERED:
+            raise ValueError("unit 0 is a broadcast on a serial line, and nobody answers it: 1 to 247")
+        return unit
 
     @field_validator("tags")
     @classmethod

@@ -16,6 +16,7 @@ from drivers.modbus import asking
 from drivers.modbus.asking import Ask
 from drivers.modbus.config import BIT_REGISTERS, Tag
 from drivers.modbus.decode import Decode, bits, rational, registers
+from drivers.modbus.link import Request
 
 INTS = {
     "int8": (-(2**7), 2**7 - 1),
@@ -40,7 +41,7 @@ class Change:
     """
 
     requests: tuple[Ask, ...]
-    check: Ask
+    check: Request
     decode: Decode
     value: Value
     raw: str
@@ -76,7 +77,7 @@ def change(tag: Tag, value: Value, *, unit: int, order: str) -> Change:
     return Change(requests, check, decode, _read_back(tag, decode, words, value), raw)
 
 
-def inspection(tag: Tag, *, unit: int, order: str) -> tuple[Ask, Decode]:
+def inspection(tag: Tag, *, unit: int, order: str) -> tuple[Request, Decode]:
     """The request that reads this tag alone, and what makes a column of the answer."""
     decode = bits([0]) if tag.register in BIT_REGISTERS else registers([tag], tag.address, order)
     return asking.look(unit, tag.register, tag.address, tag.words), decode
@@ -87,7 +88,7 @@ def _named(tag: Tag, value: Value) -> Value:
     return known.get(value, value) if isinstance(value, str) else value
 
 
-def _masked(tag: Tag, check: Ask, decode: Decode, mask: int, put: int) -> Change:
+def _masked(tag: Tag, check: Request, decode: Decode, mask: int, put: int) -> Change:
     """Some bits of a register. Nothing is read and written back: another's change in between would be undone."""
     request = asking.mask_register(check.dev_id, tag.address, ~mask & 0xFFFF, put)
     raw = f"{_place(tag)}: {put:04x} where {mask:04x} is set"

@@ -9,12 +9,13 @@ from pymodbus.pdu.register_message import WriteMultipleRegistersRequest
 from agent.model.errors import Garbled
 from drivers.modbus import asking
 from drivers.modbus.asking import Ask
+from drivers.modbus.link import Request
 
 ADDRESSES = st.integers(0, 65535)
 WORDS = st.integers(0, 65535)
 
 
-def pdu(request: Ask) -> bytes:
+def pdu(request: Request) -> bytes:
     return bytes((request.function_code,)) + request.encode()
 
 

@@ -119,7 +119,7 @@ def test_a_device_has_safe_defaults() -> None:
         ({"max_registers": 126}, "max_registers", "less than or equal to 125"),
         ({"pause": 20}, "pause", "not a duration"),
         ({"order": "AB"}, "order", "'ABCD'"),
-        ({"endpoint": "rtu:///dev/ttyS0"}, "endpoint", "not supported by this driver: write tcp://HOST:PORT"),
+        ({"endpoint": "opc.tcp://plc"}, "endpoint", "is not an endpoint: write tcp://HOST:PORT"),
         ({"tags": []}, "tags", "at least 1 item"),
         ({"tags": [LONG], "max_registers": 80}, "tags", "serial: 90 registers"),
     ],

@@ -107,7 +107,13 @@ async def refused(behave: Behaviour, **keys: Any) -> tuple[DeviceError, list[int
 @pytest.mark.parametrize(
     ("behave", "keys", "kind", "words", "asked"),
     [
-        ({6: fault.exception(3)}, {}, Refused, "write holding registers 3 (40004): illegal data value", [6]),
+        (
+            {6: fault.exception(3)},
+            {},
+            Refused,
+            "(40004): illegal data value (the device does not take this value)",
+            [6],
+        ),
         ({6: fault.exception(1), 16: fault.exception(1)}, {}, Refused, "illegal function", [6, 16]),
         ({22: fault.exception(1)}, {"bit": 1}, Refused, "does not have function 22: write the whole", [22]),
         ({22: fault.exception(2)}, {"bit": 1}, Refused, "illegal data address", [22]),
