@@ -153,6 +153,23 @@ class Poller(Driver, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """What a value was made of, for people: `address` is where it stands, `raw` what stood there."""
+
+    address: str
+    raw: str
+
+
+@runtime_checkable
+class Revealer(Poller, Protocol):
+    """A device that can show what its values are made of."""
+
+    async def reveal(self, schema: Schema) -> tuple[Frame, Mapping[str, Raw]]:
+        """As `scan`, and by the name of each tag what its value was made of."""
+        ...
+
+
 @runtime_checkable
 class Learner(Driver, Protocol):
     """A device of which something is found out that is worth keeping over a restart."""

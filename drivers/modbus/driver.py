@@ -1,17 +1,20 @@
 """Modbus devices: each scan reads its blocks in order and puts their columns side by side."""
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
+from typing import cast
 
 from agent.model.clock import SYSTEM, Clock
 from agent.model.errors import DeviceError, Garbled, Refused, Unreachable
 from agent.model.frame import Frame, Value
 from agent.model.quality import Quality
 from agent.model.tag import Schema, Tag
-from drivers.api import Encoded, LineConfig, scan_groups
+from drivers.api import Encoded, LineConfig, Raw, scan_groups
 from drivers.modbus.config import Config
 from drivers.modbus.config import Tag as TagConfig
 from drivers.modbus.link import Read, Request
+from drivers.modbus.overheard import Overheard
 from drivers.modbus.plan import Block, plan
 from drivers.modbus.wire import Wire
 from drivers.modbus.wires import wires
@@ -31,7 +34,7 @@ class Step:
 
 
 class Device:
-    """One unit at an endpoint. A Poller and a Writer."""
+    """One unit at an endpoint. A Poller, a Revealer and a Writer."""
 
     def __init__(self, config: Config, wire: Wire, *, pause: float = 0.0, clock: Clock = SYSTEM) -> None:
         self.device = config.name
@@ -82,6 +85,13 @@ class Device:
             values += (None,) * missing
             quality += _BAD_COMM * missing
         return Frame(schema, ts, values, quality, mono)
+
+    async def reveal(self, schema: Schema) -> tuple[Frame, dict[str, Raw]]:
+        twin, heard = copy(self), Overheard(self._wire, self)
+        twin._wire = cast(Wire, heard)  # noqa: SLF001  # ours; a scan does no more with it than ask
+        frame = await twin.scan(schema)
+        names = {tag.name for tag in schema.tags}
+        return frame, {tag.name: heard.raw(tag) for tag in self._config.tags if tag.name in names}
 
     def encode(self, tag: str, value: Value) -> Encoded:
         made = self._change(tag, value)

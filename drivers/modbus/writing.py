@@ -64,8 +64,8 @@ def change(tag: Tag, value: Value, *, unit: int, order: str) -> Change:
     value = _named(tag, value)
     swapped = (tag.order or order) in ("BADC", "DCBA", "BA")
     if tag.bit is not None:
-        place = tag.bit ^ 8 if swapped else tag.bit
-        return _masked(tag, check, decode, 1 << place, _bool(value) << place)
+        bit = tag.bit ^ 8 if swapped else tag.bit
+        return _masked(tag, check, decode, 1 << bit, _bool(value) << bit)
     if tag.type in ("int8", "uint8"):
         shift = 8 if swapped else 0
         return _masked(tag, check, decode, 0xFF << shift, (_raw(tag, value) & 0xFF) << shift)
@@ -73,7 +73,7 @@ def change(tag: Tag, value: Value, *, unit: int, order: str) -> Change:
     requests: tuple[Ask, ...] = (asking.set_registers(unit, tag.address, words),)
     if len(words) == 1:
         requests = (asking.set_register(unit, tag.address, words[0]), *requests)
-    raw = f"{_place(tag)}: {' '.join(f'{word:04x}' for word in words)}"
+    raw = f"{place(tag)}: {' '.join(f'{word:04x}' for word in words)}"
     return Change(requests, check, decode, _read_back(tag, decode, words, value), raw)
 
 
@@ -91,7 +91,7 @@ def _named(tag: Tag, value: Value) -> Value:
 def _masked(tag: Tag, check: Request, decode: Decode, mask: int, put: int) -> Change:
     """Some bits of a register. Nothing is read and written back: another's change in between would be undone."""
     request = asking.mask_register(check.dev_id, tag.address, ~mask & 0xFFFF, put)
-    raw = f"{_place(tag)}: {put:04x} where {mask:04x} is set"
+    raw = f"{place(tag)}: {put:04x} where {mask:04x} is set"
     (value,) = decode(_answer([put]))
     return Change((request,), check, decode, value, raw, NO_MASK)
 
@@ -187,6 +187,7 @@ def _answer(words: list[int]) -> bytes:
     return bytes((3, 2 * len(words))) + struct.pack(f">{len(words)}H", *words)
 
 
-def _place(tag: Tag) -> str:
+def place(tag: Tag) -> str:
+    """`holding 72-73`"""
     last = tag.address + tag.words - 1
-    return f"holding {tag.address}" if tag.words == 1 else f"holding {tag.address}-{last}"
+    return f"{tag.register} {tag.address}" if tag.words == 1 else f"{tag.register} {tag.address}-{last}"
