@@ -1,19 +1,25 @@
 """Modbus devices: each scan reads its blocks in order and puts their columns side by side."""
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
+from typing import cast
 
 from agent.model.clock import SYSTEM, Clock
 from agent.model.errors import DeviceError, Garbled, Refused, Unreachable
 from agent.model.frame import Frame, Value
 from agent.model.quality import Quality
 from agent.model.tag import Schema, Tag
-from drivers.api import LineConfig, scan_groups
+from drivers.api import Encoded, LineConfig, Raw, scan_groups
 from drivers.modbus.config import Config
-from drivers.modbus.link import Read
+from drivers.modbus.config import Tag as TagConfig
+from drivers.modbus.link import Read, Request
+from drivers.modbus.overheard import Overheard
 from drivers.modbus.plan import Block, plan
 from drivers.modbus.wire import Wire
 from drivers.modbus.wires import wires
+from drivers.modbus.writer import carry_out
+from drivers.modbus.writing import Change, change, inspection
 
 _BAD_DEVICE, _BAD_COMM = bytes((Quality.BAD_DEVICE,)), bytes((Quality.BAD_COMM,))
 
@@ -28,7 +34,7 @@ class Step:
 
 
 class Device:
-    """One unit at an endpoint. A Poller."""
+    """One unit at an endpoint. A Poller, a Revealer and a Writer."""
 
     def __init__(self, config: Config, wire: Wire, *, pause: float = 0.0, clock: Clock = SYSTEM) -> None:
         self.device = config.name
@@ -37,6 +43,7 @@ class Device:
         self._wire = wire
         self._pause, self._timeout = max(pause, config.pause), config.timeout
         self._clock = clock
+        self._config = config
         self._steps = dict(_planned(config))
         self.schemas = tuple(self._steps)
 
@@ -78,6 +85,34 @@ class Device:
             values += (None,) * missing
             quality += _BAD_COMM * missing
         return Frame(schema, ts, values, quality, mono)
+
+    async def reveal(self, schema: Schema) -> tuple[Frame, dict[str, Raw]]:
+        twin, heard = copy(self), Overheard(self._wire, self)
+        twin._wire = cast(Wire, heard)  # noqa: SLF001  # ours; a scan does no more with it than ask
+        frame = await twin.scan(schema)
+        names = {tag.name for tag in schema.tags}
+        return frame, {tag.name: heard.raw(tag) for tag in self._config.tags if tag.name in names}
+
+    def encode(self, tag: str, value: Value) -> Encoded:
+        made = self._change(tag, value)
+        return Encoded(made.value, made.raw)
+
+    async def look(self, tag: str) -> Value:
+        request, decode = inspection(self._named(tag), unit=self._config.unit, order=self._config.order)
+        return decode(await self._ask(request))[0]
+
+    async def write(self, tag: str, value: Value) -> Value:
+        return await carry_out(self._ask, self.endpoint, self._change(tag, value))
+
+    async def _ask(self, request: Request) -> bytes:
+        await self._wire.ready(self)
+        return await self._wire.read(request, self._pause, self._timeout)
+
+    def _change(self, tag: str, value: Value) -> Change:
+        return change(self._named(tag), value, unit=self._config.unit, order=self._config.order)
+
+    def _named(self, name: str) -> TagConfig:
+        return next(tag for tag in self._config.tags if tag.name == name)
 
 
 def build(line: LineConfig, devices: Sequence[Config]) -> Sequence[Device]:

@@ -34,6 +34,7 @@ class Request(ModbusPDU):
     """
 
     bridges = False  # it reads registers that no tag asked for
+    once = False  # it changes something, so it is not sent again on a new connection
 
     def __init__(self, unit: int, body: bytes, head: bytes, length: int, what: str) -> None:
         super().__init__(dev_id=unit)

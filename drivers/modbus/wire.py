@@ -87,7 +87,7 @@ class Wire:
             try:
                 return await self._serve(link, request, until, patience)
             except OSError as error:
-                if not link.served:
+                if request.once or not link.served:
                     raise self._cut(request, error) from error
             link = await self._connect(until)  # a device may close after each answer, and this request came too late
             try:

@@ -74,6 +74,11 @@ def test_a_column_keeps_the_width_of_its_source(keys: dict[str, Any], dtype: str
         ({"type": "string", "length": 4, "scale": 2}, "scale", "a string cannot be scaled"),
         ({"bit": 1, "offset": 2}, "offset", "a bool cannot be scaled"),
         ({"adress": 7}, "adress", "Extra inputs"),
+        ({"register": "input", "write": {}}, "write", "input registers cannot be written"),
+        ({"register": "discrete", "write": {"min": 0}}, "write", "discrete registers cannot be written"),
+        ({"write": {"min": 2, "max": 1}}, "write.max", "1 is less than `min`, 2"),
+        ({"write": {"step": 0}}, "write.step", "greater than 0"),
+        ({"write": {"max": float("inf")}}, "write.max", "finite number"),
     ],
 )
 def test_a_mistake_is_told_at_its_place(keys: dict[str, Any], place: str, message: str) -> None:
