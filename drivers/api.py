@@ -3,9 +3,12 @@
 A driver's folder holds `config.py` with a class `Config(DriverConfig)` and `driver.py` with a function
 `build(line: LineConfig, devices: Sequence[Config]) -> Sequence[Driver]` that makes the drivers of all devices on one
 line, so that they can share its wire. `config.py` must import fast: it is loaded to check a file, the rest only to run.
+A driver that can tell how long its requests will take has `budget.py` with a function
+`budget(line: LineConfig, devices: Sequence[Config]) -> Budget`.
 """
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -87,6 +90,29 @@ class DriverConfig(Section):
     interval: Annotated[Seconds, Field(ge=0.01, le=86400)] = Field(1.0, description="how often tags are read")
     priority: Priority = Field("normal", description="who goes first when several groups of a line are due")
     groups: dict[str, GroupConfig] = Field({}, description="scan groups with intervals of their own")
+
+
+@dataclass(frozen=True, slots=True)
+class ScanCost:
+    """How long one scan of a group has the wire, in seconds; `interval` is how often that is."""
+
+    device: str
+    group: str
+    interval: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What the devices of a line will need of its time, before any of them was asked.
+
+    The scans spread over `wires`. `remedies` are changes of the line's settings that would help, with the share of the
+    time that the scans would take then.
+    """
+
+    costs: tuple[ScanCost, ...]
+    wires: int = 1
+    remedies: tuple[tuple[str, float], ...] = ()
 
 
 T = TypeVar("T", bound=TagConfig)
