@@ -127,10 +127,9 @@ class Load:
         return [part.name for part in self.devices if part.breaker in ("open", "half_open")]
 
     def _since(self, now: int) -> tuple[int, int, int]:
-        """The newest mark that is a minute old, or else the oldest there is."""
-        while len(self._marks) > 1 and self._marks[1][0] <= now - WINDOW:
-            self._marks.popleft()
-        return self._marks[0]
+        """The newest mark that is a minute old, or else the oldest there is. May be called from another thread."""
+        marks = tuple(self._marks)
+        return next((mark for mark in reversed(marks) if mark[0] <= now - WINDOW), marks[0])
 
     def _mark(self, now: int) -> None:
         self._marks.append((now, self.busy, self.late))
@@ -141,8 +140,10 @@ class Load:
 
         It is when it was full and scans were late for a whole minute, and then until one of the two is over.
         """
+        then, _, late = self._since(now)
+        while self._marks[0][0] < then:
+            self._marks.popleft()
         ratio = self.ratio(now)
-        then, _, late = self._marks[0]
         full = ratio > (EASED if self.overloaded else FULL) and self.late > late
         before = self.overloaded
         self.overloaded = full and (before or now - then >= WINDOW)
