@@ -22,12 +22,12 @@ from agent.runtime.line import Line
 from agent.runtime.pump import Pump
 from agent.runtime.storage import Storage
 from agent.runtime.subscription import Subscription
-from agent.runtime.supervise import Backoff, keep
+from agent.runtime.supervise import Backoff, attempt, keep
 from agent.status.server import serve
 from buffer.keeper import Keeper, Limits
 from buffer.store import Store
 from buffer.writer import Writer
-from drivers.api import Driver, DriverConfig, Poller, Priority, Subscriber
+from drivers.api import Driver, DriverConfig, Learner, Poller, Priority, Subscriber
 
 STORE = "store.db"
 MAX_SIZE = 1 << 30  # bytes: the store's size where the file does not say, or a quarter of the disk if that is less
@@ -105,6 +105,9 @@ class App:
             house = start(self._house())
             writer = start(iter([("writer", self._kept(self._storage.run, *self._commits))]))
             pumps = start(self._pump_works())
+            for driver in drivers:
+                if isinstance(driver, Learner):
+                    await attempt(self._recall(driver), self._health.part("device", driver.device))
             field = start(self._field_works(drivers))
             await stop.wait()
             log.info("stopping")
@@ -116,6 +119,11 @@ class App:
                 pump.wake()
             await _finish(pumps, GRACE)
             await _finish(house, CLOSE, cancel=True)
+
+    async def _recall(self, driver: Learner) -> None:
+        kept = await self._storage.recall(driver.device)
+        if kept is not None:
+            driver.recall(kept)
 
     def _house(self) -> Iterator[tuple[str, Work]]:
         part = self._health.part("store", "housekeeping")
@@ -158,6 +166,7 @@ class App:
                 place=place,
                 of=len(lines),
                 priority=priority,
+                learn=self._storage.learn,
             )
             yield f"line:{name}", self._kept(line.run, part, Backoff(FIELD_CAP))
 
