@@ -4,7 +4,7 @@ A driver's folder holds `config.py` with a class `Config(DriverConfig)` and `dri
 `build(line: LineConfig, devices: Sequence[Config]) -> Sequence[Driver]` that makes the drivers of all devices on one
 line, so that they can share its wire. `config.py` must import fast: it is loaded to check a file, the rest only to run.
 A driver that can tell how long its requests will take has `budget.py` with a function
-`budget(line: LineConfig, devices: Sequence[Config]) -> Budget`.
+`budget(line: LineConfig, devices: Sequence[Config]) -> Sequence[Budget]`, one for each wire.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -118,14 +118,13 @@ class ScanCost:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What the devices of a line will need of its time, before any of them was asked.
+    """What the devices on a wire will need of its time, before any of them was asked.
 
-    The scans spread over `wires`. `remedies` are changes of the line's settings that would help, with the share of the
-    time that the scans would take then.
+    `remedies` are settings of the line that would help, each with the share of the time that would be needed with it.
     """
 
+    wire: str
     costs: tuple[ScanCost, ...]
-    wires: int = 1
     remedies: tuple[tuple[str, float], ...] = ()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agent import __version__, registry
-from agent.config import Site, shared
+from agent.config import Site
 from agent.health import Health, Part
 from agent.model.clock import SYSTEM, Clock, boot_id
 from agent.model.errors import StoreError
@@ -23,6 +23,7 @@ from agent.runtime.pump import Pump
 from agent.runtime.storage import Storage
 from agent.runtime.subscription import Subscription
 from agent.runtime.supervise import Backoff, attempt, keep
+from agent.runtime.wiring import lines_of
 from agent.status.server import serve
 from buffer.keeper import Keeper, Limits
 from buffer.store import Store
@@ -44,11 +45,8 @@ log = logging.getLogger("floorgate")
 
 def build_drivers(site: Site, devices: Sequence[DriverConfig]) -> list[Driver]:
     """The drivers of these devices; those on the same endpoint are built together and share its wire."""
-    lines: dict[tuple[str, str], list[DriverConfig]] = {}
-    for device in devices:
-        lines.setdefault((device.driver, shared(device.endpoint)), []).append(device)
     built: list[Driver] = []
-    for (name, _), members in lines.items():
+    for (name, _), members in lines_of(devices).items():
         built.extend(registry.driver_builder(name)(site.line(members[0].endpoint), members))
     return built
 

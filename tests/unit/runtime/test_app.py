@@ -16,7 +16,7 @@ from drivers.sim.config import Config
 SITE = """\
 gateway: {id: gw}
 devices: [{name: d, driver: sim, interval: 10ms, tags: [{name: a}]}]
-sinks: [{name: f, type: file, path: ./out.jsonl}]
+sinks: [{name: f, type: file, path: FOLDER/out.jsonl}]
 buffer: {commit: 10ms, max_size: 64MB, reserve: 64MB}
 """
 
@@ -73,7 +73,7 @@ async def test_a_device_is_told_before_it_is_opened_what_it_learnt_in_an_earlier
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And one that stumbles over it is read nevertheless."""
-    (tmp_path / "site.yaml").write_text(SITE, "utf-8")
+    (tmp_path / "site.yaml").write_text(SITE.replace("FOLDER", str(tmp_path)), "utf-8")
     site = load(tmp_path / "site.yaml", {})
     pupils = [Pupil(), Pupil(), Pupil()]
     for pupil in pupils:
