@@ -7,7 +7,7 @@ line, so that they can share its wire. `config.py` must import fast: it is loade
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Annotated, Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
 
@@ -83,6 +83,12 @@ class TagConfig(Section):
     description: str = Field("", max_length=512, description="for people")
     group: str = Field("", description="a scan group of the device; without one the device's interval")
     enabled: bool = Field(True, description="false: not read")
+
+    @classmethod
+    def spelt(cls, text: str) -> dict[str, Any] | None:
+        """The keys that `text` in the list of tags stands for, where a driver knows a short form. Raises ValueError."""
+        del text
+        return None
 
 
 class DriverConfig(Section):

@@ -10,7 +10,7 @@ from agent.config.lists import mappings, unique_names
 from agent.config.maps import DeviceMap, Maps
 from agent.config.problems import Scope
 from agent.config.references import Unresolved
-from agent.config.tags import checked, group_names, item_type, known_groups, overlay
+from agent.config.tags import checked, group_names, item_type, known_groups, overlay, spelt_out
 from agent.config.tree import Mapping, Sequence, merge
 from agent.config.words import shown
 from agent.registry import DriverConfig
@@ -79,7 +79,7 @@ def _with_map(raw: Mapping, device_map: DeviceMap | None) -> Mapping:
 
 def _tags(raw: Mapping, kind: Any, device_map: DeviceMap | None, scope: Scope) -> Tags:
     """The device's tags: its map's, with its own added or laid over."""
-    own = _own_tags(raw, scope)
+    own = spelt_out(_own_tags(raw, scope), kind, scope)
     unique_names(own, "tag", scope)
     if device_map is None:
         return Tags(own, checked(kind, own, scope))

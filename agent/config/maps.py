@@ -13,7 +13,7 @@ from agent.config.lists import unique_names
 from agent.config.problems import Mark, Scope
 from agent.config.reader import read
 from agent.config.sections import MapHead
-from agent.config.tags import checked, group_names, item_type, with_defaults
+from agent.config.tags import checked, group_names, item_type, spelt_out, with_defaults
 from agent.config.tree import Mapping, Sequence, merge
 from agent.config.words import did_you_mean, shown
 from agent.registry import DriverConfig
@@ -87,14 +87,16 @@ def parse_map(root: Mapping, scope: Scope) -> DeviceMap | None:
     _refuse(quirks, NO_QUIRKS, "quirks", scope)
     _refuse(defaults, ("name",), "defaults", scope)
     group_names(groups, scope)
-    raws = with_defaults(_tags(root, scope), defaults)
-    unique_names(raws, "tag", scope)
     config = driver_class(root, scope) if "driver" in root else None
+    kind = item_type(config) if config else None
+    raws = _tags(root, scope)
+    raws = with_defaults(spelt_out(raws, kind, scope) if kind else raws, defaults)
+    unique_names(raws, "tag", scope)
     if head is None or config is None:
         return None
-    _check_device_parts(config, quirks, groups, scope)
-    kind = item_type(config)
-    return DeviceMap(head, quirks, defaults, groups, raws, checked(kind, raws, scope) if kind else [])
+    found = DeviceMap(head, quirks, defaults, groups, raws, checked(kind, raws, scope) if kind else [])
+    _check_as_device(config, found, scope)
+    return found
 
 
 def _section(root: Mapping, name: str, scope: Scope) -> Mapping:
@@ -121,11 +123,15 @@ def _refuse(section: Mapping, names: tuple[str, ...], title: str, scope: Scope) 
             scope.add(section.key_marks[name], f"{title}: {name} cannot be set here", "it belongs to a device or a tag")
 
 
-def _check_device_parts(config: type[DriverConfig], quirks: Mapping, groups: Mapping, scope: Scope) -> None:
-    """Problems of quirks and groups themselves, whatever device they will serve."""
-    raw = merge(quirks.without(*NO_QUIRKS), Mapping(quirks.mark), origin="quirks")
-    raw.put("groups", groups, groups.mark, groups.mark)
+def _check_as_device(config: type[DriverConfig], found: DeviceMap, scope: Scope) -> None:
+    """Problems of quirks and groups, and of the tags with one another, whatever device they will serve."""
+    raw = merge(found.quirks.without(*NO_QUIRKS), Mapping(found.quirks.mark), origin="quirks")
+    raw.put("groups", found.groups, found.groups.mark, found.groups.mark)
+    data: dict[str, Any] = dict(raw)
+    if found.tags:
+        data["tags"] = found.tags
+        raw.put("tags", found.raws, found.raws.mark, found.raws.mark)
     try:
-        config.model_validate(raw)
+        config.model_validate(data)
     except ValidationError as error:
         explain(error, config, raw, raw.mark, scope, only=lambda loc: bool(loc) and loc[0] in raw)

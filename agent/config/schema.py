@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 from agent import registry
 from agent.config.maps import NO_QUIRKS
 from agent.config.sections import BufferConfig, GatewayConfig, LogConfig, MapHead, StatusConfig
+from agent.config.tags import item_type
 from agent.model.text import DURATION_PATTERN, SIZE_PATTERN, duration_text
 from agent.registry import LineConfig
 
@@ -65,7 +66,12 @@ def map_schema() -> Schema:
         },
         "defaults": {"type": "object", "description": "what every tag is unless it says otherwise"},
         "groups": {"type": "object", "description": "scan groups that the tags name"},
-        "tags": {"type": "array", "minItems": 1, "items": {"type": "object"}, "description": "what can be read"},
+        "tags": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"anyOf": [{"type": "object"}, {"type": "string"}]},
+            "description": "what can be read",
+        },
     }
     properties["driver"]["enum"] = list(drivers)
     choices = [_when("driver", name, {"properties": _of_map(defs, name)}) for name in drivers]
@@ -86,7 +92,7 @@ def _of_map(defs: Schema, name: str) -> Schema:
         "groups": device["groups"],
     }
     if "tags" in device:
-        tag = defs[device["tags"]["items"]["$ref"].rpartition("/")[2]]
+        tag = defs[f"{name}_tag"]
         plain = {key: value for key, value in tag["properties"].items() if key != "name"}
         found |= {"defaults": _object("", plain, []), "tags": device["tags"]}
     return found
@@ -102,6 +108,8 @@ def _definitions(classes: Mapping[str, Class]) -> Schema:
             short[tags["items"]["$ref"]] = f"{name}_tag"
             whole["$defs"][tags["items"]["$ref"]]["required"] = ["name"]
             tags.pop("minItems", None)
+            if _has_short_form(kind):
+                tags["items"] = {"if": {"type": "object"}, "then": tags["items"]}
     defs = {short.get(name, name): found for name, found in whole["$defs"].items()}
     for node in _nodes(defs):
         _tidy(node, short)
@@ -109,6 +117,11 @@ def _definitions(classes: Mapping[str, Class]) -> Schema:
         required = defs[name].get("required", [])
         defs[name]["required"] = [key for key in required if key != "tags"]
     return defs
+
+
+def _has_short_form(kind: Class) -> bool:
+    """Its tags may be text as well; an editor is told nothing of that, so that it can say what is wrong in the rest."""
+    return issubclass(kind, registry.DriverConfig) and "spelt" in vars(item_type(kind))
 
 
 def _tidy(node: Schema, short: Mapping[str, str]) -> None:

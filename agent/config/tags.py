@@ -8,7 +8,8 @@ from pydantic import FailFast, TypeAdapter, ValidationError
 
 from agent.config.explain import validate
 from agent.config.lists import name_of, title
-from agent.config.problems import Scope
+from agent.config.problems import Mark, Scope
+from agent.config.references import Unresolved
 from agent.config.tree import Mapping, Sequence, merge
 from agent.config.words import did_you_mean, shown
 from agent.model.text import NAME_PATTERN
@@ -19,6 +20,31 @@ def item_type(config: type[DriverConfig]) -> Any:
     """The class of one tag of a driver, or None when its devices have no tags of their own."""
     field = config.model_fields.get("tags")
     return get_args(field.annotation)[0] if field else None
+
+
+def spelt_out(raws: Sequence, kind: Any, scope: Scope) -> Sequence:
+    """Texts in the list as the mappings that they stand for, if the driver knows such a short form."""
+    if not any(isinstance(raw, str) for raw in raws):
+        return raws
+    found = Sequence(raws.mark)
+    for index, (raw, mark) in enumerate(zip(raws, raws.item_marks, strict=True)):
+        found.put(_spelt(raw, kind, mark, index, scope) if isinstance(raw, str) else raw, mark)
+    return found
+
+
+def _spelt(raw: str, kind: Any, mark: Mark, index: int, scope: Scope) -> Any:
+    """The mapping, all of it at the place of the text; after a problem something of which no more is said."""
+    try:
+        keys: dict[str, Any] | None = None if isinstance(raw, Unresolved) else kind.spelt(str(raw))
+    except ValueError as error:
+        scope.add(mark, f"tags[{index}]: {error}")
+        return Unresolved(raw)
+    if keys is None:
+        return raw
+    mapping = Mapping(mark)
+    for key, value in keys.items():
+        mapping.put(key, value, mark, mark)
+    return mapping
 
 
 def with_defaults(raws: Sequence, defaults: Mapping) -> Sequence:

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Sequence
 
 from agent.model.errors import Garbled
-from drivers.modbus.config import Register
+from drivers.modbus.kinds import Register
 from drivers.modbus.link import Request, plain_read
 from drivers.modbus.plan import TABLES, Block
 
@@ -92,4 +92,4 @@ def _bound(count: int, most: int, what: str) -> None:
 
 def _named(register: Register, address: int, count: int) -> str:
     table = TABLES[register]
-    return str(Block(table, address, count, (), tuple, bridges=False, texts=False))
+    return str(Block(table, address, count, (), tuple, bridges=False))

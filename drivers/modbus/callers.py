@@ -12,6 +12,7 @@ from drivers.transport import Endpoint
 
 WAITING = 64  # callers who have not said who they are, at once
 PATIENCE = 10.0  # seconds for it
+BACKLOG = 1024  # connections that the system holds until we look
 LONGEST = 128  # bytes that they may say until then
 STRANGERS = 3  # that are remembered, for the person who looks for a mistake
 
@@ -39,7 +40,11 @@ class Porch:
             if self._server is None:
                 loop = asyncio.get_running_loop()
                 self._server = await loop.create_server(
-                    lambda: Caller(self), self._endpoint.host or None, self._endpoint.port, reuse_address=True
+                    lambda: Caller(self),
+                    self._endpoint.host or None,
+                    self._endpoint.port,
+                    reuse_address=True,
+                    backlog=BACKLOG,
                 )
 
     def close(self, name: str) -> None:

@@ -123,7 +123,8 @@ def build(line: LineConfig, devices: Sequence[Config]) -> Sequence[Device]:
 def _planned(config: Config) -> list[tuple[Schema, tuple[Step, ...]]]:
     found = []
     for (group, interval), tags in scan_groups(config, config.tags).items():
-        blocks = plan(tags, order=config.order, max_registers=config.max_registers, max_gap=config.max_gap)
+        order = (group in config.groups and config.groups[group].order) or config.order
+        blocks = plan(tags, order=order, max_registers=config.max_registers, max_gap=config.max_gap)
         columns = tuple(Tag(tag.name, tag.dtype, tag.unit, tag.kind) for block in blocks for tag in block.tags)
         steps = tuple(Step(Read(config.unit, block), block, len(block.tags)) for block in blocks)
         found.append((Schema(config.name, group, columns, interval), steps))

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from agent.model.frame import Value
 from agent.model.quality import Quality
-from drivers.modbus.config import BIT_REGISTERS, Tag
 from drivers.modbus.decode import Decode, bits, registers
+from drivers.modbus.kinds import BCD, BIT_REGISTERS
+from drivers.modbus.tag import Tag
 
 BITS_PER_REGISTER = 16
-_GOOD, _BAD = bytes((Quality.GOOD,)), bytes((Quality.BAD_DECODE,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Block:
     tags: tuple[Tag, ...]
     decode: Decode
     bridges: bool  # it reads registers that no tag asked for
-    texts: bool
+    blanks: bytes = b""  # what None means in each column, when it can be there at all
 
     @property
     def size(self) -> int:
@@ -48,10 +48,10 @@ class Block:
         return -(-self.count // 8) if self.table.function < 3 else 2 * self.count
 
     def quality(self, values: Sequence[Value]) -> bytes:
-        """Only a text can fail to decode; numbers that are not finite are found by normalise."""
-        if self.texts and None in values:
-            return b"".join(_BAD if value is None else _GOOD for value in values)
-        return _GOOD * len(self.tags)
+        """Numbers that are not finite are found by normalise, all else that does not decode is None."""
+        if self.blanks and None in values:
+            return bytes(blank if value is None else 0 for value, blank in zip(values, self.blanks, strict=True))
+        return bytes(len(self.tags))
 
     def __str__(self) -> str:
         """`holding registers 0-99 (40001-40100)`: 0-based, and as manuals number them."""
@@ -67,10 +67,10 @@ def _range(first: int | str, last: int | str) -> str:
     return str(first) if first == last else f"{first}-{last}"
 
 
-def plan(tags: Sequence[Tag], *, order: str, max_registers: int, max_gap: int) -> tuple[Block, ...]:
+def plan(tags: Sequence[Tag], *, order: str, max_registers: int, max_gap: int | None) -> tuple[Block, ...]:
     """The requests that read `tags`, in the order of tables and addresses; a value is never split between two."""
     ordered = sorted(tags, key=lambda tag: (_RANK[tag.register], tag.address, tag.bit or 0))
-    return tuple(_block(group, order) for group in _grouped(ordered, max_registers, max_gap))
+    return tuple(_block(group, order) for group in _grouped(ordered, max_registers, 16 if max_gap is None else max_gap))
 
 
 def _grouped(tags: Sequence[Tag], most: int, gap: int) -> Iterator[list[Tag]]:
@@ -97,6 +97,7 @@ def _block(tags: list[Tag], order: str) -> Block:
     single = tags[0].register in BIT_REGISTERS
     decode = bits([tag.address - start for tag in tags]) if single else registers(tags, start, order)
     covered = {address for tag in tags for address in range(tag.address, tag.address + tag.words)}
+    blanks = bytes(map(_blank, tags))
     return Block(
         TABLES[tags[0].register],
         start,
@@ -104,5 +105,12 @@ def _block(tags: list[Tag], order: str) -> Block:
         tuple(tags),
         decode,
         bridges=len(covered) < count,
-        texts=any(tag.type == "string" for tag in tags),
+        blanks=blanks if any(blanks) else b"",
     )
+
+
+def _blank(tag: Tag) -> int:
+    """The quality of a tag whose value is None: the device says that it has none, or what it says makes no sense."""
+    if tag.invalid:
+        return Quality.BAD_DEVICE
+    return Quality.BAD_DECODE if tag.type in BCD | {"string", "datetime"} else Quality.GOOD

@@ -22,15 +22,15 @@ def wires(line: LineConfig, devices: Sequence[Config]) -> list[Wire]:
         _leaves_time(line, config)
     endpoints = [parse_endpoint(config.endpoint, PORTS) for config in devices]
     made = partial(_wire, line, devices)
-    if endpoints[0].scheme == "listen":
-        ids = tuple(dict.fromkeys(endpoint.id for endpoint in endpoints))
-        porch = Porch(endpoints[0], ids)
-        by_id = {endpoint.id: made(endpoint, porch=porch) for endpoint in endpoints}
-        return [by_id[endpoint.id] for endpoint in endpoints]
-    _agree(endpoints, devices)
     first = endpoints[0]
     if line.connections > 1 and first.scheme not in _SEVERAL:
         raise ConfigError(f"line {line.endpoint}: only TCP has several `connections`", hint="remove `connections`")
+    if first.scheme == "listen":
+        ids = tuple(dict.fromkeys(endpoint.id for endpoint in endpoints))
+        porch = Porch(first, ids)
+        by_id = {endpoint.id: made(endpoint, porch=porch) for endpoint in endpoints}
+        return [by_id[endpoint.id] for endpoint in endpoints]
+    _agree(endpoints, devices)
     several = [made(first, name=f"{first} #{n + 1}" if n else "") for n in range(min(line.connections, len(devices)))]
     return [several[index % len(several)] for index in range(len(devices))]
 

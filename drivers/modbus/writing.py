@@ -15,7 +15,8 @@ from drivers.api import enum_names
 from drivers.modbus import asking
 from drivers.modbus.asking import Ask
 from drivers.modbus.config import BIT_REGISTERS, Tag
-from drivers.modbus.decode import Decode, bits, rational, registers
+from drivers.modbus.convert import rational
+from drivers.modbus.decode import Decode, bits, registers
 from drivers.modbus.link import Request
 
 INTS = {

@@ -193,8 +193,8 @@ async def line_over_tcp(behave: Behaviour, *, text: bool = False) -> AsyncIterat
         writers.add(writer)
         try:
             await line.serve(reader, writer.write)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            return  # a cancelled handler would be told as an error by asyncio
         finally:
             writer.close()
 

@@ -105,7 +105,7 @@ def test_every_map_fits_the_schema(path: Path) -> None:
     [
         (("interval: 1s ", "interval: 1 "), "$.devices[0].interval: not string"),
         (("interval: 1s ", "interval: 1 s "), "$.devices[0].interval: not ^"),
-        (("address: 100 ", "address: 100000 "), "$.devices[1].tags[0].address: out of range"),
+        (("address: 100 ", "address: 500000 "), "$.devices[1].tags[0].address: out of range"),
         (("address: 100 ", "adress: 100 "), "$.devices[1].tags[0]: adress is unknown"),
         (("type: int16", "type: i16"), "$.devices[1].tags[0].type: not one of"),
         (("driver: sim", "driver: sym"), "$.devices[3].driver: not one of"),

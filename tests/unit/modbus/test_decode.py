@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from agent.model.quality import Quality
 from drivers.modbus.config import Tag
-from drivers.modbus.decode import rational, registers, text
+from drivers.modbus.convert import rational, text
+from drivers.modbus.decode import registers
 from drivers.modbus.plan import plan
 from tests.unit.modbus import oracle
 from tests.unit.modbus.builders import tag

@@ -219,7 +219,7 @@ async def test_a_line_that_is_never_silent_is_an_error_and_no_endless_wait() -> 
     babble = [True]
 
     def behave(request: bytes) -> list[fault.Act]:
-        return [act for _ in range(40) for act in (b"\x55", 0.005)] if babble[0] else fault.good(request)
+        return [act for _ in range(400) for act in (b"\x55", 0.005)] if babble[0] else fault.good(request)
 
     async with line_over_tcp(behave) as line:
         wire = lone_wire(line.endpoint, TIMEOUT)
