@@ -1,0 +1,74 @@
+"""The scan groups of a device, each with the requests that read it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agent.model.tag import Schema
+from agent.model.tag import Tag as Column
+from drivers.api import scan_groups
+from drivers.modbus.config import Config
+from drivers.modbus.cost import Cost
+from drivers.modbus.plan import Block, plan
+from drivers.modbus.tag import Tag
+from drivers.modbus.terrain import NOTHING, Known
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Tags that are read together, and what their requests must keep to. `interval` is seconds."""
+
+    name: str
+    interval: float
+    tags: Sequence[Tag]
+    order: str
+    max_registers: int
+    max_gap: int | None
+    cost: Cost
+    declared: Sequence[Tag] | None
+
+    def blocks(self, known: Known = NOTHING) -> tuple[Block, ...]:
+        return plan(
+            self.tags,
+            order=self.order,
+            max_registers=self.max_registers,
+            max_gap=self.max_gap,
+            cost=self.cost,
+            declared=self.declared,
+            known=known,
+        )
+
+    def schema(self, device: str) -> Schema:
+        """The columns in the order of the requests, which is that of the addresses whatever is learnt of the device."""
+        tags = [tag for block in self.blocks() for tag in block.tags]
+        columns = tuple(Column(tag.name, tag.dtype, tag.unit, tag.kind) for tag in tags)
+        return Schema(device, self.name, columns, self.interval)
+
+
+def groups(config: Config, cost: Cost) -> list[Group]:
+    """The groups of a device that have enabled tags, in the order of the file."""
+    declared = config.tags if config.strict else None
+    return [
+        Group(
+            name,
+            interval,
+            [_own(config, tag, name) for tag in tags],
+            _order(config, name),
+            config.max_registers,
+            config.max_gap,
+            cost,
+            declared,
+        )
+        for (name, interval), tags in scan_groups(config, config.tags).items()
+    ]
+
+
+def _order(config: Config, name: str) -> str:
+    group = config.groups.get(name)
+    return (group and group.order) or config.order
+
+
+def _own(config: Config, tag: Tag, name: str) -> Tag:
+    """A tag without a group keeps the device's order when its interval happens to be a group's name."""
+    if tag.group == name or config.order_of(tag) == _order(config, name):
+        return tag
+    return tag.model_copy(update={"order": config.order_of(tag)})
