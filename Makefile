@@ -11,7 +11,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 BIN := .venv/bin
 RUNTIME := .venv/.installed-runtime
 DEV := .venv/.installed-dev
-NODE := tests/sim/node_opcua/node_modules/.installed
+NODE := tests/sim/node/node_modules/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test faults bench lint format lock tools clean
@@ -47,7 +47,7 @@ tools:
 	@packaging/tools.sh
 
 clean:  ## remove everything that was installed or built
-	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/sim/node_opcua/node_modules
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/sim/node/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME): packaging/requirements.txt packaging/bootstrap.sh pyproject.toml
@@ -58,6 +58,6 @@ $(DEV): packaging/requirements-dev.txt packaging/bootstrap.sh pyproject.toml
 	packaging/bootstrap.sh $<
 	@touch $@
 
-$(NODE): tests/sim/node_opcua/package.json tests/sim/node_opcua/package-lock.json | tools
-	npm ci --prefix tests/sim/node_opcua --ignore-scripts --no-audit --no-fund
+$(NODE): tests/sim/node/package.json tests/sim/node/package-lock.json | tools
+	npm ci --prefix tests/sim/node --ignore-scripts --no-audit --no-fund
 	@touch $@

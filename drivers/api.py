@@ -5,10 +5,11 @@ A driver's folder holds `config.py` with a class `Config(DriverConfig)` and `dri
 line, so that they can share its wire. `config.py` must import fast: it is loaded to check a file, the rest only to run.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol, TypeVar, runtime_checkable
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
 
 from agent.model.frame import Frame, Value
 from agent.model.tag import Kind, Schema
@@ -64,6 +65,14 @@ class WriteConfig(Section):
     )
     rate: Annotated[Seconds, Field(ge=0, le=86400)] = Field(1.0, description="least time between two writes")
 
+    @field_validator("max")
+    @classmethod
+    def _is_not_below_min(cls, most: float | None, info: ValidationInfo) -> float | None:
+        least = info.data.get("min")
+        if most is not None and least is not None and most < least:
+            raise ValueError(f"{most:g} is less than `min`, {least:g}: nothing could be written")
+        return most
+
 
 class TagConfig(Section):
     """What a tag of any driver can say of itself."""
@@ -112,6 +121,13 @@ def scan_groups(config: DriverConfig, tags: Sequence[T]) -> dict[tuple[str, floa
     return found
 
 
+def enum_names(tag: TagConfig) -> dict[str, int]:
+    """The names that the numbers of a tag have, where its driver knows an `enum`."""
+    found: Mapping[object, object] = getattr(tag, "enum", None) or {}
+    pairs = [(key, value) if isinstance(key, str) else (value, key) for key, value in found.items()]
+    return {str(name): number for name, number in pairs if isinstance(number, int)}
+
+
 class Driver(Protocol):
     """One device. No driver retries, backs off, logs an outage or knows the store.
 
@@ -143,6 +159,23 @@ class Poller(Driver, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """What a value was made of, for people: `address` is where it stands, `raw` what stood there."""
+
+    address: str
+    raw: str
+
+
+@runtime_checkable
+class Revealer(Poller, Protocol):
+    """A device that can show what its values are made of."""
+
+    async def reveal(self, schema: Schema) -> tuple[Frame, Mapping[str, Raw]]:
+        """As `scan`, and by the name of each tag what its value was made of."""
+        ...
+
+
 @runtime_checkable
 class Learner(Driver, Protocol):
     """A device of which something is found out that is worth keeping over a restart."""
@@ -156,9 +189,25 @@ class Learner(Driver, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A value as its tag will have it, and `raw`: what goes over the wire, for people and the audit."""
+
+    value: Value
+    raw: str
+
+
 @runtime_checkable
 class Writer(Driver, Protocol):
     """A device that takes values. Whether one may be written is decided before this is called."""
+
+    def encode(self, tag: str, value: Value) -> Encoded:
+        """What `write` would send. Raises ValueError for a value that the tag cannot hold."""
+        ...
+
+    async def look(self, tag: str) -> Value:
+        """Read this tag alone. Raises Unreachable, Garbled or Refused."""
+        ...
 
     async def write(self, tag: str, value: Value) -> Value:
         """Write a tag, read it back, and return what stands there now. Raises ValueError for a value that the tag

@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -16,6 +17,7 @@ SERIAL = ("rtu", "ascii")
 PARITIES = {"N": "none", "E": "even", "O": "odd", "M": "mark", "S": "space"}
 BAUDS = (50, 4_000_000)
 MAX_ID = 64  # characters of a registration packet
+_HEX = re.compile(r"0x([0-9A-Fa-f]{2})+")
 _HOST = re.compile(r"[\w.:%-]+")
 _PATH = re.compile(r"/[^\0?#]+|COM\d{1,3}|//\./COM\d{1,3}", re.IGNORECASE)
 _SWITCH = {"on": True, "off": False, "1": True, "0": False, "true": True, "false": False}
@@ -106,8 +108,8 @@ def _listening(text: str, parts: SplitResult, host: str, port: int | None) -> En
         raise ValueError(f"{text!r} names no port of this machine: write {_shape('listen')}")
     found = _options(text, parts.query, ("id",))
     name = found.get("id", "")
-    if len(name) > MAX_ID or not name.isascii():
-        raise ValueError(f"{text!r}: an id has at most {MAX_ID} characters of ASCII")
+    if len(name) > MAX_ID or not name.isascii() or (name.startswith("0x") and not _HEX.fullmatch(name)):
+        raise ValueError(f"{text!r}: an id is at most {MAX_ID} characters of ASCII, or bytes as 0x7E01…")
     return Endpoint(text, "listen", host, port, id=name)
 
 
@@ -187,8 +189,18 @@ def reason(error: BaseException) -> str:
     """Why, in the words of the operating system where it has some."""
     if isinstance(error, socket.gaierror):
         return f"the host name cannot be resolved ({error.strerror})"
+    if isinstance(error, ssl.SSLError):
+        return _tls_reason(error)
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno).lower()
+    if len(error.args) == 2 and isinstance(error.args[1], str):  # termios.error: number and text, and no OSError
+        return error.args[1].lower()
     if isinstance(error, TimeoutError):
         return "no answer in time"
     return str(error) or type(error).__name__
+
+
+def _tls_reason(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({error.verify_message})"
+    return f"no TLS: {(error.reason or str(error)).replace('_', ' ').lower()}"

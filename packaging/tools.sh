@@ -10,6 +10,8 @@ need() { # COMMAND PACKAGE
 need mosquitto mosquitto
 need mosquitto_pub mosquitto-clients
 need socat socat
+need tshark tshark
+need openssl openssl
 need gcc gcc
 need node nodejs
 need npm npm

@@ -53,6 +53,8 @@ PURE = (
     "drivers/*/plan.py",
     "drivers/*/codec.py",
     "drivers/*/decode.py",
+    "drivers/*/writing.py",
+    "agent/runtime/guard.py",
 )
 LOOPS = {"asyncio", "uvloop", "anyio", "trio"}
 SUPERVISOR = "agent/runtime/supervise.py"

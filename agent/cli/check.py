@@ -58,6 +58,8 @@ def _map(file: Path) -> dict[str, Any]:
         "model": device.model,
         "driver": found.head.driver,
         "tags": len(found.tags or ()),
+        "status": found.head.status,
+        "sources": len(found.head.sources),
     }
 
 
@@ -79,7 +81,8 @@ def _say(summaries: Sequence[dict[str, Any]], problems: Sequence[Problem]) -> No
 def _lines(summary: dict[str, Any]) -> list[str]:
     if "vendor" in summary:
         model = f"{summary['vendor']} {summary['model']}"
-        return [f"{summary['file']}: fine: {model}, {summary['tags']} tags for {summary['driver']}"]
+        known = f"{summary['status']}, {_n(summary['sources'], 'source')}"
+        return [f"{summary['file']}: fine: {model}, {summary['tags']} tags for {summary['driver']}; {known}"]
     devices, sinks = summary["devices"], summary["sinks"]
     tags = sum(device["tags"] for device in devices)
     head = f"{summary['file']}: fine: {_n(len(devices), 'device')}, {_n(tags, 'tag')}, {_n(len(sinks), 'sink')}"

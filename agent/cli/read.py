@@ -3,12 +3,13 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from agent.cli import pick, tables
 from agent.cli.options import config_option, json_option
 from agent.config import Site, load
 from agent.config.words import did_you_mean
@@ -18,7 +19,7 @@ from agent.model.quality import Quality, quality_name
 from agent.model.tag import Schema, Tag
 from agent.normalise import compile_step
 from agent.runtime.app import build_drivers
-from drivers.api import DriverConfig, Poller
+from drivers.api import DriverConfig, Poller, Raw, Revealer
 
 DIGITS = {"float32": 7, "float64": 15}  # as many as the type can vouch for; --json has the exact number
 
@@ -31,15 +32,17 @@ DIGITS = {"float32": 7, "float64": 15}  # as many as the type can vouch for; --j
 def command(config: Path, device: str, tags: tuple[str, ...], as_json: bool) -> None:
     """Read a device of FILE once and print its values; nothing is stored or sent."""
     site = load(config)
-    frames = asyncio.run(_read(site, _named(site.devices, device), tags))
+    raws: dict[str, Raw] = {}
+    frames = asyncio.run(_read(site, pick.device(site.devices, device), tags, raws))
     rows = [(frame, row) for frame in frames for row in frame.rows() if not tags or row[0].name in tags]
     if as_json:
-        click.echo(json.dumps([_record(frame, *row) for frame, row in rows], ensure_ascii=False))
+        records = [_record(frame, *row) | _made_of(row[0], raws) for frame, row in rows]
+        click.echo(json.dumps(records, ensure_ascii=False))
     else:
-        _show(device, [row for _, row in rows])
+        _show(device, [row for _, row in rows], raws)
 
 
-async def _read(site: Site, config: DriverConfig, wanted: Sequence[str]) -> list[Frame]:
+async def _read(site: Site, config: DriverConfig, wanted: Sequence[str], raws: dict[str, Raw]) -> list[Frame]:
     (driver,) = build_drivers(site, [config])
     assert isinstance(driver, Poller)
     known = {tag.name: schema for schema in driver.schemas for tag in schema.tags}
@@ -49,18 +52,21 @@ async def _read(site: Site, config: DriverConfig, wanted: Sequence[str]) -> list
     schemas = dict.fromkeys(known[name] for name in wanted or known)
     try:
         await driver.open()
-        return await read_groups(driver, tuple(schemas))
+        return await read_groups(driver, tuple(schemas), raws)
     finally:
         await driver.close()
 
 
-async def read_groups(driver: Poller, schemas: Sequence[Schema]) -> list[Frame]:
-    """A frame per group; one that the device refuses is bad, with the reason on stderr. Raises Refused when all are."""
+async def read_groups(driver: Poller, schemas: Sequence[Schema], raws: dict[str, Raw]) -> list[Frame]:
+    """A frame per group; one that the device refuses is bad, with the reason on stderr. Raises Refused when all are.
+
+    `raws` gets what the values are made of, where the driver tells.
+    """
     frames: list[Frame] = []
     refusals: list[Refused] = []
     for schema in schemas:
         try:
-            (frame,) = compile_step(schema)(await driver.scan(schema))
+            (frame,) = compile_step(schema)(await _scanned(driver, schema, raws))
         except Refused as error:
             refusals.append(error)
             frame = bad_frame(schema, Quality.BAD_DEVICE, time.time_ns(), time.monotonic_ns())
@@ -72,11 +78,12 @@ async def read_groups(driver: Poller, schemas: Sequence[Schema]) -> list[Frame]:
     return frames
 
 
-def _named(devices: Iterable[DriverConfig], name: str) -> DriverConfig:
-    known = {device.name: device for device in devices}
-    if name not in known:
-        raise ConfigError(f"no device {name!r} is enabled in the file", hint=did_you_mean(name, known))
-    return known[name]
+async def _scanned(driver: Poller, schema: Schema, raws: dict[str, Raw]) -> Frame:
+    if not isinstance(driver, Revealer):
+        return await driver.scan(schema)
+    frame, found = await driver.reveal(schema)
+    raws.update(found)
+    return frame
 
 
 def _record(frame: Frame, tag: Tag, value: Value, quality: int) -> dict[str, object]:
@@ -84,20 +91,20 @@ def _record(frame: Frame, tag: Tag, value: Value, quality: int) -> dict[str, obj
     return {"tag": tag.name, "value": value, "unit": tag.unit, "quality": quality_name(quality), "time": moment}
 
 
-def _show(device: str, rows: Sequence[tuple[Tag, Value, int]]) -> None:
-    from rich.console import Console  # noqa: PLC0415  # loads only when a table is shown
-    from rich.table import Table  # noqa: PLC0415  # as above
-    from rich.text import Text  # noqa: PLC0415  # as above
+def _made_of(tag: Tag, raws: Mapping[str, Raw]) -> dict[str, object]:
+    found = raws.get(tag.name)
+    return {} if found is None else {"address": found.address, "raw": found.raw}
 
-    table = Table(title=device, title_justify="left")
-    table.add_column("tag", overflow="fold")
-    table.add_column("value", justify="right", overflow="fold")
-    table.add_column("unit")
-    table.add_column("quality", no_wrap=True)
+
+def _show(device: str, rows: Sequence[tuple[Tag, Value, int]], raws: Mapping[str, Raw]) -> None:
+    extra = {"raw": "left", "address": "left"} if raws else {}
+    table = tables.table(device, tag="left", value="right", unit="left", quality="left", **extra)
     for tag, value, quality in rows:
-        cells = (tag.name, _text(tag, value), tag.unit, quality_name(quality))
-        table.add_row(*map(Text, cells), style="red" if quality else "")
-    Console().print(table)
+        found = raws.get(tag.name)
+        cells = [tag.name, _text(tag, value), tag.unit, quality_name(quality)]
+        cells += [found.raw, found.address] if found else [""] * len(extra)
+        table.add_row(*(tables.cell(text, "red" if quality else "") for text in cells))
+    tables.show(table)
 
 
 def _text(tag: Tag, value: Value) -> str:

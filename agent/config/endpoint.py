@@ -1,6 +1,6 @@
 """Endpoints compared as wires: `tcp://plc` and `tcp://PLC:502/` are one, and a serial port is one at any speed."""
 
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 _PORTS = {
     "tcp": 502,
@@ -34,6 +34,15 @@ def shared(endpoint: str) -> str:
     """The spelling that all endpoints share whose drivers are built together: devices that dial in at one port are."""
     wire = canonical(endpoint)
     return wire.partition("?")[0] if wire.startswith("listen:") else wire
+
+
+def settings(endpoint: str) -> tuple[str, frozenset[tuple[str, str]]]:
+    """How a serial port is to be set, in an order of no meaning; the same for all endpoints that are none."""
+    try:
+        parts = urlsplit(endpoint)
+    except ValueError:
+        return "", frozenset()
+    return (parts.scheme, frozenset(parse_qsl(parts.query))) if parts.scheme in _SERIAL else ("", frozenset())
 
 
 def _shown(host: str | None) -> str:

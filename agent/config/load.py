@@ -7,19 +7,19 @@ from typing import TypeVar
 
 from agent.config.classes import sink_class
 from agent.config.devices import read_devices
-from agent.config.endpoint import canonical
 from agent.config.explain import validate
 from agent.config.files import Unreadable, read_bytes
+from agent.config.lines import check_wires, read_lines
 from agent.config.lists import mappings, unique_names
 from agent.config.maps import MAX_MAP, DeviceMap, Maps, parse_map
 from agent.config.problems import Mark, Report, Scope
 from agent.config.reader import read
 from agent.config.references import References
-from agent.config.sections import BufferConfig, GatewayConfig, LogConfig, StatusConfig
+from agent.config.sections import BufferConfig, GatewayConfig, LogConfig, MapHead, StatusConfig
 from agent.config.site import Site
 from agent.config.tree import Mapping
 from agent.config.words import did_you_mean, shown
-from agent.registry import DriverConfig, LineConfig, Section, SinkConfig
+from agent.registry import Section, SinkConfig
 
 MAX_SITE = 1 << 20
 KEYS = ("gateway", "devices", "lines", "sinks", "buffer", "log", "status")
@@ -53,7 +53,8 @@ def load_map(path: Path) -> DeviceMap:
 def is_map(path: Path) -> bool:
     """Whether `path` looks like a device map rather than a site."""
     root = _root(path, None, Report())
-    return root is not None and "tags" in root and not root.keys() & set(KEYS)
+    of_a_site = set(KEYS) - set(MapHead.model_fields)  # both have a `status`
+    return root is not None and "tags" in root and not root.keys() & of_a_site
 
 
 def _root(path: Path, environ: Table[str, str] | None, report: Report) -> Mapping | None:
@@ -74,7 +75,7 @@ def _site(root: Mapping, folder: Path, scope: Scope) -> Site | None:
     _keys(root, scope)
     gateway = _section(root, "gateway", GatewayConfig, scope)
     devices = read_devices(root, Maps(folder, scope), scope)
-    lines = _lines(root, devices, scope)
+    lines = read_lines(root, devices, scope)
     sinks = _sinks(root, scope)
     buffer = _section(root, "buffer", BufferConfig, scope)
     log = _section(root, "log", LogConfig, scope)
@@ -83,24 +84,8 @@ def _site(root: Mapping, folder: Path, scope: Scope) -> Site | None:
         return None
     enabled = tuple(device for device in devices if device.enabled)
     site = Site(gateway, enabled, lines, sinks, buffer, log, status)
-    _pauses(root, site, scope)
+    check_wires(root, site, scope)
     return site
-
-
-def _pauses(root: Mapping, site: Site, scope: Scope) -> None:
-    """The silence before a request lies inside its deadline, so it must leave some of it."""
-    listed = root.get("devices") if site.devices else []
-    marks = {
-        raw["name"]: raw.value_marks.get("pause", raw.mark)
-        for raw in listed or []
-        if isinstance(raw, Mapping) and isinstance(raw.get("name"), str)
-    }
-    for device in site.devices:
-        line = site.line(device.endpoint)
-        pause = max(line.pause, getattr(device, "pause", 0.0))
-        if pause >= line.timeout:
-            what = f"a pause of {pause:g} s uses up the line's timeout of {line.timeout:g} s"
-            scope.add(marks[device.name], f"device {shown(device.name)}: {what}", "raise `timeout` of the line")
 
 
 def _keys(root: Mapping, scope: Scope) -> None:
@@ -118,30 +103,6 @@ def _section(root: Mapping, name: str, kind: type[S], scope: Scope) -> S | None:
         return None
     raw = root.get(name)
     return validate(kind, Mapping(mark) if raw is None else raw, mark, scope.within(name))
-
-
-def _lines(root: Mapping, devices: list[DriverConfig], scope: Scope) -> tuple[LineConfig, ...]:
-    found: dict[str, LineConfig] = {}
-    endpoints = _endpoints(root) | {device.endpoint for device in devices}
-    wires = {canonical(endpoint) for endpoint in endpoints}
-    for raw, inner in mappings(root, "line", scope):
-        line = validate(LineConfig, raw, raw.mark, inner)
-        if line is None:
-            continue
-        wire, mark = canonical(line.endpoint), raw.value_marks["endpoint"]
-        if wire in found:
-            inner.add(mark, "this wire is listed already", "keep one of the two")
-        elif wire not in wires:
-            inner.add(mark, "no device has this endpoint", did_you_mean(line.endpoint, endpoints))
-        found.setdefault(wire, line)
-    return tuple(found.values())
-
-
-def _endpoints(root: Mapping) -> set[str]:
-    """Those that devices name, whether the device is right otherwise or not."""
-    devices = root.get("devices")
-    raws = [raw for raw in devices if isinstance(raw, Mapping)] if isinstance(devices, list) else []
-    return {raw["endpoint"] for raw in raws if isinstance(raw.get("endpoint"), str)}
 
 
 def _sinks(root: Mapping, scope: Scope) -> tuple[SinkConfig, ...]:

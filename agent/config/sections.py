@@ -2,9 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from agent.registry import Name, Seconds, Section, Size
+
+CONFIRMS = 2  # sources that know nothing of each other
 
 
 class GatewayConfig(Section):
@@ -70,5 +72,16 @@ class MapHead(Section):
 
     device: MapDevice = Field(description="what the map describes")
     driver: str = Field(description="the driver that its tags are written for")
-    sources: list[str] = Field([], description="where the facts come from")
+    sources: list[str] = Field([], description="where the facts come from, each with its version or commit")
+    status: Literal["confirmed", "draft"] = Field(
+        "draft", description="confirmed: two independent sources or more agree; draft: try it before you rely on it"
+    )
     notes: list[str] = Field([], description="what a person should know before using it")
+
+    @field_validator("status")
+    @classmethod
+    def _is_earned(cls, status: str, info: ValidationInfo) -> str:
+        named = len({source.strip() for source in info.data.get("sources", [])} - {""})
+        if status == "confirmed" and named < CONFIRMS:
+            raise ValueError(f"confirmed needs {CONFIRMS} independent sources, {named} named: draft until then")
+        return status

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from agent.config.endpoint import canonical
+from agent.config.endpoint import shared
 from agent.config.sections import BufferConfig, GatewayConfig, LogConfig, StatusConfig
 from agent.registry import DriverConfig, LineConfig, SinkConfig
 
@@ -22,6 +22,6 @@ class Site:
 
     def line(self, endpoint: str) -> LineConfig:
         """What is set for the wire of `endpoint`, or the defaults."""
-        wire = canonical(endpoint)
-        listed = (line for line in self.lines if canonical(line.endpoint) == wire)
+        wire = shared(endpoint)
+        listed = (line for line in self.lines if shared(line.endpoint) == wire)
         return next(listed, None) or LineConfig(endpoint=endpoint)

@@ -46,8 +46,8 @@ def build_drivers(site: Site, devices: Sequence[DriverConfig]) -> list[Driver]:
     for device in devices:
         lines.setdefault((device.driver, shared(device.endpoint)), []).append(device)
     built: list[Driver] = []
-    for (name, endpoint), members in lines.items():
-        built.extend(registry.driver_builder(name)(site.line(endpoint), members))
+    for (name, _), members in lines.items():
+        built.extend(registry.driver_builder(name)(site.line(members[0].endpoint), members))
     return built
 
 

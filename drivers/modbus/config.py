@@ -13,7 +13,8 @@ from drivers.transport import parse_endpoint
 
 __all__ = ["BIT_REGISTERS", "PORTS", "WORDS", "Config", "Group", "Tag"]
 
-PORTS = {"tcp": 502}  # more to come: udp, tls, rtu, ascii, rtu+tcp, ascii+tcp, listen
+PORTS = {"tcp": 502, "rtu": 0, "ascii": 0, "rtu+tcp": 502, "ascii+tcp": 502, "udp": 502, "tls": 802, "listen": 0}
+NUMBERED = frozenset({"tcp", "udp", "tls"})  # the schemes whose frames have transaction numbers
 
 
 class Group(GroupConfig):
@@ -50,6 +51,14 @@ class Config(DriverConfig):
     def _is_supported(cls, endpoint: str) -> str:
         parse_endpoint(endpoint, PORTS)
         return endpoint
+
+    @field_validator("unit")
+    @classmethod
+    def _answers(cls, unit: int, info: ValidationInfo) -> int:
+        scheme = str(info.data.get("endpoint", "")).partition(":")[0]
+        if unit == 0 and scheme in PORTS and scheme not in NUMBERED:
+            raise ValueError("unit 0 is a broadcast on a serial line, and nobody answers it: 1 to 247")
+        return unit
 
     @field_validator("tags")
     @classmethod

@@ -1,22 +1,29 @@
-"""Modbus TCP devices: each scan reads its blocks in order and puts their columns side by side."""
+"""Modbus devices: each scan reads its blocks in order and puts their columns side by side."""
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
+from typing import cast
 
 from agent.model.clock import SYSTEM, Clock
-from agent.model.errors import ConfigError, DeviceError, Garbled, Refused, Unreachable
+from agent.model.errors import DeviceError, Garbled, Refused, Unreachable
 from agent.model.frame import Frame, Value
 from agent.model.quality import Quality
 from agent.model.tag import Schema
-from drivers.api import LineConfig
-from drivers.modbus.config import PORTS, Config
+from drivers.api import Encoded, LineConfig, Raw
+from drivers.modbus.config import Config
+from drivers.modbus.config import Tag as TagConfig
 from drivers.modbus.cost import cost
+from drivers.modbus.faults import EXCEPTIONS
 from drivers.modbus.groups import groups
 from drivers.modbus.learning import Learning, Outcome
-from drivers.modbus.link import Request
+from drivers.modbus.link import Read, Request
+from drivers.modbus.overheard import Overheard
 from drivers.modbus.plan import Block
-from drivers.modbus.wire import EXCEPTIONS, Wire
-from drivers.transport import parse_endpoint
+from drivers.modbus.wire import Wire
+from drivers.modbus.wires import wires
+from drivers.modbus.writer import carry_out
+from drivers.modbus.writing import Change, change, inspection
 
 _BAD_DEVICE, _BAD_COMM = bytes((Quality.BAD_DEVICE,)), bytes((Quality.BAD_COMM,))
 
@@ -25,14 +32,14 @@ _BAD_DEVICE, _BAD_COMM = bytes((Quality.BAD_DEVICE,)), bytes((Quality.BAD_COMM,)
 class Step:
     """One request of a scan and what becomes of its answer."""
 
-    request: Request
+    request: Read
     block: Block
     width: int
     rare: bool  # known to be refused, and others of the group are not: asked for now and then
 
 
 class Device:
-    """One unit at an endpoint. A Poller and a Learner."""
+    """One unit at an endpoint. A Poller, a Learner, a Revealer and a Writer."""
 
     def __init__(
         self,
@@ -46,10 +53,10 @@ class Device:
         self.device = config.name
         self.endpoint = config.endpoint
         self.line = wire.name
-        self._unit = config.unit
         self._wire = wire
-        self._pause = max(pause, config.pause)
+        self._pause, self._timeout = max(pause, config.pause), config.timeout
         self._clock = clock
+        self._config = config
         self._learning = Learning()
         price = cost(wire.endpoint, silence, self._pause)
         self._groups = {group.schema(config.name): group for group in groups(config, price)}
@@ -89,7 +96,7 @@ class Device:
                 asked = True
             try:
                 await self._wire.ready(self)
-                reply = await self._wire.read(step.request, self._pause)
+                reply = await self._wire.read(step.request, self._pause, self._timeout)
             except Refused as error:
                 errors.append(error)
                 outcomes.append((step.block, _code(error)))
@@ -116,23 +123,49 @@ class Device:
     def _planned(self) -> dict[Schema, tuple[Step, ...]]:
         """The requests around what has been learnt; the columns of a schema never change."""
         known = self._learning.known
-        return {schema: _steps(self._unit, group.blocks(known)) for schema, group in self._groups.items()}
+        return {schema: _steps(self._config.unit, group.blocks(known)) for schema, group in self._groups.items()}
+
+    async def reveal(self, schema: Schema) -> tuple[Frame, dict[str, Raw]]:
+        twin, heard = copy(self), Overheard(self._wire, self)
+        twin._learning = Learning(self._learning.terrain)  # noqa: SLF001  # ours; what is overheard teaches nothing
+        twin._wire = cast(Wire, heard)  # noqa: SLF001  # ours; a scan does no more with it than ask
+        frame = await twin.scan(schema)
+        names = {tag.name for tag in schema.tags}
+        return frame, {tag.name: heard.raw(tag) for tag in self._config.tags if tag.name in names}
+
+    def encode(self, tag: str, value: Value) -> Encoded:
+        made = self._change(tag, value)
+        return Encoded(made.value, made.raw)
+
+    async def look(self, tag: str) -> Value:
+        request, decode = inspection(self._named(tag), unit=self._config.unit, order=self._config.order)
+        return decode(await self._ask(request))[0]
+
+    async def write(self, tag: str, value: Value) -> Value:
+        return await carry_out(self._ask, self.endpoint, self._change(tag, value))
+
+    async def _ask(self, request: Request) -> bytes:
+        await self._wire.ready(self)
+        return await self._wire.read(request, self._pause, self._timeout)
+
+    def _change(self, tag: str, value: Value) -> Change:
+        return change(self._named(tag), value, unit=self._config.unit, order=self._config.order)
+
+    def _named(self, name: str) -> TagConfig:
+        return next(tag for tag in self._config.tags if tag.name == name)
 
 
 def build(line: LineConfig, devices: Sequence[Config]) -> Sequence[Device]:
-    """The devices of one endpoint on one shared connection. Raises ConfigError."""
-    endpoint = parse_endpoint(line.endpoint, PORTS)
-    wire = Wire(endpoint, line.timeout)
-    for config in devices:
-        if max(line.pause, config.pause) >= line.timeout:
-            message = f"{config.name}: the pause before a request uses up the timeout of {line.timeout:g} s"
-            raise ConfigError(message, hint=f"raise `timeout` of the line {line.endpoint}")
-    return [Device(config, wire, pause=line.pause, silence=line.silence) for config in devices]
+    """The devices of one endpoint on the connections that they share. Raises ConfigError."""
+    return [
+        Device(*pair, pause=line.pause, silence=line.silence)
+        for pair in zip(devices, wires(line, devices), strict=True)
+    ]
 
 
 def _steps(unit: int, blocks: Sequence[Block]) -> tuple[Step, ...]:
     partly = not all(block.lost for block in blocks)
-    return tuple(Step(Request(unit, block), block, len(block.tags), block.lost and partly) for block in blocks)
+    return tuple(Step(Read(unit, block), block, len(block.tags), block.lost and partly) for block in blocks)
 
 
 def _code(error: Refused) -> int:

@@ -16,9 +16,9 @@ from pymodbus.pdu import DecodePDU, ModbusPDU
 from pymodbus.transaction import TransactionManager
 from pymodbus.transport import CommParams, CommType
 
-from agent.model.errors import Garbled, Unreachable
+from agent.model.errors import Garbled
 from drivers.modbus.plan import Block
-from drivers.transport import Endpoint, mapped
+from drivers.transport import Endpoint
 
 logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
 
@@ -27,21 +27,48 @@ SMALLEST = 3  # unit, function and one byte: what the length field of an answer 
 
 
 class Request(ModbusPDU):
-    """A read request that is built once and sent many times; `head` and `length` are what its answer must have."""
+    """A request that is built once and sent many times.
 
-    def __init__(self, unit: int, block: Block) -> None:
-        super().__init__(dev_id=unit, address=block.address, count=block.count)
-        self.function_code = block.table.function
-        self.block = block
-        self.head = bytes((block.table.function, block.size))
-        self.length = len(self.head) + block.size
-        self._body = struct.pack(">HH", block.address, block.count)
+    `head` is what its answer must begin with, its function included, and `length` how many bytes that answer has; 0
+    where only the answer knows. `what` says for people what is asked.
+    """
+
+    bridges = False  # it reads registers that no tag asked for
+    once = False  # it changes something, so it is not sent again on a new connection
+
+    def __init__(self, unit: int, body: bytes, head: bytes, length: int, what: str) -> None:
+        super().__init__(dev_id=unit)
+        self.function_code = head[0]
+        self.head, self.length, self.what = head, length, what
+        self._body = body
 
     def encode(self) -> bytes:
         return self._body
 
+    def fits(self, pdu: bytes) -> bool:
+        """Whether this is the answer, and no refusal."""
+        return pdu.startswith(self.head) and self.length in (0, len(pdu))
+
     def __str__(self) -> str:
-        return f"unit {self.dev_id}, {self.block}"
+        return f"unit {self.dev_id}, {self.what}"
+
+
+class Read(Request):
+    """The registers or coils of a block."""
+
+    def __init__(self, unit: int, block: Block) -> None:
+        head = bytes((block.table.function, block.size))
+        body = struct.pack(">HH", block.address, block.count)
+        super().__init__(unit, body, head, len(head) + block.size, str(block))
+        self.address, self.count, self.bridges = block.address, block.count, block.bridges
+
+
+def plain_read(unit: int, function: int, address: int, count: int, what: str) -> Request:
+    """A read of registers (function 3 or 4) or coils (1 or 2) that no tag stands behind."""
+    size = 2 * count if function in (3, 4) else -(-count // 8)
+    made = Request(unit, struct.pack(">HH", address, count), bytes((function, size)), 2 + size, what)
+    made.address, made.count = address, count
+    return made
 
 
 class Reply(ModbusPDU):
@@ -59,22 +86,17 @@ class Replies(DecodePDU):
 
 
 class Link(TransactionManager):
-    """One TCP connection, used once: a new one is made for each attempt, so that nothing old can reach it."""
+    """One connection with transaction numbers (Modbus TCP, also over TLS and UDP), used once: a new one is made for
+    each attempt, so that nothing old can reach it."""
 
-    def __init__(self, endpoint: Endpoint, timeout: float) -> None:
+    numbered = True  # an answer says to which request it belongs
+
+    def __init__(self, endpoint: Endpoint, params: CommParams) -> None:
         self.endpoint = endpoint
         self.heard = b""  # what arrived last since the request was sent
         self.served = False  # it brought an answer
         self._taken = 0  # bytes since the last request
         self._waiter: asyncio.Future[Reply] | None = None
-        params = CommParams(
-            comm_type=CommType.TCP,
-            comm_name=str(endpoint),
-            host=endpoint.host,
-            port=endpoint.port,
-            reconnect_delay=0,
-            timeout_connect=timeout,
-        )
         super().__init__(params, FramerSocket(Replies(is_server=False)), 0, False, None, None, None)
         self.max_buffer_size = BUFFER
 
@@ -82,14 +104,6 @@ class Link(TransactionManager):
     def clean(self) -> bool:
         """Connected, and between two answers."""
         return self.is_active() and not self.recv_buffer
-
-    async def dial(self) -> None:
-        """Connect. Raises Unreachable."""
-        hint = "is the device on, its address and port right, and no firewall between?"
-        errors = {TimeoutError: Unreachable, OSError: Unreachable, UnicodeError: Unreachable}
-        with mapped(errors, f"{self.endpoint}: cannot connect", hint=hint):
-            async with asyncio.timeout(self.comm_params.timeout_connect):
-                await self.call_create()
 
     async def ask(self, request: Request, timeout: float) -> Reply:
         """Send, and wait for an answer that carries this request's transaction and unit, or neither.
@@ -126,12 +140,22 @@ class Link(TransactionManager):
             return
         super().data_received(data)
 
+    def datagram_received(self, data: bytes, addr: tuple[str, int] | None) -> None:
+        """A datagram is a whole frame, so that nothing of the one before belongs to it."""
+        if self.comm_params.comm_type == CommType.UDP:
+            self.recv_buffer = b""
+        super().datagram_received(data, addr)
+
     def callback_data(self, data: bytes, addr: tuple[str, int] | None = None) -> int:
         self.heard = data
         if len(data) > 5 and (data[2:5] != b"\0\0\0" or data[5] < SMALLEST):
             self._fail(Garbled("bytes that are no Modbus TCP"))
             return 0
         return super().callback_data(data, addr)
+
+    def error_received(self, exc: Exception) -> None:
+        """The network says that a datagram did not arrive."""
+        self._fail(exc)
 
     def callback_disconnected(self, exc: Exception | None) -> None:
         self._fail(exc if isinstance(exc, OSError) else ConnectionResetError())

@@ -201,6 +201,14 @@ with warnings.catch_warnings():
                 raise ValueError(f"a {kind} is a whole number, so its markers are: such as 0x7FFF")
             return [pattern(kind, int(marker)) for marker in markers]
 
+        @field_validator("write")
+        @classmethod
+        def _is_a_table_that_takes_it(cls, write: WriteConfig | None, info: ValidationInfo) -> WriteConfig | None:
+            register = info.data.get("register")
+            if write is not None and register in ("discrete", "input"):
+                raise ValueError(f"{register} registers cannot be written: only holding registers and coils can")
+            return write
+
         @field_validator("scale", "offset")
         @classmethod
         def _is_for_numbers(cls, number: float, info: ValidationInfo) -> float:

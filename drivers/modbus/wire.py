@@ -1,45 +1,51 @@
 """One connection that the devices at an endpoint share: each answer is checked against its request.
 
-Whatever does not fit ends the connection, so that the next request starts on a clean one. A late answer needs no such
-care: its transaction number gives it away.
+Where answers have transaction numbers (Modbus TCP), whatever does not fit ends the connection, so that the next request
+starts on a clean one, and a late answer gives itself away. On a serial line nothing does: there the wire waits for
+silence before each request, and before one that a late answer could be mistaken for it asks another one first (see
+`ghosts.py`).
 """
 
 import asyncio
 
-from agent.model.errors import DeviceError, Garbled, Refused, Unreachable
-from drivers.modbus.link import Link, Reply, Request
+from agent.model.errors import DeviceError, Garbled, Unreachable
+from drivers.modbus.dial import Dial
+from drivers.modbus.faults import GARBLED_HINT, refused, unlike, unlike_any
+from drivers.modbus.ghosts import Ghosts
+from drivers.modbus.link import Link, Reply, Request, plain_read
+from drivers.modbus.stream import StreamLink
+from drivers.modbus.timing import REPLY, REQUEST, Timing
 from drivers.transport import Endpoint, reason
 
-# Modbus Application Protocol 1.1b3, §7
-EXCEPTIONS = {
-    1: ("illegal function", "the device does not have this table: another `register`?"),
-    2: ("illegal data address", "does the device have all of these registers?"),
-    3: ("illegal data value", "the device takes fewer registers at once: lower `max_registers`"),
-    4: ("device failure", "the device reports an internal fault"),
-    5: ("acknowledge", "the device is working on it"),
-    6: ("device busy", "the device asks to be read less often"),
-    7: ("negative acknowledge", ""),
-    8: ("memory parity error", "the device reports damaged memory"),
-    10: ("gateway path unavailable", "the gateway has no way to this unit"),
-    11: ("gateway target failed to respond", "is the device behind the gateway on, and its unit right?"),
-}
-BEHIND_GATEWAY = frozenset({10, 11})  # the gateway answered, the device did not
-SMALLEST_FRAME = 8  # bytes: header and function code
-GAP_HINT = "the request bridges a hole between tags: try `max_gap: 0`"
+SETTLE = 0.02  # seconds of silence after a request that was not answered: longer than an adapter holds bytes back
+CALM = 10  # times the silence that is needed may pass until there is one, at least
+_REFUSAL = 2  # bytes of the PDU of an exception
+_FAILED = 0x80
 
 
 class Wire:
     """The shared connection. It opens when told or when a read finds it broken, and closes with its last user."""
 
-    def __init__(self, endpoint: Endpoint, timeout: float, name: str = "") -> None:
-        self.endpoint = endpoint
-        self.name = name or str(endpoint)
-        self._timeout = timeout
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        timeout: float,
+        dial: Dial,
+        *,
+        name: str = "",
+        timing: Timing | None = None,
+        connect_delay: float = 0.0,
+    ) -> None:
+        self.endpoint, self.name = endpoint, name or str(endpoint)
+        self._timeout, self._dial, self._connect_delay = timeout, dial, connect_delay
+        self._timing = timing or Timing()
+        self._ghosts = Ghosts(timeout)
         self._link: Link | None = None
         self._users: set[object] = set()
         self._lock = asyncio.Lock()
         self._answered = True  # since it was connected or since the last timeout
         self._quiet_since = 0.0
+        self._dirty = False  # the last request was not answered: something may still come
 
     async def open(self, user: object) -> None:
         """Connect if need be. Raises Unreachable within the timeout."""
@@ -59,61 +65,100 @@ class Wire:
     async def close(self, user: object) -> None:
         """Leave; the last one to leave closes the connection."""
         self._users.discard(user)
-        if not self._users and self._link is not None:
+        if not self._users:
             self._drop()
+            self._dial.close()
             await asyncio.sleep(0)  # the transport closes its socket in the next turn of the loop
 
-    async def read(self, request: Request, pause: float = 0.0) -> bytes:
-        """The whole answer, function code and byte count included. Raises Unreachable, Garbled or Refused.
+    async def read(self, request: Request, pause: float = 0.0, timeout: float | None = None) -> bytes:
+        """The whole answer, function code included. Raises Unreachable, Garbled or Refused.
 
         `pause` seconds of silence before the request are part of the deadline, and so is the one new connection that is
-        made when a connection which had served before turns out to be closed.
+        made when a connection which had served before turns out to be closed. On a serial line the time that the frames
+        take comes on top of it.
         """
         async with self._lock:
             link = self._link
             if link is None or not link.clean:
                 raise self._lost(request, link)
-            until = link.loop.time() + self._timeout
-            if pause:
-                await self._silence(pause)
+            patience = timeout or self._timeout
+            until = link.loop.time() + patience
+            await self._settle(link, request, pause, until)
             try:
-                return await self._exchange(link, request, until)
+                return await self._serve(link, request, until, patience)
             except OSError as error:
-                if not link.served:
+                if request.once or not link.served:
                     raise self._cut(request, error) from error
             link = await self._connect(until)  # a device may close after each answer, and this request came too late
             try:
-                return await self._exchange(link, request, until)
+                return await self._serve(link, request, until, patience)
             except OSError as error:
                 raise self._cut(request, error) from error
 
-    async def _exchange(self, link: Link, request: Request, until: float) -> bytes:
+    async def _serve(self, link: Link, request: Request, until: float, patience: float) -> bytes:
+        """On a line without transaction numbers not before no late answer can be taken for this one."""
+        if not isinstance(link, StreamLink):
+            return await self._exchange(link, request, until, patience)
+        unit, now = request.dev_id, link.loop.time
+        if self._ghosts.like(unit, _looks(request), now()):
+            await self._fence(link, request, patience)
+        return await self._exchange(link, request, now() + patience + self._on_wire(request), patience)
+
+    async def _fence(self, link: StreamLink, request: Request, patience: float) -> None:
+        """Ask the unit for something else: its answer says that nothing is late any more. Raises Unreachable or
+        Garbled."""
+        unit, address, count = request.dev_id, request.address, request.count
+        until = link.loop.time() + patience
+        for function, fewer in self._ghosts.fences(unit, request.function_code, count, link.loop.time()):
+            what = f"a question before {request.what}, to be sure that no late answer is taken for its own"
+            fence = plain_read(unit, function, address, fewer, what)
+            clear = self._ghosts.refusal_is_clear(unit, function)
+            reply = await self._ask(link, fence, until + self._on_wire(fence), patience)
+            if fence.fits(reply.pdu) or clear:
+                self._ghosts.answered(unit)
+                await self._settle(link, request, 0.0, link.loop.time() + patience)
+                return
+        raise Unreachable(f"{self._what(request)}: waits until no late answer can be taken for its own")
+
+    async def _exchange(self, link: Link, request: Request, until: float, patience: float) -> bytes:
         """Ask and check. Raises OSError when the connection is lost meanwhile."""
+        reply = await self._ask(link, request, until, patience)
+        numbered = link.numbered and (reply.transaction_id != request.transaction_id or link.recv_buffer)
+        if reply.dev_id != request.dev_id or numbered or not request.fits(reply.pdu):
+            if not link.numbered and not self._ghosts.refusal_is_clear(request.dev_id, request.function_code):
+                self._ghosts.note(request.dev_id, _looks(request), link.loop.time())  # the refusal may be a late one
+            raise self._misfit(request, reply, link)
+        self._answered = link.served = True
+        if not link.numbered:
+            self._ghosts.answered(request.dev_id)
+        return reply.pdu
+
+    async def _ask(self, link: Link, request: Request, until: float, patience: float) -> Reply:
+        answered = False
         try:
             reply = await link.ask(request, until - link.loop.time())
+            answered = True
         except TimeoutError:
-            raise self._unanswered(request, link) from None
+            raise self._unanswered(request, link, patience) from None
         except Garbled as error:
             raise self._garbled(request, str(error)) from None
         finally:
-            self._quiet_since = link.loop.time()
-        if (
-            reply.pdu[:2] != request.head
-            or len(reply.pdu) != request.length
-            or reply.dev_id != request.dev_id
-            or reply.transaction_id != request.transaction_id
-            or link.recv_buffer
-        ):
-            raise self._misfit(request, reply, link)
-        self._answered = link.served = True
-        return reply.pdu
+            self._quiet_since, self._dirty = link.loop.time(), not answered
+            if not link.numbered and not answered:
+                self._ghosts.note(request.dev_id, _looks(request), self._quiet_since)
+        return reply
 
     async def _connect(self, until: float = 0.0) -> Link:
         """A new connection, made before `until` (loop time), or within the timeout."""
         self._drop()
-        left = until - asyncio.get_running_loop().time() if until else self._timeout
-        link = Link(self.endpoint, max(left, 0.001))
-        await link.dial()
+        loop = asyncio.get_running_loop()
+        left = until - loop.time() if until else self._timeout
+        link = await self._dial(max(left, 0.001))
+        try:
+            await asyncio.sleep(self._connect_delay)
+        except asyncio.CancelledError:
+            link.hang_up()
+            raise
         self._link, self._answered = link, True
         return link
 
@@ -122,11 +167,22 @@ class Wire:
         if link is not None:
             link.hang_up()
 
-    async def _silence(self, pause: float) -> None:
-        """Wait until the wire has been silent for `pause` seconds."""
-        left = self._quiet_since + pause - asyncio.get_running_loop().time()
-        if left > 0:
+    async def _settle(self, link: Link, request: Request, pause: float, until: float) -> None:
+        """Wait as long as the device and the line need between two frames. Raises Garbled when there is no silence."""
+        if not isinstance(link, StreamLink):
+            if pause and (left := self._quiet_since + pause - link.loop.time()) > 0:
+                await asyncio.sleep(left)
+            return
+        quiet = max(pause, self._timing.silence, SETTLE if self._dirty else 0.0)
+        until = max(until, link.loop.time() + CALM * quiet)
+        while (left := max(self._quiet_since, link.last) + quiet - link.loop.time()) > 0:
+            if link.loop.time() + left > until:
+                raise self._garbled(request, f"the line was not silent for {quiet:g} s")
             await asyncio.sleep(left)
+
+    def _on_wire(self, request: Request) -> float:
+        """Seconds that the frames of a request take on a serial line."""
+        return (REQUEST + REPLY + len(request.encode()) + (request.length or 256)) * self._timing.char
 
     def _what(self, request: Request) -> str:
         return f"{self.endpoint}, {request}"
@@ -142,45 +198,43 @@ class Wire:
         return Unreachable(f"{self._what(request)}: connection lost ({reason(error)})")
 
     def _garbled(self, request: Request, why: str) -> Garbled:
-        self._drop()
-        return Garbled(f"{self._what(request)}: {why}", hint="is this a Modbus TCP device, and is it well?")
+        """A connection with transaction numbers starts anew; a line of which a frame was spoilt goes on after a
+        silence."""
+        link = self._link
+        if link is None or link.numbered:
+            self._drop()
+        return Garbled(f"{self._what(request)}: {why}", hint=GARBLED_HINT[link is None or link.numbered])
 
-    def _unanswered(self, request: Request, link: Link) -> DeviceError:
+    def _unanswered(self, request: Request, link: Link, patience: float) -> DeviceError:
         """Tell silence, an answer in pieces, a late answer and a foreign answer apart."""
-        no_answer = f"no answer in {self._timeout:g} s"
-        if link.recv_buffer or 0 < len(link.heard) < SMALLEST_FRAME:
-            return self._garbled(request, f"{no_answer}, only {len(link.recv_buffer)} bytes of one")
-        if not link.heard:
-            if not self._answered:
-                self._drop()
-            self._answered = False
-            hint = f"is unit {request.dev_id} the right one, and the device on?"
-            return Unreachable(f"{self._what(request)}: {no_answer}", hint=hint)
-        transaction, unit = int.from_bytes(link.heard[:2], "big"), link.heard[6]
-        if 0 < transaction < request.transaction_id:
-            hint = "the device is slow: raise `timeout` of its line"
-            return Unreachable(f"{self._what(request)}: {no_answer}, only a late one to an earlier request", hint=hint)
-        return self._garbled(request, f"{no_answer}, only one of unit {unit}, transaction {transaction}")
+        no_answer = f"no answer in {patience:g} s"
+        if link.heard:
+            found = unlike_any(request, link)
+            kind, why, hint = found
+            if kind is Unreachable:
+                return Unreachable(f"{self._what(request)}: {no_answer}, {why}", hint=hint)
+            return self._garbled(request, f"{no_answer}, {why}")
+        if not self._answered and self.endpoint.serial is None:
+            self._drop()
+        self._answered = False
+        if isinstance(link, StreamLink) and link.echoed:
+            no_answer += ", only the echo of the request"
+        hint = f"is unit {request.dev_id} the right one, and the device on?"
+        if not link.numbered:
+            hint = f"is unit {request.dev_id} the right one, the device on, and set like the endpoint says?"
+        return Unreachable(f"{self._what(request)}: {no_answer}", hint=hint)
 
     def _misfit(self, request: Request, reply: Reply, link: Link) -> DeviceError:
-        pdu, function = reply.pdu, request.function_code
-        if reply.dev_id != request.dev_id:
-            return self._garbled(request, f"the answer is one of unit {reply.dev_id}")
-        if reply.transaction_id != request.transaction_id:
-            expected = request.transaction_id
-            return self._garbled(request, f"the answer has transaction {reply.transaction_id}, not {expected}")
-        if link.recv_buffer:
-            return self._garbled(request, f"{len(link.recv_buffer)} bytes too many after the answer")
-        if len(pdu) == 2 and pdu[0] == function | 0x80:
-            return self._refused(request, pdu[1])
-        if pdu[0] != function:
-            return self._garbled(request, f"the answer has function {pdu[0]}, not {function}")
-        return self._garbled(request, f"the answer holds {len(pdu) - 2} bytes of data, not {request.length - 2}")
+        says_no = len(reply.pdu) == _REFUSAL and reply.pdu[0] == request.function_code | _FAILED
+        if says_no and reply.dev_id == request.dev_id and (not link.numbered or self._is_clean(request, reply, link)):
+            self._answered = True
+            return refused(self._what(request), request, reply.pdu[1])
+        return self._garbled(request, unlike(request, reply, len(link.recv_buffer)))
 
-    def _refused(self, request: Request, code: int) -> DeviceError:
-        self._answered = True
-        name, hint = EXCEPTIONS.get(code, (f"exception {code}", ""))
-        kind = Unreachable if code in BEHIND_GATEWAY else Refused
-        if code == 2 and request.block.bridges:
-            hint = GAP_HINT
-        return kind(f"{self._what(request)}: {name}", hint=hint)
+    @staticmethod
+    def _is_clean(request: Request, reply: Reply, link: Link) -> bool:
+        return reply.transaction_id == request.transaction_id and not link.recv_buffer
+
+
+def _looks(request: Request) -> tuple[int, int]:
+    return request.function_code, request.length

@@ -12,7 +12,7 @@ from report import Row
 
 from agent.model.errors import AgentError
 
-AREAS = ("main", "store", "backlog", "modbus", "opcua", "northbound", "normalise", "commissioning", "packaging")
+AREAS = ("main", "store", "backlog", "modbus", "wire", "opcua", "northbound", "normalise", "commissioning", "packaging")
 
 
 def main(wanted: list[str]) -> int:

@@ -13,6 +13,7 @@ from agent import registry
 from agent.model.frame import Frame, Value
 from drivers.api import LineConfig, Poller
 from tests.contract import opcua_rig as opcua
+from tests.sim import faulty_line as serial
 from tests.sim import faulty_modbus as modbus
 
 TIMEOUT = 0.3  # seconds
@@ -79,6 +80,39 @@ async def recovering_modbus() -> AsyncIterator[tuple[Poller, Switch]]:
         yield driver("modbus", device.endpoint, MODBUS_TAGS), cure
 
 
+def serial_line(behave: serial.Behaviour, *, text: bool = False) -> Situation:
+    @asynccontextmanager
+    async def situation() -> AsyncIterator[Poller]:
+        async with serial.line_over_tcp(behave, text=text) as line:
+            yield driver("modbus", line.endpoint, MODBUS_TAGS)
+
+    return situation
+
+
+def serial_port(behave: serial.Behaviour) -> Situation:
+    @asynccontextmanager
+    async def situation() -> AsyncIterator[Poller]:
+        async with serial.line_on_pty(behave) as (_, path):
+            yield driver("modbus", f"rtu://{path}?baud=115200", MODBUS_TAGS)
+
+    return situation
+
+
+@asynccontextmanager
+async def absent_port() -> AsyncIterator[Poller]:
+    yield driver("modbus", "rtu:///dev/ttyNotThere", MODBUS_TAGS)
+
+
+@asynccontextmanager
+async def recovering_port() -> AsyncIterator[tuple[Poller, Switch]]:
+    async with serial.line_on_pty(serial.garbled) as (line, path):
+
+        def cure() -> None:
+            line.behave = serial.good
+
+        yield driver("modbus", f"rtu://{path}?baud=115200", MODBUS_TAGS), cure
+
+
 @asynccontextmanager
 async def simulation() -> AsyncIterator[Poller]:
     yield driver("sim", "sim:", [{"name": "level", "wave": "constant", "low": 7}])
@@ -128,6 +162,24 @@ RIGS = [
         absent=absent_modbus,
         slow=modbus_device(lambda adu: [0.02, modbus.reply(adu)]),
         recovering=recovering_modbus,
+    ),
+    Rig(
+        "modbus-rtu",
+        right=lambda values: values == [256, 257, 756, 757],
+        healthy=serial_port(serial.good),
+        silent=serial_port(serial.silent),
+        garbled=serial_port(serial.garbled),
+        absent=absent_port,
+        slow=serial_port(serial.late(0.02)),
+        recovering=recovering_port,
+    ),
+    Rig(
+        "modbus-ascii",
+        right=lambda values: values == [256, 257, 756, 757],
+        healthy=serial_line(serial.ascii_good, text=True),
+        silent=serial_line(serial.silent, text=True),
+        garbled=serial_line(lambda request: [b":0103\xff\r\n"], text=True),
+        slow=serial_line(lambda request: [0.02, *serial.ascii_good(request)], text=True),
     ),
     Rig("sim", right=lambda values: values == [7.0], healthy=simulation),
     Rig(

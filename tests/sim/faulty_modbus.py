@@ -36,6 +36,11 @@ def good(adu: bytes) -> list[Act]:
     return [reply(adu)]
 
 
+def written(adu: bytes) -> list[Act]:
+    """A device that takes a write with a proper answer, and forgets the value."""
+    return [answer(adu, adu[7:12] if adu[7] in (15, 16) else adu[7:])]
+
+
 def silent(adu: bytes) -> list[Act]:
     return []
 
@@ -165,6 +170,10 @@ def by_address(blocks: Mapping[int, Behaviour], otherwise: Behaviour = good) -> 
     return lambda adu: blocks.get(int.from_bytes(adu[8:10], "big"), otherwise)(adu)
 
 
+def by_function(functions: Mapping[int, Behaviour], otherwise: Behaviour = good) -> Behaviour:
+    return lambda adu: functions.get(adu[7], otherwise)(adu)
+
+
 @dataclass
 class FaultyDevice:
     """`behave` may be changed at any time; `asked` are the requests, `connections` counts them."""
@@ -184,7 +193,8 @@ class FaultyDevice:
         self._serving.add(asyncio.current_task())
         try:
             while True:
-                adu = await reader.readexactly(12)
+                head = await reader.readexactly(6)
+                adu = head + await reader.readexactly(int.from_bytes(head[4:], "big"))
                 self.asked.append(adu)
                 if await self._act(self.behave(adu), writer):
                     return

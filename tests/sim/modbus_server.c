@@ -1,8 +1,9 @@
-/* A Modbus TCP device on libmodbus, to prove byte orders and types against code that is not ours.
+/* A Modbus device on libmodbus, to prove byte orders and types against code that is not ours.
  *
  *   modbus_server PORT          0: any free port; binds 127.0.0.1 and prints "ready PORT"
+ *   modbus_server PATH UNIT     RTU at a serial port, 9600 8N1; prints "ready 0"
  *
- * Any unit answers. 3000 of each: coils (every third is on), discrete inputs (every fifth), input registers (3 i + 1)
+ * On TCP any unit answers. 3000 of each: coils (every third is on), discrete inputs (every fifth), input registers (3 i + 1)
  * and holding registers:
  *      64 t + 16 o    value of type t (0 int16, uint16, int32, uint32, int64, uint64, float32, float64, 8 string)
  *                     in order o (0 ABCD, CDAB, BADC, 3 DCBA); a string has swapped bytes in orders 2 and 3
@@ -14,6 +15,7 @@
  * libmodbus 3.1.6 has modbus_set_float_abcd() and the like, but they write other orders than their names say.
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <modbus.h>
 #include <netinet/in.h>
 #include <stdint.h>
@@ -64,7 +66,29 @@ static void refresh(modbus_mapping_t *map, uint32_t answered, time_t started) {
     for (int i = 0; i < 100; i++) put(map->tab_registers + 2000 + 2 * i, bits32(answered), 2, 0);
 }
 
+/* One unit of a serial line, until the port is gone. */
+static int serve_line(const char *path, int unit) {
+    modbus_t *modbus = modbus_new_rtu(path, 9600, 'N', 8, 1);
+    modbus_mapping_t *map = modbus_mapping_new(SIZE, SIZE, SIZE, SIZE);
+    if (!modbus || !map || modbus_set_slave(modbus, unit) || modbus_connect(modbus)) return perror(path), 1;
+    fill(map);
+    printf("ready 0\n");
+    fflush(stdout);
+    uint8_t request[MODBUS_RTU_MAX_ADU_LENGTH];
+    uint32_t answered = 0;
+    for (time_t started = time(NULL);;) {
+        int size = modbus_receive(modbus, request);
+        if (size > 0) {
+            refresh(map, answered++, started);
+            modbus_reply(modbus, request, size, map);
+        } else if (size < 0 && errno != EMBBADCRC && errno != ETIMEDOUT) {
+            return perror(path), 1;
+        }
+    }
+}
+
 int main(int argc, char **argv) {
+    if (argc > 2) return serve_line(argv[1], atoi(argv[2]));
     modbus_t *modbus = modbus_new_tcp("127.0.0.1", argc > 1 ? atoi(argv[1]) : 0);
     modbus_mapping_t *map = modbus_mapping_new(SIZE, SIZE, SIZE, SIZE);
     int listener = modbus ? modbus_tcp_listen(modbus, 16) : -1;

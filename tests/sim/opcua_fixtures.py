@@ -85,10 +85,10 @@ def asyncua_server(
 def node_opcua_server(
     *, port: int = 0, tags: int = 50, interval: int = 200, max_read: int = 20, max_monitored: int = 10
 ) -> Iterator[OpcuaServer]:
-    """The server of `node_opcua/server.js`; Value0 … lie in `PRESS` and grow by one each `interval` ms."""
+    """The server of `node/opcua_server.js`; Value0 … lie in `PRESS` and grow by one each `interval` ms."""
     node = shutil.which("node")
-    if node is None or not (HERE / "node_opcua" / "node_modules").is_dir():
-        raise FileNotFoundError("node, or tests/sim/node_opcua/node_modules: run `make test`, which installs them")
+    if node is None or not (HERE / "node" / "node_modules").is_dir():
+        raise FileNotFoundError("node, or tests/sim/node/node_modules: run `make test`, which installs them")
     with tempfile.TemporaryDirectory(prefix="node-opcua-") as home:
         options = {
             "--port": port,
@@ -98,7 +98,7 @@ def node_opcua_server(
             "--max-monitored": max_monitored,
             "--home": home,
         }
-        with _running([node, str(HERE / "node_opcua" / "server.js"), *_flags(options)], "") as server:
+        with _running([node, str(HERE / "node" / "opcua_server.js"), *_flags(options)], "") as server:
             yield server
 
 

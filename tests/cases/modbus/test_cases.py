@@ -14,8 +14,7 @@ from agent.model.quality import quality_name
 from drivers.modbus.config import Config
 from drivers.modbus.driver import Device
 from drivers.modbus.plan import Block, plan
-from drivers.modbus.wire import Wire
-from drivers.transport import parse_endpoint
+from drivers.modbus.wires import lone_wire
 
 HERE = Path(__file__).parent
 CASES = sorted(path.parent for path in HERE.glob("*/map.yaml"))
@@ -60,6 +59,6 @@ def test_the_bytes_mean_what_they_should(case: Path) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_driver_can_be_made_of_the_map(case: Path) -> None:
-    device = Device(config(case), Wire(parse_endpoint(ENDPOINT, {"tcp": 502}), 1.0))
+    device = Device(config(case), lone_wire(ENDPOINT, 1.0))
     (schema,) = device.schemas
     assert sorted(tag.name for tag in schema.tags) == sorted(tag.name for tag in config(case).tags)

@@ -11,6 +11,7 @@ from agent.cli.read import read_groups
 from agent.model.errors import Refused
 from agent.model.frame import Frame
 from agent.model.tag import Schema, Tag
+from tests.sim.fixtures import libmodbus_server
 
 PRESSURE, SERIAL = (Schema("boiler", group, (Tag("a", "int16"),), 1.0) for group in ("1s", "1m"))
 SITE = """\
@@ -79,6 +80,39 @@ def test_a_device_that_cannot_be_reached_ends_with_1_and_says_what_to_look_at(tm
     assert "tcp://127.0.0.1:1: cannot connect" in result.output
 
 
+REGISTERS = """\
+gateway: {{id: gw}}
+devices:
+  - name: meter
+    driver: modbus
+    endpoint: tcp://127.0.0.1:{port}
+    tags:
+      - {{name: voltage, address: 384, type: float32, order: CDAB, unit: V}}
+      - {{name: pump, register: coil, address: 3}}
+      - {{name: beyond, address: 3500}}
+"""
+
+
+def test_the_registers_stand_beside_the_values_of_the_same_answer(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    with libmodbus_server() as port:
+        path.write_text(REGISTERS.format(port=port))
+        rows = json.loads(read(path, "meter", "--json").output)
+        shown = read(path, "meter").output
+    assert [(row["tag"], row["address"], row["raw"]) for row in rows] == [
+        ("pump", "coil 3", "1"),
+        ("voltage", "holding 384-385", "4049 0fdb"),
+        ("beyond", "holding 3500", ""),
+    ]
+    for word in ("raw", "address", "4049 0fdb", "holding 384-385", "bad_device"):
+        assert word in shown
+
+
+def test_a_driver_without_registers_shows_none(site: Path) -> None:
+    assert "raw" not in read(site, "boiler").output
+    assert "raw" not in json.loads(read(site, "boiler", "--json").output)[0]
+
+
 class Boiler:
     """A device that does not have the groups that it refuses."""
 
@@ -100,11 +134,11 @@ class Boiler:
 
 
 async def test_a_group_that_the_device_refuses_does_not_hide_the_others(capsys: pytest.CaptureFixture[str]) -> None:
-    frames = await read_groups(Boiler(SERIAL), (PRESSURE, SERIAL))
+    frames = await read_groups(Boiler(SERIAL), (PRESSURE, SERIAL), {})
     assert [(list(frame.values), list(frame.quality)) for frame in frames] == [([7], [0]), ([None], [65])]
     assert capsys.readouterr().err == "floorgate: group 1m: illegal data address\n"
 
 
 async def test_a_device_that_refuses_every_group_is_an_error() -> None:
     with pytest.raises(Refused, match="group 1s"):
-        await read_groups(Boiler(PRESSURE, SERIAL), (PRESSURE, SERIAL))
+        await read_groups(Boiler(PRESSURE, SERIAL), (PRESSURE, SERIAL), {})

@@ -62,9 +62,18 @@ def test_a_device_map_is_checked_as_one(write: Any) -> None:
     path = configs_dir() / "devices" / "eastron-sdm630.yaml"
     done = CliRunner().invoke(main, ["check", str(path)])
     assert done.exit_code == 0
-    assert done.stdout == f"{path}: fine: Eastron SDM630-Modbus V2/V3, SDM630MCT, 72 tags for modbus\n"
+    model = "Eastron SDM630-Modbus V2/V3, SDM630MCT"
+    assert done.stdout == f"{path}: fine: {model}, 72 tags for modbus; confirmed, 4 sources\n"
+    found = json.loads(CliRunner().invoke(main, ["check", str(path), "--json"]).stdout)["files"][0]
+    assert (found["status"], found["sources"]) == ("confirmed", 4)
     wrong = write("wrong.yaml", path.read_text("utf-8").replace("address: 0x0000", "address: -1"))
     assert "tag 'voltage_l1': address: -1 is less than 0" in CliRunner().invoke(main, ["check", str(wrong)]).stderr
+
+
+def test_a_map_that_does_not_say_how_sure_it_is_is_a_draft(write: Any) -> None:
+    text = "device: {vendor: Acme, model: M1}\ndriver: modbus\nsources: [manual]\ntags: [{name: a, address: 0}]\n"
+    done = CliRunner().invoke(main, ["check", str(write("m.yaml", text))])
+    assert done.stdout.endswith("m.yaml: fine: Acme M1, 1 tags for modbus; draft, 1 source\n")
 
 
 def test_json_for_a_good_file(check: Any, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent.config import Invalid, configs_dir, is_map, load, load_map
+from agent.config import Invalid, is_map, load, load_map
 
 SITE = """\
 gateway: {id: gw-1}
@@ -183,11 +183,28 @@ def test_the_map_and_the_device_need_the_same_driver(wrong: Any) -> None:
         (MAP + "  - voltage\n", "meter.yaml:10:5: tags[2]: 'voltage' is no tag: write a mapping, or NAME.REG"),
         (MAP + "maker: x\n", "meter.yaml:10:1: unknown key 'maker'"),
         (MAP.replace("sources: [manual]", "sources: manual"), "meter.yaml:3:10: sources: must be a list"),
+        (MAP + "status: final\n", "meter.yaml:10:9: status: 'final' is not known here (one of: confirmed, draft)"),
+        (
+            MAP + "status: confirmed\n",
+            "meter.yaml:10:9: status: confirmed needs 2 independent sources, 1 named: draft until then",
+        ),
+        (
+            MAP.replace("[manual]", "[manual, manual]") + "status: confirmed\n",
+            "meter.yaml:10:9: status: confirmed needs 2 independent sources, 1 named",
+        ),
     ],
 )
 def test_a_wrong_map_says_what_is_wrong_with_it(text: str, message: str, wrong: Any) -> None:
     (said,) = wrong(text=text)
     assert said.startswith(message)
+
+
+def test_a_map_is_a_draft_until_two_sources_agree(tmp_path: Path) -> None:
+    path = tmp_path / "m.yaml"
+    path.write_text(MAP)
+    assert load_map(path).head.status == "draft"
+    path.write_text(MAP.replace("[manual]", "[manual, a meter in the workshop]") + "status: confirmed\n")
+    assert load_map(path).head.status == "confirmed"
 
 
 def test_a_map_is_pure_data(with_map: Any) -> None:
@@ -213,6 +230,15 @@ def test_what_the_driver_says_of_all_tags_together_is_heard(problems: Any) -> No
     text = SITE.replace("map: ./meter.yaml", "max_registers: 2\n    tags: [{name: e, address: 0, type: uint64}]")
     (said,) = problems(text)
     assert said.startswith("site.yaml:7:40: device 'meter': tags[0].type: 4 registers do not fit into max_registers: 2")
+
+
+def test_what_the_driver_says_of_all_tags_of_a_map_is_said_in_the_map_and_once(problems: Any, write: Any) -> None:
+    write("meter.yaml", MAP.replace("max_registers: 80", "max_registers: 1"))
+    second = SITE.partition("devices:\n")[2].replace("name: meter", "name: second")
+    assert problems(SITE + second) == [
+        "meter.yaml:5:35: defaults: tags[0].type: 2 registers do not fit into max_registers: 1",
+        "meter.yaml:9:41: tags[1].type: 2 registers do not fit into max_registers: 1",
+    ]
 
 
 def test_a_map_can_be_checked_alone(tmp_path: Path) -> None:
@@ -247,24 +273,3 @@ def test_a_hundred_devices_with_one_map_load_at_once(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert kept.devices
     assert size < 1 << 20
-
-
-SHELF = sorted((configs_dir() / "devices").glob("*.yaml"))
-
-
-@pytest.mark.parametrize("path", SHELF, ids=lambda path: path.stem)
-def test_every_map_of_the_shelf_is_fine(path: Path) -> None:
-    found = load_map(path)
-    assert found.head.device.vendor
-    assert found.head.device.model
-    assert found.head.device.kind
-    assert found.head.sources
-    assert found.tags
-    for tag in found.tags:
-        assert tag.name == tag.name.lower()
-        assert tag.kind == ("counter" if "energy" in tag.name else "gauge")
-
-
-def test_the_shelf_has_the_promised_maps() -> None:
-    promised = {"eastron-sdm630", "eastron-sdm120", "chint-dtsu666", "acrel-adl400", "schneider-pm5000"}
-    assert promised <= {path.stem for path in SHELF}

@@ -74,6 +74,11 @@ def test_a_column_keeps_the_width_of_its_source(keys: dict[str, Any], dtype: str
         ({"type": "string", "length": 4, "scale": 2}, "scale", "a string cannot be scaled"),
         ({"bit": 1, "offset": 2}, "offset", "a bool cannot be scaled"),
         ({"adress": 7}, "adress", "Extra inputs"),
+        ({"register": "input", "write": {}}, "write", "input registers cannot be written"),
+        ({"register": "discrete", "write": {"min": 0}}, "write", "discrete registers cannot be written"),
+        ({"write": {"min": 2, "max": 1}}, "write.max", "1 is less than `min`, 2"),
+        ({"write": {"step": 0}}, "write.step", "greater than 0"),
+        ({"write": {"max": float("inf")}}, "write.max", "finite number"),
     ],
 )
 def test_a_mistake_is_told_at_its_place(keys: dict[str, Any], place: str, message: str) -> None:
@@ -114,7 +119,7 @@ def test_a_device_has_safe_defaults() -> None:
         ({"max_registers": 126}, "max_registers", "less than or equal to 125"),
         ({"pause": 20}, "pause", "not a duration"),
         ({"order": "AB"}, "order", "'ABCD'"),
-        ({"endpoint": "rtu:///dev/ttyS0"}, "endpoint", "not supported by this driver: write tcp://HOST:PORT"),
+        ({"endpoint": "opc.tcp://plc"}, "endpoint", "is not an endpoint: write tcp://HOST:PORT"),
         ({"tags": []}, "tags", "at least 1 item"),
         ({"tags": [LONG], "max_registers": 80}, "tags.0.length", "90 registers do not fit into max_registers: 80"),
     ],

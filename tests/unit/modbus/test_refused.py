@@ -10,8 +10,7 @@ from agent.model.errors import Refused
 from agent.model.quality import Quality
 from drivers.api import Learner
 from drivers.modbus.driver import Device
-from drivers.modbus.wire import Wire
-from drivers.transport import parse_endpoint
+from drivers.modbus.wires import lone_wire
 from tests.sim import faulty_modbus as fault
 from tests.sim.faulty_modbus import Behaviour, FaultyDevice, faulty_device
 from tests.unit.modbus.builders import TIMEOUT, config
@@ -34,7 +33,7 @@ def without(*missing: int, most: int = 125) -> Behaviour:
 
 
 def device(plc: FaultyDevice, tags: list[dict[str, Any]], now: list[int], **keys: Any) -> Device:
-    wire = Wire(parse_endpoint(plc.endpoint, {"tcp": 502}), TIMEOUT)
+    wire = lone_wire(plc.endpoint, TIMEOUT)
     return Device(config(tags, plc.endpoint, **keys), wire, clock=Clock(wall=lambda: now[0], mono=lambda: now[0]))
 
 

@@ -12,8 +12,7 @@ from agent.model.errors import ConfigError, DeviceError, Garbled, Refused, Unrea
 from agent.model.quality import Quality
 from drivers.modbus.config import Config
 from drivers.modbus.driver import Device, build
-from drivers.modbus.wire import Wire
-from drivers.transport import parse_endpoint
+from drivers.modbus.wires import lone_wire
 from tests.sim import faulty_modbus as fault
 from tests.sim.faulty_modbus import Behaviour, FaultyDevice, faulty_device
 from tests.unit.modbus.builders import TIMEOUT, config, device, line
@@ -93,7 +92,7 @@ async def test_the_stamp_is_the_arrival_of_the_last_values_not_the_end_of_waitin
         return []
 
     async with faulty_device(fault.by_address({1000: refuse_later})) as plc:
-        wire = Wire(parse_endpoint(plc.endpoint, {"tcp": 502}), TIMEOUT)
+        wire = lone_wire(plc.endpoint, TIMEOUT)
         made = Device(config(THREE, plc.endpoint), wire, clock=clock)
         await made.open()
         frame = await made.scan(made.schemas[0])

@@ -1,0 +1,93 @@
+"""Whether a value may be written, decided from the tag's `write` section alone; who wants to write asks here first."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+from agent.model.errors import AgentError
+from agent.model.frame import Value
+from agent.model.tag import FLOATS, DType
+from drivers.api import WriteConfig
+
+_WORDS = {"true": True, "on": True, "yes": True, "1": True, "false": False, "off": False, "no": False, "0": False}
+_WHOLE = re.compile(r"[+-]?(?:[0-9]+|0x[0-9a-fA-F]+)")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+LONGEST = 1024  # characters of a value
+
+
+class Forbidden(AgentError):
+    """The configuration does not allow this write; nothing was sent."""
+
+
+def parse(text: str, dtype: DType, names: Sequence[str] = ()) -> Value:
+    """A value from a command line, as the tag's type has it; `names` are those of an enum. Raises ValueError."""
+    if len(text) > LONGEST:
+        raise ValueError(f"a value of {len(text)} characters is too long: {LONGEST} at most")
+    if dtype == "str" or text in names:
+        return text
+    if dtype == "bool":
+        if text.lower() not in _WORDS:
+            raise ValueError(f"{text!r} is neither true nor false")
+        return _WORDS[text.lower()]
+    if _WHOLE.fullmatch(text):
+        return int(text, 16 if "0x" in text.lower() else 10)
+    if not _DECIMAL.fullmatch(text):
+        among = f": a number, or one of {', '.join(names)}" if names else ""
+        raise ValueError(f"{text!r} is no number{among}")
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is too large")
+    if dtype not in FLOATS and not number.is_integer():
+        raise ValueError(f"{text} is not whole, and the tag is an {dtype}")
+    return number if dtype in FLOATS else int(number)
+
+
+def allow(limits: WriteConfig | None, value: Value, names: Mapping[str, int] | None = None) -> None:
+    """Raises Forbidden for what the limits, which are in the tag's unit, do not allow."""
+    if limits is None:
+        hint = "only a tag with a section such as `write: {min: 0, max: 100}` is"
+        raise Forbidden("the configuration does not let this tag be written", hint=hint)
+    number = (names or {}).get(value, value) if isinstance(value, str) else value
+    if isinstance(number, bool | str):
+        return
+    if number is None or not math.isfinite(number):
+        raise Forbidden(f"{value} is no value that can be written")
+    exact = Fraction(repr(number))
+    if limits.min is not None and exact < Fraction(repr(limits.min)):
+        raise Forbidden(f"{value} is less than {limits.min:g}", hint=f"the tag allows {_range(limits)}")
+    if limits.max is not None and exact > Fraction(repr(limits.max)):
+        raise Forbidden(f"{value} is more than {limits.max:g}", hint=f"the tag allows {_range(limits)}")
+    if limits.step is not None:
+        _on_a_step(exact, limits, value)
+
+
+def in_time(limits: WriteConfig, last: int | None, now: int) -> None:
+    """Raises Forbidden when the last write (ns UTC) is less than `rate` ago.
+
+    A last write that lies in the future means that the clock was set back; it holds nobody up for longer than `rate`.
+    """
+    if last is None or abs(now - last) >= limits.rate * 1e9:
+        return
+    left = limits.rate - abs(now - last) / 1e9
+    raise Forbidden(
+        f"the last write was {abs(now - last) / 1e9:.1f} s ago, and there must be {limits.rate:g} s between two",
+        hint=f"again in {left:.1f} s, or a smaller `rate` of the tag",
+    )
+
+
+def _on_a_step(exact: Fraction, limits: WriteConfig, value: Value) -> None:
+    base, step = Fraction(repr(limits.min or 0.0)), Fraction(repr(limits.step))
+    steps = (exact - base) / step
+    if steps.denominator == 1:
+        return
+    below = base + math.floor(steps) * step
+    near = [each for each in (below, below + step) if limits.max is None or each <= Fraction(repr(limits.max))]
+    said = " or ".join(f"{float(each):.15g}" for each in near)
+    raise Forbidden(f"{value} is no whole step of {limits.step:g}", hint=f"nearest: {said}")
+
+
+def _range(limits: WriteConfig) -> str:
+    if limits.min is None or limits.max is None:
+        return f"at least {limits.min:g}" if limits.min is not None else f"at most {limits.max:g}"
+    return f"{limits.min:g} to {limits.max:g}"

@@ -1,0 +1,67 @@
+"""Answers that may still come: on a serial line nothing in an answer says which request it belongs to.
+
+A device that was asked and did not answer in time may yet do so. When the next request wants an answer of the same
+function and size, the late one would be taken for it: a right value in the wrong tag. So what was not answered is
+remembered, and a request that it could be mistaken for has to wait until another one, whose answer nothing late looks
+like, was answered: devices answer in the order in which they were asked, so whatever was late has come by then or never
+will.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+FORGET = (
+    10.0  # seconds, or as many timeouts if that is longer: an answer that is later than this is not expected any more
+)
+MOST = 64  # of one unit
+_FAILED = 0x80
+_OTHER_TABLE = {1: 2, 2: 1, 3: 4, 4: 3}
+_LIKE_READS = 3  # what is read after a write that was not answered: holding registers
+_SHORTEST = 8  # fences of fewer registers than the request has, at most
+Looks = tuple[int, int]  # function and bytes of the PDU
+
+
+@dataclass(slots=True)
+class Ghosts:
+    """What may still come, by unit; times are seconds of the caller's clock."""
+
+    timeout: float
+    _late: dict[int, dict[Looks, float]] = field(default_factory=dict)
+
+    def note(self, unit: int, looks: Looks, now: float) -> None:
+        """A request was not answered, or not as it should be."""
+        late = self._late.setdefault(unit, {})
+        late[looks] = now
+        if len(late) > MOST:
+            del late[min(late, key=lambda each: late[each])]
+
+    def like(self, unit: int, looks: Looks, now: float) -> bool:
+        """Whether an answer that may still come looks like one to this."""
+        late = self._late.get(unit)
+        if not late:
+            return False
+        horizon = now - max(FORGET, FORGET * self.timeout)
+        for each in [each for each, since in late.items() if since < horizon]:
+            del late[each]
+        return looks in late
+
+    def refusal_is_clear(self, unit: int, function: int) -> bool:
+        """Whether a refusal of this function can only belong to the newest request."""
+        return all(each[0] != function for each in self._late.get(unit, ()))
+
+    def answered(self, unit: int) -> None:
+        """An answer came that nothing late looks like: what was asked before has come or never will."""
+        self._late.pop(unit, None)
+
+    def fences(self, unit: int, function: int, count: int, now: float) -> Iterator[tuple[int, int]]:
+        """Reads, as (function, count) at the address of the request, whose answers nothing late looks like."""
+        own = function if function in _OTHER_TABLE else _LIKE_READS
+        shorter = range(1, min(count, _SHORTEST + 1)) if own == function else range(1, 2)
+        for read, fewer in [*((own, fewer) for fewer in shorter), (_OTHER_TABLE[own], 1)]:
+            if not self.like(unit, looks(read, fewer), now):
+                yield read, fewer
+
+
+def looks(function: int, count: int) -> Looks:
+    """What the answer to a read of `count` registers or coils looks like."""
+    return function, 2 + (2 * count if function in (3, 4) else -(-count // 8))

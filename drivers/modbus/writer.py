@@ -1,0 +1,51 @@
+"""Carry a change out: send it, look at what the device says to it, and read back what stands there then."""
+
+from collections.abc import Awaitable, Callable
+
+from agent.model.errors import DeviceError, Garbled, Refused, Unreachable
+from agent.model.frame import Value
+from drivers.modbus.asking import Ask, confirmed
+from drivers.modbus.faults import EXCEPTIONS
+from drivers.modbus.link import Request
+from drivers.modbus.writing import Change
+
+Answers = Callable[[Request], Awaitable[bytes]]  # as Wire.read, with all that a device needs
+LOST = "it is not known whether the device took it: read the tag"
+_HINTS = {
+    1: "the device does not take this kind of write",
+    2: "the device does not have this register, or does not let it be written",
+    3: "the device does not take this value",
+}
+
+
+async def carry_out(ask: Answers, endpoint: str, change: Change) -> Value:
+    """The value that was read back. Raises Refused when nothing was written; otherwise the error says what is known."""
+    for request in change.requests[:-1]:
+        try:
+            await _send(ask, endpoint, request)
+            break
+        except Refused as error:
+            if not _says(error, 1):
+                raise
+    else:
+        await _send(ask, endpoint, change.requests[-1], change.hint)
+    try:
+        return change.found(await ask(change.check))
+    except DeviceError as error:
+        raise Unreachable(f"written, but it cannot be read back: {error.message}", hint=error.hint) from error
+
+
+async def _send(ask: Answers, endpoint: str, request: Ask, unknown: str = "") -> None:
+    """`unknown`: the hint when the device does not have the function."""
+    try:
+        answer = await ask(request)
+    except Refused as error:
+        hint = next((hint for code, hint in _HINTS.items() if _says(error, code)), error.hint)
+        raise Refused(error.message, hint=unknown if unknown and _says(error, 1) else hint) from error
+    except (Unreachable, Garbled) as error:
+        raise type(error)(error.message, hint=LOST) from error
+    confirmed(request, answer, endpoint)
+
+
+def _says(error: Refused, code: int) -> bool:
+    return error.message.endswith(EXCEPTIONS[code][0])

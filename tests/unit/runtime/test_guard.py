@@ -1,0 +1,138 @@
+"""The guard: what may be written is decided by the tag's limits alone, in decimal numbers as the file has them."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.model.frame import Value
+from agent.model.tag import DType
+from agent.runtime.guard import Forbidden, allow, in_time, parse
+from drivers.api import WriteConfig
+
+SECOND = 10**9
+
+
+def limits(**keys: Any) -> WriteConfig:
+    return WriteConfig.model_validate(keys)
+
+
+@pytest.mark.parametrize(
+    ("text", "dtype", "value"),
+    [
+        ("true", "bool", True),
+        ("OFF", "bool", False),
+        ("1", "bool", True),
+        ("0x10", "uint16", 16),
+        ("-5", "int16", -5),
+        ("5.0", "uint16", 5),
+        ("1e3", "uint16", 1000),
+        ("18446744073709551615", "uint64", 2**64 - 1),
+        ("229.7", "float64", 229.7),
+        ("7", "float32", 7),
+        ("-1.5e-3", "float32", -0.0015),
+        ("7", "str", "7"),
+        ("", "str", ""),
+    ],
+)
+def test_text_becomes_a_value_of_the_tag_s_type(text: str, dtype: DType, value: Value) -> None:
+    found = parse(text, dtype)
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("text", "dtype", "said"),
+    [
+        ("maybe", "bool", "neither true nor false"),
+        ("2", "bool", "neither true nor false"),
+        ("5.5", "uint16", "not whole"),
+        ("nan", "float32", "no number"),
+        ("inf", "float64", "no number"),
+        ("1e999", "float64", "too large"),
+        ("1_000", "uint16", "no number"),
+        ("٣", "uint16", "no number"),
+        (" 5", "uint16", "no number"),
+        ("", "uint16", "no number"),
+        ("5 V", "float32", "no number"),
+        ("9" * 2000, "int64", "too long"),
+    ],
+)
+def test_text_that_is_none_is_refused(text: str, dtype: DType, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        parse(text, dtype)
+
+
+def test_a_name_of_an_enum_is_taken_and_another_word_is_told_the_names() -> None:
+    assert parse("auto", "uint16", ("off", "auto")) == "auto"
+    with pytest.raises(ValueError, match="one of off, auto"):
+        parse("automatic", "uint16", ("off", "auto"))
+
+
+@given(st.text(max_size=30), st.sampled_from(["bool", "int8", "uint64", "float32", "float64", "str"]))
+def test_no_text_does_more_than_be_refused(text: str, dtype: DType) -> None:
+    try:
+        found = parse(text, dtype)
+    except ValueError:
+        return
+    assert found is not None and found == found  # noqa: PLR0124  a NaN is not equal to itself
+
+
+def test_without_a_section_nothing_may_be_written() -> None:
+    with pytest.raises(Forbidden, match=r"does not let this tag be written \(only a tag with a section such as `write"):
+        allow(None, 1)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        ({}, 10**12),
+        ({}, True),
+        ({}, "text"),
+        ({"min": 20, "max": 80}, 20),
+        ({"min": 20, "max": 80}, 80.0),
+        ({"min": 0.1, "step": 0.1}, 0.3),  # in binary 0.1 + 2 * 0.1 is not 0.3
+        ({"min": -40, "step": 0.5}, -39.5),
+        ({"step": 0.7}, 2.1),
+    ],
+)
+def test_what_the_limits_allow_passes(keys: dict[str, Any], value: Value) -> None:
+    allow(limits(**keys), value)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "said"),
+    [
+        ({"min": 20, "max": 80}, 19.9, r"19.9 is less than 20 \(the tag allows 20 to 80\)"),
+        ({"max": 80}, 80.1, r"80.1 is more than 80 \(the tag allows at most 80\)"),
+        ({"min": 20}, 0, r"0 is less than 20 \(the tag allows at least 20\)"),
+        ({"min": 20, "step": 0.5}, 20.3, r"20.3 is no whole step of 0.5 \(nearest: 20 or 20.5\)"),
+        ({"min": 0, "max": 1, "step": 0.4}, 0.9, r"nearest: 0.8\)"),
+        ({}, float("nan"), "no value"),
+        ({}, float("-inf"), "no value"),
+        ({}, None, "no value"),
+    ],
+)
+def test_what_they_do_not_allow_is_refused_with_what_they_do(keys: dict[str, Any], value: Value, said: str) -> None:
+    with pytest.raises(Forbidden, match=said):
+        allow(limits(**keys), value)
+
+
+def test_the_name_of_a_number_is_bound_as_the_number_is() -> None:
+    allow(limits(max=1), "on", {"on": 1, "boost": 2})
+    with pytest.raises(Forbidden, match="boost is more than 1"):
+        allow(limits(max=1), "boost", {"on": 1, "boost": 2})
+
+
+def test_two_writes_are_as_far_apart_as_the_rate_says() -> None:
+    rate = limits(rate="10s")
+    in_time(rate, None, 0)
+    in_time(rate, 0, 10 * SECOND)
+    with pytest.raises(Forbidden, match=r"last write was 4.0 s ago.*again in 6.0 s"):
+        in_time(rate, 0, 4 * SECOND)
+
+
+def test_a_clock_that_was_set_back_holds_nobody_up_for_longer_than_the_rate() -> None:
+    in_time(limits(rate="10s"), 1000 * SECOND, 0)
+    with pytest.raises(Forbidden):
+        in_time(limits(rate="10s"), 5 * SECOND, 0)
