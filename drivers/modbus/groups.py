@@ -1,16 +1,21 @@
 """The scan groups of a device, each with the requests that read it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from agent.model.tag import Schema
 from agent.model.tag import Tag as Column
-from drivers.api import scan_groups
-from drivers.modbus.config import Config
-from drivers.modbus.cost import Cost
+from drivers.api import LineConfig, scan_groups
+from drivers.modbus.config import NUMBERED, PORTS, Config
+from drivers.modbus.cost import Cost, cost
 from drivers.modbus.plan import Block, plan
 from drivers.modbus.tag import Tag
 from drivers.modbus.terrain import NOTHING, Known
+from drivers.modbus.timing import REPLY, REQUEST, Timing, timing
+from drivers.transport import Endpoint, parse_endpoint
+
+HEADER = 7  # bytes of Modbus TCP around a request or an answer: transaction, protocol, length, unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,32 @@ class Group:
         return Schema(device, self.name, columns, self.interval)
 
 
-def groups(config: Config, cost: Cost) -> list[Group]:
+class Priced(NamedTuple):
+    """A request, the bytes of it and of its answer on the wire, and the seconds that these take there: None on a
+    network, where other things take longer."""
+
+    block: Block
+    size: int
+    seconds: float | None
+
+
+def planned(config: Config, line: LineConfig) -> Iterator[tuple[Group, list[Priced]]]:
+    """The scan groups of a device as it will be read before anything was learnt of it."""
+    endpoint = parse_endpoint(config.endpoint, PORTS)
+    wire = timing(endpoint, line.silence)
+    for group in groups(config, cost(endpoint, line.silence, max(line.pause, config.pause))):
+        yield group, [_priced(block, endpoint, wire) for block in group.blocks()]
+
+
+def _priced(block: Block, endpoint: Endpoint, wire: Timing) -> Priced:
+    size = REQUEST + REPLY + block.size
+    seconds = size * wire.char + 2 * wire.silence if wire.char else None
+    if endpoint.ascii:  # two characters a byte, a checksum of one byte, and three characters around
+        return Priced(block, 2 * (size - 2) + 6, seconds)
+    return Priced(block, size if endpoint.scheme not in NUMBERED else size + 2 * (HEADER - 3), seconds)
+
+
+def groups(config: Config, price: Cost) -> list[Group]:
     """The groups of a device that have enabled tags, in the order of the file."""
     declared = config.tags if config.strict else None
     return [
@@ -55,7 +85,7 @@ def groups(config: Config, cost: Cost) -> list[Group]:
             _order(config, name),
             config.max_registers,
             config.max_gap,
-            cost,
+            price,
             declared,
         )
         for (name, interval), tags in scan_groups(config, config.tags).items()
