@@ -13,7 +13,7 @@ from agent.cli import raw, tables
 from agent.cli.options import data_option, json_option
 from agent.cli.port import port_in_use
 from agent.cli.spelt import Address, Expected, Span, Tolerance
-from drivers.modbus.config import Register
+from drivers.modbus.kinds import Register
 from drivers.modbus.plausible import Candidate, Way, Windows, ranked
 from drivers.modbus.probing import around
 from drivers.transport import Endpoint

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from agent.model.errors import Refused
 from drivers.modbus.asking import look
-from drivers.modbus.config import Register
+from drivers.modbus.kinds import Register
 from drivers.modbus.link import Request
 from drivers.modbus.overheard import cells
 from drivers.modbus.plausible import OFFSETS, SPAN, WIDTHS, Windows, windows
