@@ -167,7 +167,7 @@ async def _knock(ask: raw.Answers, endpoint: str, unit: int, results: Results) -
 
 async def _met(ask: raw.Answers, found: Found, maps: Mapping[str, Sequence[Feature]]) -> Found:
     who = await introduced(ask, found.unit)
-    return replace(found, who=who, like=tuple(await guesses(ask, found.unit, maps)))
+    return replace(found, who=who, like=tuple(await guesses(ask, found.unit, maps, who)))
 
 
 def _report(results: Results, as_json: bool) -> None:
