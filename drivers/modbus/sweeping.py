@@ -24,15 +24,17 @@ class Guess:
     likeness: Likeness
 
 
-async def presence(ask: Answers, unit: int) -> str | None:
+async def presence(ask: Answers, unit: int, tries: int = 1) -> str | None:
     """What a unit says to a plain question, be it a refusal; None when there is no answer. Raises Garbled."""
-    try:
-        answer = await ask(look(unit, "holding", 0))
-    except Refused as error:
-        return error.message.rpartition(": ")[2]
-    except Unreachable:
-        return None
-    return f"{HELD} {answer[2:].hex()}"
+    for _ in range(tries):
+        try:
+            answer = await ask(look(unit, "holding", 0))
+        except Refused as error:
+            return error.message.rpartition(": ")[2]
+        except Unreachable:
+            continue
+        return f"{HELD} {answer[2:].hex()}"
+    return None
 
 
 async def introduced(ask: Answers, unit: int) -> Identity | None:
