@@ -3,6 +3,8 @@
 A driver's folder holds `config.py` with a class `Config(DriverConfig)` and `driver.py` with a function
 `build(line: LineConfig, devices: Sequence[Config]) -> Sequence[Driver]` that makes the drivers of all devices on one
 line, so that they can share its wire. `config.py` must import fast: it is loaded to check a file, the rest only to run.
+A driver that can tell how long its requests will take has `budget.py` with a function
+`budget(line: LineConfig, devices: Sequence[Config]) -> Sequence[Budget]`, one for each wire.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -102,6 +104,28 @@ class DriverConfig(Section):
     interval: Annotated[Seconds, Field(ge=0.01, le=86400)] = Field(1.0, description="how often tags are read")
     priority: Priority = Field("normal", description="who goes first when several groups of a line are due")
     groups: dict[str, GroupConfig] = Field({}, description="scan groups with intervals of their own")
+
+
+@dataclass(frozen=True, slots=True)
+class ScanCost:
+    """How long one scan of a group has the wire, in seconds; `interval` is how often that is."""
+
+    device: str
+    group: str
+    interval: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What the devices on a wire will need of its time, before any of them was asked.
+
+    `remedies` are settings of the line that would help, each with the share of the time that would be needed with it.
+    """
+
+    wire: str
+    costs: tuple[ScanCost, ...]
+    remedies: tuple[tuple[str, float], ...] = ()
 
 
 T = TypeVar("T", bound=TagConfig)
