@@ -146,10 +146,11 @@ def scan_groups(config: DriverConfig, tags: Sequence[T]) -> dict[tuple[str, floa
 
 
 def enum_names(tag: TagConfig) -> dict[str, int]:
-    """The names that the numbers of a tag have, where its driver knows an `enum`."""
+    """The names that the numbers of a tag have, where its driver knows an `enum`; not those of several numbers."""
     found: Mapping[object, object] = getattr(tag, "enum", None) or {}
-    pairs = [(key, value) if isinstance(key, str) else (value, key) for key, value in found.items()]
-    return {str(name): number for name, number in pairs if isinstance(number, int)}
+    pairs = [(name, number) for number, name in found.items()]
+    names = [name for name, _ in pairs]
+    return {str(name): number for name, number in pairs if isinstance(number, int) and names.count(name) == 1}
 
 
 class Driver(Protocol):

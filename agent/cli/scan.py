@@ -25,6 +25,7 @@ from drivers.modbus.sweeping import HELD, Guess, guesses, introduced, presence
 from drivers.transport import BAUDS, PARITIES, Endpoint
 
 SERIAL, NETWORK = 0.3, 0.5  # seconds for an answer where nobody says otherwise
+AGAIN = 2  # times that a silent unit of a serial line is asked: some devices miss what follows another's question
 DEAF = 8  # units from which on it is strange that all of them answer
 INTERRUPTED = 1
 TELLING = 3  # maps that are named
@@ -80,6 +81,7 @@ class Letters(click.ParamType[tuple[str, ...]]):
 )
 @click.option("--parities", type=Letters(), metavar="N,E,O", help="Of a serial port. [default: N,E,O]")
 @click.option("--timeout", type=Span(), help="For one answer. [default: 500ms; serial: 300ms]")
+@click.option("--tries", type=click.IntRange(1, 5), help="How often a silent unit is asked. [default: 1; serial: 2]")
 @click.option("--all", "everything", is_flag=True, help="Go on with other settings when one has brought answers.")
 @data_option
 @json_option
@@ -92,6 +94,7 @@ def command(
     bauds: tuple[int, ...] | None,
     parities: tuple[str, ...] | None,
     timeout: float | None,
+    tries: int | None,
     everything: bool,
     data: Path,
     as_json: bool,
@@ -101,13 +104,14 @@ def command(
     A unit answers when anything well-formed comes, be it a refusal. Ctrl-C ends early and shows what was found. Nothing
     is written to any device.
     """
-    sweep = _sweep(endpoint, units, bauds or (), parities or (), timeout)
+    sweep = _sweep(endpoint, units, bauds or (), parities or (), timeout, tries)
     results, interrupted = Results(), False
     longest = lasting(sweep.longest(PORTS))
-    click.echo(f"{_many(sweep.questions, 'question')}, {longest} if nobody answers", err=True)
+    how = f" with {_many(len(sweep.endpoints), 'setting')}" if endpoint.serial else ""
+    click.echo(f"{_many(len(sweep.units), 'unit')}{how}, {longest} if nobody answers", err=True)
     maps = {name: features(config) for name, config in modbus_maps().items()}
     try:
-        with port_in_use(data, str(endpoint)), progress("asked", sweep.questions) as done:
+        with port_in_use(data, str(endpoint)), progress("asked", sweep.places) as done:
             asyncio.run(_go(sweep, maps, results, done, everything=everything))
     except KeyboardInterrupt:
         interrupted = True
@@ -123,6 +127,7 @@ def _sweep(
     bauds: Sequence[int],
     parities: Sequence[str],
     timeout: float | None,
+    tries: int | None,
 ) -> Sweep:
     serial = endpoint.serial is not None
     if not serial and (bauds or parities):
@@ -130,7 +135,8 @@ def _sweep(
     if serial and units and (0 in units or max(units) > 247):
         raise click.UsageError("units of a serial line are 1 to 247: 0 speaks to all of them, and nobody answers")
     chosen = tuple(units or (SERIAL_UNITS if serial else NETWORK_UNITS))
-    return Sweep(tuple(settings(endpoint, bauds, parities)), chosen, timeout or (SERIAL if serial else NETWORK))
+    patience, often = timeout or (SERIAL if serial else NETWORK), tries or (AGAIN if serial else 1)
+    return Sweep(tuple(settings(endpoint, bauds, parities)), chosen, patience, often)
 
 
 async def _go(
@@ -146,7 +152,7 @@ async def _go(
         before = len(results.found)
         async with raw.connected(endpoint, sweep.timeout) as ask:
             for place, unit in enumerate(sweep.units):
-                await _knock(ask, endpoint, unit, results)
+                await _knock(ask, endpoint, unit, results, sweep.tries)
                 done(number * len(sweep.units) + place + 1)
             results.sift(before, len(sweep.units))
             for at in range(before, len(results.found)):
@@ -155,9 +161,9 @@ async def _go(
             return
 
 
-async def _knock(ask: raw.Answers, endpoint: str, unit: int, results: Results) -> None:
+async def _knock(ask: raw.Answers, endpoint: str, unit: int, results: Results, tries: int) -> None:
     try:
-        says = await presence(ask, unit)
+        says = await presence(ask, unit, tries)
     except Garbled as error:
         results.strange.append(str(error))
         return
@@ -167,7 +173,7 @@ async def _knock(ask: raw.Answers, endpoint: str, unit: int, results: Results) -
 
 async def _met(ask: raw.Answers, found: Found, maps: Mapping[str, Sequence[Feature]]) -> Found:
     who = await introduced(ask, found.unit)
-    return replace(found, who=who, like=tuple(await guesses(ask, found.unit, maps)))
+    return replace(found, who=who, like=tuple(await guesses(ask, found.unit, maps, who)))
 
 
 def _report(results: Results, as_json: bool) -> None:

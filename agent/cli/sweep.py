@@ -18,14 +18,15 @@ FRAMES = 15  # bytes of a question and its answer
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Every unit at every endpoint; `timeout` in seconds for each."""
+    """Every unit at every endpoint, the silent ones `tries` times; `timeout` in seconds for each."""
 
     endpoints: tuple[str, ...]
     units: tuple[int, ...]
     timeout: float
+    tries: int = 1
 
     @property
-    def questions(self) -> int:
+    def places(self) -> int:
         return len(self.endpoints) * len(self.units)
 
     def longest(self, ports: dict[str, int]) -> float:
@@ -34,7 +35,7 @@ class Sweep:
 
     def _each(self, endpoint: Endpoint) -> float:
         serial = SETTLE if endpoint.serial else 0.0
-        return len(self.units) * (self.timeout + serial + FRAMES * timing(endpoint).char)
+        return self.tries * len(self.units) * (self.timeout + serial + FRAMES * timing(endpoint).char)
 
 
 def settings(endpoint: Endpoint, bauds: Sequence[int], parities: Sequence[str]) -> Iterator[str]:

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.model.frame import Value
-from drivers.modbus.config import BIT_REGISTERS, Config, Tag
+from drivers.modbus.config import Config
 from drivers.modbus.decode import Decode, registers
-from drivers.modbus.kinds import Register
+from drivers.modbus.kinds import BIT_REGISTERS, Register
+from drivers.modbus.tag import Tag
 
 BLOCKS = 2  # of a map, at most
 TAGS = 12  # in a block, at most
@@ -79,7 +80,7 @@ def features(config: Config) -> tuple[Feature, ...]:
             groups[-1].append(tag)
         else:
             groups.append([tag])
-    made = [_feature(group[:TAGS], config.order) for group in groups]
+    made = [_feature(config, group[:TAGS]) for group in groups]
     return tuple(sorted(made, key=lambda each: -each.weight)[:BLOCKS])
 
 
@@ -104,8 +105,9 @@ def _joins(tag: Tag, group: Sequence[Tag], most: int) -> bool:
     return near and tag.register == group[0].register
 
 
-def _feature(tags: Sequence[Tag], order: str) -> Feature:
+def _feature(config: Config, tags: Sequence[Tag]) -> Feature:
     start = tags[0].address
     count = max(tag.address + tag.words for tag in tags) - start
     traits = tuple(found for found in map(trait, tags) if found)
-    return Feature(tags[0].register, start, count, traits, registers(tags, start, order))
+    ordered = [tag.model_copy(update={"order": config.order_of(tag)}) for tag in tags]
+    return Feature(tags[0].register, start, count, traits, registers(ordered, start, config.order))

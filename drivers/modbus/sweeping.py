@@ -24,15 +24,17 @@ class Guess:
     likeness: Likeness
 
 
-async def presence(ask: Answers, unit: int) -> str | None:
+async def presence(ask: Answers, unit: int, tries: int = 1) -> str | None:
     """What a unit says to a plain question, be it a refusal; None when there is no answer. Raises Garbled."""
-    try:
-        answer = await ask(look(unit, "holding", 0))
-    except Refused as error:
-        return error.message.rpartition(": ")[2]
-    except Unreachable:
-        return None
-    return f"{HELD} {answer[2:].hex()}"
+    for _ in range(tries):
+        try:
+            answer = await ask(look(unit, "holding", 0))
+        except Refused as error:
+            return error.message.rpartition(": ")[2]
+        except Unreachable:
+            continue
+        return f"{HELD} {answer[2:].hex()}"
+    return None
 
 
 async def introduced(ask: Answers, unit: int) -> Identity | None:
@@ -51,8 +53,11 @@ async def introduced(ask: Answers, unit: int) -> Identity | None:
     return identity(objects) if objects else None
 
 
-async def guesses(ask: Answers, unit: int, maps: Mapping[str, Sequence[Feature]]) -> list[Guess]:
-    """The maps that are likely, the best one first. Equal blocks of several maps are read once."""
+async def guesses(ask: Answers, unit: int, maps: Mapping[str, Sequence[Feature]], who: Identity | None) -> list[Guess]:
+    """The maps that are likely, the best one first; of two that are as good the one whose name the device says.
+
+    Equal blocks of several maps are read once.
+    """
     known: dict[tuple[str, int, int], bytes | None] = {}
     silences = 0
     found = []
@@ -66,7 +71,9 @@ async def guesses(ask: Answers, unit: int, maps: Mapping[str, Sequence[Feature]]
             answers.append(known.get(key))
         found.append(Guess(name, judged(asked, answers)))
     likely = [guess for guess in found if guess.likeness.score >= LIKELY]
-    return sorted(likely, key=lambda guess: -guess.likeness.score)
+    said = str(who or "").lower()
+    named = {guess.map: sum(word in said for word in guess.map.split("-")) for guess in likely}
+    return sorted(likely, key=lambda guess: (-guess.likeness.score, -named[guess.map]))
 
 
 async def _read(ask: Answers, unit: int, feature: Feature) -> tuple[bytes | None, bool]:
