@@ -16,7 +16,8 @@ FORGET = (
 MOST = 64  # of one unit
 _FAILED = 0x80
 _OTHER_TABLE = {1: 2, 2: 1, 3: 4, 4: 3}
-_LIKE_READS = 3  # what is read after a write that was not answered: holding registers
+_WRITTEN = {5: 1, 15: 1}  # which table a write belongs to; the others write holding registers
+_HOLDING = 3
 _SHORTEST = 8  # fences of fewer registers than the request has, at most
 Looks = tuple[int, int]  # function and bytes of the PDU
 
@@ -55,7 +56,7 @@ class Ghosts:
 
     def fences(self, unit: int, function: int, count: int, now: float) -> Iterator[tuple[int, int]]:
         """Reads, as (function, count) at the address of the request, whose answers nothing late looks like."""
-        own = function if function in _OTHER_TABLE else _LIKE_READS
+        own = function if function in _OTHER_TABLE else _WRITTEN.get(function, _HOLDING)
         shorter = range(1, min(count, _SHORTEST + 1)) if own == function else range(1, 2)
         for read, fewer in [*((own, fewer) for fewer in shorter), (_OTHER_TABLE[own], 1)]:
             if not self.like(unit, looks(read, fewer), now):
