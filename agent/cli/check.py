@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from agent.cli import BAD_CONFIG
+from agent.cli import BAD_CONFIG, blocks
 from agent.cli.budget import budgets, said
 from agent.cli.options import json_option
 from agent.config import Invalid, Problem, is_map, load, load_map
@@ -16,15 +16,16 @@ from agent.config import Invalid, Problem, is_map, load, load_map
 
 @click.command("check")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--blocks", "with_blocks", is_flag=True, help="Show the requests by which Modbus devices are read.")
 @json_option
 @click.pass_context
-def command(ctx: click.Context, files: tuple[Path, ...], as_json: bool) -> None:
+def command(ctx: click.Context, files: tuple[Path, ...], with_blocks: bool, as_json: bool) -> None:
     """Report every problem of each FILE, a site or a device map; nothing is started."""
     problems: list[Problem] = []
     summaries: list[dict[str, Any]] = []
     for file in files:
         try:
-            summaries.append(_map(file) if is_map(file) else _site(file))
+            summaries.append(_map(file, with_blocks) if is_map(file) else _site(file, with_blocks))
         except Invalid as error:
             problems += error.problems
     if as_json:
@@ -35,7 +36,7 @@ def command(ctx: click.Context, files: tuple[Path, ...], as_json: bool) -> None:
     ctx.exit(BAD_CONFIG if problems else 0)
 
 
-def _site(file: Path) -> dict[str, Any]:
+def _site(file: Path, with_blocks: bool) -> dict[str, Any]:
     site = load(file)
     devices = [
         {
@@ -48,13 +49,14 @@ def _site(file: Path) -> dict[str, Any]:
     ]
     sinks = [{"name": sink.name, "type": sink.type, "enabled": sink.enabled} for sink in site.sinks]
     found = {"file": str(file), "gateway": site.gateway.id, "devices": devices, "sinks": sinks}
-    return {**found, "lines": budgets(site)}
+    found |= {"lines": budgets(site)}
+    return {**found, "blocks": blocks.of_site(site)} if with_blocks else found
 
 
-def _map(file: Path) -> dict[str, Any]:
+def _map(file: Path, with_blocks: bool) -> dict[str, Any]:
     found = load_map(file)
     device = found.head.device
-    return {
+    summary = {
         "file": str(file),
         "vendor": device.vendor,
         "model": device.model,
@@ -63,6 +65,7 @@ def _map(file: Path) -> dict[str, Any]:
         "status": found.head.status,
         "sources": len(found.head.sources),
     }
+    return {**summary, "blocks": blocks.of_map(found, file)} if with_blocks else summary
 
 
 def _public(endpoint: str) -> str:
@@ -74,6 +77,7 @@ def _say(summaries: Sequence[dict[str, Any]], problems: Sequence[Problem]) -> No
     for summary in summaries:
         for line in _lines(summary):
             click.echo(line)
+        blocks.say(summary.get("blocks", ()))
     for problem in problems:
         click.echo(str(problem), err=True)
     if problems:

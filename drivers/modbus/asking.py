@@ -92,4 +92,4 @@ def _bound(count: int, most: int, what: str) -> None:
 
 def _named(register: Register, address: int, count: int) -> str:
     table = TABLES[register]
-    return str(Block(table, address, count, (), tuple, bridges=False))
+    return str(Block(table, address, count, (), tuple))

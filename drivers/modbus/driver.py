@@ -9,13 +9,17 @@ from agent.model.clock import SYSTEM, Clock
 from agent.model.errors import DeviceError, Garbled, Refused, Unreachable
 from agent.model.frame import Frame, Value
 from agent.model.quality import Quality
-from agent.model.tag import Schema, Tag
-from drivers.api import Encoded, LineConfig, Raw, scan_groups
+from agent.model.tag import Schema
+from drivers.api import Encoded, LineConfig, Raw
 from drivers.modbus.config import Config
 from drivers.modbus.config import Tag as TagConfig
+from drivers.modbus.cost import cost
+from drivers.modbus.faults import EXCEPTIONS
+from drivers.modbus.groups import groups
+from drivers.modbus.learning import Learning, Outcome
 from drivers.modbus.link import Read, Request
 from drivers.modbus.overheard import Overheard
-from drivers.modbus.plan import Block, plan
+from drivers.modbus.plan import Block
 from drivers.modbus.wire import Wire
 from drivers.modbus.wires import wires
 from drivers.modbus.writer import carry_out
@@ -31,12 +35,21 @@ class Step:
     request: Read
     block: Block
     width: int
+    rare: bool  # known to be refused, and others of the group are not: asked for now and then
 
 
 class Device:
-    """One unit at an endpoint. A Poller, a Revealer and a Writer."""
+    """One unit at an endpoint. A Poller, a Learner, a Revealer and a Writer."""
 
-    def __init__(self, config: Config, wire: Wire, *, pause: float = 0.0, clock: Clock = SYSTEM) -> None:
+    def __init__(
+        self,
+        config: Config,
+        wire: Wire,
+        *,
+        pause: float = 0.0,
+        silence: float | None = None,
+        clock: Clock = SYSTEM,
+    ) -> None:
         self.device = config.name
         self.endpoint = config.endpoint
         self.line = wire.name
@@ -44,14 +57,24 @@ class Device:
         self._pause, self._timeout = max(pause, config.pause), config.timeout
         self._clock = clock
         self._config = config
-        self._steps = dict(_planned(config))
-        self.schemas = tuple(self._steps)
+        self._learning = Learning()
+        price = cost(wire.endpoint, silence, self._pause)
+        self._groups = {group.schema(config.name): group for group in groups(config, price)}
+        self.schemas = tuple(self._groups)
+        self._steps = self._planned()
 
     async def open(self) -> None:
         await self._wire.open(self)
 
     async def close(self) -> None:
         await self._wire.close(self)
+
+    def recall(self, kept: bytes) -> None:
+        self._learning.recall(kept)
+        self._steps = self._planned()
+
+    def learnt(self) -> bytes | None:
+        return self._learning.learnt()
 
     async def scan(self, schema: Schema) -> Frame:
         """One frame of `schema`, stamped when its last values arrived.
@@ -62,13 +85,21 @@ class Device:
         values: list[Value] = []
         quality = b""
         errors: list[DeviceError] = []
-        answered, ts, mono = False, 0, 0
+        outcomes: list[Outcome] = []
+        answered, asked, ts, mono = False, False, 0, 0
         for step in self._steps[schema]:
+            if step.rare:
+                if asked or not self._learning.due(step.block, self._clock.mono()):
+                    values += (None,) * step.width
+                    quality += _BAD_DEVICE * step.width
+                    continue
+                asked = True
             try:
                 await self._wire.ready(self)
                 reply = await self._wire.read(step.request, self._pause, self._timeout)
             except Refused as error:
                 errors.append(error)
+                outcomes.append((step.block, _code(error)))
                 values += (None,) * step.width
                 quality += _BAD_DEVICE * step.width
             except (Unreachable, Garbled) as error:
@@ -76,9 +107,12 @@ class Device:
                 break
             else:
                 answered, ts, mono = True, self._clock.wall(), self._clock.mono()
+                outcomes.append((step.block, 0))
                 columns = step.block.decode(reply)
                 values += columns
                 quality += step.block.quality(columns)
+        if self._learning.after(outcomes, self._clock.mono()):
+            self._steps = self._planned()
         if not answered:
             raise _summary(errors)
         if missing := len(schema.tags) - len(values):
@@ -86,8 +120,14 @@ class Device:
             quality += _BAD_COMM * missing
         return Frame(schema, ts, values, quality, mono)
 
+    def _planned(self) -> dict[Schema, tuple[Step, ...]]:
+        """The requests around what has been learnt; the columns of a schema never change."""
+        known = self._learning.known
+        return {schema: _steps(self._config.unit, group.blocks(known)) for schema, group in self._groups.items()}
+
     async def reveal(self, schema: Schema) -> tuple[Frame, dict[str, Raw]]:
         twin, heard = copy(self), Overheard(self._wire, self)
+        twin._learning = Learning(self._learning.terrain)  # noqa: SLF001  # ours; what is overheard teaches nothing
         twin._wire = cast(Wire, heard)  # noqa: SLF001  # ours; a scan does no more with it than ask
         frame = await twin.scan(schema)
         names = {tag.name for tag in schema.tags}
@@ -119,18 +159,20 @@ class Device:
 
 def build(line: LineConfig, devices: Sequence[Config]) -> Sequence[Device]:
     """The devices of one endpoint on the connections that they share. Raises ConfigError."""
-    return [Device(*pair, pause=line.pause) for pair in zip(devices, wires(line, devices), strict=True)]
+    return [
+        Device(*pair, pause=line.pause, silence=line.silence)
+        for pair in zip(devices, wires(line, devices), strict=True)
+    ]
 
 
-def _planned(config: Config) -> list[tuple[Schema, tuple[Step, ...]]]:
-    found = []
-    for (group, interval), tags in scan_groups(config, config.tags).items():
-        order = (group in config.groups and config.groups[group].order) or config.order
-        blocks = plan(tags, order=order, max_registers=config.max_registers, max_gap=config.max_gap)
-        columns = tuple(Tag(tag.name, tag.dtype, tag.unit, tag.kind) for block in blocks for tag in block.tags)
-        steps = tuple(Step(Read(config.unit, block), block, len(block.tags)) for block in blocks)
-        found.append((Schema(config.name, group, columns, interval), steps))
-    return found
+def _steps(unit: int, blocks: Sequence[Block]) -> tuple[Step, ...]:
+    partly = not all(block.lost for block in blocks)
+    return tuple(Step(Read(unit, block), block, len(block.tags), block.lost and partly) for block in blocks)
+
+
+def _code(error: Refused) -> int:
+    """Which exception it was, 0 for one that has no name."""
+    return next((code for code, (name, _) in EXCEPTIONS.items() if error.message.endswith(f": {name}")), 0)
 
 
 def _summary(errors: Sequence[DeviceError]) -> DeviceError:

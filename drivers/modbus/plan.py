@@ -1,13 +1,25 @@
-"""Turn tag addresses into few read requests, and each reply into columns."""
+"""Turn tag addresses into few read requests, and each reply into columns.
 
-from collections.abc import Iterator, Sequence
+Values are sorted by table and address. A request reads a stretch of neighbours; between two of them there may be
+registers that nobody asked for, and reading them along is worth it while that costs less than one more request. Where
+to cut is found for all at once: the cheapest plan up to a value is one request more than the cheapest plan up to some
+value before it, and the best of those that still fit into a request is kept at hand while going forward.
+"""
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import NamedTuple
 
 from agent.model.frame import Value
 from agent.model.quality import Quality
+from drivers.modbus.cost import NETWORK, Cost
 from drivers.modbus.decode import Decode, bits, registers
 from drivers.modbus.kinds import BCD, BIT_REGISTERS
 from drivers.modbus.tag import Tag
+from drivers.modbus.terrain import NOTHING, Known
 
 BITS_PER_REGISTER = 16
 
@@ -39,8 +51,13 @@ class Block:
     count: int
     tags: tuple[Tag, ...]
     decode: Decode
-    bridges: bool  # it reads registers that no tag asked for
+    bridged: int = 0  # registers that no tag asked for
     blanks: bytes = b""  # what None means in each column, when it can be there at all
+    lost: bool = False  # known to be refused: it is asked for rarely
+
+    @property
+    def bridges(self) -> bool:
+        return self.bridged > 0
 
     @property
     def size(self) -> int:
@@ -55,8 +72,17 @@ class Block:
 
     def __str__(self) -> str:
         """`holding registers 0-99 (40001-40100)`: 0-based, and as manuals number them."""
-        first, last = self.address, self.address + self.count - 1
-        return f"{self.table.name} {_range(first, last)} ({_range(self._number(first), self._number(last))})"
+        return f"{self.table.name} {self.where} ({self.numbers})"
+
+    @property
+    def where(self) -> str:
+        """0-based: `0-99`."""
+        return _range(self.address, self.address + self.count - 1)
+
+    @property
+    def numbers(self) -> str:
+        """As manuals number them: `40001-40100`."""
+        return _range(self._number(self.address), self._number(self.address + self.count - 1))
 
     def _number(self, address: int) -> str:
         digits = 4 if self.address + self.count <= 9999 else 5
@@ -67,36 +93,168 @@ def _range(first: int | str, last: int | str) -> str:
     return str(first) if first == last else f"{first}-{last}"
 
 
-def plan(tags: Sequence[Tag], *, order: str, max_registers: int, max_gap: int | None) -> tuple[Block, ...]:
-    """The requests that read `tags`, in the order of tables and addresses; a value is never split between two."""
-    ordered = sorted(tags, key=lambda tag: (_RANK[tag.register], tag.address, tag.bit or 0))
-    return tuple(_block(group, order) for group in _grouped(ordered, max_registers, 16 if max_gap is None else max_gap))
+class Span(NamedTuple):
+    """Registers from `start` up to, not including, `stop`, that no request may read in part."""
+
+    start: int
+    stop: int
 
 
-def _grouped(tags: Sequence[Tag], most: int, gap: int) -> Iterator[list[Tag]]:
-    group: list[Tag] = []
-    start = end = 0
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How far one request may reach in one table, in its registers or coils, and what it costs."""
+
+    most: int
+    gap: int  # longest hole that is bridged
+    request: int
+    each: int
+    bridge: Callable[[int, int], bool]  # whether a hole, from and up to, may be read along
+
+
+def plan(
+    tags: Sequence[Tag],
+    *,
+    order: str,
+    max_registers: int,
+    max_gap: int | None = None,
+    cost: Cost = NETWORK,
+    declared: Sequence[Tag] | None = None,
+    known: Known = NOTHING,
+) -> tuple[Block, ...]:
+    """The requests that read `tags`, in the order of tables and addresses; a value is never split between two.
+
+    Without `max_gap` a hole is bridged when that is cheaper. With `declared`, only registers of those tags are read.
+    The order of the tags, and so of the columns, does not depend on anything but the tags.
+    """
+    blocks: list[Block] = []
+    for register, group in groupby(sorted(tags, key=_place), lambda tag: tag.register):
+        may = _bridges(register, declared, known)
+        rules = _rules(register, max_registers, max_gap, cost, known, may)
+        for lost, run in groupby(group, lambda tag: _lost(tag, known)):
+            found = list(run)
+            pieces = [found] if lost else _pieces(found, rules)
+            blocks += [_block(piece, order, lost=lost is not None) for piece in pieces]
+    return tuple(blocks)
+
+
+def _place(tag: Tag) -> tuple[int, int, int]:
+    return _RANK[tag.register], tag.address, tag.bit or 0
+
+
+def spans(tags: Iterable[Tag]) -> list[Span]:
+    """The registers of tags that are sorted by address; what lies within another's is part of it."""
+    found: list[Span] = []
     for tag in tags:
-        factor = BITS_PER_REGISTER if tag.register in BIT_REGISTERS else 1
-        stop = max(end, tag.address + tag.words)
-        fits = stop - start <= most * factor and tag.address - end <= gap * factor
-        if group and fits and tag.register == group[0].register:
-            group.append(tag)
-            end = stop
-            continue
-        if group:
-            yield group
-        group, start, end = [tag], tag.address, tag.address + tag.words
-    if group:
-        yield group
+        start, stop = tag.address, tag.address + tag.words
+        if found and start == found[-1].start:
+            found[-1] = Span(start, max(stop, found[-1].stop))
+        elif not found or stop > found[-1].stop:
+            found.append(Span(start, stop))
+    return found
 
 
-def _block(tags: list[Tag], order: str) -> Block:
+def _rules(
+    register: str, most: int, gap: int | None, cost: Cost, known: Known, may: Callable[[int, int], bool]
+) -> Rules:
+    factor = BITS_PER_REGISTER if register in BIT_REGISTERS else 1
+    request, each = (cost.request, cost.register) if gap is None else (gap, 1)
+    longest = request // each if gap is None else gap
+    limit = known.terrain.limit(register, most * factor)
+    # One request more costs a trifle more than its price, so that of two plans of one price the one with fewer is taken
+    return Rules(limit, longest * factor, request * factor << 20 | 1, each << 20, may)
+
+
+def _bridges(register: str, declared: Sequence[Tag] | None, known: Known) -> Callable[[int, int], bool]:
+    covered = None if declared is None else _covered(tag for tag in declared if tag.register == register)
+
+    def may(stop: int, start: int) -> bool:
+        if known.parted(register, stop, start):
+            return False
+        if stop >= start:
+            return True
+        inside = covered is None or _within(covered, stop, start)
+        return inside and not known.terrain.refuses(register, stop, start)
+
+    return may
+
+
+def _covered(tags: Iterable[Tag]) -> list[Span]:
+    """The registers of tags as stretches without holes."""
+    found: list[Span] = []
+    for start, stop in sorted((tag.address, tag.address + tag.words) for tag in tags):
+        if found and start <= found[-1].stop:
+            found[-1] = Span(found[-1].start, max(stop, found[-1].stop))
+        else:
+            found.append(Span(start, stop))
+    return found
+
+
+def _within(covered: Sequence[Span], start: int, stop: int) -> bool:
+    at = bisect_right(covered, (start, 1 << 17)) - 1
+    return at >= 0 and stop <= covered[at].stop
+
+
+def _lost(tag: Tag, known: Known) -> Span | None:
+    """The registers of a tag that the device refuses; those with the same ones are asked for together."""
+    span = Span(tag.address, tag.address + tag.words)
+    return span if known.terrain.holes and known.terrain.refuses(tag.register, *span) else None
+
+
+def _pieces(tags: list[Tag], rules: Rules) -> Iterator[list[Tag]]:
+    """The tags of each request."""
+    starts = {tags[0].address}
+    for run in _runs(spans(tags), rules):
+        starts.update(span.start for span in _cuts(run, rules))
+    piece: list[Tag] = []
+    for tag in tags:
+        if tag.address in starts and piece and piece[0].address != tag.address:
+            yield piece
+            piece = []
+        piece.append(tag)
+    yield piece
+
+
+def _runs(found: Sequence[Span], rules: Rules) -> Iterator[list[Span]]:
+    """Stretches between which no request may reach."""
+    run: list[Span] = []
+    for span in found:
+        if run and not (span.start - run[-1].stop <= rules.gap and rules.bridge(run[-1].stop, span.start)):
+            yield run
+            run = []
+        run.append(span)
+    yield run
+
+
+def _cuts(run: Sequence[Span], rules: Rules) -> Iterator[Span]:
+    """The spans at which requests begin in the cheapest plan; of equal ones, that with full requests first."""
+    if run[-1].stop - run[0].start <= rules.most:  # no hole in it costs more than a request
+        yield run[0]
+        return
+    best = [0]  # cost of the spans before each
+    came: list[int] = []
+    window: deque[tuple[int, int]] = (
+        deque()
+    )  # (cost of a request that begins here, less what it reads up to here; where)
+    for at, span in enumerate(run):
+        value = best[at] - rules.each * span.start
+        while window and window[-1][0] >= value:
+            window.pop()
+        window.append((value, at))
+        while len(window) > 1 and span.stop - run[window[0][1]].start > rules.most:
+            window.popleft()
+        best.append(window[0][0] + rules.request + rules.each * span.stop)
+        came.append(window[0][1])
+    at = len(run)
+    while at:
+        at = came[at - 1]
+        yield run[at]
+
+
+def _block(tags: list[Tag], order: str, *, lost: bool) -> Block:
     start = tags[0].address
     count = max(tag.address + tag.words for tag in tags) - start
     single = tags[0].register in BIT_REGISTERS
     decode = bits([tag.address - start for tag in tags]) if single else registers(tags, start, order)
-    covered = {address for tag in tags for address in range(tag.address, tag.address + tag.words)}
     blanks = bytes(map(_blank, tags))
     return Block(
         TABLES[tags[0].register],
@@ -104,8 +262,9 @@ def _block(tags: list[Tag], order: str) -> Block:
         count,
         tuple(tags),
         decode,
-        bridges=len(covered) < count,
+        bridged=count - sum(stop - start for start, stop in _covered(tags)),
         blanks=blanks if any(blanks) else b"",
+        lost=lost,
     )
 
 

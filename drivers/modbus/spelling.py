@@ -80,9 +80,9 @@ def objection(address: str, data: Mapping[str, Any]) -> str:
 def one_line(text: str) -> Keys:
     """The keys of a whole tag written as `voltage.holding.12.float32:scale=0.1`. Raises ValueError."""
     place, *options = text.split(":")
-    parts = place.rsplit(".", 3)
-    if len(parts) == 4 and parts[2].lower() in BIT_REGISTERS:
-        parts = place.rsplit(".", 2)
+    parts = place.rsplit(".", 2)  # the type may be left out
+    if len(parts) < 3 or parts[1].lower() not in get_args(Register):
+        parts = place.rsplit(".", 3)
     if len(parts) < 3 or not parts[0]:
         raise ValueError(f"{text[:80]!r} is no tag: write a mapping, or NAME.REGISTER.ADDRESS.TYPE: {SHORT_FORM}")
     name, register, address, *kind = parts

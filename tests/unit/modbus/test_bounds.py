@@ -24,9 +24,7 @@ def descriptors() -> int:
 
 
 @pytest.mark.parametrize(("scheme", "connects"), [("tcp", CONNECTS), ("rtu+tcp", CONNECTS // 10)])
-async def test_a_thousand_connects_to_a_peer_that_never_says_a_word_leave_nothing_behind(
-    scheme: str, connects: int
-) -> None:
+async def test_connects_to_a_peer_that_never_says_a_word_leave_nothing_behind(scheme: str, connects: int) -> None:
     """It accepts, and then nothing: each second silence gives the connection up, and the next scan has a new one."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     accepted: list[asyncio.BaseTransport] = []

@@ -1,0 +1,203 @@
+"""Find out which registers a device refuses, from the requests that are made anyway, and plan around them.
+
+A device that has none of the registers in a request refuses all of it. When a request was refused twice in a row, it is
+cut in two, and the place of the cut moves until the shortest refused stretch from its start is known: then the last
+value in it is at fault, or the hole before that one, or the length. Meanwhile the other part is read, so a search costs
+one or two requests more per scan, lasts a few scans, and ends in a terrain that leaves out what is refused.
+
+A value that is refused by itself is asked for again after a minute, and then less and less often up to an hour: perhaps
+its device was updated. That a device refuses everything says nothing of its registers, so nothing is learnt of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from drivers.modbus.plan import Block, Span, spans
+from drivers.modbus.terrain import Known, Seam, Terrain, dump, load
+
+BELIEVED = 2  # refusals in a row
+REFUSALS = frozenset({2, 3})  # illegal data address, illegal data value
+AGAIN = (60, 3600)  # seconds until a refused value is asked for again: at first, at most
+REST = 3600  # seconds until a search that led nowhere may begin again
+NEAR = 4  # registers between a length that is read and one that is not, for which no further search pays
+_S = 1_000_000_000
+
+Key = tuple[str, int, int]  # table, first, up to
+Outcome = tuple[Block, int]  # exception code, 0 for an answer
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """The shortest refused stretch of a request is between `low` values (read) and `high` (refused) long.
+
+    `test` is what is asked meanwhile: `prefix` the first values, `last` the value at fault alone, `pair` it and the one
+    before it, `again` all of the refused stretch once more.
+    """
+
+    register: str
+    values: tuple[Span, ...]
+    low: int
+    high: int
+    test: str = "prefix"
+    heard: bool = False  # the device answered something since it began
+
+    @property
+    def watched(self) -> Key:
+        """The request whose outcome decides."""
+        first, last = self._asked()
+        return self.register, self.values[first].start, self.values[last - 1].stop
+
+    @property
+    def breaks(self) -> frozenset[Seam]:
+        """Where requests are cut while it lasts; its own ends included, so that neighbours stay apart."""
+        places = [self.values[0].start, self.values[-1].stop]
+        places += [self.values[at].start for at in self._asked() if at < len(self.values)]
+        return frozenset(Seam(self.register, place) for place in places)
+
+    def _asked(self) -> tuple[int, int]:
+        if self.test == "prefix":
+            return 0, (self.low + self.high) // 2
+        if self.test == "again":
+            return 0, self.high
+        return self.high - (2 if self.test == "pair" else 1), self.high
+
+
+@dataclass(slots=True)
+class Learning:
+    """What one device has taught, and what is in doubt. Times are ns of a monotonic clock."""
+
+    terrain: Terrain = field(default_factory=Terrain)
+    search: Search | None = None
+    _doubts: dict[Key, int] = field(default_factory=dict)  # refusals in a row
+    _resting: dict[Key, int] = field(default_factory=dict)  # when a search may begin again
+    _asks: dict[Key, tuple[int, int]] = field(default_factory=dict)  # when a lost value is due, and the wait after that
+    _kept: Terrain = field(default_factory=Terrain)
+
+    @property
+    def known(self) -> Known:
+        return Known(self.terrain, self.search.breaks if self.search else frozenset())
+
+    def recall(self, kept: bytes) -> None:
+        self.terrain = self._kept = load(kept)
+
+    def learnt(self) -> bytes | None:
+        """The terrain, once after each change."""
+        if self.terrain == self._kept:
+            return None
+        self._kept = self.terrain
+        return dump(self.terrain)
+
+    def due(self, block: Block, now: int) -> bool:
+        """Whether it is time to ask for a value that is known to be refused."""
+        return now >= self._asks.get(_key(block), (0, 0))[0]
+
+    def after(self, outcomes: Sequence[Outcome], now: int) -> bool:
+        """Learn from one scan: whether the plan has to be made anew."""
+        if not (self._doubts or self.search) and not any(code or block.lost for block, code in outcomes):
+            return False
+        before, free = self.known, self.search is None
+        heard = any(not code for _, code in outcomes)
+        if heard and self.search and not self.search.heard:
+            self.search = replace(self.search, heard=True)
+        for block, code in outcomes:
+            if block.lost:
+                self._asked(block, code, now)
+            elif code == 0:
+                self._answered(block)
+            elif code in REFUSALS:
+                self._refused(block, now)
+                if free and self.search is None and self._believed(block, now):
+                    self.search = self._begun(block, heard, now)
+                    free = False  # the next one begins with the next scan: by then the requests are others
+        if self.known == before:
+            return False
+        self._doubts.clear()  # the requests are others from now on
+        return True
+
+    def _asked(self, block: Block, code: int, now: int) -> None:
+        key = _key(block)
+        if code == 0:
+            self.terrain = self.terrain.without(key[0], key[1], key[2] - 1)
+            self._asks.pop(key, None)
+            return
+        _, wait = self._asks.get(key, (0, AGAIN[0]))
+        self._asks[key] = now + wait * _S, min(2 * wait, AGAIN[1])
+
+    def _answered(self, block: Block) -> None:
+        key = _key(block)
+        self._doubts.pop(key, None)
+        if self.search and key == self.search.watched:
+            self.search = self._passed(self.search)
+
+    def _refused(self, block: Block, now: int) -> None:
+        key = _key(block)
+        self._doubts[key] = self._doubts.get(key, 0) + 1
+        if self.search and key == self.search.watched and self._believed(block, now):
+            self.search = self._failed(self.search, now)
+
+    def _believed(self, block: Block, now: int) -> bool:
+        key = _key(block)
+        return self._doubts[key] >= BELIEVED and now >= self._resting.get(key, 0)
+
+    def _begun(self, block: Block, heard: bool, now: int) -> Search | None:
+        found = tuple(spans(block.tags))
+        search = Search(block.tags[0].register, found, 0, len(found), heard=heard)
+        if len(found) > 1:
+            return search
+        self._condemn(search, now)
+        return None
+
+    def _passed(self, search: Search) -> Search | None:
+        """What to ask after the device read the request in question."""
+        if search.test == "prefix":
+            search = replace(search, low=(search.low + search.high) // 2)
+            return search if search.high - search.low > 1 else replace(search, test="last")
+        if search.test == "last":
+            return replace(search, test="pair" if search.high > 2 else "again")
+        if search.test == "pair":
+            return replace(search, test="again")
+        return None  # it was refused before and is read now: that was no hole
+
+    def _failed(self, search: Search, now: int) -> Search | None:
+        """What to ask after the device refused the request in question, twice."""
+        if search.test == "prefix":
+            search = replace(search, high=(search.low + search.high) // 2)
+            if search.high - search.low > 1:
+                return search
+            if search.low:
+                return replace(search, test="last")
+        if search.test in ("prefix", "last"):
+            self._condemn(search, now)
+        elif search.test == "pair" or search.high == 2:
+            self._part(search)
+        else:  # each part is read and the whole is not: it is too long
+            start, read, refused = search.values[0].start, *search.values[search.high - 2 : search.high]
+            self.terrain = self.terrain.with_limit(search.register, _between(read.stop - start, refused.stop - start))
+        return None
+
+    def _condemn(self, search: Search, now: int) -> None:
+        """A value is refused by itself, if the device answers anything at all."""
+        start, stop = search.values[search.high - 1]
+        if search.heard:
+            self.terrain = self.terrain.with_hole(search.register, start, stop - 1)
+            return
+        self._resting = {key: until for key, until in self._resting.items() if until > now}
+        for key in ((search.register, start, stop), (search.register, search.values[0].start, search.values[-1].stop)):
+            self._resting[key] = now + REST * _S
+
+    def _part(self, search: Search) -> None:
+        """Two values are read one by one and refused together: what lies between them is a hole, or a seam."""
+        stop, start = search.values[search.high - 2].stop, search.values[search.high - 1].start
+        if stop < start:
+            self.terrain = self.terrain.with_hole(search.register, stop, start - 1)
+        else:
+            self.terrain = self.terrain.with_seam(search.register, start)
+
+
+def _between(read: int, refused: int) -> int:
+    """A length that the device probably takes; over a wide hole the middle, which another search may halve again."""
+    return read if refused - read <= NEAR else (read + refused) // 2
+
+
+def _key(block: Block) -> Key:
+    return block.tags[0].register, block.address, block.address + block.count
