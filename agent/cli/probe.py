@@ -20,7 +20,7 @@ from drivers.transport import Endpoint
 
 LINES = 3  # candidates whose configuration is printed
 SHOWN = 3  # other ways to read the same number that are named
-DIGITS = 9
+DIGITS = {"float32": 7}  # as many as the type can vouch for
 
 
 @click.command("probe")
@@ -98,8 +98,9 @@ def _words(each: Candidate) -> str:
     return " ".join(f"{word:04x}" for word in each.words)
 
 
-def _number(value: Fraction) -> str:
-    return str(value) if value.denominator == 1 and abs(value) < 10**20 else f"{float(value):.{DIGITS}g}"
+def _number(value: Fraction, kind: str = "") -> str:
+    whole = value.denominator == 1 and abs(value) < 10**20
+    return str(value) if whole else f"{float(value):.{DIGITS.get(kind, 12)}g}"
 
 
 def _show(found: Sequence[Candidate], at: int, register: Register, title: str) -> None:
@@ -108,11 +109,11 @@ def _show(found: Sequence[Candidate], at: int, register: Register, title: str) -
     for each in found:
         way, more = each.way, len(each.same) - SHOWN
         same = ", ".join(str(other) for other in each.same[:SHOWN]) + (f" and {more} more" if more > 0 else "")
-        cells = [_number(each.value), at + way.offset, way.type, way.order, way.scale, _words(each)]
+        cells = [_number(each.value, way.type), at + way.offset, way.type, way.order, way.scale, _words(each)]
         table.add_row(*(tables.cell(cell) for cell in [*cells, f"{max(each.score, 0):g}", each.why, same]))
     tables.show(table)
     for each in found[:LINES]:
-        click.echo(f"{_line(each.way, at, register)}  # {_number(each.value)}")
+        click.echo(f"{_line(each.way, at, register)}  # {_number(each.value, each.way.type)}")
 
 
 def _advise(found: Sequence[Candidate], expect: Fraction | None) -> None:

@@ -214,7 +214,8 @@ def _snippet(found: Found, name: str) -> str:
     ]
     if not found.like:
         return "\n".join([*lines, "    tags:", f"      - {{name: first, address: 0}}  # {found.says}"])
-    best, *others = found.like[:TELLING]
+    best = found.like[0]
+    others = [each for each in found.like[1:TELLING] if each.likeness.score == best.likeness.score]
     also = f"; {', '.join(each.map for each in others)} would do as well" if others else ""
     told = best.likeness
     lines.append(

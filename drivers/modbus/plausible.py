@@ -6,7 +6,6 @@ possible, a wide integer with nothing in its lower half has its words swapped, a
 measurement. Readings that give the very same number are one candidate: nobody can tell them apart by it.
 """
 
-import math
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ WIDTHS = {name: struct.calcsize(f">{code}") // 2 for name, code in TYPES.items()
 MAINS = ((45, 65), (100, 130), (200, 260), (360, 440))  # hertz and volts
 ORDERS = ("ABCD", "CDAB", "BADC", "DCBA")
 FAR = Fraction(10**9)  # times what was expected: nothing is gained by telling more apart
+LARGEST = 1e300  # what is beyond means nothing, and cannot be scaled
 COUNTED = 10**9  # as far as a counter in a wide integer usually comes
 SMALL = 0x100  # in the upper register of a number that takes two
 SPAN = 4  # registers of the widest type
@@ -97,7 +97,7 @@ def _candidates(read: Windows, *, all_scales: bool) -> Iterator[Candidate]:
         for kind in (kind for kind, wide in WIDTHS.items() if wide == width):
             for order in ORDERS if width > 1 else ("ABCD", "BADC"):
                 raw = decoded(words, kind, order)
-                if not math.isfinite(raw):
+                if not abs(raw) < LARGEST:  # NaN is not either
                     continue
                 scales = SCALES if all_scales else SCALES[:4] if isinstance(raw, int) else SCALES[:1]
                 for scale in scales:

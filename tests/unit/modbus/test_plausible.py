@@ -129,5 +129,10 @@ def test_any_registers_are_ranked(words: list[int], expect: Fraction | None) -> 
     assert all(each.why for each in found)
 
 
+def test_the_largest_numbers_and_none_at_all_are_left_out() -> None:
+    found = best([0x7FEF, *[0xFFFF] * (LENGTH - 1)], "1")
+    assert all(abs(float(each.value)) < 1e304 for each in found)
+
+
 def test_every_type_of_the_list_is_one_of_the_configuration() -> None:
     assert {tag(type=kind).words for kind in plausible.TYPES} == {1, 2, 4}
