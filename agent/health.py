@@ -2,12 +2,18 @@
 
 import logging
 import time
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from agent.model.errors import AgentError, StoreError
 
 State = Literal["starting", "up", "down", "blocked", "stopped"]
+Circuit = Literal["", "closed", "open", "half_open"]
+WINDOW = 60_000_000_000  # ns over which the use of a line is told
+MARK = 5_000_000_000  # ns between two marks in it
+FULL, EASED = 0.95, 0.9  # of its time: a line is overloaded from there on, and until it is below that
 log = logging.getLogger("floorgate")
 
 
@@ -28,6 +34,8 @@ class Part:
     dropped: int = 0  # samples thrown away before they were on disk
     rejected: int = 0  # frames that were given up
     aside: int = 0  # frames that the other side refused
+    breaker: Circuit = ""  # a device that shares a line: open while it is left alone, half_open while it is probed
+    probe_at: float = 0.0  # an open one: when it is asked again, monotonic seconds
 
     def up(self) -> None:
         if self.state != "up":
@@ -91,10 +99,64 @@ class Part:
 
 
 @dataclass(slots=True)
+class Load:
+    """What a line has to do: how long it was busy, and how many scans came too late; times in monotonic ns."""
+
+    name: str
+    devices: Sequence[Part] = ()
+    busy: int = 0
+    late: int = 0
+    overloaded: bool = False
+    next: int = 0  # when to `judge` again
+    _marks: deque[tuple[int, int, int]] = field(default_factory=deque)  # time, busy, late: a minute ago until now
+
+    def begin(self, now: int) -> None:
+        """The line starts, or starts again."""
+        self._marks.clear()
+        self._mark(now)
+
+    def ratio(self, now: int) -> float:
+        """The share of the last minute in which the line was busy."""
+        if not self._marks:
+            return 0.0
+        then, busy, _ = self._since(now)
+        return min(1.0, (self.busy - busy) / max(1, now - then))
+
+    def dead(self) -> list[str]:
+        """The devices that are left alone, by name."""
+        return [part.name for part in self.devices if part.breaker in ("open", "half_open")]
+
+    def _since(self, now: int) -> tuple[int, int, int]:
+        """The newest mark that is a minute old, or else the oldest there is. May be called from another thread."""
+        marks = tuple(self._marks)
+        return next((mark for mark in reversed(marks) if mark[0] <= now - WINDOW), marks[0])
+
+    def _mark(self, now: int) -> None:
+        self._marks.append((now, self.busy, self.late))
+        self.next = now + MARK
+
+    def judge(self, now: int) -> bool:
+        """Whether the line has become overloaded just now, or is so no more.
+
+        It is when it was full and scans were late for a whole minute, and then until one of the two is over.
+        """
+        then, _, late = self._since(now)
+        while self._marks[0][0] < then:
+            self._marks.popleft()
+        ratio = self.ratio(now)
+        full = ratio > (EASED if self.overloaded else FULL) and self.late > late
+        before = self.overloaded
+        self.overloaded = full and (before or now - then >= WINDOW)
+        self._mark(now)
+        return self.overloaded != before
+
+
+@dataclass(slots=True)
 class Health:
-    """All parts by (kind, name)."""
+    """All parts by (kind, name), and what each line has to do."""
 
     parts: dict[tuple[str, str], Part] = field(default_factory=dict)
+    loads: dict[str, Load] = field(default_factory=dict)
 
     def part(self, kind: str, name: str) -> Part:
         return self.parts.setdefault((kind, name), Part(kind, name))

@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from typing import Any, cast
 
 from agent.model.errors import ConfigError
 from agent.northbound.api import Gateway, Name, Seconds, Section, Sink, SinkConfig, Size
-from drivers.api import Driver, DriverConfig, LineConfig
+from drivers.api import Budget, Driver, DriverConfig, LineConfig
 
 # What the rest of the configuration is made of comes from here too, so that it is not written a third time.
 __all__ = ["DriverConfig", "LineConfig", "Name", "Seconds", "Section", "SinkConfig", "Size"]
@@ -21,6 +22,7 @@ DRIVERS = {"modbus": "drivers.modbus", "opcua": "drivers.opcua", "sim": "drivers
 SINKS = {"mqtt": "agent.northbound.mqtt", "file": "agent.northbound.file"}
 
 BuildDriver = Callable[[LineConfig, Sequence[DriverConfig]], Sequence[Driver]]
+TellBudget = Callable[[LineConfig, Sequence[DriverConfig]], Sequence[Budget]]
 BuildSink = Callable[[SinkConfig, Gateway], Sink]
 
 
@@ -40,6 +42,12 @@ def driver_config(name: str) -> type[DriverConfig]:
 
 def driver_builder(name: str) -> BuildDriver:
     return cast(BuildDriver, _load(drivers(), name, "driver").build)
+
+
+def driver_budget(name: str) -> TellBudget | None:
+    """Says what a line will need of its wire's time; None for a driver that cannot."""
+    folder = _load(drivers(), name, "config").__package__
+    return cast(TellBudget, import_module(f"{folder}.budget").budget) if find_spec(f"{folder}.budget") else None
 
 
 def sink_config(name: str) -> type[SinkConfig]:

@@ -50,7 +50,7 @@ def adopt(log: Log, other: Log) -> int:
     for row in rows:
         log.present.add(row[0], row[0])
     for key, value in other.state.items():
-        log.set_state(key, value)
+        log.state.set(key, value)
     clock = other.connection.execute(_CLOCK).fetchall()
     with log.transaction():
         epoch.insert(log.connection)

@@ -27,6 +27,7 @@ from buffer.ranges import Range, Ranges, parse, runs
 from buffer.refusals import Refusal
 from buffer.room import Room
 from buffer.schemas import Schemas
+from buffer.state import State
 from buffer.witness import Witness
 
 SETTLE_EVERY = 10**9
@@ -54,14 +55,13 @@ class Log:
         self.clocks = Clocks(connection)
         self.unsaved = 0  # bytes in the -wal file that are not yet in the main file, roughly
         self.refusals: dict[tuple[int, int], Refusal] = {}  # by sink and seq: what is not yet in the file
-        self._changed: set[str] = set()
         self._settled = clock.mono()
         with _readable():
             self.schemas = Schemas(connection)
             self.sinks = {sink.name: sink for sink in debtor.load(connection)}
             self.epochs = epochs.load(connection)
             self.clocks.know(self.epochs.values())
-            self.state: dict[str, bytes] = dict(connection.execute("SELECT k, v FROM state").fetchall())
+            self.state = State(connection)
             self._load_frames()
 
     def begin(self, boot: str, room: Room, witness: Witness) -> None:
@@ -86,7 +86,7 @@ class Log:
     def waiting(self) -> bool:
         """Whether RAM holds something that is not settled."""
         return bool(
-            self.books or self._changed or self.clocks.waiting or any(sink.changed for sink in self.sinks.values())
+            self.books or self.state.waiting or self.clocks.waiting or any(sink.changed for sink in self.sinks.values())
         )
 
     @property
@@ -104,8 +104,7 @@ class Log:
             yield
             self.schemas.write(self.connection)
             self.clocks.write(self.connection)
-            state = [(key, self.state[key]) for key in self._changed]
-            self.connection.executemany("INSERT OR REPLACE INTO state (k, v) VALUES (?, ?)", state)
+            self.state.write(self.connection)
             if settle:
                 self._settle()
             self.connection.execute("COMMIT")
@@ -122,10 +121,6 @@ class Log:
         else:
             self.unsaved = 0
             self.room.take()
-
-    def set_state(self, key: str, value: bytes) -> None:
-        self.state[key] = value
-        self._changed.add(key)
 
     def attach(self, names: Mapping[str, bool]) -> list[Debtor]:
         """The sinks by these names are the active ones from now on; True: a new one is owed all that is in the file."""
@@ -316,7 +311,7 @@ class Log:
         self.unsaved += _COMMIT_BYTES
         self.schemas.written()
         self.clocks.written()
-        self._changed.clear()
+        self.state.written()
         self.witness.note(self.next - 1, self.samples)
         if settled:
             self.witness.settle(self.next - 1, self.sinks.values())

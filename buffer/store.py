@@ -31,6 +31,7 @@ from buffer.rows import INSERT, ROW, need, to_rows
 from buffer.scrub import Scrub
 from buffer.shelf import Shelf
 from buffer.snapshots import Past
+from buffer.state import State
 from buffer.stats import Stats, stats
 from buffer.tail import Tail
 from buffer.witness import FileWitness, Nobody, place, testimony
@@ -279,12 +280,10 @@ class Store:
         self._log.clocks.steps.clear()
         return found
 
-    def state_get(self, key: str) -> bytes | None:
-        return self._log.state.get(key)
-
-    def state_set(self, key: str, value: bytes) -> None:
-        """Keep a small value across restarts; it is written with the next transaction, never on its own."""
-        self._log.set_state(key, value)
+    @property
+    def state(self) -> State:
+        """Small values that survive: written with the next transaction, never on their own."""
+        return self._log.state
 
     @property
     def next(self) -> int:

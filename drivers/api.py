@@ -3,6 +3,8 @@
 A driver's folder holds `config.py` with a class `Config(DriverConfig)` and `driver.py` with a function
 `build(line: LineConfig, devices: Sequence[Config]) -> Sequence[Driver]` that makes the drivers of all devices on one
 line, so that they can share its wire. `config.py` must import fast: it is loaded to check a file, the rest only to run.
+A driver that can tell how long its requests will take has `budget.py` with a function
+`budget(line: LineConfig, devices: Sequence[Config]) -> Sequence[Budget]`, one for each wire.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -104,6 +106,28 @@ class DriverConfig(Section):
     groups: dict[str, GroupConfig] = Field({}, description="scan groups with intervals of their own")
 
 
+@dataclass(frozen=True, slots=True)
+class ScanCost:
+    """How long one scan of a group has the wire, in seconds; `interval` is how often that is."""
+
+    device: str
+    group: str
+    interval: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What the devices on a wire will need of its time, before any of them was asked.
+
+    `remedies` are settings of the line that would help, each with the share of the time that would be needed with it.
+    """
+
+    wire: str
+    costs: tuple[ScanCost, ...]
+    remedies: tuple[tuple[str, float], ...] = ()
+
+
 T = TypeVar("T", bound=TagConfig)
 
 
@@ -122,10 +146,11 @@ def scan_groups(config: DriverConfig, tags: Sequence[T]) -> dict[tuple[str, floa
 
 
 def enum_names(tag: TagConfig) -> dict[str, int]:
-    """The names that the numbers of a tag have, where its driver knows an `enum`."""
+    """The names that the numbers of a tag have, where its driver knows an `enum`; not those of several numbers."""
     found: Mapping[object, object] = getattr(tag, "enum", None) or {}
-    pairs = [(key, value) if isinstance(key, str) else (value, key) for key, value in found.items()]
-    return {str(name): number for name, number in pairs if isinstance(number, int)}
+    pairs = [(name, number) for number, name in found.items()]
+    names = [name for name, _ in pairs]
+    return {str(name): number for name, number in pairs if isinstance(number, int) and names.count(name) == 1}
 
 
 class Driver(Protocol):

@@ -54,6 +54,8 @@ PURE = (
     "drivers/*/codec.py",
     "drivers/*/decode.py",
     "drivers/*/writing.py",
+    "drivers/*/plausible.py",
+    "drivers/*/identify.py",
     "agent/runtime/guard.py",
 )
 LOOPS = {"asyncio", "uvloop", "anyio", "trio"}

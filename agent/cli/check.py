@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from agent.cli import BAD_CONFIG, blocks
+from agent.cli.budget import budgets, said
 from agent.cli.options import json_option
 from agent.config import Invalid, Problem, is_map, load, load_map
 
@@ -48,6 +49,7 @@ def _site(file: Path, with_blocks: bool) -> dict[str, Any]:
     ]
     sinks = [{"name": sink.name, "type": sink.type, "enabled": sink.enabled} for sink in site.sinks]
     found = {"file": str(file), "gateway": site.gateway.id, "devices": devices, "sinks": sinks}
+    found |= {"lines": budgets(site)}
     return {**found, "blocks": blocks.of_site(site)} if with_blocks else found
 
 
@@ -91,7 +93,8 @@ def _lines(summary: dict[str, Any]) -> list[str]:
     tags = sum(device["tags"] for device in devices)
     head = f"{summary['file']}: fine: {_n(len(devices), 'device')}, {_n(tags, 'tag')}, {_n(len(sinks), 'sink')}"
     width = max((len(device["name"]) for device in devices), default=0)
-    return [head, *(f"  {each['name']:{width}}  {each['tags']:5} tags  {each['endpoint']}" for each in devices)]
+    each_device = (f"  {each['name']:{width}}  {each['tags']:5} tags  {each['endpoint']}" for each in devices)
+    return [head, *each_device, *said(summary["lines"])]
 
 
 def _n(count: int, word: str) -> str:

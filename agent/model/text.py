@@ -40,3 +40,8 @@ def size(text: object) -> int:
     if match is None:
         raise ValueError(f"{text!r} is not a size: write a number and B, KB, MB or GB, such as 64MB")
     return int(float(match[1]) * _BYTES[match[2]])
+
+
+def public(name: str) -> str:
+    """An endpoint without a password that somebody put into it."""
+    return re.sub(r"//[^/]*@", "//", name)

@@ -3,30 +3,32 @@
 import asyncio
 import logging
 import shutil
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from agent import __version__, registry
-from agent.config import Site, shared
+from agent.config import Site
 from agent.health import Health, Part
 from agent.model.clock import SYSTEM, Clock, boot_id
 from agent.model.errors import StoreError
+from agent.model.tag import Schema
 from agent.normalise import compile_step
 from agent.northbound.api import Gateway
 from agent.runtime.desk import Desk
 from agent.runtime.inlet import Inlet
-from agent.runtime.line import ALONE, Line
+from agent.runtime.line import Line
 from agent.runtime.pump import Pump
 from agent.runtime.storage import Storage
 from agent.runtime.subscription import Subscription
-from agent.runtime.supervise import Backoff, keep
+from agent.runtime.supervise import Backoff, attempt, keep
+from agent.runtime.wiring import lines_of
 from agent.status.server import serve
 from buffer.keeper import Keeper, Limits
 from buffer.store import Store
 from buffer.writer import Writer
-from drivers.api import Driver, DriverConfig, Poller, Subscriber
+from drivers.api import Driver, DriverConfig, Learner, Poller, Priority, Subscriber
 
 STORE = "store.db"
 MAX_SIZE = 1 << 30  # bytes: the store's size where the file does not say, or a quarter of the disk if that is less
@@ -35,6 +37,7 @@ DRAIN = 10.0  # seconds for the last frames to reach the disk
 GRACE = 5.0  # seconds for the pumps to send what they can
 DISK_CAP = 5.0  # seconds: a disk that failed is tried again at least about this often
 SINK_CAP = 5.0  # seconds: a sink is tried again at least about this often
+FIELD_CAP = 10.0  # seconds: a line, a session or the status server is tried again at least about this often
 
 Work = Callable[[], Coroutine[Any, Any, None]]
 log = logging.getLogger("floorgate")
@@ -42,13 +45,17 @@ log = logging.getLogger("floorgate")
 
 def build_drivers(site: Site, devices: Sequence[DriverConfig]) -> list[Driver]:
     """The drivers of these devices; those on the same endpoint are built together and share its wire."""
-    lines: dict[tuple[str, str], list[DriverConfig]] = {}
-    for device in devices:
-        lines.setdefault((device.driver, shared(device.endpoint)), []).append(device)
     built: list[Driver] = []
-    for (name, _), members in lines.items():
+    for (name, _), members in lines_of(devices).items():
         built.extend(registry.driver_builder(name)(site.line(members[0].endpoint), members))
     return built
+
+
+def priority_of(devices: Mapping[str, DriverConfig], schema: Schema) -> Priority:
+    """Who goes first when several groups of a line are due: what the group says, or else its device."""
+    config = devices[schema.device]
+    group = config.groups.get(schema.group)
+    return (group and group.priority) or config.priority
 
 
 async def run(site: Site, data: Path, stop: asyncio.Event, clock: Clock = SYSTEM) -> None:
@@ -96,6 +103,9 @@ class App:
             house = start(self._house())
             writer = start(iter([("writer", self._kept(self._storage.run, *self._commits))]))
             pumps = start(self._pump_works())
+            for driver in drivers:
+                if isinstance(driver, Learner):
+                    await attempt(self._recall(driver), self._health.part("device", driver.device))
             field = start(self._field_works(drivers))
             await stop.wait()
             log.info("stopping")
@@ -108,6 +118,11 @@ class App:
             await _finish(pumps, GRACE)
             await _finish(house, CLOSE, cancel=True)
 
+    async def _recall(self, driver: Learner) -> None:
+        kept = await self._storage.recall(driver.device)
+        if kept is not None:
+            driver.recall(kept)
+
     def _house(self) -> Iterator[tuple[str, Work]]:
         part = self._health.part("store", "housekeeping")
         disk = self._health.part("store", "disk")
@@ -115,7 +130,7 @@ class App:
         yield "tend", self._kept(partial(self._storage.tend, part), part, Backoff(DISK_CAP))
         listen = self._site.status.listen
         status = partial(serve, listen, self._data, self._health, Desk(self._storage))
-        yield "status", self._kept(status, self._health.part("status", listen), Backoff(ALONE))
+        yield "status", self._kept(status, self._health.part("status", listen), Backoff(FIELD_CAP))
 
     def _pump_works(self) -> Iterator[tuple[str, Work]]:
         gateway = Gateway(self._site.gateway.id, tuple(self._site.gateway.site))
@@ -129,17 +144,29 @@ class App:
     def _field_works(self, drivers: Sequence[Driver]) -> Iterator[tuple[str, Work]]:
         steps = {schema: compile_step(schema) for driver in drivers for schema in driver.schemas}
         lines: dict[str, list[Poller]] = {}
+        priority = partial(priority_of, {device.name: device for device in self._site.devices})
         for driver in drivers:
             if isinstance(driver, Subscriber):
-                part, backoff = self._health.part("device", driver.device), Backoff(ALONE)
+                part, backoff = self._health.part("device", driver.device), Backoff(FIELD_CAP)
                 session = Subscription(driver, steps, self._inlet, part, self._clock, backoff)
                 yield f"sub:{driver.device}", self._kept(session.run, part, backoff)
             elif isinstance(driver, Poller):
                 lines.setdefault(driver.line, []).append(driver)
         for place, (name, members) in enumerate(lines.items()):
             part = self._health.part("line", name)
-            line = Line(members, part, steps, self._inlet, self._health, self._clock, place=place, of=len(lines))
-            yield f"line:{name}", self._kept(line.run, part, Backoff(ALONE))
+            line = Line(
+                members,
+                part,
+                steps,
+                self._inlet,
+                self._health,
+                self._clock,
+                place=place,
+                of=len(lines),
+                priority=priority,
+                learn=self._storage.learn,
+            )
+            yield f"line:{name}", self._kept(line.run, part, Backoff(FIELD_CAP))
 
     def _kept(self, work: Work, part: Part, backoff: Backoff) -> Work:
         return partial(keep, work, part, backoff, self._stopping)

@@ -24,7 +24,7 @@ def parse(text: str, dtype: DType, names: Sequence[str] = ()) -> Value:
     """A value from a command line, as the tag's type has it; `names` are those of an enum. Raises ValueError."""
     if len(text) > LONGEST:
         raise ValueError(f"a value of {len(text)} characters is too long: {LONGEST} at most")
-    if dtype == "str" or text in names:
+    if text in names or (dtype == "str" and not names):
         return text
     if dtype == "bool":
         if text.lower() not in _WORDS:
@@ -33,7 +33,7 @@ def parse(text: str, dtype: DType, names: Sequence[str] = ()) -> Value:
     if _WHOLE.fullmatch(text):
         return int(text, 16 if "0x" in text.lower() else 10)
     if not _DECIMAL.fullmatch(text):
-        among = f": a number, or one of {', '.join(names)}" if names else ""
+        among = f" and none of its names: {', '.join(names)}" if names else ""
         raise ValueError(f"{text!r} is no number{among}")
     number = float(text)
     if not math.isfinite(number):
@@ -51,9 +51,9 @@ def allow(limits: WriteConfig | None, value: Value, names: Mapping[str, int] | N
     number = (names or {}).get(value, value) if isinstance(value, str) else value
     if isinstance(number, bool | str):
         return
-    if number is None or not math.isfinite(number):
+    if number is None or (isinstance(number, float) and not math.isfinite(number)):
         raise Forbidden(f"{value} is no value that can be written")
-    exact = Fraction(repr(number))
+    exact = Fraction(repr(number) if isinstance(number, float) else number)
     if limits.min is not None and exact < Fraction(repr(limits.min)):
         raise Forbidden(f"{value} is less than {limits.min:g}", hint=f"the tag allows {_range(limits)}")
     if limits.max is not None and exact > Fraction(repr(limits.max)):

@@ -1,65 +1,39 @@
 """The one owner of a wire: its devices take turns; a dead one costs a deadline, then is probed less and less often."""
 
 import asyncio
+import logging
+import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from heapq import heapify, heapreplace
 
-from agent.health import Health, Part
+from agent.health import Health, Load, Part
 from agent.model.clock import Clock
 from agent.model.errors import Refused
 from agent.model.frame import Frame, bad_frame
 from agent.model.quality import Quality
 from agent.model.tag import Schema
 from agent.normalise import Step
+from agent.runtime.advice import remedy
+from agent.runtime.breaker import Probes, S
 from agent.runtime.inlet import Inlet
-from agent.runtime.schedule import Turn, phase, until_next
-from agent.runtime.supervise import Backoff, attempt, unreachable
-from drivers.api import Poller
+from agent.runtime.schedule import HANDICAP, Calendar, Share, Turn, phase
+from agent.runtime.seats import Seat, seated
+from agent.runtime.supervise import attempt, unreachable
+from drivers.api import Learner, Poller, Priority, ScanCost
 
-CAP = 60.0  # seconds between two probes of a dead device that shares its line, at most
-ALONE = 10.0  # the same where no other device waits for the wire
-EASE = 5.0  # healthy seconds that take back one step of a device's back-off: a lost answer now and then costs little
-REST = 4.0  # times as long as silence took from the others, they have the wire for themselves
-
-
-@dataclass(slots=True)
-class Breaker:
-    """Open while `retry_at` (monotonic ns) lies ahead; then one probe decides."""
-
-    backoff: Backoff
-    retry_at: int = 0
-    failing: bool = False
-
-    def failed(self, mono: int) -> bool:
-        """Note a failure; True on the edge from good to bad."""
-        edge, self.failing = not self.failing, True
-        self.retry_at = mono + int(self.backoff.failed() * 1e9)
-        return edge
-
-    def rest(self, until: int) -> None:
-        """Stay open at least until then (monotonic ns)."""
-        self.retry_at = max(self.retry_at, until)
-
-    def succeeded(self) -> None:
-        self.failing = False
-        self.backoff.succeeded()
+REFUSED_CAP = 60 * S  # the longest wait until a group that a device refuses is asked for again
+BREATH = S // 20  # a line that never waits lets others have the loop that often
+log = logging.getLogger("floorgate")
 
 
-@dataclass(slots=True, eq=False)
-class Seat:
-    """A device on the line: whether it is open, and its breakers: one for itself, one for each of its groups."""
-
-    driver: Poller
-    part: Part
-    whole: Breaker
-    groups: dict[Schema, Breaker] = field(default_factory=dict)
-    is_open: bool = False
+def _normal(schema: Schema) -> Priority:
+    return "normal"
 
 
 class Line:
-    """Scans the devices of one endpoint, one request at a time, by their due times."""
+    """Scans the devices of one endpoint, one request at a time; `schedule.py` says whose turn it is.
+
+    `priority` is asked once per group, `learn` gets what a device has learnt, `luck` gives numbers from 0 to 1.
+    """
 
     def __init__(
         self,
@@ -72,111 +46,181 @@ class Line:
         *,
         place: int = 0,
         of: int = 1,
-        backoff: Callable[[], Backoff] | None = None,
+        priority: Callable[[Schema], Priority] = _normal,
+        learn: Callable[[str, bytes], None] | None = None,
+        luck: Callable[[], float] = random.random,
     ) -> None:
-        backoff = backoff or partial(Backoff, CAP if len(drivers) > 1 else ALONE, ease=EASE)
         self._part, self._steps, self._inlet, self._health, self._clock = part, steps, inlet, health, clock
-        self._seats: dict[object, Seat] = {}
-        self._turns: list[Turn] = []
-        for driver in drivers:
-            seat = Seat(driver, health.part("device", driver.device), Breaker(backoff()))
-            self._seats[driver] = seat
-            for schema in driver.schemas:
-                seat.groups[schema] = Breaker(backoff())
-                interval = int(schema.interval * 1e9)
-                self._turns.append(Turn(0, driver, schema, interval, phase(place, of, interval)))
+        self._learn, self._luck = learn, luck
+        self._seats = [seated(driver, health.part("device", driver.device)) for driver in drivers]
+        turns: list[Turn] = []
+        for seat in self._seats:
+            shares = {level: Share() for level in HANDICAP}
+            for schema in seat.driver.schemas:
+                interval, level = int(schema.interval * 1e9), priority(schema)
+                shift, share = phase(place, of, interval), shares[level]
+                turns.append(Turn(seat, share, schema, interval, shift, HANDICAP[level], len(turns)))
+        self._calendar = Calendar(turns)
+        self._probes = Probes(len(self._seats), luck)
+        self._load = health.loads[part.name] = Load(part.name, [seat.part for seat in self._seats])
+        self._breath = 0
 
     async def run(self) -> None:
         """Scan for ever; devices are closed on the way out."""
-        wall, mono = self._clock.wall(), self._clock.mono()
-        for turn in self._turns:
-            turn.due = mono + until_next(wall, turn.interval, turn.shift)
-        heapify(self._turns)
+        now = self._clock.mono()
+        self._calendar.begin(self._clock.wall(), now)
+        self._load.begin(now)
         self._part.up()
         try:
-            while self._turns:
-                await self._next()
+            if self._calendar.turns:
+                await self._serve()
         finally:
             await self.close()
 
     async def close(self) -> None:
-        await asyncio.gather(*(attempt(seat.driver.close(), seat.part) for seat in self._seats.values()))
-        for seat in self._seats.values():
+        await asyncio.gather(*(attempt(seat.driver.close(), seat.part) for seat in self._seats))
+        for seat in self._seats:
             seat.is_open = False
 
-    async def _next(self) -> None:
-        turn = self._turns[0]
-        wait = turn.due - self._clock.mono()
-        if wait > 0:
-            await asyncio.sleep(wait / 1e9)
-        seat = self._seats[turn.driver]
-        if max(seat.whole.retry_at, seat.groups[turn.schema].retry_at) <= self._clock.mono():
-            await self._visit(seat, turn.schema)
-        seat.part.late += turn.advance(self._clock.wall(), self._clock.mono())
-        heapreplace(self._turns, turn)
+    async def _serve(self) -> None:
+        """One after the other, for ever: in one loop, because a coroutine more per scan would be felt."""
+        calendar, probes, mono, wall = self._calendar, self._probes, self._clock.mono, self._clock.wall
+        while True:
+            now = mono()
+            if now >= probes.at or now >= self._breath:
+                await self._step_aside(now)
+            elif (turn := calendar.pop(now)) is None:
+                wait = min(calendar.next, probes.at) - now
+                self._breath = now + wait + BREATH
+                await asyncio.sleep(wait / 1e9)
+            elif turn.seat.whole.failing or turn.rests > now:
+                turn.advance(wall(), now)
+                calendar.put(turn)
+            else:
+                error = await attempt(self._scan(turn, now), turn.seat.part)
+                if error is not None:
+                    await self._fell(turn, error)
+                if late := turn.advance(wall(), mono()):
+                    turn.seat.part.late += late
+                    self._load.late += late
+                calendar.put(turn)
 
-    async def _visit(self, seat: Seat, schema: Schema) -> None:
-        started = self._clock.mono()
-        error = await attempt(self._scan(seat, schema), seat.part)
-        if error is None:
-            return
+    async def _step_aside(self, now: int) -> None:
+        """Let others have the loop: devices that answer without any waiting must not keep them from it. Then probe."""
+        if now >= self._breath:
+            await asyncio.sleep(0)
+            self._breath = now + BREATH
+        seat = self._probes.pick(now) if now >= self._probes.at else None
+        if seat is not None:
+            assert isinstance(seat, Seat)
+            await self._probe(seat, now)
+
+    async def _probe(self, seat: Seat, now: int) -> None:
+        """Ask a dead device for its smallest group, one that it has not refused if there is one."""
+        seat.part.breaker = "half_open"
+        turns = (turn for turn in self._calendar.turns if turn.seat is seat)
+        turn = min(turns, key=lambda turn: (turn.breaker.failing, len(turn.schema.tags)))
+        error = await attempt(self._scan(turn, now), seat.part)
+        if error is not None:
+            await self._fell(turn, error)
+
+    async def _fell(self, turn: Turn, error: Exception) -> None:
+        """The whole device is in doubt: one bad frame per group on the edge."""
+        seat = turn.seat
         seat.is_open = False
-        now = self._clock.mono()
-        edge = seat.whole.failed(now)
-        seat.whole.rest(now + self._rest(now - started))
+        edge = self._probes.failed(seat, self._clock.mono(), turn.cost)
+        seat.part.breaker = "open"
+        self._tell_probes()
         if edge:
             quality = Quality.BAD_COMM if unreachable(error) else Quality.BAD_DEVICE
             for each in seat.driver.schemas:
                 await self._emit_bad(each, quality)
 
-    def _rest(self, cost: int) -> int:
-        """ns that a silent device waits at least, so that many of them together take a small share of the wire only."""
-        dead = sum(seat.whole.failing for seat in self._seats.values())
-        return int(REST * cost * (dead - 1)) if dead < len(self._seats) else 0
-
-    async def _scan(self, seat: Seat, schema: Schema) -> None:
-        if not seat.is_open:
-            await seat.driver.open()
-            seat.is_open = True
-        seat.part.scans += 1
-        started = self._clock.mono()
+    async def _scan(self, turn: Turn, began: int) -> None:
+        seat, found = turn.seat, None
         try:
-            frame = await seat.driver.scan(schema)
+            if not seat.is_open:
+                await seat.driver.open()
+                seat.is_open = True
+            seat.part.scans += 1
+            found = await seat.driver.scan(turn.schema)
         except Refused as error:
-            self._answered(seat)
-            await self._refused(seat, schema, error)
+            if not seat.is_open:
+                raise
+            refusal = error
+        finally:
+            ended = self._used(turn, began)
+        if seat.whole.failing or seat.part.state != "up":
+            self._rose(seat, ended)
+        if seat.learner is not None:
+            self._ask_learner(seat.learner)
+        if found is None:
+            await self._refused(turn, refusal, ended)
             return
-        self._answered(seat)
-        self._succeeded(seat, schema)
-        if len(self._turns) > 1 and Quality.BAD_COMM in frame.quality:  # a part was silent, and others waited for it
-            now = self._clock.mono()
-            seat.groups[schema].rest(now + int(REST * (now - started)))
-        await self._emit(frame)
+        if turn.breaker.failing or Quality.BAD_COMM in found.quality:
+            self._judge(turn, found, ended)
+        for made in self._steps[turn.schema](found):
+            if not self._inlet.offer(made):
+                await self._inlet.put(made)
         seat.part.frames += 1
 
-    def _answered(self, seat: Seat) -> None:
-        seat.whole.succeeded()
+    def _judge(self, turn: Turn, frame: Frame, now: int) -> None:
+        """The group is not refused any more, or a part of it was silent while others waited for the wire."""
+        if turn.breaker.failing:
+            turn.breaker.succeeded(now)
+            self._group_part(turn.schema).up()
+        if Quality.BAD_COMM in frame.quality and len(self._calendar.turns) > 1:
+            turn.rests = self._probes.silent(now, turn.cost)
+
+    def _used(self, turn: Turn, began: int) -> int:
+        """The wire is free again; returns since when."""
+        ended = self._clock.mono()
+        turn.cost = cost = ended - began
+        self._calendar.used(turn, began, ended)
+        load = self._load
+        load.busy += cost
+        if ended >= load.next and load.judge(ended):
+            self._say_load(ended)
+        return ended
+
+    def _rose(self, seat: Seat, now: int) -> None:
+        if seat.whole.failing:
+            self._probes.answered(seat, now)
+            seat.part.breaker = "closed"
+            self._tell_probes()
         seat.part.up()
 
-    def _succeeded(self, seat: Seat, schema: Schema) -> None:
-        group = seat.groups[schema]
-        if group.failing:
-            self._group_part(schema).up()
-        group.succeeded()
+    def _ask_learner(self, learner: Learner) -> None:
+        learnt = learner.learnt()
+        if learnt is not None and self._learn is not None:
+            self._learn(learner.device, learnt)
 
-    async def _refused(self, seat: Seat, schema: Schema, error: Refused) -> None:
+    def _tell_probes(self) -> None:
+        for seat in self._seats:
+            seat.part.probe_at = seat.probe_at / 1e9 if seat.whole.failing else 0.0
+
+    async def _refused(self, turn: Turn, error: Refused, now: int) -> None:
         """The device is well and does not have this group: only the group is asked less often."""
-        self._group_part(schema).down(error)
-        if seat.groups[schema].failed(self._clock.mono()):
-            await self._emit_bad(schema, Quality.BAD_DEVICE)
+        self._group_part(turn.schema).down(error)
+        edge = turn.breaker.failed(now, self._luck())
+        turn.rests = turn.breaker.until(REFUSED_CAP)
+        if edge:
+            await self._emit_bad(turn.schema, Quality.BAD_DEVICE)
 
     def _group_part(self, schema: Schema) -> Part:
         return self._health.part("group", f"{schema.device}/{schema.group}")
 
-    async def _emit(self, frame: Frame) -> None:
-        for made in self._steps[frame.schema](frame):
-            if not self._inlet.offer(made):
-                await self._inlet.put(made)
-
     async def _emit_bad(self, schema: Schema, quality: Quality) -> None:
-        await self._emit(bad_frame(schema, quality, self._clock.wall(), self._clock.mono()))
+        for made in self._steps[schema](bad_frame(schema, quality, self._clock.wall(), self._clock.mono())):
+            await self._inlet.put(made)
+
+    def _say_load(self, now: int) -> None:
+        """A line that has too much to do says so once, with what would help; and when it is over."""
+        if not self._load.overloaded:
+            log.info("line %s keeps up again", self._part.name, extra={"busy": round(self._load.ratio(now), 2)})
+            return
+        living = (turn for turn in self._calendar.turns if not turn.seat.whole.failing)
+        costs = [
+            ScanCost(turn.schema.device, turn.schema.group, turn.schema.interval, turn.cost / 1e9) for turn in living
+        ]
+        self._part.noticed(f"cannot keep up: {remedy(costs)}", logging.WARNING)

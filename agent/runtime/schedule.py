@@ -1,13 +1,30 @@
-"""When a scan group is due: multiples of its interval on the wall grid, shifted by its line's phase, never drifting."""
+"""When a scan group is due, and who goes first when several are.
 
-from dataclasses import dataclass
+A group is due at the multiples of its interval on the wall grid, shifted by its line's phase, never drifting.
+
+On a line that keeps up, groups go in the order in which they are due. On one that does not, each device gets the same
+share of the wire's *time*: one that had the wire for a while, with k devices waiting for it, is not due again until k
+times that while is over, however many groups it has and however often it wants to be read. Nobody waits for a share
+that others do not use. Groups with a priority below `high` are treated as if they had come due five (`normal`) or ten
+(`low`) seconds later, so that high ones go first, and a low one waits ten seconds longer at most. Shares are kept apart
+by priority, or the high groups of a device would use up what its low ones wait for.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush, heapreplace
 
 from agent.model.tag import Schema
-from drivers.api import Driver
+from agent.runtime.breaker import NEVER, Breaker
+from agent.runtime.seats import Seat
+from drivers.api import Priority
 
 EARLY = 2_000_000  # ns by which a timer may fire before its slot and still count as that slot
+SOON = 1_000_000  # ns before its slot at which a group is taken: within EARLY, and within a tenth of any interval
 PHASES = 8
 SPREAD = 1_000_000_000  # ns: phases stay within one second, so that a 15-minute reading is not taken at minute seven
+AGE = 5_000_000_000  # ns that a group may wait for those with the next higher priority
+HANDICAP: dict[Priority, int] = {"high": 0, "normal": AGE, "low": 2 * AGE}
 
 
 def phase(place: int, of: int, interval: int) -> int:
@@ -32,14 +49,27 @@ def missed(due: int, mono: int, interval: int) -> int:
 
 
 @dataclass(slots=True, eq=False)
+class Share:
+    """What the groups of one device with one priority had of the wire was theirs until then (monotonic ns)."""
+
+    until: int = 0
+
+
+@dataclass(slots=True, eq=False)
 class Turn:
     """A scan group on its line's calendar."""
 
-    due: int  # ns, monotonic
-    driver: Driver
+    seat: Seat
+    share: Share
     schema: Schema
     interval: int  # ns
     shift: int  # ns
+    handicap: int = 0  # ns
+    number: int = 0  # in the order of the file
+    due: int = 0  # ns, monotonic
+    cost: int = 0  # ns that the last scan had the wire
+    rests: int = 0  # ns, monotonic: left alone until then
+    breaker: Breaker = field(default_factory=Breaker)  # open when the device refuses this group
 
     def __lt__(self, other: "Turn") -> bool:
         return self.due < other.due
@@ -49,3 +79,75 @@ class Turn:
         late = missed(self.due, mono, self.interval)
         self.due = mono + until_next(wall, self.interval, self.shift)
         return late
+
+
+class Calendar:
+    """The groups of one line: those ahead by their due times, and those that are due by their ranks.
+
+    A rank is when the group came due, or when its device's share of the time is over, and the handicap of its priority.
+    It only grows while a group waits; of equal ones, which those of one device often are, the oldest goes first.
+    """
+
+    def __init__(self, turns: Sequence[Turn]) -> None:
+        self.turns = turns
+        self._ahead: list[Turn] = []
+        self._due: list[tuple[int, int, int, Turn]] = []  # a rank, which may have grown; due; number
+        self._devices = 0  # that have something due
+
+    def begin(self, wall: int, mono: int) -> None:
+        """All groups are ahead."""
+        self._due.clear()
+        self._devices = 0
+        for turn in self.turns:
+            turn.due = mono + until_next(wall, turn.interval, turn.shift)
+            turn.seat.waiting = 0
+        self._ahead = list(self.turns)
+        heapify(self._ahead)
+
+    @property
+    def next(self) -> int:
+        """When the next group comes due (monotonic ns)."""
+        return self._ahead[0].due if self._ahead else NEVER
+
+    def pop(self, mono: int) -> Turn | None:
+        """The group whose turn it is; it has to be put back. None: nothing is due."""
+        waiting, ahead, soon = self._due, self._ahead, mono + SOON
+        if ahead and ahead[0].due <= soon:
+            if not waiting and (len(ahead) == 1 or min(ahead[1:3]).due > soon):
+                return heappop(ahead)  # nobody else is due: the usual case
+            self._collect(soon)
+        while waiting:
+            rank, due, number, turn = waiting[0]
+            grown = turn.share.until + turn.handicap
+            if grown > rank and len(waiting) > 1:
+                heapreplace(waiting, (grown, due, number, turn))
+                continue
+            heappop(waiting)
+            seat = turn.seat
+            seat.waiting -= 1
+            if not seat.waiting:
+                self._devices -= 1
+            return turn
+        return None
+
+    def put(self, turn: Turn) -> None:
+        """It has a new due time."""
+        heappush(self._ahead, turn)
+
+    def used(self, turn: Turn, began: int, ended: int) -> None:
+        """A device had the wire: its share of the time until the others could have had as much."""
+        if self._ahead and self._ahead[0].due <= ended:
+            self._collect(ended)
+        devices = self._devices if turn.seat.waiting else self._devices + 1
+        turn.share.until = began + (ended - began) * devices
+
+    def _collect(self, mono: int) -> None:
+        ahead = self._ahead
+        while ahead and ahead[0].due <= mono:
+            turn = heappop(ahead)
+            seat, rank = turn.seat, turn.due
+            rank = max(rank, turn.share.until)
+            heappush(self._due, (rank + turn.handicap, turn.due, turn.number, turn))
+            if not seat.waiting:
+                self._devices += 1
+            seat.waiting += 1

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import ParamSpec, TypeVar
 
 from agent.health import Part
@@ -12,6 +12,7 @@ from agent.runtime.backfill import Meter
 from agent.runtime.inlet import Inlet
 from agent.runtime.supervise import Backoff
 from buffer.keeper import Keeper
+from buffer.state import MOST
 from buffer.store import Store
 from buffer.writer import Writer
 
@@ -48,6 +49,7 @@ class Storage:
         self.meter = Meter()  # of the samples that are committed
         self.inflow = Meter()  # of the bytes that they take in the file
         self._frames: list[Frame] = []  # what is being committed; kept when that fails
+        self._kept: dict[str, bytes] = {}  # state that goes with the next commit; kept when that fails
         self._share: int | None = None  # how many of them at a time; None: all
         self._trying = False  # still set when `run` begins anew: the store did not fail, the frames were no good
         self._bells: list[asyncio.Event] = []
@@ -74,6 +76,17 @@ class Storage:
                 self._hurt.set()
                 self._mended.clear()
             raise
+
+    def learn(self, device: str, what: bytes) -> None:
+        """Keep what a device has learnt: it is committed with the next frames."""
+        if len(what) > MOST:
+            self._part.noticed(f"device {device} has learnt {len(what):,} bytes, too many to be kept", logging.WARNING)
+            return
+        self._kept[_learnt(device)] = what
+
+    async def recall(self, device: str) -> bytes | None:
+        """What was kept for a device, by this run or an earlier one. Raises StoreError."""
+        return await self.call(self.store.state.get, _learnt(device))
 
     async def mend(self, part: Part) -> None:
         """Wait until the store fails, and see to it; for ever. Raises StoreError as long as only memory works."""
@@ -133,16 +146,18 @@ class Storage:
             self._backoff.succeeded()
             self._part.up()
             self.ring()
+        await self.call(_commit, self.store, [], dict(self._kept))  # which is written when the store is closed
 
     async def _append(self, frames: list[Frame]) -> None:
-        self._trying, store = True, self.store
+        self._trying, store, kept = True, self.store, dict(self._kept)
         taken = store.taken
         try:
-            await self.call(store.append, frames)
+            await self.call(_commit, store, frames, kept)
         except StoreError:
             self._trying = False
             raise
         self._trying = False
+        self._kept = {key: value for key, value in self._kept.items() if kept.get(key) is not value}
         self._part.frames += len(frames)
         self.meter.add(sum(len(frame.values) for frame in frames))
         self.inflow.add(store.taken - taken)
@@ -174,3 +189,13 @@ class Storage:
     async def _fill(self) -> bool:
         self._frames = await self._inlet.take(self._commit)
         return bool(self._frames)
+
+
+def _learnt(device: str) -> str:
+    return f"learnt/{device}"
+
+
+def _commit(store: Store, frames: Sequence[Frame], kept: Mapping[str, bytes]) -> None:
+    for key, value in kept.items():
+        store.state.set(key, value)
+    store.append(frames)

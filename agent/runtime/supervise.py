@@ -1,14 +1,14 @@
 """Who retries, and when: everything that fails comes back here, and only here.
 
 Waits follow full jitter: a random share of a bound that doubles with each failure, so that devices and gateways which
-failed together do not come back together. A link that was healthy for a minute starts over with a short bound.
+failed together do not come back together. A link that was healthy for a minute starts over with a short bound. When a
+device that shares its wire is asked again is decided in `breaker.py`: there every try costs the others.
 """
 
 import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from math import inf
 
 from agent.health import Part
 from agent.model.errors import AgentError, Denied, DeviceError, Garbled, Unreachable
@@ -18,20 +18,16 @@ HEALTHY = 60.0
 
 
 class Backoff:
-    """How long to wait after each failure; `cap` bounds the wait in seconds.
-
-    A success that lasts for a minute starts over; a shorter one takes back one step for each `ease` seconds.
-    """
+    """How long to wait after each failure; `cap` bounds the wait in seconds. A healthy minute starts over."""
 
     def __init__(
         self,
         cap: float,
         *,
-        ease: float = inf,
         now: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._cap, self._ease, self._now, self._jitter = cap, ease, now, jitter
+        self._cap, self._now, self._jitter = cap, now, jitter
         self._failures = 0
         self._healthy_since: float | None = None
 
@@ -43,8 +39,8 @@ class Backoff:
         """Seconds to wait before the next try."""
         healthy = 0.0 if self._healthy_since is None else self._now() - self._healthy_since
         self._healthy_since = None
-        eased = self._failures - int(healthy // self._ease)
-        self._failures = 0 if healthy >= HEALTHY else max(0, eased)
+        if healthy >= HEALTHY:
+            self._failures = 0
         bound = min(self._cap, FIRST * 2.0**self._failures)
         if bound < self._cap:
             self._failures += 1

@@ -1,6 +1,6 @@
 """What `/metrics` tells, in the text format of Prometheus: the ledger, the store, and how each part of the agent is."""
 
-import re
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -9,7 +9,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from agent import __version__
-from agent.health import Part
+from agent.health import Load, Part
+from agent.model.text import public
 
 TYPE = CONTENT_TYPE_LATEST
 STORE = {  # a key of `Desk.stats`: the metric, and what it is
@@ -34,16 +35,20 @@ PARTS = {  # a counter of `Part`
     "rejected": ("floorgate_part_rejected_frames", "Frames that were given up"),
     "aside": ("floorgate_part_set_aside_frames", "Frames that the other side refused"),
 }
-_ACCOUNT, _PART = ("sink", "device"), ("kind", "name")
+_ACCOUNT, _PART, _LINE = ("sink", "device"), ("kind", "name"), ("line",)
 
 
 class Metrics(Collector):
     """All that is to be told at one moment; without accounts and stats when the store does not answer."""
 
     def __init__(
-        self, parts: Iterable[Part], accounts: Sequence[dict[str, Any]] = (), stats: dict[str, Any] | None = None
+        self,
+        parts: Iterable[Part],
+        accounts: Sequence[dict[str, Any]] = (),
+        stats: dict[str, Any] | None = None,
+        loads: Iterable[Load] = (),
     ) -> None:
-        self._parts, self._accounts, self._stats = list(parts), accounts, stats
+        self._parts, self._accounts, self._stats, self._loads = list(parts), accounts, stats, list(loads)
 
     def text(self) -> bytes:
         registry = CollectorRegistry()
@@ -55,18 +60,45 @@ class Metrics(Collector):
         yield _gauge("floorgate_info", "The agent", ("version",), [((__version__,), 1)])
         yield _gauge("floorgate_store_up", "Whether the store answers", (), [((), int(self._stats is not None))])
         yield from self._health()
+        yield from self._lines(time.monotonic_ns())
+        yield from self._breakers(time.monotonic())
         if self._stats is not None:
             yield from self._store(self._stats)
             yield from self._ledger()
 
     def _health(self) -> Iterator[Metric]:
-        parts = [((part.kind, _public(part.name)), part) for part in self._parts]
+        parts = [((part.kind, public(part.name)), part) for part in self._parts]
         up = [(labels, int(part.state == "up")) for labels, part in parts]
         yield _gauge("floorgate_part_up", "Whether a part of the agent does its work", _PART, up)
         states = [((*labels, part.state), 1) for labels, part in parts]
         yield _gauge("floorgate_part_state", "The state that a part is in", (*_PART, "state"), states)
         for key, (name, what) in PARTS.items():
             yield _counter(name, what, _PART, [(labels, getattr(part, key)) for labels, part in parts])
+
+    def _lines(self, now: int) -> Iterator[Metric]:
+        loads = [((public(load.name),), load) for load in self._loads]
+        yield _gauge(
+            "floorgate_line_busy_ratio",
+            "The share of the last minute in which the wire was in use",
+            _LINE,
+            [(labels, load.ratio(now)) for labels, load in loads],
+        )
+        busy = [(labels, load.busy / 1e9) for labels, load in loads]
+        yield _counter("floorgate_line_busy_seconds", "Seconds for which the wire was in use", _LINE, busy)
+        late = [(labels, load.late) for labels, load in loads]
+        yield _counter("floorgate_line_late", "Scans whose time passed unused", _LINE, late)
+        over = [(labels, int(load.overloaded)) for labels, load in loads]
+        yield _gauge("floorgate_line_overloaded", "Whether there is more to do than there is time for", _LINE, over)
+        dead = [(labels, len(load.dead())) for labels, load in loads]
+        yield _gauge("floorgate_line_dead_devices", "Devices that do not answer", _LINE, dead)
+
+    def _breakers(self, now: float) -> Iterator[Metric]:
+        devices = [part for part in self._parts if part.breaker]
+        states = [((part.name, part.breaker), 1) for part in devices]
+        what = "Whether a device is asked (closed), left alone (open) or on trial (half_open)"
+        yield _gauge("floorgate_device_breaker", what, ("device", "state"), states)
+        waits = [((part.name,), max(0.0, part.probe_at - now)) for part in devices if part.probe_at]
+        yield _gauge("floorgate_device_probe_seconds", "Until a dead device is asked again", ("device",), waits)
 
     def _store(self, stats: dict[str, Any]) -> Iterator[Metric]:
         for key, (name, what) in STORE.items():
@@ -118,8 +150,3 @@ def _names(account: dict[str, Any]) -> tuple[str, str]:
 
 def _reasons(count: int | dict[str, int]) -> list[tuple[str, int]]:
     return [("", count)] if isinstance(count, int) else sorted(count.items())
-
-
-def _public(name: str) -> str:
-    """An endpoint without a password that somebody put into it."""
-    return re.sub(r"//[^/]*@", "//", name)

@@ -1,14 +1,15 @@
 """The loopback HTTP server: whether the process lives, how its parts are, and the ledger for the command line.
 
 Where it listens stands in `agent.json` in the data directory, readable by the owner only, with a token drawn at each
-start: who can read that file may ask. `/healthz` needs no token and tells nothing; `/metrics` needs none from this
-machine itself, so that a collector beside the agent can read it.
+start: who can read that file may ask. `/healthz` needs no token and tells nothing; `/metrics` and `/readyz` need none
+from this machine itself, so that a collector beside the agent can read them.
 """
 
 import asyncio
 import json
 import os
 import secrets
+import time
 from contextlib import suppress
 from dataclasses import asdict
 from ipaddress import ip_address
@@ -20,6 +21,7 @@ from aiohttp.typedefs import Handler
 from agent.health import Health
 from agent.model.errors import AgentError
 from agent.status.metrics import TYPE, Metrics
+from agent.status.ready import readiness
 from agent.status.store import Desk, Pages
 
 FILE = "agent.json"
@@ -65,6 +67,10 @@ def _app(token: str, health: Health, desk: Desk) -> web.Application:
     async def healthz(request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
 
+    async def readyz(request: web.Request) -> web.Response:
+        found = readiness(health, time.monotonic_ns())
+        return web.json_response(found, status=200 if found["ready"] else web.HTTPServiceUnavailable.status_code)
+
     async def metrics(request: web.Request) -> web.Response:
         """How the parts are is told even when the store does not answer; that is when somebody needs it."""
         accounts, stats = [], None
@@ -72,21 +78,22 @@ def _app(token: str, health: Health, desk: Desk) -> web.Application:
             async with asyncio.timeout(_PATIENCE):
                 stats = await desk.stats()
                 accounts = await desk.ledger()
-        text = await asyncio.to_thread(Metrics(health.parts.values(), accounts, stats).text)
+        text = await asyncio.to_thread(Metrics(health.parts.values(), accounts, stats, health.loads.values()).text)
         return web.Response(body=text, headers={"Content-Type": TYPE})
 
     async def parts(request: web.Request) -> web.Response:
         return web.json_response([asdict(part) for part in health.parts.values()])
 
     app = web.Application(middlewares=[guarded, told], client_max_size=_MOST)
-    app.add_routes([web.get("/healthz", healthz), web.get("/metrics", metrics), web.get("/api/v1/health", parts)])
+    app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])
+    app.add_routes([web.get("/api/v1/health", parts)])
     app.add_routes(Pages(desk).routes())
     return app
 
 
 def _open(request: web.Request) -> bool:
     """Whether no token is needed."""
-    return request.path == "/healthz" or (request.path == "/metrics" and _from_here(request.remote))
+    return request.path == "/healthz" or (request.path in ("/metrics", "/readyz") and _from_here(request.remote))
 
 
 def _from_here(remote: str | None) -> bool:

@@ -138,7 +138,8 @@ class Device:
         return Encoded(made.value, made.raw)
 
     async def look(self, tag: str) -> Value:
-        request, decode = inspection(self._named(tag), unit=self._config.unit, order=self._config.order)
+        found = self._named(tag)
+        request, decode = inspection(found, unit=self._config.unit, order=self._config.order_of(found))
         return decode(await self._ask(request))[0]
 
     async def write(self, tag: str, value: Value) -> Value:
@@ -149,7 +150,8 @@ class Device:
         return await self._wire.read(request, self._pause, self._timeout)
 
     def _change(self, tag: str, value: Value) -> Change:
-        return change(self._named(tag), value, unit=self._config.unit, order=self._config.order)
+        found = self._named(tag)
+        return change(found, value, unit=self._config.unit, order=self._config.order_of(found))
 
     def _named(self, name: str) -> TagConfig:
         return next(tag for tag in self._config.tags if tag.name == name)

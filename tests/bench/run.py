@@ -12,7 +12,19 @@ from report import Row
 
 from agent.model.errors import AgentError
 
-AREAS = ("main", "store", "backlog", "modbus", "wire", "opcua", "northbound", "normalise", "commissioning", "packaging")
+AREAS = (
+    "main",
+    "store",
+    "backlog",
+    "line",
+    "modbus",
+    "wire",
+    "opcua",
+    "northbound",
+    "normalise",
+    "commissioning",
+    "packaging",
+)
 
 
 def main(wanted: list[str]) -> int:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 Act = bytes | float | None
 Behaviour = Callable[[bytes], list[Act]]
-_LENGTHS = {1: 8, 2: 8, 3: 8, 4: 8, 5: 8, 6: 8, 22: 10}
+_LENGTHS = {1: 8, 2: 8, 3: 8, 4: 8, 5: 8, 6: 8, 22: 10, 43: 7}
 
 
 def crc(data: bytes) -> bytes:

@@ -71,6 +71,8 @@ static int serve_line(const char *path, int unit) {
     modbus_t *modbus = modbus_new_rtu(path, 9600, 'N', 8, 1);
     modbus_mapping_t *map = modbus_mapping_new(SIZE, SIZE, SIZE, SIZE);
     if (!modbus || !map || modbus_set_slave(modbus, unit) || modbus_connect(modbus)) return perror(path), 1;
+    modbus_set_error_recovery(modbus, MODBUS_ERROR_RECOVERY_PROTOCOL); /* after bytes that make no sense it listens anew */
+    modbus_set_response_timeout(modbus, 0, 20000);
     fill(map);
     printf("ready 0\n");
     fflush(stdout);
@@ -81,7 +83,7 @@ static int serve_line(const char *path, int unit) {
         if (size > 0) {
             refresh(map, answered++, started);
             modbus_reply(modbus, request, size, map);
-        } else if (size < 0 && errno != EMBBADCRC && errno != ETIMEDOUT) {
+        } else if (size < 0 && errno < MODBUS_ENOBASE && errno != ETIMEDOUT) { /* a function it does not know is no end */
             return perror(path), 1;
         }
     }

@@ -31,7 +31,7 @@ def test_without_a_disk_memory_serves_and_its_frames_move_back_under_their_names
     filled(place)
     kept, disk = keeper(place, hands), BadDisk(place)
     kept.store.append(frames(5))
-    kept.store.state_set("k", b"1")
+    kept.store.state.set("k", b"1")
     hands.move(2)
     kept.store.append(frames(5))
     disk.off()
@@ -44,7 +44,7 @@ def test_without_a_disk_memory_serves_and_its_frames_move_back_under_their_names
     store.ack("a", store.read("a", 4))
     store.drop("b", store.read("b", 1), "rejected")
     store.set_aside("b", store.read("b", 1), "no")
-    store.state_set("k", b"2")
+    store.state.set("k", b"2")
     epoch = store.epoch
     disk.on()
     assert kept.heal() == 0
@@ -56,7 +56,7 @@ def test_without_a_disk_memory_serves_and_its_frames_move_back_under_their_names
     assert seqs(again.read("b", 999)) == [*range(1, 311), *range(313, 321)]
     assert {entry.epoch for entry in again.read("a", 99, after=310)} == {epoch}
     assert again.stats().aside == {"a": 0, "b": 1}
-    assert again.state_get("k") == b"2"
+    assert again.state.get("k") == b"2"
     assert again.append(frames(1)) == (321, 321)
     assert {a.sink: a.dropped for a in again.ledger() if a.device == "meter"} == {"a": {}, "b": {"rejected": 3}}
     again.close()

@@ -90,7 +90,7 @@ class Machine(RuleBasedStateMachine):
     def step_the_clock(self, seconds: float) -> None:
         """Nothing goes by that: all that is lost over `keep` is by the clock that never steps."""
         before = {sink: self.keeper.store.owed(sink) for sink in SINKS}
-        self.hands.wall += round(seconds * 1e9)
+        self.hands.wall = min(max(0, self.hands.wall + round(seconds * 1e9)), 2**62)  # as far as a clock can be set
         self.keep_house()
         after = {sink: self.keeper.store.owed(sink) for sink in SINKS}
         assert not self.whole or all(after[sink] >= before[sink] for sink in SINKS)

@@ -252,14 +252,14 @@ def test_frames_read_from_disk_share_the_live_schema(place: Path) -> None:
 
 def test_state_survives_with_the_next_commit(place: Path) -> None:
     store = open_store(place)
-    assert store.state_get("bdSeq") is None
-    store.state_set("bdSeq", b"7")
-    assert store.state_get("bdSeq") == b"7"
+    assert store.state.get("bdSeq") is None
+    store.state.set("bdSeq", b"7")
+    assert store.state.get("bdSeq") == b"7"
     store.append(frames(1))
     store.close()
     again = open_store(place)
-    assert again.state_get("bdSeq") == b"7"
-    again.state_set("bdSeq", b"8")
+    assert again.state.get("bdSeq") == b"7"
+    again.state.set("bdSeq", b"8")
     again.tend()
     again.close()
     assert look(place, "SELECT k, v FROM state") == [("bdSeq", b"8")]

@@ -36,6 +36,7 @@ def test_a_good_file_is_summed_up(check: Any, tmp_path: Path) -> None:
         f"{tmp_path}/site.yaml: fine: 2 devices, 73 tags, 1 sink",
         "  meter     72 tags  tcp://plc",
         "  spare      1 tags  sim:",
+        "  tcp://plc: needs 0.02 s per 1 s cycle: 2.0 % of its time",
     ]
 
 
@@ -91,6 +92,18 @@ def test_json_for_a_good_file(check: Any, tmp_path: Path) -> None:
                     {"name": "spare", "driver": "sim", "endpoint": "sim:", "tags": 1},
                 ],
                 "sinks": [{"name": "p", "type": "mqtt", "enabled": False}],
+                "lines": [
+                    {
+                        "line": "tcp://plc",
+                        "driver": "modbus",
+                        "devices": 1,
+                        "utilisation": 0.02,
+                        "fits": True,
+                        "needs": "0.02 s per 1 s cycle",
+                        "groups": [{"group": "1s", "interval": 1.0, "devices": 1, "seconds": 0.02}],
+                        "advice": [],
+                    }
+                ],
             }
         ],
     }

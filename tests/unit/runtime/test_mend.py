@@ -176,3 +176,16 @@ async def test_nothing_is_added_to_a_memory_while_it_moves(house: House) -> None
     await asyncio.sleep(0.05)
     await asyncio.to_thread(second.wait)
     assert await house.until(10) == list(range(10))
+
+
+async def test_what_is_learnt_while_the_disk_fails_is_on_it_afterwards(house: House) -> None:
+    house.disk_off()
+    await house.fail()
+    house.storage.learn("meter", b"a hole")
+    await house.feed(0, 3)
+    assert await house.until(3) == [0, 1, 2]
+    house.disk_on()
+    async with asyncio.timeout(10):
+        while house.storage.store.volatile:
+            await asyncio.sleep(0.01)
+    assert await house.storage.recall("meter") == b"a hole"

@@ -14,6 +14,7 @@ from agent.model.tag import Schema, Tag
 from agent.runtime.inlet import Inlet
 from agent.runtime.storage import Storage
 from agent.runtime.supervise import Backoff, keep
+from buffer.state import MOST
 from buffer.store import Store
 from buffer.writer import Writer
 
@@ -129,4 +130,53 @@ async def test_housekeeping_that_works_again_is_up(tmp_path: Path) -> None:
             await asyncio.sleep(0.001)
     task.cancel()
     await asyncio.wait([task])
+    writer.close()
+
+
+async def learnt(folder: Path, what: bytes, *, frames: int = 1, failures: int = 0) -> tuple[bytes | None, Part]:
+    """What the next run recalls of a device that has learnt this."""
+    writer, inlet, part, backoff = opened(folder), Inlet(), Part("store", "store.db"), Backoff(0.01)
+    assert isinstance(writer.store, Moody)
+    writer.store.failures = failures
+    storage = Storage(writer, inlet, part, 0.001, backoff)
+    storage.learn("meter", what)
+    for number in range(frames):
+        inlet.offer(Frame(SCHEMA, number, (number,), bytes(1)))
+    task = asyncio.create_task(keep(storage.run, part, backoff, asyncio.Event()))
+    inlet.close()
+    async with asyncio.timeout(5):
+        await task
+    assert storage._kept == {} or not frames
+    writer.close()
+    again = opened(folder)
+    try:
+        return await Storage(again, Inlet(), part, 0.01, backoff).recall("meter"), part
+    finally:
+        again.close()
+
+
+async def test_what_a_device_has_learnt_is_there_after_a_restart(tmp_path: Path) -> None:
+    assert (await learnt(tmp_path, b"a hole"))[0] == b"a hole"
+    assert (await learnt(tmp_path, b"another"))[0] == b"another"
+
+
+async def test_it_is_kept_by_an_orderly_end_without_any_frame_too(tmp_path: Path) -> None:
+    assert (await learnt(tmp_path, b"a hole", frames=0))[0] == b"a hole"
+
+
+async def test_it_goes_with_the_commit_that_succeeds_at_last(tmp_path: Path) -> None:
+    kept, part = await learnt(tmp_path, b"a hole", failures=2)
+    assert (kept, part.failures) == (b"a hole", 2)
+
+
+async def test_too_much_of_it_is_said_and_not_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    kept, part = await learnt(tmp_path, bytes(MOST + 1))
+    assert (kept, part.state) == (None, "up")
+    assert "device meter has learnt 65,537 bytes, too many to be kept" in caplog.text
+
+
+async def test_nothing_is_known_of_a_device_that_has_learnt_nothing(tmp_path: Path) -> None:
+    writer = opened(tmp_path)
+    storage = Storage(writer, Inlet(), Part("store", "store.db"), 0.01, Backoff(0.01))
+    assert await storage.recall("meter") is None
     writer.close()

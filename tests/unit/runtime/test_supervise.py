@@ -42,20 +42,6 @@ def test_a_short_success_does_not_reset_the_wait_but_a_healthy_minute_does() -> 
     assert backoff.failed() == 1
 
 
-def test_an_easy_back_off_takes_back_a_step_for_each_spell_of_health() -> None:
-    """A device that loses an answer now and then is not treated as one that is hardly ever there."""
-    time = Time()
-    backoff = Backoff(8, ease=5, now=time, jitter=lambda: 1.0)
-    assert [backoff.failed() for _ in range(20)][-1] == 8
-    backoff.succeeded()
-    time.now += 11
-    assert backoff.failed() == 2, "a long outage counts no more than the cap"
-    for _ in range(5):
-        backoff.succeeded()
-        time.now += 6
-        assert backoff.failed() == 2
-
-
 async def test_an_error_of_the_field_is_noted_once_on_the_edge(caplog: pytest.LogCaptureFixture) -> None:
     part = Part("device", "meter")
 

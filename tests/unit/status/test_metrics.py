@@ -1,6 +1,7 @@
 """`/metrics` has the ledger, the store and the parts, in words that Prometheus understands."""
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from agent import __version__
-from agent.health import Health, Part
+from agent.health import Health, Load, Part
 from agent.model.errors import AgentError, StoreError
 from agent.runtime.desk import account_row, stats_row
 from agent.status import server
@@ -22,6 +23,8 @@ from tests.unit.status.test_server import Clerk, serving
 
 STATS = Stats(10, 5 << 20, 64 << 20, 36 << 20, 72 << 20, 1 << 40, 1_700_000_000_500_000_000, 77, {"a": 4}, {"a": 1})
 ACCOUNT = Account("a", 'm"1', 10, 5, 1, {"unchanged": 2}, {"age": 1}, 1)
+DEAD = Part("device", "gone", breaker="half_open")
+LOAD = Load("tcp://u:secret@h:502", [Part("device", "fine", breaker="closed"), DEAD], 7_500_000_000, 3, overloaded=True)
 Told = dict[tuple[str, ...], float]
 
 
@@ -32,7 +35,7 @@ def told(text: bytes) -> Told:
 
 
 def everything(*parts: Part) -> Told:
-    return told(Metrics(parts, [account_row(ACCOUNT)], stats_row(STATS, 5.0, 1024.0)).text())
+    return told(Metrics(parts, [account_row(ACCOUNT)], stats_row(STATS, 5.0, 1024.0), [LOAD]).text())
 
 
 def test_the_ledger_is_told_by_sink_device_what_and_reason() -> None:
@@ -71,6 +74,25 @@ def test_the_parts_are_told_without_their_passwords() -> None:
     assert found["floorgate_part_scans_total", "line", name] == 7
     assert found["floorgate_part_failures_total", "line", name] == 1
     assert not [key for key in found if "secret" in str(key)]
+
+
+def test_a_line_tells_how_busy_it_is_and_how_many_of_its_devices_are_dead() -> None:
+    found = everything()
+    assert found["floorgate_line_busy_seconds_total", "tcp://h:502"] == 7.5
+    assert found["floorgate_line_busy_ratio", "tcp://h:502"] == 0
+    assert found["floorgate_line_late_total", "tcp://h:502"] == 3
+    assert found["floorgate_line_overloaded", "tcp://h:502"] == 1
+    assert found["floorgate_line_dead_devices", "tcp://h:502"] == 1
+
+
+def test_a_device_s_breaker_is_told_with_the_time_of_the_next_probe() -> None:
+    waiting = Part("device", "gone", breaker="open", probe_at=time.monotonic() + 100)
+    found = everything(waiting, Part("device", "fine", breaker="closed"), Part("device", "subscribed"))
+    assert found["floorgate_device_breaker", "gone", "open"] == 1
+    assert found["floorgate_device_breaker", "fine", "closed"] == 1
+    assert 99 < found["floorgate_device_probe_seconds", "gone"] <= 100
+    assert not [key for key in found if key[0].startswith("floorgate_device") and "subscribed" in key]
+    assert ("floorgate_device_probe_seconds", "fine") not in found
 
 
 def test_what_nobody_knows_is_not_told() -> None:
@@ -149,7 +171,8 @@ def test_only_this_machine_is_this_machine(remote: str | None, local: bool) -> N
 
 def test_the_page_has_every_metric_and_every_path() -> None:
     page = (ROOT / "agent/status/README.md").read_text("utf-8")
-    names = {key[0] for key in everything(Part("sink", "a")) if key[0].startswith("floorgate_")}
-    paths = {route.path for route in Pages(Asked()).routes()} | {"/healthz", "/metrics", "/api/v1/health"}
+    device = Part("device", "d", breaker="open", probe_at=1e12)
+    names = {key[0] for key in everything(Part("sink", "a"), device) if key[0].startswith("floorgate_")}
+    paths = {route.path for route in Pages(Asked()).routes()} | {"/healthz", "/readyz", "/metrics", "/api/v1/health"}
     assert {name for name in names if f"`{name}`" not in page} == set()
     assert {path for path in paths if f"{path}`" not in page} == set()
