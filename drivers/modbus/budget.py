@@ -7,9 +7,11 @@ and the time until the device begins to answer. Only the last is a guess (`RESPO
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from drivers.api import Budget, LineConfig, ScanCost, scan_groups
+from drivers.api import Budget, LineConfig, ScanCost
 from drivers.modbus.config import PORTS, Config
-from drivers.modbus.plan import BITS_PER_REGISTER, Block, plan
+from drivers.modbus.cost import cost
+from drivers.modbus.groups import groups
+from drivers.modbus.plan import BITS_PER_REGISTER, Block
 from drivers.modbus.timing import Timing, timing
 from drivers.transport import Endpoint, parse_endpoint
 
@@ -52,26 +54,13 @@ def _wires(
 def _costs(line: LineConfig, endpoint: Endpoint, devices: Sequence[Config]) -> tuple[ScanCost, ...]:
     pace = timing(endpoint, line.silence)
     response = RESPONSE.get(endpoint.scheme, NETWORK)
-    return tuple(
-        ScanCost(
-            config.name,
-            group,
-            interval,
-            sum(_request(pace, block) + response + max(line.pause, config.pause) for block in blocks),
-        )
-        for config in devices
-        for group, interval, blocks in _planned(config)
-    )
-
-
-def _planned(config: Config) -> Iterator[tuple[str, float, tuple[Block, ...]]]:
-    """The requests of each scan group."""
-    for (group, interval), tags in scan_groups(config, config.tags).items():
-        yield (
-            group,
-            interval,
-            plan(tags, order=config.order, max_registers=config.max_registers, max_gap=config.max_gap),
-        )
+    found: list[ScanCost] = []
+    for config in devices:
+        pause = max(line.pause, config.pause)
+        for group in groups(config, cost(endpoint, line.silence, pause)):
+            seconds = sum(_request(pace, block) + response + pause for block in group.blocks())
+            found.append(ScanCost(config.name, group.name, group.interval, seconds))
+    return tuple(found)
 
 
 def _request(pace: Timing, block: Block) -> float:

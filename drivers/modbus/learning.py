@@ -6,7 +6,7 @@ value in it is at fault, or the hole before that one, or the length. Meanwhile t
 one or two requests more per scan, lasts a few scans, and ends in a terrain that leaves out what is refused.
 
 A value that is refused by itself is asked for again after a minute, and then less and less often up to an hour: perhaps
-its device was updated. That a device refuses everything says nothing of its registers, so nothing is learnt of it.
+its device was updated. That a device refuses all of a table says nothing of its registers, so nothing is learnt of it.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ class Search:
     low: int
     high: int
     test: str = "prefix"
-    heard: bool = False  # the device answered something since it began
+    heard: bool = False  # the device answered something of this table since it began
 
     @property
     def watched(self) -> Key:
@@ -96,8 +96,8 @@ class Learning:
         if not (self._doubts or self.search) and not any(code or block.lost for block, code in outcomes):
             return False
         before, free = self.known, self.search is None
-        heard = any(not code for _, code in outcomes)
-        if heard and self.search and not self.search.heard:
+        heard: set[str] = {block.tags[0].register for block, code in outcomes if not code}
+        if self.search and not self.search.heard and self.search.register in heard:
             self.search = replace(self.search, heard=True)
         for block, code in outcomes:
             if block.lost:
@@ -118,7 +118,7 @@ class Learning:
         key = _key(block)
         if code == 0:
             self.terrain = self.terrain.without(key[0], key[1], key[2] - 1)
-            self._asks.pop(key, None)
+            self._asks.clear()  # what was refused beside it may be back too
             return
         _, wait = self._asks.get(key, (0, AGAIN[0]))
         self._asks[key] = now + wait * _S, min(2 * wait, AGAIN[1])
@@ -139,9 +139,9 @@ class Learning:
         key = _key(block)
         return self._doubts[key] >= BELIEVED and now >= self._resting.get(key, 0)
 
-    def _begun(self, block: Block, heard: bool, now: int) -> Search | None:
-        found = tuple(spans(block.tags))
-        search = Search(block.tags[0].register, found, 0, len(found), heard=heard)
+    def _begun(self, block: Block, heard: set[str], now: int) -> Search | None:
+        found, register = tuple(spans(block.tags)), block.tags[0].register
+        search = Search(register, found, 0, len(found), heard=register in heard)
         if len(found) > 1:
             return search
         self._condemn(search, now)
@@ -176,7 +176,7 @@ class Learning:
         return None
 
     def _condemn(self, search: Search, now: int) -> None:
-        """A value is refused by itself, if the device answers anything at all."""
+        """A value is refused by itself, if the device answers anything of its table."""
         start, stop = search.values[search.high - 1]
         if search.heard:
             self.terrain = self.terrain.with_hole(search.register, start, stop - 1)

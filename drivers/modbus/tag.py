@@ -193,7 +193,8 @@ with warnings.catch_warnings():
         @classmethod
         def _can_be_read(cls, markers: list[int | float], info: ValidationInfo) -> list[int | float]:
             kind = info.data.get("type", "")
-            if markers and kind and (kind not in INTEGERS | FLOATS or info.data.get("bit") is not None):
+            single = info.data.get("bit") is not None or info.data.get("bits")
+            if markers and kind and (kind not in INTEGERS | FLOATS or single):
                 raise ValueError(f"a {'bit' if kind in INTEGERS else kind} has no invalid numbers")
             if kind not in INTEGERS:
                 return markers

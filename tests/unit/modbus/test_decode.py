@@ -139,6 +139,14 @@ def test_the_bytes_of_a_text_may_be_swapped(order: str, payload: str) -> None:
     assert decoded(payload, tag(type="string", length=3, order=order)) == ["ABC-1"]
 
 
+def test_tags_that_are_converted_in_turn_keep_their_columns() -> None:
+    kinds: list[dict[str, Any]] = [{"scale": 0.1}, {}, {"enum": {3: "three"}}]
+    tags = [tag(f"t{at}", at, **kinds[at % 3]) for at in range(12)]
+    payload = "".join(f"{at + 1:04x}" for at in range(12))
+    expected = [0.1, 2, "three", 0.4, 5, "6", 0.7, 8, "9", 1.0, 11, "12"]
+    assert decoded(payload, *tags) == expected
+
+
 def test_only_the_text_that_does_not_decode_is_bad() -> None:
     tags = [tag("a", 0), tag("b", 1, type="string", length=1), tag("c", 2)]
     (block,) = plan(tags, order="ABCD", max_registers=125, max_gap=0)

@@ -168,6 +168,22 @@ def test_values_within_a_refused_one_are_tried_by_themselves() -> None:
     assert world.scans(30) == names(0, 12, 30)
 
 
+def test_a_table_that_is_refused_as_a_whole_teaches_nothing() -> None:
+    coils = [tag(f"c{at}", at, register="coil") for at in range(40)]
+    world = World([*coils, *words(*range(10))], holes=set(range(100)), table=1)
+    assert world.scans(100) == names(*range(10))
+    assert (world.learning.terrain, len(world.blocks())) == (Terrain(), 2)
+
+
+def test_when_one_value_is_back_the_others_are_tried_at_once() -> None:
+    world = World(words(*range(10)), holes={2, 4, 6})
+    world.scans(60)
+    assert len(world.learning.terrain.holes) == 3
+    world.holes.clear()
+    world.scan(AGAIN[1])
+    assert len(world.scans(6)) == 10
+
+
 def test_holes_of_one_table_are_none_of_another() -> None:
     coils = [tag(f"c{at}", at, register="coil") for at in range(40)]
     world = World([*coils, *words(*range(10))])

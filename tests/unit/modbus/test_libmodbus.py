@@ -114,6 +114,21 @@ async def test_a_refused_block_leaves_the_others_alone(libmodbus: str) -> None:
     assert frame.quality == bytes((0, Quality.BAD_DEVICE, 0))
 
 
+async def test_the_first_register_that_a_server_does_not_have_is_found_out(libmodbus: str) -> None:
+    """It has 3000 of them, and refuses a request that reaches beyond as a whole."""
+    tags = [{"name": f"t{at}", "address": at, "register": "input"} for at in range(2990, 3002)]
+    made = device(libmodbus, tags)
+    await made.open()
+    for _ in range(40):
+        try:
+            frame = await made.scan(made.schemas[0])
+        except Refused:
+            continue
+    await made.close()
+    assert list(frame.values) == [*(3 * at + 1 for at in range(2990, 3000)), None, None]
+    assert list(frame.quality) == [*[0] * 10, Quality.BAD_DEVICE, Quality.BAD_DEVICE]
+
+
 async def test_a_frame_is_stamped_when_the_last_answer_arrived(libmodbus: str) -> None:
     before, mono = time.time_ns(), time.monotonic_ns()
     frame = await scanned(libmodbus, [typed("int16", "ABCD")])

@@ -197,6 +197,7 @@ def test_a_named_bit_must_not_take_another_tag_s_name() -> None:
         ({"enum": {0: ""}}, "enum", "at least 1 character"),
         ({"enum": {0: "off"}, "scale": 2}, "scale", "what has an enum cannot be scaled"),
         ({"type": "string", "length": 2, "invalid": 1}, "invalid", "a string has no invalid numbers"),
+        ({"bits": {0: "a"}, "invalid": 1}, "invalid", "a bit has no invalid numbers"),
         ({"invalid": "nan"}, "invalid", "a uint16 is a whole number"),
         ({"invalid": 1 << 16}, "invalid", "65536 does not fit into a uint16"),
         ({"type": "float32", "bits": {0: "a"}}, "bits", "a float32 has no single bits"),
