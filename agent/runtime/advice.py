@@ -42,7 +42,8 @@ def needs(costs: Sequence[ScanCost], share: float) -> str:
 
 
 def widened(costs: Sequence[ScanCost], most: float = MOST) -> list[Widened]:
-    """Which groups to read less often so that the wire is busy for `most` of the time: one if that does, or else all.
+    """Which groups to read less often so that the wire is busy for `most` of the time: one if that does, or else all;
+    none when no interval helps.
 
     Of several that would do alone it is the one whose interval grows by the smallest factor.
     """
@@ -62,7 +63,8 @@ def widened(costs: Sequence[ScanCost], most: float = MOST) -> list[Widened]:
     if alone:
         return [min(alone, key=lambda each: each.to / each.interval)]
     every = [(group, interval, _round(interval * total / most)) for group, interval in loads]
-    return [Widened(group, interval, to) for group, interval, to in every if to is not None]
+    enough = [Widened(group, interval, to) for group, interval, to in every if to is not None]
+    return enough if len(enough) == len(every) else []
 
 
 def remedy(costs: Sequence[ScanCost]) -> str:

@@ -59,6 +59,6 @@ def test_what_is_advised_is_enough(groups: list[tuple[str, float, float]]) -> No
     eased = [ScanCost(c.device, c.group, found.get((c.group, c.interval), c.interval), c.seconds) for c in some]
     if utilisation(some) <= MOST:
         assert found == {}
-    elif len(found) == len({(cost.group, cost.interval) for cost in some}) or len(found) == 1:
+    elif found:
         assert utilisation(eased) <= MOST * 1.001
     assert all(to >= interval for (_, interval), to in found.items())
