@@ -44,7 +44,8 @@ def needs(costs: Sequence[ScanCost], share: float) -> str:
 def widened(costs: Sequence[ScanCost], most: float = MOST) -> list[Widened]:
     """Which groups to read less often so that the wire is busy for `most` of the time: one if that does, or else all.
 
-    Of several that would do alone it is the one whose interval grows by the smallest factor.
+    None when nothing within a day would do. Of several that would do alone it is the one whose interval grows by the
+    smallest factor.
     """
     loads: defaultdict[tuple[str, float], float] = defaultdict(float)
     for cost in costs:
@@ -62,13 +63,20 @@ def widened(costs: Sequence[ScanCost], most: float = MOST) -> list[Widened]:
     if alone:
         return [min(alone, key=lambda each: each.to / each.interval)]
     every = [(group, interval, _round(interval * total / most)) for group, interval in loads]
-    return [Widened(group, interval, to) for group, interval, to in every if to is not None]
+    enough = [Widened(group, interval, to) for group, interval, to in every if to is not None]
+    return enough if len(enough) == len(every) else []
 
 
 def remedy(costs: Sequence[ScanCost]) -> str:
     """For a line that does not keep up, by what its scans take."""
-    wide = " and ".join(map(str, widened(costs)[:3]))
+    wide = spoken(widened(costs))
     return f"it needs {needs(costs, utilisation(costs))}; {f'widen {wide}, or ' if wide else ''}give it fewer devices"
+
+
+def spoken(wide: Sequence[Widened]) -> str:
+    """The first three in words."""
+    more = len(wide) - 3
+    return " and ".join([*map(str, wide[:3]), *([f"{more} more likewise"] if more > 0 else [])])
 
 
 def _round(seconds: float) -> float | None:
