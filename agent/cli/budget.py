@@ -8,7 +8,7 @@ from typing import Any
 from agent import registry
 from agent.config import Site
 from agent.model.text import public
-from agent.runtime.advice import MOST, needs, utilisation, widened
+from agent.runtime.advice import MOST, needs, spoken, utilisation, widened
 from agent.runtime.wiring import lines_of
 from drivers.api import Budget, ScanCost
 
@@ -67,7 +67,7 @@ def _advice(budget: Budget, share: float, devices: int) -> list[str]:
     """What would bring the line down to `MOST`: less often, another setting, more wires."""
     advice = []
     if wide := widened(budget.costs):
-        advice.append("widen " + " and ".join(map(str, wide[:3])))
+        advice.append(f"widen {spoken(wide)}")
     enough = next(((what, left) for what, left in budget.remedies if left <= MOST), None)
     if enough is not None:
         advice.append(f"set {enough[0]} ({_percent(enough[1])})")

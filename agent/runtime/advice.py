@@ -45,7 +45,8 @@ def widened(costs: Sequence[ScanCost], most: float = MOST) -> list[Widened]:
     """Which groups to read less often so that the wire is busy for `most` of the time: one if that does, or else all;
     none when no interval helps.
 
-    Of several that would do alone it is the one whose interval grows by the smallest factor.
+    None when nothing within a day would do. Of several that would do alone it is the one whose interval grows by the
+    smallest factor.
     """
     loads: defaultdict[tuple[str, float], float] = defaultdict(float)
     for cost in costs:
@@ -69,8 +70,14 @@ def widened(costs: Sequence[ScanCost], most: float = MOST) -> list[Widened]:
 
 def remedy(costs: Sequence[ScanCost]) -> str:
     """For a line that does not keep up, by what its scans take."""
-    wide = " and ".join(map(str, widened(costs)[:3]))
+    wide = spoken(widened(costs))
     return f"it needs {needs(costs, utilisation(costs))}; {f'widen {wide}, or ' if wide else ''}give it fewer devices"
+
+
+def spoken(wide: Sequence[Widened]) -> str:
+    """The first three in words."""
+    more = len(wide) - 3
+    return " and ".join([*map(str, wide[:3]), *([f"{more} more likewise"] if more > 0 else [])])
 
 
 def _round(seconds: float) -> float | None:

@@ -15,7 +15,7 @@ from agent.normalise import Step
 from agent.runtime.advice import remedy
 from agent.runtime.breaker import Probes, S
 from agent.runtime.inlet import Inlet
-from agent.runtime.schedule import HANDICAP, Calendar, Share, Turn, phase
+from agent.runtime.schedule import HANDICAP, Calendar, Share, Turn, handicaps, phase
 from agent.runtime.seats import Seat, seated
 from agent.runtime.supervise import attempt, unreachable
 from drivers.api import Learner, Poller, Priority, ScanCost
@@ -54,12 +54,15 @@ class Line:
         self._learn, self._luck = learn, luck
         self._seats = [seated(driver, health.part("device", driver.device)) for driver in drivers]
         turns: list[Turn] = []
+        levels: list[Priority] = []
         for seat in self._seats:
             shares = {level: Share() for level in HANDICAP}
             for schema in seat.driver.schemas:
                 interval, level = int(schema.interval * 1e9), priority(schema)
-                shift, share = phase(place, of, interval), shares[level]
-                turns.append(Turn(seat, share, schema, interval, shift, HANDICAP[level], len(turns)))
+                levels.append(level)
+                turns.append(Turn(seat, shares[level], schema, interval, phase(place, of, interval), 0, len(turns)))
+        for turn, handicap in zip(turns, handicaps(levels), strict=True):
+            turn.handicap = handicap
         self._calendar = Calendar(turns)
         self._probes = Probes(len(self._seats), luck)
         self._load = health.loads[part.name] = Load(part.name, [seat.part for seat in self._seats])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.runtime.advice import MOST, ROUND, needs, remedy, utilisation, widened
+from agent.runtime.advice import MOST, ROUND, needs, remedy, spoken, utilisation, widened
 from drivers.api import ScanCost
 
 
@@ -39,6 +39,11 @@ def test_all_are_widened_when_one_does_not_do() -> None:
     assert [str(each) for each in widened(some)] == [f"group {name} from 1s to 5s" for name in "abc"]
 
 
+def test_of_many_groups_three_are_named() -> None:
+    some = costs(*((name, 1.0, 0.9) for name in "abcde"))
+    assert spoken(widened(some)).endswith(" and group c from 1s to 10s and 2 more likewise")
+
+
 def test_the_remedy_reads_as_a_sentence() -> None:
     said = remedy(costs(("1s", 1.0, 0.064), devices=30))
     assert said == "it needs 1.92 s per 1 s cycle; widen interval 1s to 3s, or give it fewer devices"
@@ -61,4 +66,6 @@ def test_what_is_advised_is_enough(groups: list[tuple[str, float, float]]) -> No
         assert found == {}
     elif found:
         assert utilisation(eased) <= MOST * 1.001
+    else:
+        assert max(interval * utilisation(some) for _, interval, _ in groups) > MOST * ROUND[-1]
     assert all(to >= interval for (_, interval), to in found.items())

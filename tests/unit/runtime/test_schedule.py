@@ -19,6 +19,7 @@ from agent.runtime.schedule import (
     Calendar,
     Share,
     Turn,
+    handicaps,
     missed,
     phase,
     until_next,
@@ -50,6 +51,7 @@ class Wire:
         """`groups`: device, interval in ms, priority."""
         self.seats = {name: Chair(name) for name in costs}
         self.costs, self.now = costs, 0
+        waits = handicaps([priority for _, _, priority in groups])  # type: ignore[misc]  # text in a test
         shares = {(name, priority): Share() for name in costs for priority in HANDICAP}
         self.calendar = Calendar(
             [
@@ -57,10 +59,10 @@ class Wire:
                     self.seats[name],
                     shares[name, priority],
                     interval=interval * MS,
-                    handicap=HANDICAP[priority],
+                    handicap=handicap,
                     number=number,
                 )
-                for number, (name, interval, priority) in enumerate(groups)
+                for number, ((name, interval, priority), handicap) in enumerate(zip(groups, waits, strict=True))
             ]
         )
         self.calendar.begin(NOON, 0)
@@ -181,6 +183,21 @@ def test_a_low_priority_waits_ten_seconds_and_does_not_starve() -> None:
     assert 9_000 < wire.longest("l") <= 2 * AGE // MS + 500
 
 
+def test_many_low_groups_of_one_device_do_not_wait_for_one_another() -> None:
+    """Once they have waited enough, each takes its turn."""
+    wire = Wire({"d": 100}, ("d", 100, "high"), ("d", 100, "high"), *[("d", 100, "low")] * 10).run(120)
+    for number in range(2, 12):
+        turns = [at for (_, at), turn in zip(wire.order, wire.turns, strict=True) if turn.number == number]
+        assert max(later - earlier for earlier, later in pairwise(turns)) <= 2 * AGE // MS + 12 * 100 + 200
+
+
+def test_where_all_have_one_priority_nobody_waits_for_it() -> None:
+    assert handicaps(["low", "low"]) == [0, 0]
+    assert handicaps(["low", "normal"]) == [AGE, 0]
+    assert handicaps(["low", "high", "normal"]) == [2 * AGE, 0, AGE]
+    assert handicaps([]) == []
+
+
 def test_a_group_s_priority_holds_within_its_device_too() -> None:
     wire = Wire({"d": 100}, ("d", 200, "low"), ("d", 200, "high"), ("d", 200, "normal")).run(30)
     counts = [sum(turn is each for turn in wire.turns) for each in wire.calendar.turns]
@@ -212,5 +229,8 @@ def test_whatever_the_groups_nobody_is_forgotten(groups: list[tuple[str, int, st
     """Each group is read at least once in the time that all of them take with the longest wait for a priority."""
     wire = Wire(dict(zip("abc", costs, strict=True)), *groups).run(60)
     assert {turn.number for turn in wire.turns} == set(range(len(groups)))
-    assert sum(seat.waiting for seat in wire.seats.values()) == len(wire.calendar._due)
-    assert len(wire.calendar._due) + len(wire.calendar._ahead) == len(groups)
+    due = {turn.number for _, at, _, turn in wire.calendar._due if at == turn.due}
+    assert sum(seat.waiting for seat in wire.seats.values()) == len(due)
+    assert wire.calendar._devices == sum(bool(seat.waiting) for seat in wire.seats.values())
+    assert len(due) + len(wire.calendar._ahead) == len(groups)
+    assert len(wire.calendar._due) + len(wire.calendar._patient) < 60_000, "what is out of date goes"
