@@ -152,6 +152,8 @@ def test_only_the_tools_that_are_missing_are_installed(machine: Machine) -> None
     for tool in (
         "mosquitto",
         "mosquitto_pub",
+        "openssl",
+        "tshark",
         "gcc",
         "node",
         "npm",

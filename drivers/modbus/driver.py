@@ -14,7 +14,7 @@ from drivers.api import Encoded, LineConfig, Raw
 from drivers.modbus.config import Config
 from drivers.modbus.config import Tag as TagConfig
 from drivers.modbus.cost import cost
-from drivers.modbus.faults import EXCEPTIONS
+from drivers.modbus.faults import SaysNo
 from drivers.modbus.groups import groups
 from drivers.modbus.learning import Learning, Outcome
 from drivers.modbus.link import Read, Request
@@ -99,7 +99,7 @@ class Device:
                 reply = await self._wire.read(step.request, self._pause, self._timeout)
             except Refused as error:
                 errors.append(error)
-                outcomes.append((step.block, _code(error)))
+                outcomes.append((step.block, error.code if isinstance(error, SaysNo) else 0))
                 values += (None,) * step.width
                 quality += _BAD_DEVICE * step.width
             except (Unreachable, Garbled) as error:
@@ -168,11 +168,6 @@ def build(line: LineConfig, devices: Sequence[Config]) -> Sequence[Device]:
 def _steps(unit: int, blocks: Sequence[Block]) -> tuple[Step, ...]:
     partly = not all(block.lost for block in blocks)
     return tuple(Step(Read(unit, block), block, len(block.tags), block.lost and partly) for block in blocks)
-
-
-def _code(error: Refused) -> int:
-    """Which exception it was, 0 for one that has no name."""
-    return next((code for code, (name, _) in EXCEPTIONS.items() if error.message.endswith(f": {name}")), 0)
 
 
 def _summary(errors: Sequence[DeviceError]) -> DeviceError:

@@ -17,24 +17,37 @@ EXCEPTIONS = {
     10: ("gateway path unavailable", "the gateway has no way to this unit"),
     11: ("gateway target failed to respond", "is the device behind the gateway on, and its unit right?"),
 }
+ILLEGAL_FUNCTION, ILLEGAL_ADDRESS = 1, 2
 BEHIND_GATEWAY = frozenset({10, 11})  # the gateway answered, the device did not
 SMALLEST_FRAME = 8  # bytes of Modbus TCP: header and function code
-GAP_HINT = "the request bridges a hole between tags: try `max_gap: 0`"
+GAP_HINT = (
+    "the request bridges a hole between tags: which registers are refused is found out by itself, or `max_gap: 0`"
+)
 GARBLED_HINT = {
     True: "is this a Modbus TCP device, and is it well?",
     False: "are baud, parity and stop bits those of the device, the wires A and B not swapped, both ends terminated?",
 }
 _SHOWN = 16  # bytes
 
+
+class SaysNo(Refused):
+    """A Modbus exception; `code` is its number."""
+
+    def __init__(self, message: str, *, hint: str = "", code: int = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+
+
 What = tuple[type[DeviceError], str, str]  # kind of error, why, hint
 
 
 def refused(what: str, request: Request, code: int) -> DeviceError:
     name, hint = EXCEPTIONS.get(code, (f"exception {code}", ""))
-    kind = Unreachable if code in BEHIND_GATEWAY else Refused
-    if code == 2 and request.bridges:
+    if code == ILLEGAL_ADDRESS and request.bridges:
         hint = GAP_HINT
-    return kind(f"{what}: {name}", hint=hint)
+    if code in BEHIND_GATEWAY:
+        return Unreachable(f"{what}: {name}", hint=hint)
+    return SaysNo(f"{what}: {name}", hint=hint, code=code)
 
 
 def unlike(request: Request, reply: Reply, left: int) -> str:

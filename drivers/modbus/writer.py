@@ -2,10 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 
-from agent.model.errors import DeviceError, Garbled, Refused, Unreachable
+from agent.model.errors import DeviceError, Garbled, Unreachable
 from agent.model.frame import Value
 from drivers.modbus.asking import Ask, confirmed
-from drivers.modbus.faults import EXCEPTIONS
+from drivers.modbus.faults import ILLEGAL_FUNCTION, SaysNo
 from drivers.modbus.link import Request
 from drivers.modbus.writing import Change
 
@@ -24,8 +24,8 @@ async def carry_out(ask: Answers, endpoint: str, change: Change) -> Value:
         try:
             await _send(ask, endpoint, request)
             break
-        except Refused as error:
-            if not _says(error, 1):
+        except SaysNo as error:
+            if error.code != ILLEGAL_FUNCTION:
                 raise
     else:
         await _send(ask, endpoint, change.requests[-1], change.hint)
@@ -39,13 +39,10 @@ async def _send(ask: Answers, endpoint: str, request: Ask, unknown: str = "") ->
     """`unknown`: the hint when the device does not have the function."""
     try:
         answer = await ask(request)
-    except Refused as error:
-        hint = next((hint for code, hint in _HINTS.items() if _says(error, code)), error.hint)
-        raise Refused(error.message, hint=unknown if unknown and _says(error, 1) else hint) from error
+    except SaysNo as error:
+        hint = _HINTS.get(error.code, error.hint)
+        hint = unknown if unknown and error.code == ILLEGAL_FUNCTION else hint
+        raise SaysNo(error.message, hint=hint, code=error.code) from error
     except (Unreachable, Garbled) as error:
         raise type(error)(error.message, hint=LOST) from error
     confirmed(request, answer, endpoint)
-
-
-def _says(error: Refused, code: int) -> bool:
-    return error.message.endswith(EXCEPTIONS[code][0])
