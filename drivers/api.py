@@ -44,6 +44,9 @@ class LineConfig(Section):
     connect_delay: Annotated[Seconds, Field(ge=0, le=60)] = Field(
         0.0, description="wait between connecting and the first request"
     )
+    order: Literal["ABCD", "CDAB", "BADC", "DCBA"] | None = Field(
+        None, description="order of the bytes of devices that do not say their own"
+    )
     connections: int = Field(1, ge=1, le=16, description="connections over which the devices of a TCP endpoint spread")
     ca: str = Field("", description="tls: file with the certificates to trust; without one the system's")
     cert: str = Field("", description="tls: file with our certificate")

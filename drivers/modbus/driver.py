@@ -123,7 +123,7 @@ class Device:
     def _planned(self) -> dict[Schema, tuple[Step, ...]]:
         """The requests around what has been learnt; the columns of a schema never change."""
         known = self._learning.known
-        return {schema: _steps(self._config.unit, group.blocks(known)) for schema, group in self._groups.items()}
+        return {schema: _steps(self._config, group.blocks(known)) for schema, group in self._groups.items()}
 
     async def reveal(self, schema: Schema) -> tuple[Frame, dict[str, Raw]]:
         twin, heard = copy(self), Overheard(self._wire, self)
@@ -160,14 +160,25 @@ class Device:
 def build(line: LineConfig, devices: Sequence[Config]) -> Sequence[Device]:
     """The devices of one endpoint on the connections that they share. Raises ConfigError."""
     return [
-        Device(*pair, pause=line.pause, silence=line.silence)
-        for pair in zip(devices, wires(line, devices), strict=True)
+        Device(_ordered(config, line), wire, pause=line.pause, silence=line.silence)
+        for config, wire in zip(devices, wires(line, devices), strict=True)
     ]
 
 
-def _steps(unit: int, blocks: Sequence[Block]) -> tuple[Step, ...]:
+def _ordered(config: Config, line: LineConfig) -> Config:
+    """The order of a line holds for those of its devices that say none, not even in their map."""
+    if line.order is None or "order" in config.model_fields_set:
+        return config
+    return config.model_copy(update={"order": line.order})
+
+
+def _steps(config: Config, blocks: Sequence[Block]) -> tuple[Step, ...]:
     partly = not all(block.lost for block in blocks)
-    return tuple(Step(Read(unit, block), block, len(block.tags), block.lost and partly) for block in blocks)
+    asked = [Read(config.unit, block, strict=config.strict) for block in blocks]
+    return tuple(
+        Step(request, block, len(block.tags), block.lost and partly)
+        for request, block in zip(asked, blocks, strict=True)
+    )
 
 
 def _summary(errors: Sequence[DeviceError]) -> DeviceError:

@@ -54,11 +54,13 @@ class Ghosts:
         """An answer came that nothing late looks like: what was asked before has come or never will."""
         self._late.pop(unit, None)
 
-    def fences(self, unit: int, function: int, count: int, now: float) -> Iterator[tuple[int, int]]:
-        """Reads, as (function, count) at the address of the request, whose answers nothing late looks like."""
+    def fences(self, unit: int, function: int, count: int, now: float, *, strict: bool) -> Iterator[tuple[int, int]]:
+        """Reads, as (function, count) at the address of the request, whose answers nothing late looks like.
+        `strict`: only of the registers of the request."""
         own = function if function in _OTHER_TABLE else _WRITTEN.get(function, _HOLDING)
         shorter = range(1, min(count, _SHORTEST + 1)) if own == function else range(1, 2)
-        for read, fewer in [*((own, fewer) for fewer in shorter), (_OTHER_TABLE[own], 1)]:
+        other = [] if strict else [(_OTHER_TABLE[own], 1)]
+        for read, fewer in [*((own, fewer) for fewer in shorter), *other]:
             if not self.like(unit, looks(read, fewer), now):
                 yield read, fewer
 

@@ -34,6 +34,7 @@ class Request(ModbusPDU):
     """
 
     bridges = False  # it reads registers that no tag asked for
+    strict = False  # nothing but its registers may be read
     once = False  # it changes something, so it is not sent again on a new connection
 
     def __init__(self, unit: int, body: bytes, head: bytes, length: int, what: str) -> None:
@@ -56,11 +57,12 @@ class Request(ModbusPDU):
 class Read(Request):
     """The registers or coils of a block."""
 
-    def __init__(self, unit: int, block: Block) -> None:
+    def __init__(self, unit: int, block: Block, *, strict: bool = False) -> None:
         head = bytes((block.table.function, block.size))
         body = struct.pack(">HH", block.address, block.count)
         super().__init__(unit, body, head, len(head) + block.size, str(block))
         self.address, self.count, self.bridges = block.address, block.count, block.bridges
+        self.strict = strict
 
 
 def plain_read(unit: int, function: int, address: int, count: int, what: str) -> Request:

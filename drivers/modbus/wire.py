@@ -109,7 +109,8 @@ class Wire:
         Garbled."""
         unit, address, count = request.dev_id, request.address, request.count
         until = link.loop.time() + patience
-        for function, fewer in self._ghosts.fences(unit, request.function_code, count, link.loop.time()):
+        now = link.loop.time()
+        for function, fewer in self._ghosts.fences(unit, request.function_code, count, now, strict=request.strict):
             what = f"a question before {request.what}, to be sure that no late answer is taken for its own"
             fence = plain_read(unit, function, address, fewer, what)
             clear = self._ghosts.refusal_is_clear(unit, function)

@@ -282,3 +282,18 @@ def test_an_ssl_context_never_goes_below_tls_1_2(pki: Path) -> None:
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
     assert context.verify_mode == ssl.CERT_REQUIRED
     assert context.check_hostname
+
+
+@pytest.mark.parametrize(
+    ("line", "keys", "expected"),
+    [
+        ({}, {}, 0.5),
+        ({"order": "CDAB"}, {"order": "ABCD"}, 0.5),
+        ({"order": "CDAB"}, {}, struct.unpack(">f", bytes.fromhex("00003f00"))[0]),
+    ],
+)
+async def test_the_order_of_a_line_holds_for_devices_that_say_none(
+    line: dict[str, Any], keys: dict[str, Any], expected: float
+) -> None:
+    with libmodbus_server() as port:
+        assert (await read(f"tcp://127.0.0.1:{port}", line, **keys))["b"] == expected

@@ -129,7 +129,7 @@ async def test_a_write_that_fails_says_what_is_known_and_is_not_sent_twice(
     behave: dict[int, Behaviour], keys: dict[str, Any], kind: type[DeviceError], words: str, asked: list[int]
 ) -> None:
     error, functions = await refused(fault.by_function(behave), **keys)
-    assert (type(error), words in str(error), functions) == (kind, True, asked)
+    assert (isinstance(error, kind), words in str(error), functions) == (True, True, asked)
 
 
 async def test_a_value_that_cannot_be_read_back_was_written_all_the_same() -> None:
