@@ -9,7 +9,8 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
-from typing import Any, cast
+from pathlib import Path
+from typing import Any, Protocol, cast
 
 from agent.model.errors import ConfigError
 from agent.northbound.api import Gateway, Name, Seconds, Section, Sink, SinkConfig, Size
@@ -21,7 +22,15 @@ __all__ = ["DriverConfig", "LineConfig", "Name", "Seconds", "Section", "SinkConf
 DRIVERS = {"modbus": "drivers.modbus", "opcua": "drivers.opcua", "sim": "drivers.sim"}
 SINKS = {"mqtt": "agent.northbound.mqtt", "file": "agent.northbound.file"}
 
-BuildDriver = Callable[[LineConfig, Sequence[DriverConfig]], Sequence[Driver]]
+
+class BuildDriver(Protocol):
+    """The drivers of all devices on one line; `data` is the data directory, where there is one."""
+
+    def __call__(
+        self, line: LineConfig, devices: Sequence[DriverConfig], data: Path | None = None
+    ) -> Sequence[Driver]: ...
+
+
 TellBudget = Callable[[LineConfig, Sequence[DriverConfig]], Sequence[Budget]]
 BuildSink = Callable[[SinkConfig, Gateway], Sink]
 

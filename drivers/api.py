@@ -1,10 +1,10 @@
 """What a driver is: a configuration class, a builder, and the capabilities that the runtime looks for.
 
-A driver's folder holds `config.py` with a class `Config(DriverConfig)` and `driver.py` with a function
-`build(line: LineConfig, devices: Sequence[Config]) -> Sequence[Driver]` that makes the drivers of all devices on one
-line, so that they can share its wire. `config.py` must import fast: it is loaded to check a file, the rest only to run.
-A driver that can tell how long its requests will take has `budget.py` with a function
-`budget(line: LineConfig, devices: Sequence[Config]) -> Sequence[Budget]`, one for each wire.
+A driver's folder holds `config.py` with a class `Config(DriverConfig)` and `driver.py` with a function `build(line:
+LineConfig, devices: Sequence[Config], data: Path | None = None) -> Sequence[Driver]` that makes the drivers of all
+devices on one line, so that they can share its wire. `config.py` must import fast: it is loaded to check a file, the
+rest only to run. A driver that can tell how long its requests will take has `budget.py` with a function `budget(line:
+LineConfig, devices: Sequence[Config]) -> Sequence[Budget]`, one for each wire.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from agent.cli import pick, tables
-from agent.cli.options import config_option, json_option
+from agent.cli.options import config_option, data_option, json_option
 from agent.config import Site, load
 from agent.config.words import did_you_mean
 from agent.model.errors import ConfigError, Refused
@@ -28,12 +28,13 @@ DIGITS = {"float32": 7, "float64": 15}  # as many as the type can vouch for; --j
 @config_option
 @click.argument("device")
 @click.argument("tags", nargs=-1, metavar="[TAG]...")
+@data_option
 @json_option
-def command(config: Path, device: str, tags: tuple[str, ...], as_json: bool) -> None:
+def command(config: Path, device: str, tags: tuple[str, ...], data: Path, as_json: bool) -> None:
     """Read a device of FILE once and print its values; nothing is stored or sent."""
     site = load(config)
     raws: dict[str, Raw] = {}
-    frames = asyncio.run(_read(site, pick.device(site.devices, device), tags, raws))
+    frames = asyncio.run(_read(site, pick.device(site.devices, device), tags, raws, data))
     rows = [(frame, row) for frame in frames for row in frame.rows() if not tags or row[0].name in tags]
     if as_json:
         records = [_record(frame, *row) | _made_of(row[0], raws) for frame, row in rows]
@@ -42,8 +43,10 @@ def command(config: Path, device: str, tags: tuple[str, ...], as_json: bool) -> 
         _show(device, [row for _, row in rows], raws)
 
 
-async def _read(site: Site, config: DriverConfig, wanted: Sequence[str], raws: dict[str, Raw]) -> list[Frame]:
-    (driver,) = build_drivers(site, [config])
+async def _read(
+    site: Site, config: DriverConfig, wanted: Sequence[str], raws: dict[str, Raw], data: Path
+) -> list[Frame]:
+    (driver,) = build_drivers(site, [config], data)
     assert isinstance(driver, Poller)
     known = {tag.name: schema for schema in driver.schemas for tag in schema.tags}
     for name in wanted:

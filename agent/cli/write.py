@@ -32,7 +32,7 @@ class Target:
     data: Path
 
     def driver(self) -> Writer:
-        (found,) = build_drivers(self.site, [self.device])
+        (found,) = build_drivers(self.site, [self.device], self.data)
         if not isinstance(found, Writer):
             raise Forbidden(f"device {self.device.name!r}: its driver {self.device.driver} cannot write")
         return found

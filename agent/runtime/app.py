@@ -43,11 +43,11 @@ Work = Callable[[], Coroutine[Any, Any, None]]
 log = logging.getLogger("floorgate")
 
 
-def build_drivers(site: Site, devices: Sequence[DriverConfig]) -> list[Driver]:
+def build_drivers(site: Site, devices: Sequence[DriverConfig], data: Path) -> list[Driver]:
     """The drivers of these devices; those on the same endpoint are built together and share its wire."""
     built: list[Driver] = []
     for (name, _), members in lines_of(devices).items():
-        built.extend(registry.driver_builder(name)(site.line(members[0].endpoint), members))
+        built.extend(registry.driver_builder(name)(site.line(members[0].endpoint), members, data))
     return built
 
 
@@ -94,7 +94,7 @@ class App:
         self._pumps: list[Pump] = []
 
     async def run(self, stop: asyncio.Event) -> None:
-        drivers = build_drivers(self._site, self._site.devices)
+        drivers = build_drivers(self._site, self._site.devices, self._data)
         async with asyncio.TaskGroup() as group:
 
             def start(works: Iterator[tuple[str, Work]]) -> list[asyncio.Task[None]]:

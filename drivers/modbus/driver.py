@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 from agent.model.clock import SYSTEM, Clock
@@ -157,7 +158,7 @@ class Device:
         return next(tag for tag in self._config.tags if tag.name == name)
 
 
-def build(line: LineConfig, devices: Sequence[Config]) -> Sequence[Device]:
+def build(line: LineConfig, devices: Sequence[Config], data: Path | None = None) -> Sequence[Device]:
     """The devices of one endpoint on the connections that they share. Raises ConfigError."""
     return [
         Device(_ordered(config, line), wire, pause=line.pause, silence=line.silence)

@@ -1,6 +1,7 @@
 """An OPC UA device: one session, whose nodes are read in few requests or subscribed to."""
 
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
 from agent.model.clock import SYSTEM, Clock
 from agent.model.errors import Unreachable
@@ -17,7 +18,7 @@ from drivers.opcua.session import Session
 from drivers.opcua.status import is_bad
 
 
-def build(line: LineConfig, devices: Sequence[DriverConfig]) -> Sequence[Driver]:
+def build(line: LineConfig, devices: Sequence[DriverConfig], data: Path | None = None) -> Sequence[Driver]:
     """One driver per device, each with a session of its own."""
     return [
         (OpcuaPoller if device.mode == "poll" else OpcuaSubscriber)(device, line.timeout)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from math import pi, sin
+from pathlib import Path
 
 from agent.model.clock import SYSTEM, Clock
 from agent.model.frame import Frame, Value
@@ -13,7 +14,7 @@ from drivers.sim.config import Config, Tag, Wave
 _DTYPES: dict[Wave, DType] = {"counter": "int64", "square": "bool", "text": "str"}
 
 
-def build(line: LineConfig, devices: Sequence[DriverConfig]) -> Sequence[Driver]:
+def build(line: LineConfig, devices: Sequence[DriverConfig], data: Path | None = None) -> Sequence[Driver]:
     return [SimDriver(device) for device in devices if isinstance(device, Config)]
 
 
