@@ -205,6 +205,14 @@ class Revealer(Poller, Protocol):
 
 
 @runtime_checkable
+class Spaced(Driver, Protocol):
+    """A device that is not to be connected to more often than every `spacing` seconds."""
+
+    @property
+    def spacing(self) -> float: ...
+
+
+@runtime_checkable
 class Learner(Driver, Protocol):
     """A device of which something is found out that is worth keeping over a restart."""
 

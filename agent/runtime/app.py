@@ -28,7 +28,7 @@ from agent.status.server import serve
 from buffer.keeper import Keeper, Limits
 from buffer.store import Store
 from buffer.writer import Writer
-from drivers.api import Driver, DriverConfig, Learner, Poller, Priority, Subscriber
+from drivers.api import Driver, DriverConfig, Learner, Poller, Priority, Spaced, Subscriber
 
 STORE = "store.db"
 MAX_SIZE = 1 << 30  # bytes: the store's size where the file does not say, or a quarter of the disk if that is less
@@ -37,6 +37,7 @@ DRAIN = 10.0  # seconds for the last frames to reach the disk
 GRACE = 5.0  # seconds for the pumps to send what they can
 DISK_CAP = 5.0  # seconds: a disk that failed is tried again at least about this often
 SINK_CAP = 5.0  # seconds: a sink is tried again at least about this often
+SESSION_CAP = 5.0  # seconds, for a session that is spaced besides: back within ten seconds, all in all
 FIELD_CAP = 10.0  # seconds: a line, a session or the status server is tried again at least about this often
 
 Work = Callable[[], Coroutine[Any, Any, None]]
@@ -147,7 +148,9 @@ class App:
         priority = partial(priority_of, {device.name: device for device in self._site.devices})
         for driver in drivers:
             if isinstance(driver, Subscriber):
-                part, backoff = self._health.part("device", driver.device), Backoff(FIELD_CAP)
+                spacing = driver.spacing if isinstance(driver, Spaced) else 0.0
+                backoff = Backoff(SESSION_CAP if spacing else FIELD_CAP, spacing=spacing)
+                part = self._health.part("device", driver.device)
                 session = Subscription(driver, steps, self._inlet, part, self._clock, backoff)
                 yield f"sub:{driver.device}", self._kept(session.run, part, backoff)
             elif isinstance(driver, Poller):

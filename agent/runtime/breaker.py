@@ -26,11 +26,15 @@ NEVER = 1 << 62
 
 
 class Breaker:
-    """Open while `failing`; `asked` is when the last failure was noted (monotonic ns), `cost` the time it took (ns)."""
+    """Open while `failing`; `asked` is when the last failure was noted (monotonic ns), `cost` the time it took (ns).
 
-    __slots__ = ("_healthy", "_luck", "asked", "cost", "failing", "failures", "since")
+    `least` ns are waited after each failure, whatever it was.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_healthy", "_luck", "asked", "cost", "failing", "failures", "least", "since")
+
+    def __init__(self, least: int = 0) -> None:
+        self.least = least
         self.failing = False
         self.failures = 0
         self.since = self.asked = self.cost = 0
@@ -56,7 +60,8 @@ class Breaker:
 
     def until(self, cap: int) -> int:
         """The moment up to which the wait after the last failure lasts."""
-        return self.asked + int(min(STEP * self.failures, cap) * (1 - JITTER * self._luck))
+        wait = int(min(STEP * self.failures, cap) * (1 - JITTER * self._luck))
+        return self.asked + max(wait, int(self.least * (1 + JITTER * self._luck)))
 
 
 class Suspect(Protocol):
@@ -147,5 +152,6 @@ class Probes:
     def _plan(self, now: int) -> None:
         cap, paid = (CAP, now + self._debt()) if self.alive else (ALONE, now)
         for seat in self._dead:
-            seat.probe_at = now if seat.hurried else max(seat.whole.until(cap), paid)
+            soonest = max(now, seat.whole.asked + seat.whole.least)
+            seat.probe_at = soonest if seat.hurried else max(seat.whole.until(cap), paid)
         self.at = min((seat.probe_at for seat in self._dead), default=NEVER)

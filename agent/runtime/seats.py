@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from agent.health import Part
 from agent.runtime.breaker import Breaker
-from drivers.api import Learner, Poller
+from drivers.api import Learner, Poller, Spaced
 
 
 @dataclass(slots=True, eq=False)
@@ -23,4 +23,5 @@ class Seat:
 
 def seated(driver: Poller, part: Part) -> Seat:
     part.breaker = "closed"
-    return Seat(driver, part, driver if isinstance(driver, Learner) else None)
+    least = int(driver.spacing * 1e9) if isinstance(driver, Spaced) else 0
+    return Seat(driver, part, driver if isinstance(driver, Learner) else None, Breaker(least))

@@ -18,18 +18,27 @@ HEALTHY = 60.0
 
 
 class Backoff:
-    """How long to wait after each failure; `cap` bounds the wait in seconds. A healthy minute starts over."""
+    """How long to wait after each failure; `cap` bounds the wait in seconds. A healthy minute starts over.
+
+    Two tries begin at least `spacing` seconds apart, and up to half of that more.
+    """
 
     def __init__(
         self,
         cap: float,
         *,
+        spacing: float = 0.0,
         now: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._cap, self._now, self._jitter = cap, now, jitter
+        self._cap, self._spacing, self._now, self._jitter = cap, spacing, now, jitter
+        self._began = now()
         self._failures = 0
         self._healthy_since: float | None = None
+
+    def began(self) -> None:
+        """A try begins."""
+        self._began = self._now()
 
     def succeeded(self) -> None:
         if self._healthy_since is None:
@@ -44,7 +53,8 @@ class Backoff:
         bound = min(self._cap, FIRST * 2.0**self._failures)
         if bound < self._cap:
             self._failures += 1
-        return bound * self._jitter()
+        spaced = self._began + self._spacing * (1 + self._jitter() / 2) - self._now() if self._spacing else 0.0
+        return max(bound * self._jitter(), spaced)
 
 
 async def attempt(work: Awaitable[object], part: Part) -> Exception | None:
@@ -80,6 +90,7 @@ def unreachable(error: Exception | None) -> bool:
 async def keep(work: Callable[[], Awaitable[object]], part: Part, backoff: Backoff, stop: asyncio.Event) -> None:
     """Run `work` again and again until it ends by itself or `stop` is set; a blocked part is tried once a minute."""
     while True:
+        backoff.began()
         error = await attempt(work(), part)
         if error is None:
             return

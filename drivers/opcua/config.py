@@ -1,16 +1,35 @@
-"""What an OPC UA device is told: the server, how it is asked, and which node is which tag."""
+"""What an OPC UA device is told: the server, how the way there is secured, how it is asked, which node is which tag."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    SecretStr,
+    WithJsonSchema,
+    model_validator,
+)
 
 from agent.model.tag import DType
+from agent.model.text import Referenced
 from drivers.api import DriverConfig, Seconds, TagConfig
 from drivers.opcua.nodes import parse
 
 PORT = 4840
-_NO_SECURITY = "write `security: none` explicitly to connect without encryption"
+MOST_ENDPOINTS = 8
+Policy = Literal["Aes256Sha256RsaPss", "Aes128Sha256RsaOaep", "Basic256Sha256"]
+BROKEN = ("Basic256", "Basic128Rsa15")  # policies on SHA-1, withdrawn by the OPC Foundation
+
+
+class Endpoints(str):
+    """The first of one or several endpoints of a device, which is what it goes by; `every` has all of them."""
+
+    __slots__ = ("every",)
+    every: tuple[str, ...]
 
 
 def address(endpoint: str) -> tuple[str, int]:
@@ -31,9 +50,27 @@ def address(endpoint: str) -> tuple[str, int]:
     return host, port or PORT
 
 
-def _endpoint(text: str) -> str:
-    address(text)
-    return text
+def every(endpoint: str) -> tuple[str, ...]:
+    """All endpoints of a device, in the order in which they are tried."""
+    return endpoint.every if isinstance(endpoint, Endpoints) else (endpoint,)
+
+
+def _endpoint(given: object) -> str:
+    listed: Sequence[object] = given if isinstance(given, list | tuple) else [given]
+    texts = [text for text in listed if isinstance(text, str)]
+    if len(texts) != len(listed):
+        raise ValueError("an endpoint is text, such as opc.tcp://HOST:4840, or a list of such texts")
+    if not 1 <= len(texts) <= MOST_ENDPOINTS:
+        raise ValueError(f"a device has 1 to {MOST_ENDPOINTS} endpoints, not {len(texts)}")
+    for text in texts:
+        address(text)
+    if len(set(texts)) != len(texts):
+        raise ValueError("an endpoint is listed twice")
+    if not isinstance(given, list | tuple):
+        return str(texts[0])
+    first = Endpoints(str(texts[0]))
+    first.every = tuple(str(text) for text in texts)
+    return first
 
 
 def _node(text: str) -> str:
@@ -42,16 +79,19 @@ def _node(text: str) -> str:
 
 
 def _security(text: object) -> object:
-    if text is None or text == "":
-        raise ValueError(f"how the connection is secured is not said: {_NO_SECURITY}")
-    if text != "none":
-        raise ValueError(f"{text!r} comes with a later version; until then {_NO_SECURITY}")
-    return text
+    """A policy may be written as in its URI, with underscores."""
+    if not isinstance(text, str):
+        return text
+    plain = text.rpartition("#")[2].replace("_", "")
+    if plain in BROKEN:
+        raise ValueError(f"{text} is broken (SHA-1) and not used: write auto, and have the server offer a newer one")
+    return "none" if plain == "None" else plain
 
 
-def _demand_security(schema: dict[str, Any]) -> None:
-    schema["properties"]["security"].pop("default", None)
-    schema["required"] = [*schema.get("required", []), "security"]
+def _secret(text: object) -> SecretStr:
+    if not isinstance(text, Referenced):
+        raise ValueError("a secret is not written into the file: use ${NAME} from the environment, or file:PATH")
+    return SecretStr(str(text))
 
 
 class Tag(TagConfig):
@@ -68,16 +108,36 @@ class Tag(TagConfig):
 class Config(DriverConfig):
     """An OPC UA server, or a part of one."""
 
-    model_config = ConfigDict(json_schema_extra=_demand_security)
-
-    endpoint: Annotated[str, AfterValidator(_endpoint)] = Field(
-        description="the server: opc.tcp://HOST:PORT/PATH, port 4840 unless told"
+    endpoint: Annotated[
+        str,
+        PlainValidator(_endpoint),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "string"},
+                    {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": MOST_ENDPOINTS},
+                ]
+            }
+        ),
+    ] = Field(description="the server: opc.tcp://HOST:PORT/PATH, port 4840 unless told; a list where it is redundant")
+    security: Annotated[Literal["auto", "none", Policy], BeforeValidator(_security)] = Field(
+        "auto",
+        description="auto: encrypted, by the best policy that both sides have; or a policy; none: without encryption",
     )
-    security: Annotated[Literal["none"], BeforeValidator(_security), WithJsonSchema({"const": "none"})] = Field(
-        "",  # stands for "not said", which the validator refuses with its reason
-        validate_default=True,
-        description="none: without encryption and without a user; it must be written out",
+    security_mode: Literal["encrypt", "sign"] = Field(
+        "encrypt", description="sign: messages are signed and not encrypted, so everybody can read them"
     )
+    certificate_host: str = Field(
+        "", max_length=253, description="host that the server's certificate names, if it is not that of the endpoint"
+    )
+    user: str = Field("", max_length=4096, description="user name at the server; without one it is asked as anonymous")
+    password: Annotated[
+        SecretStr | None,
+        BeforeValidator(lambda text: None if text is None else _secret(text)),
+        WithJsonSchema({"type": "string", "pattern": r"^(\$\{\w+\}|file:.+)$"}),
+    ] = Field(None, description="password of the user: ${NAME} from the environment, or file:PATH")
+    user_certificate: str = Field("", description="file with the certificate by which the user is known, DER or PEM")
+    user_key: str = Field("", description="file with the key of that certificate, PEM, readable by the agent alone")
     mode: Literal["subscribe", "poll"] = Field(
         "subscribe", description="subscribe: the server sends what changed, once per interval; poll: every interval all"
     )
@@ -88,3 +148,25 @@ class Config(DriverConfig):
         10, ge=1, le=10000, description="changes of one tag that the server keeps between two messages (subscribe)"
     )
     tags: list[Tag] = Field([], description="the tags")
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Config":
+        if bool(self.user_certificate) != bool(self.user_key):
+            raise ValueError("`user_certificate` and `user_key` belong together")
+        if self.user and self.user_certificate:
+            raise ValueError("a user has a name or a certificate: keep `user` or `user_certificate`")
+        if self.password is not None and not self.user:
+            raise ValueError("`password` needs a `user`")
+        if self.security == "none":
+            self._is_open()
+        return self
+
+    def _is_open(self) -> None:
+        """Without encryption there are no secrets, and nothing that would only look like security."""
+        for name in ("user", "user_certificate"):
+            if getattr(self, name):
+                raise ValueError(
+                    f"`{name}` with `security: none`: anybody on the wire could use it; write security: auto"
+                )
+        if self.security_mode == "sign" or self.certificate_host:
+            raise ValueError("`security_mode` and `certificate_host` have no meaning with `security: none`")

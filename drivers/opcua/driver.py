@@ -10,6 +10,7 @@ from agent.model.quality import Quality
 from agent.model.tag import Schema
 from drivers.api import Driver, DriverConfig, LineConfig
 from drivers.opcua.config import Config
+from drivers.opcua.dial import Dial
 from drivers.opcua.feed import Feed
 from drivers.opcua.group import Answers, Group, all_refused, bind
 from drivers.opcua.plan import plans
@@ -17,11 +18,13 @@ from drivers.opcua.refusal import name
 from drivers.opcua.session import Session
 from drivers.opcua.status import is_bad
 
+SPACING = 5.0  # seconds between two connects: small controllers run out of sessions
+
 
 def build(line: LineConfig, devices: Sequence[DriverConfig], data: Path | None = None) -> Sequence[Driver]:
     """One driver per device, each with a session of its own."""
     return [
-        (OpcuaPoller if device.mode == "poll" else OpcuaSubscriber)(device, line.timeout)
+        (OpcuaPoller if device.mode == "poll" else OpcuaSubscriber)(device, line.timeout, data)
         for device in devices
         if isinstance(device, Config)
     ]
@@ -30,9 +33,12 @@ def build(line: LineConfig, devices: Sequence[DriverConfig], data: Path | None =
 class OpcuaPoller:
     """Implements `drivers.api.Poller`: reads on request."""
 
-    def __init__(self, config: Config, timeout: float, clock: Clock = SYSTEM) -> None:
+    spacing = SPACING
+
+    def __init__(self, config: Config, timeout: float, data: Path | None = None, clock: Clock = SYSTEM) -> None:
         self.device, self.endpoint, self.line = config.name, config.endpoint, config.endpoint
-        self._config, self._timeout, self._clock = config, timeout, clock
+        self._config, self._clock = config, clock
+        self._dial = Dial(config, timeout, data)
         self._plans = plans(config)
         self.schemas = tuple(plan.schema for plan in self._plans)
         self._session: Session | None = None
@@ -53,8 +59,7 @@ class OpcuaPoller:
             return
         await self.close()
         idle = 3 * max((plan.interval for plan in self._plans), default=0.0)
-        session = self._session = Session(self.endpoint, self.device, self._timeout, idle)
-        await session.open()
+        session = self._session = await self._dial.session(idle)
         self._groups = {plan.schema: bind(plan, session) for plan in self._plans}
 
     async def close(self) -> None:
@@ -86,8 +91,8 @@ class OpcuaPoller:
 class OpcuaSubscriber(OpcuaPoller):
     """Implements `drivers.api.Subscriber` too: the server sends what changed."""
 
-    def __init__(self, config: Config, timeout: float, clock: Clock = SYSTEM) -> None:
-        super().__init__(config, timeout, clock)
+    def __init__(self, config: Config, timeout: float, data: Path | None = None, clock: Clock = SYSTEM) -> None:
+        super().__init__(config, timeout, data, clock)
         self._feed: Feed | None = None
         self._dropped = 0
 

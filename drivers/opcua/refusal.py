@@ -29,15 +29,29 @@ _LOST = frozenset(
         StatusCodes.BadTooManySessions,
     }
 )
+_USER = "is the user known there, and what proves it right? without `user` it is asked as anonymous"
+_OURS = "does the server trust our certificate? it lies in pki/own, and `floorgate pki show own` shows its fingerprint"
 _HINTS = {
-    StatusCodes.BadIdentityTokenInvalid: "the server wants a user; that comes with a later version",
-    StatusCodes.BadIdentityTokenRejected: "the server wants a user; that comes with a later version",
-    StatusCodes.BadSecurityModeRejected: "the server takes no connection without encryption",
-    StatusCodes.BadSecurityPolicyRejected: "the server takes no connection without encryption",
+    StatusCodes.BadCertificateChainIncomplete: _OURS,
+    StatusCodes.BadCertificateHostNameInvalid: _OURS,
+    StatusCodes.BadCertificateInvalid: _OURS,
+    StatusCodes.BadCertificateRevoked: _OURS,
+    StatusCodes.BadCertificateTimeInvalid: "is the server's clock right, and our certificate in time? "
+    "`floorgate pki show own`",
+    StatusCodes.BadCertificateUntrusted: _OURS,
+    StatusCodes.BadCertificateUriInvalid: _OURS,
+    StatusCodes.BadCertificateUseNotAllowed: _OURS,
+    StatusCodes.BadIdentityTokenInvalid: _USER,
+    StatusCodes.BadIdentityTokenRejected: _USER,
+    StatusCodes.BadNoMatch: "is the path of the endpoint right?",
+    StatusCodes.BadSecurityChecksFailed: _OURS,
+    StatusCodes.BadSecurityModeRejected: "the server takes no connection without encryption: write security: auto",
+    StatusCodes.BadSecurityPolicyRejected: "the server takes no connection without encryption: write security: auto",
     StatusCodes.BadTcpEndpointUrlInvalid: "is the path of the endpoint right?",
     StatusCodes.BadTooManyOperations: "the server takes fewer items at once than it says",
     StatusCodes.BadTooManySessions: "other clients hold all of the server's sessions",
-    StatusCodes.BadUserAccessDenied: "the server wants a user; that comes with a later version",
+    StatusCodes.BadUserAccessDenied: _USER,
+    StatusCodes.BadUserSignatureInvalid: _USER,
 }
 
 

@@ -1,31 +1,28 @@
-"""One session with one server: asyncua's wire with a life of our own, its errors as ours, its answers checked.
-
-asyncua's `connect()` would start tasks that probe, reconnect and publish by themselves and log as they go. Here its
-steps are taken one by one, so that nothing runs which the driver did not start and every failure reaches the caller.
-"""
+"""One session with one server: asyncua's services with a life of our own, its errors as ours, its answers checked."""
 
 import asyncio
 import logging
-import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar, cast
 
 from asyncua import ua
-from asyncua.client.client import Client
 from asyncua.client.ua_client import UASocketProtocol
 from asyncua.common.utils import Buffer
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.ua_binary import struct_from_binary
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
+from cryptography import x509
 
 from agent.model.errors import DeviceError, Garbled, Unreachable
-from drivers.opcua.config import address
-from drivers.opcua.guard import guard
+from drivers.opcua.access import OPEN, Access, Papers
+from drivers.opcua.channel import Channel
+from drivers.opcua.guard import UNDECODABLE
 from drivers.opcua.nodes import NodeAddress, spellings
 from drivers.opcua.refusal import lost, refusal
+from drivers.opcua.security import ANONYMOUS, choose, compare, listed_here, prove
 
 _LOGGER = logging.getLogger("asyncua")
 if _LOGGER.level == logging.NOTSET:
@@ -33,6 +30,7 @@ if _LOGGER.level == logging.NOTSET:
 
 GOODBYE = 0.2  # seconds that a server gets for the goodbye when it has just failed to answer
 SESSION = 60.0  # seconds without a request after which a server may forget the session of a gateway that died
+SHORTEST = 10.0  # seconds, whatever a server says: it is no reason to connect all the time
 READ_LIMIT, MONITOR_LIMIT = 500, 100  # items that a server which names no limit is asked at once
 MOST = 1000  # items that any server is asked at once, so that an answer fits its deadline
 NAMESPACES, MAX_READ, MAX_MONITOR, STATE = (
@@ -51,17 +49,7 @@ _KINDS = {
     "g": ua.NodeIdType.Guid,
     "b": ua.NodeIdType.ByteString,
 }
-_UNDECODABLE = (
-    UaError,
-    struct.error,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    AssertionError,
-    OverflowError,
-    RecursionError,
-)
+APPLICATION = "urn:floorgate:gateway"  # who we are where there is no certificate to say it
 
 
 class Response(Protocol):
@@ -80,33 +68,36 @@ class Session:
     Garbled (lost too) or Refused (it goes on).
     """
 
-    def __init__(self, endpoint: str, device: str, timeout: float, idle: float = SESSION) -> None:
+    def __init__(
+        self, endpoint: str, device: str, timeout: float, idle: float = SESSION, access: Access = OPEN
+    ) -> None:
         self.endpoint, self.timeout = endpoint, timeout
         self.read_limit, self.monitor_limit = READ_LIMIT, MONITOR_LIMIT
         self._namespaces: dict[str, int] = {}
-        self._client = client = Client(endpoint, timeout=timeout)
-        client.name, client.description = "Floorgate", f"Floorgate {device}"
-        client.application_uri = "urn:floorgate:gateway"
-        client.session_timeout = int(max(SESSION, min(idle, 3600.0)) * 1000)
+        self._name, self._access = f"Floorgate {device}", access
+        self._channel = Channel(endpoint, timeout)
+        self._patience = max(SESSION, min(idle, 3600.0))
+        self.certificates: dict[str, x509.Certificate] = {}  # those that this session lives on: our, the server's
+        self.tended: Callable[[], None] = _nothing
         self._lost = False
         self._used = self._renew_at = 0.0
 
     @property
     def alive(self) -> bool:
         """Whether requests can still be made; a silent server is found out by asking."""
-        protocol = self._client.uaclient.protocol
+        protocol = self._channel.protocol
         return not self._lost and protocol is not None and not protocol.is_closed
 
     @property
     def expired(self) -> bool:
         """Whether so long nothing was asked that the server may have forgotten the session."""
-        return time.monotonic() - self._used > self._client.session_timeout / 2000
+        return time.monotonic() - self._used > self._patience / 2
 
     async def open(self) -> None:
         """Connect, and learn the server's namespaces and limits."""
         done = False
         try:
-            with self._mapped("connecting", _UNDECODABLE):
+            with self._mapped("connecting", UNDECODABLE):
                 await self._connect()
             self._learn(await self.read(self.read_request([NAMESPACES, MAX_READ, MAX_MONITOR])))
             done = True
@@ -116,19 +107,9 @@ class Session:
 
     async def close(self) -> None:
         """Say goodbye as far as the server listens, then let go of the wire; never raises for a dead server."""
-        protocol = self._client.uaclient.protocol
-        transport = None if protocol is None else protocol.transport
         goodbye = self.timeout if self.alive else GOODBYE
         self._lost = True
-        try:
-            async with asyncio.timeout(goodbye):
-                await self._client.disconnect()
-        except (TimeoutError, OSError, *_UNDECODABLE):
-            pass  # a session that was not closed ends by itself after its timeout
-        finally:
-            if transport is not None:
-                transport.abort()
-        await asyncio.sleep(0)  # the transport closes its socket in the loop's next round
+        await self._channel.close(goodbye)
 
     def resolve(self, node: NodeAddress) -> ua.NodeId | None:
         """The node id in this session, or None when the server does not know its namespace."""
@@ -188,24 +169,43 @@ class Session:
 
     async def tend(self) -> None:
         """Renew the channel when three quarters of its life are over (part 4, 5.5.2)."""
+        self.tended()
         if time.monotonic() >= self._renew_at:
-            with self._mapped("renewing the channel", _UNDECODABLE):
-                await self._client.open_secure_channel(renew=True)
-                self._client.uaclient.revolve_security_token()
+            self._note_channel()  # first, so that nobody else renews it too
+            with self._mapped("renewing the channel", UNDECODABLE):
+                await self._channel.renew()
             self._note_channel()
 
     async def _connect(self) -> None:
-        client = self._client
-        await client.uaclient.connect_socket(*address(self.endpoint))
-        guard(self._wire())
-        await client.send_hello()
-        await client.open_secure_channel()
+        """With security, what the server offers is asked first, over a connection of its own."""
+        listed: list[ua.EndpointDescription] = []
+        papers: Papers | None = None
+        if self._access.secured:
+            listed = await self._discover()
+            chosen = choose(self.endpoint, listed, self._access.security, self._access.mode)
+            papers = await asyncio.to_thread(self._access.papers, self.endpoint, chosen)
+            self.certificates = {"our": papers.own.certificate, "the server's": papers.server}
+            self._channel = Channel(self.endpoint, self.timeout, papers.policy(chosen, self._access.mode))
+        channel = self._channel
+        await channel.open()
         self._note_channel()
-        await client.create_session()
-        await client.activate_session()
+        made = await channel.create(self._name, papers.own.uri if papers else APPLICATION, self._patience)
+        self._patience = max(SHORTEST, made.RevisedSessionTimeout / 1000)
+        here = listed_here(self.endpoint, made.ServerEndpoints, channel.policy)
+        if papers is not None:
+            compare(self.endpoint, listed, made.ServerEndpoints, chosen)
+        login = papers.login if papers else ANONYMOUS
+        await channel.activate(*prove(self.endpoint, login, here, channel.policy, channel.nonce))
+
+    async def _discover(self) -> list[ua.EndpointDescription]:
+        try:
+            await self._channel.open()
+            return await self._channel.endpoints()
+        finally:
+            await self._channel.close(GOODBYE)
 
     def _note_channel(self) -> None:
-        self._renew_at = time.monotonic() + 0.75 * self._client.secure_channel_timeout / 1000
+        self._renew_at = time.monotonic() + 0.75 * self._channel.lifetime / 1000
 
     def _learn(self, answers: Sequence[ua.DataValue]) -> None:
         namespaces, max_read, max_monitor = (answer.Value and answer.Value.Value for answer in answers)
@@ -228,12 +228,13 @@ class Session:
         done(outcome)
 
     def _wire(self) -> UASocketProtocol:
-        protocol = self._client.uaclient.protocol
+        protocol = self._channel.protocol
         if protocol is None or not self.alive:
             raise Unreachable(f"{self.endpoint}: the session is lost")
         return protocol
 
     async def _call(self, request: Any, kind: type[R]) -> R:
+        await self.tend()
         protocol = self._wire()
         doing = type(request).__name__.removesuffix("Request")
         self._used = time.monotonic()
@@ -242,7 +243,7 @@ class Session:
         return self._decode(doing, kind, data)
 
     def _decode(self, doing: str, kind: type[R], data: Buffer) -> R:
-        with self._mapped(doing, _UNDECODABLE):
+        with self._mapped(doing, UNDECODABLE):
             response = struct_from_binary(kind, data)
             response.ResponseHeader.ServiceResult.check()
         return response
@@ -277,6 +278,10 @@ class Session:
     def _gone(self, what: str, hint: str) -> DeviceError:
         self._lost = True
         return Unreachable(f"{self.endpoint}: {what}", hint=hint)
+
+
+def _nothing() -> None:
+    """Nobody has asked to be told."""
 
 
 def _limit(announced: object, default: int) -> int:

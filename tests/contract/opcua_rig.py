@@ -71,6 +71,7 @@ async def listening(handler: Handler) -> AsyncIterator[int]:
         yield int(listener.sockets[0].getsockname()[1])
     finally:
         listener.close()
+        await asyncio.sleep(0.02)  # the handlers see that their clients have gone, and close
 
 
 async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -83,27 +83,40 @@ def asyncua_server(
 
 @contextlib.contextmanager
 def node_opcua_server(
-    *, port: int = 0, tags: int = 50, interval: int = 200, max_read: int = 20, max_monitored: int = 10
+    *,
+    port: int = 0,
+    tags: int = 50,
+    interval: int = 200,
+    max_read: int = 20,
+    max_monitored: int = 10,
+    home: Path | None = None,
+    **options: object,
 ) -> Iterator[OpcuaServer]:
-    """The server of `node/opcua_server.js`; Value0 … lie in `PRESS` and grow by one each `interval` ms."""
+    """The server of `node/opcua_server.js`; Value0 … lie in `PRESS` and grow by one each `interval` ms.
+
+    Other options are those of the program. What it keeps lies in `home`, or in a folder that goes with it.
+    """
     node = shutil.which("node")
     if node is None or not (HERE / "node" / "node_modules").is_dir():
         raise FileNotFoundError("node, or tests/sim/node/node_modules: run `make test`, which installs them")
-    with tempfile.TemporaryDirectory(prefix="node-opcua-") as home:
-        options = {
+    with tempfile.TemporaryDirectory(prefix="node-opcua-") as folder:
+        given = {
             "--port": port,
             "--tags": tags,
             "--interval": interval,
             "--max-read": max_read,
             "--max-monitored": max_monitored,
-            "--home": home,
+            "--home": home or folder,
+            **{f"--{name.replace('_', '-')}": value for name, value in options.items()},
         }
-        with _running([node, str(HERE / "node" / "opcua_server.js"), *_flags(options)], "") as server:
+        with _running([node, str(HERE / "node" / "opcua_server.js"), *_flags(given)], "") as server:
             yield server
 
 
 def _flags(options: Mapping[str, object]) -> list[str]:
-    return [text for name, value in options.items() for text in (name, str(value))]
+    """`True` is an option that takes no value, `False` one that is not there."""
+    given = {name: value for name, value in options.items() if value is not False}
+    return [text for name, value in given.items() for text in ((name,) if value is True else (name, str(value)))]
 
 
 @contextlib.contextmanager

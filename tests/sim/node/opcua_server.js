@@ -1,8 +1,11 @@
 "use strict";
 // An OPC UA server with narrow operation limits, written on node-opcua.
 //
-//   node server.js --home DIR [--port N] [--tags N] [--interval MS] [--max-read N] [--max-monitored N]
+//   node opcua_server.js --home DIR [--port N] [--tags N] [--interval MS] [--max-read N] [--max-monitored N]
+//     [--policies P,…] [--modes M,…] [--user NAME:PASSWORD] [--no-anonymous] [--max-sessions N]
+//     [--certificate PEM --key PEM] [--strict]
 //
+// Without --policies and --modes there is no security. --strict: a client's certificate must lie in DIR/pki/trusted/certs.
 // Under urn:floorgate:press it has Value0 … ValueN-1 (Double): each grows by one per interval, from its index.
 // Its certificates go into DIR. It says `ready PORT` on its standard output, and ends when its standard input ends.
 
@@ -15,6 +18,8 @@ const { OPCUAServer } = require("node-opcua-server");
 const { DataType } = require("node-opcua-variant");
 
 const NAMESPACE = "urn:floorgate:press";
+const APPLICATION = "urn:floorgate:press:server";
+const NUMBERS = ["port", "tags", "interval", "max-read", "max-monitored", "max-sessions"];
 
 function options() {
     const { values } = parseArgs({
@@ -25,13 +30,21 @@ function options() {
             interval: { type: "string", default: "200" },
             "max-read": { type: "string", default: "20" },
             "max-monitored": { type: "string", default: "10" },
+            policies: { type: "string", default: "None" },
+            modes: { type: "string", default: "None" },
+            user: { type: "string", default: "" },
+            "no-anonymous": { type: "boolean", default: false },
+            "max-sessions": { type: "string", default: "10" },
+            certificate: { type: "string", default: "" },
+            key: { type: "string", default: "" },
+            strict: { type: "boolean", default: false },
         },
     });
     if (!values.home) {
         throw new Error("--home DIR is missing");
     }
     return Object.fromEntries(
-        Object.entries(values).map(([name, text]) => [name, name === "home" ? text : Number(text)]),
+        Object.entries(values).map(([name, given]) => [name, NUMBERS.includes(name) ? Number(given) : given]),
     );
 }
 
@@ -66,18 +79,29 @@ function addValues(addressSpace, count, interval) {
     }, interval);
 }
 
+function certificates(home, name, accept) {
+    const rootFolder = path.join(home, name);
+    return new OPCUACertificateManager({ rootFolder, automaticallyAcceptUnknownCertificate: accept });
+}
+
 async function main() {
     const given = options();
     const port = given.port || (await freePort());
+    const own = given.certificate ? { certificateFile: given.certificate, privateKeyFile: given.key } : {};
     const server = new OPCUAServer({
         hostname: "127.0.0.1",
         host: "127.0.0.1",
         port,
-        securityModes: [MessageSecurityMode.None],
-        securityPolicies: [SecurityPolicy.None],
-        serverCertificateManager: new OPCUACertificateManager({ rootFolder: path.join(given.home, "pki") }),
-        userCertificateManager: new OPCUACertificateManager({ rootFolder: path.join(given.home, "users") }),
+        ...own,
+        serverInfo: { applicationUri: APPLICATION },
+        securityModes: given.modes.split(",").map((name) => MessageSecurityMode[name]),
+        securityPolicies: given.policies.split(",").map((name) => SecurityPolicy[name]),
+        allowAnonymous: !given["no-anonymous"],
+        userManager: { isValidUser: (name, password) => given.user === `${name}:${password}` },
+        serverCertificateManager: certificates(given.home, "pki", !given.strict),
+        userCertificateManager: certificates(given.home, "users", true),
         serverCapabilities: {
+            maxSessions: given["max-sessions"],
             operationLimits: {
                 maxNodesPerRead: given["max-read"],
                 maxMonitoredItemsPerCall: given["max-monitored"],

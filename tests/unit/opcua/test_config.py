@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from drivers.opcua.config import Config, address
+from agent.model.text import Referenced
+from drivers.opcua.config import Config, address, every
 
 GOOD = {"name": "press-3", "driver": "opcua", "endpoint": "opc.tcp://192.168.1.31:4840", "security": "none"}
 
@@ -25,19 +26,77 @@ def test_a_device_subscribes_unless_told_otherwise() -> None:
     assert (device.mode, device.queue_size, device.sampling_interval) == ("subscribe", 10, None)
 
 
-def test_no_security_must_be_written_out() -> None:
-    assert "security: none` explicitly" in errors(security=...)
-    assert errors(security=...).startswith("security:")
+def test_a_connection_is_encrypted_unless_told_otherwise() -> None:
+    device = Config.model_validate({key: value for key, value in GOOD.items() if key != "security"})
+    assert (device.security, device.security_mode) == ("auto", "encrypt")
 
 
-@pytest.mark.parametrize("policy", ["auto", "Basic256Sha256", "sign", 1, True])
-def test_encryption_is_not_pretended(policy: object) -> None:
-    """A device that asks for what this version does not have is refused, not connected without it."""
-    assert "comes with a later version" in errors(security=policy)
+@pytest.mark.parametrize("text", ["Basic256Sha256", "Aes256_Sha256_RsaPss", "Aes128Sha256RsaOaep"])
+def test_a_policy_may_be_asked_for(text: str) -> None:
+    assert Config.model_validate({**GOOD, "security": text}).security == text.replace("_", "")
+
+
+@pytest.mark.parametrize("policy", ["Basic256", "Basic128Rsa15", "http://opcfoundation.org/UA/SecurityPolicy#Basic256"])
+def test_a_broken_policy_is_refused_with_its_reason(policy: str) -> None:
+    assert "broken (SHA-1)" in errors(security=policy)
+
+
+@pytest.mark.parametrize("policy", ["sign", 1, True, None, ""])
+def test_what_is_no_security_is_refused(policy: object) -> None:
+    assert errors(security=policy).startswith("security: Input should be")
+
+
+@pytest.mark.parametrize("key", ["user", "user_certificate"])
+def test_without_encryption_there_is_no_user(key: str) -> None:
+    """Whoever listens could be that user."""
+    other = {"user_key": "k"} if key == "user_certificate" else {}
+    assert "`security: none`" in errors(**{key: "x", **other})
+
+
+@pytest.mark.parametrize(("key", "value"), [("security_mode", "sign"), ("certificate_host", "press")])
+def test_what_has_no_meaning_without_encryption_is_not_pretended(key: str, value: str) -> None:
+    assert "no meaning" in errors(**{key: value})
+
+
+def test_a_password_comes_from_elsewhere_and_is_not_shown() -> None:
+    secured = {**GOOD, "security": "auto", "user": "gateway"}
+    assert "not written into the file" in errors(**secured, password="secret")
+    device = Config.model_validate({**secured, "password": Referenced("secret")})
+    assert device.password is not None and device.password.get_secret_value() == "secret"
+    assert "secret" not in repr(device)
+
+
+def test_half_a_user_is_none() -> None:
+    assert "needs a `user`" in errors(security="auto", password=Referenced("x"))
+    assert "belong together" in errors(security="auto", user_certificate="a.pem")
+    assert "keep `user` or `user_certificate`" in errors(security="auto", user="a", user_certificate="b", user_key="c")
+
+
+def test_a_redundant_server_has_a_list_of_endpoints() -> None:
+    """The first is what the device goes by; all others stay where they are needed."""
+    device = Config.model_validate({**GOOD, "endpoint": ["opc.tcp://a:4840", "opc.tcp://b:4840"]})
+    assert device.endpoint == "opc.tcp://a:4840"
+    assert every(device.endpoint) == ("opc.tcp://a:4840", "opc.tcp://b:4840")
+    assert every("opc.tcp://a") == ("opc.tcp://a",)
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "reason"),
+    [
+        ([], "1 to 8 endpoints"),
+        ([f"opc.tcp://h{n}" for n in range(9)], "1 to 8 endpoints"),
+        (["opc.tcp://a", 7], "is text"),
+        (["opc.tcp://a", "opc.tcp://a"], "twice"),
+        (["opc.tcp://a", "tcp://b"], "not an OPC UA endpoint"),
+        (None, "is text"),
+    ],
+)
+def test_a_wrong_list_of_endpoints_is_explained(endpoints: object, reason: str) -> None:
+    assert reason in errors(endpoint=endpoints)
 
 
 def test_all_mistakes_are_told_at_once() -> None:
-    found = errors(security=..., mode="push", endpoint="tcp://x", tags=[{"name": "t", "node": "Temp"}])
+    found = errors(security="x", mode="push", endpoint="tcp://x", tags=[{"name": "t", "node": "Temp"}])
     assert all(f"{part}:" in found for part in ("security", "mode", "endpoint", "tags.0.node"))
 
 
@@ -68,11 +127,6 @@ def test_the_password_of_an_endpoint_is_not_repeated() -> None:
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("option", ["username", "password", "certificate"])
-def test_a_user_belongs_to_a_secured_connection_and_comes_later(option: str) -> None:
-    assert "Extra inputs" in errors(**{option: "x"})
-
-
 @pytest.mark.parametrize("kind", ["bool", "int64", "float32", "str", "string"])
 def test_a_tag_may_name_its_type(kind: str) -> None:
     tags = [{"name": "t", "node": "i=2258", "type": kind}]
@@ -93,11 +147,9 @@ def test_limits_are_kept(key: str, value: object) -> None:
     assert errors(**{key: value}).startswith(key)
 
 
-def test_the_schema_for_editors_demands_security() -> None:
-    schema = Config.model_json_schema()
-    assert "security" in schema["required"]
-    assert schema["properties"]["security"]["const"] == "none"
-    assert "default" not in schema["properties"]["security"]
+def test_the_schema_for_editors_knows_both_forms_of_an_endpoint() -> None:
+    kinds = Config.model_json_schema()["properties"]["endpoint"]["anyOf"]
+    assert [kind["type"] for kind in kinds] == ["string", "array"]
 
 
 def test_checking_a_file_does_not_load_the_wire() -> None:

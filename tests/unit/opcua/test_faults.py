@@ -115,15 +115,17 @@ async def shut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 
 async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.read()
+    with contextlib.suppress(ConnectionError):
+        await reader.read()
     writer.close()
 
 
 def saying(answer: bytes) -> Handler:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(1)
-        writer.write(answer)
-        await reader.read()
+        with contextlib.suppress(ConnectionError):
+            await reader.read(1)
+            writer.write(answer)
+            await reader.read()
         writer.close()
 
     return talk
@@ -156,6 +158,7 @@ async def test_a_port_that_is_no_opcua_server_is_an_error_in_time(
         assert isinstance(caught.value, Unreachable | Garbled)
         assert "127.0.0.1" in str(caught.value)
         await driver.close()
+        await asyncio.sleep(0.02)  # the handler sees that its client has gone, and closes
     assert [record.name for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
@@ -194,7 +197,7 @@ def test_a_server_that_sends_without_end_is_hung_up_on(start: bytes, loop_factor
         async with server:
             driver = device(f"opc.tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}", TAGS, timeout=5.0)
             begun = time.monotonic()
-            with pytest.raises(Garbled, match="no OPC UA"):
+            with pytest.raises(Garbled, match=r"no OPC UA|says that it has 4,294,967,280 bytes"):
                 await driver.open()
             assert time.monotonic() - begun < 2
             await driver.close()

@@ -25,7 +25,7 @@ def test_a_session_that_is_over_is_unreachable(name: str) -> None:
     [
         ("BadTooManyOperations", "fewer items at once"),
         ("BadSecurityPolicyRejected", "no connection without encryption"),
-        ("BadIdentityTokenRejected", "wants a user"),
+        ("BadIdentityTokenRejected", "is the user known there"),
         ("BadServiceUnsupported", ""),
     ],
 )

@@ -231,3 +231,10 @@ def test_whatever_happens_the_next_probe_is_known(events: list[tuple[int, bool, 
         failing = [each for each in units if each.whole.failing]
         assert (wire.probes.at == NEVER) == (not failing)
         assert all(each.probe_at - wire.now <= CAP for each in failing)
+
+
+def test_a_device_that_is_spaced_is_not_probed_sooner() -> None:
+    breaker = Breaker(least=5 * S)
+    for luck in (0.0, 1.0):
+        breaker.failed(S, luck)
+        assert breaker.until(CAP) >= 6 * S

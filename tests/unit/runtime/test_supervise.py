@@ -42,6 +42,20 @@ def test_a_short_success_does_not_reset_the_wait_but_a_healthy_minute_does() -> 
     assert backoff.failed() == 1
 
 
+def test_tries_that_are_spaced_begin_that_far_apart() -> None:
+    """However they fail, and however long each took; what had lived long enough is tried again at once."""
+    for jitter, least in ((0.0, 5.0), (1.0, 7.5)):
+        time = Time()
+        backoff = Backoff(5, spacing=5, now=time, jitter=lambda jitter=jitter: jitter)
+        for spent in (0.0, 0.5, 4.0):
+            backoff.began()
+            time.now += spent
+            assert backoff.failed() + spent >= least
+        backoff.began()
+        time.now += 30
+        assert backoff.failed() <= 5
+
+
 async def test_an_error_of_the_field_is_noted_once_on_the_edge(caplog: pytest.LogCaptureFixture) -> None:
     part = Part("device", "meter")
 

@@ -1,0 +1,96 @@
+"""Which of a device's endpoints the next session is made with, and what expires that it needs."""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography import x509
+
+from agent.model.errors import DeviceError, Refused, Unreachable
+from drivers.opcua import certificates
+from drivers.opcua.access import access
+from drivers.opcua.config import Config, every
+from drivers.opcua.session import SESSION, Session
+
+LOOK = 3600.0  # seconds between two looks at what expires
+log = logging.getLogger("floorgate")
+
+
+class Dial:
+    """The endpoints of one device are tried in order, beginning with the one that worked last."""
+
+    def __init__(self, config: Config, timeout: float, data: Path | None) -> None:
+        self._device, self._timeout = config.name, timeout
+        self._access = access(config, data)
+        self._endpoints, self._at = every(config.endpoint), 0
+        self._expiry = Expiry(config.name)
+
+    async def session(self, idle: float = SESSION) -> Session:
+        """A session that is open. Raises what the first endpoint raised, with what was wrong with the others."""
+        failures: list[DeviceError] = []
+        for step in range(len(self._endpoints)):
+            at = (self._at + step) % len(self._endpoints)
+            session = Session(self._endpoints[at], self._device, self._timeout, idle, self._access)
+            try:
+                await session.open()
+            except DeviceError as error:
+                failures.append(error)
+                continue
+            self._at = at
+            self._expiry.watch(session)
+            return session
+        raise _all(failures)
+
+
+class Expiry:
+    """Says once at 30, 7 and 1 days that a certificate expires, ours or the server's, and once that it has."""
+
+    def __init__(self, device: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._device, self._now = device, now
+        self._said: dict[str, int] = {}
+        self._next = 0.0
+
+    def watch(self, session: Session) -> None:
+        session.tended = lambda: self.look(session.certificates)
+        self._next = 0.0
+        session.tended()
+
+    def look(self, held: dict[str, x509.Certificate]) -> None:
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + LOOK
+        for whose, certificate in held.items():
+            self._judge(whose, certificate)
+
+    def _judge(self, whose: str, certificate: x509.Certificate) -> None:
+        now = self._now()
+        level = certificates.alarm(certificate, now)
+        name = certificates.fingerprint(certificate)
+        before, self._said[name] = self._said.get(name, 0), level
+        if level <= before:
+            return
+        moment = certificates.day(certificate.not_valid_after_utc)
+        until = "expired at" if level > len(certificates.WARNINGS) else "expires at"
+        what = "make a new one with `floorgate pki renew`" if whose == "our" else "the server needs a new one"
+        log.log(
+            logging.ERROR if level > 2 else logging.WARNING,
+            "device %s: %s certificate %s %s: %s",
+            self._device,
+            whose,
+            until,
+            moment,
+            what,
+            extra={"days": round(certificates.days_left(certificate, now), 1)},
+        )
+
+
+def _all(failures: list[DeviceError]) -> DeviceError:
+    """As one: it is a refusal only when every server refused."""
+    first = failures[0]
+    if len(failures) == 1:
+        return first
+    kind = Refused if all(isinstance(each, Refused) for each in failures) else Unreachable
+    hints = dict.fromkeys(each.hint for each in failures if each.hint)
+    return kind("; ".join(each.message for each in failures), hint="; ".join(hints))
