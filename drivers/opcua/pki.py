@@ -227,6 +227,7 @@ class Pki:
         return sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes)[:MOST]
 
     def _folder(self, shelf: Shelf) -> Path:
+        self._mkdir(self.root.parent)
         self._mkdir(self.root)
         for name in SHELVES:
             self._mkdir(self.root / name)

@@ -10,9 +10,11 @@ import pytest
 from agent.model.errors import DeviceError, Refused, Unreachable
 from agent.model.text import Referenced
 from drivers.api import LineConfig
+from drivers.opcua.access import access
 from drivers.opcua.config import Config
 from drivers.opcua.driver import OpcuaPoller, build
 from drivers.opcua.pki import Pki
+from drivers.opcua.session import Session
 from tests.sim.opcua_certificates import Made, made
 from tests.sim.opcua_fixtures import PRESS, OpcuaServer, node_opcua_server
 
@@ -151,6 +153,22 @@ async def test_a_wrong_password_is_told_and_leaves_no_session(secured: OpcuaServ
         assert "is the user known" in error.hint and "wrong" not in str(error)
     assert list((await count.scan(count.schemas[0])).values) == [1.0]
     await count.close()
+
+
+class Stripped(Session):
+    """Somebody on the way takes the better policies out of the list that is not signed."""
+
+    async def _discover(self) -> list[Any]:
+        return [each for each in await super()._discover() if each.SecurityPolicyUri.endswith("#Basic256Sha256")]
+
+
+async def test_a_list_that_is_thinned_out_on_the_way_gives_no_value(secured: OpcuaServer, data: Path) -> None:
+    config = device(secured.endpoint, data, **JOE)._config
+    session = Stripped(secured.endpoint, "press-3", 3.0, access=access(config, data))
+    with pytest.raises(Refused, match="not the same: they differ in Aes128_Sha256_RsaOaep") as caught:
+        await session.open()
+    assert "somebody on the way" in caught.value.hint
+    assert not session.alive
 
 
 async def test_without_a_data_directory_there_is_no_security(secured: OpcuaServer) -> None:
