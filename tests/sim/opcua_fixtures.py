@@ -39,6 +39,14 @@ class OpcuaServer:
         self.process.stdin.flush()
         self.line("ok", 10)
 
+    def count(self) -> tuple[int, int]:
+        """Sessions and monitored items (the one on node-opcua)."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"count\n")
+        self.process.stdin.flush()
+        _, sessions, items = self.line("count", 10).split()
+        return int(sessions), int(items)
+
     def freeze(self) -> None:
         os.kill(self.process.pid, signal.SIGSTOP)
 
@@ -83,7 +91,14 @@ def asyncua_server(
 
 @contextlib.contextmanager
 def node_opcua_server(
-    *, port: int = 0, tags: int = 50, interval: int = 200, max_read: int = 20, max_monitored: int = 10
+    *,
+    port: int = 0,
+    tags: int = 50,
+    interval: int = 200,
+    max_read: int = 20,
+    max_monitored: int = 10,
+    max_sessions: int = 10,
+    shift: int = 0,
 ) -> Iterator[OpcuaServer]:
     """The server of `node/opcua_server.js`; Value0 … lie in `PRESS` and grow by one each `interval` ms."""
     node = shutil.which("node")
@@ -96,6 +111,8 @@ def node_opcua_server(
             "--interval": interval,
             "--max-read": max_read,
             "--max-monitored": max_monitored,
+            "--max-sessions": max_sessions,
+            "--shift": shift,
             "--home": home,
         }
         with _running([node, str(HERE / "node" / "opcua_server.js"), *_flags(options)], "") as server:

@@ -1,13 +1,16 @@
 "use strict";
 // An OPC UA server with narrow operation limits, written on node-opcua.
 //
-//   node server.js --home DIR [--port N] [--tags N] [--interval MS] [--max-read N] [--max-monitored N]
+//   node opcua_server.js --home DIR [--port N] [--tags N] [--interval MS] [--max-read N] [--max-monitored N]
+//                        [--max-sessions N] [--shift N]
 //
-// Under urn:floorgate:press it has Value0 … ValueN-1 (Double): each grows by one per interval, from its index.
-// Its certificates go into DIR. It says `ready PORT` on its standard output, and ends when its standard input ends.
+// Under urn:floorgate:press it has Value0 … ValueN-1 (Double): each grows by one per interval, from its index; --shift
+// registers so many namespaces before that one. Its certificates go into DIR. It says `ready PORT` on its standard output,
+// answers a line `count` with `count SESSIONS ITEMS`, and ends when its standard input ends.
 
 const net = require("net");
 const path = require("path");
+const readline = require("readline");
 const { parseArgs } = require("util");
 const { OPCUACertificateManager } = require("node-opcua-certificate-manager");
 const { MessageSecurityMode, SecurityPolicy } = require("node-opcua-secure-channel");
@@ -25,6 +28,8 @@ function options() {
             interval: { type: "string", default: "200" },
             "max-read": { type: "string", default: "20" },
             "max-monitored": { type: "string", default: "10" },
+            "max-sessions": { type: "string", default: "10" },
+            shift: { type: "string", default: "0" },
         },
     });
     if (!values.home) {
@@ -45,7 +50,10 @@ function freePort() {
     });
 }
 
-function addValues(addressSpace, count, interval) {
+function addValues(addressSpace, count, interval, shift) {
+    for (let before = 0; before < shift; before += 1) {
+        addressSpace.registerNamespace(`urn:floorgate:before:${before}`);
+    }
     const namespace = addressSpace.registerNamespace(NAMESPACE);
     const press = namespace.addObject({ organizedBy: addressSpace.rootFolder.objects, browseName: "Press" });
     const variables = Array.from({ length: count }, (_, index) =>
@@ -66,6 +74,15 @@ function addValues(addressSpace, count, interval) {
     }, interval);
 }
 
+// Open sessions, and the monitored items of all their subscriptions.
+function counted(engine) {
+    const sessions = Object.values(engine._sessions);
+    const items = sessions
+        .flatMap((session) => session.publishEngine.subscriptions)
+        .reduce((sum, subscription) => sum + subscription.monitoredItemCount, 0);
+    return `${sessions.length} ${items}`;
+}
+
 async function main() {
     const given = options();
     const port = given.port || (await freePort());
@@ -78,6 +95,7 @@ async function main() {
         serverCertificateManager: new OPCUACertificateManager({ rootFolder: path.join(given.home, "pki") }),
         userCertificateManager: new OPCUACertificateManager({ rootFolder: path.join(given.home, "users") }),
         serverCapabilities: {
+            maxSessions: given["max-sessions"],
             operationLimits: {
                 maxNodesPerRead: given["max-read"],
                 maxMonitoredItemsPerCall: given["max-monitored"],
@@ -85,7 +103,7 @@ async function main() {
         },
     });
     await server.initialize();
-    const timer = addValues(server.engine.addressSpace, given.tags, given.interval);
+    const timer = addValues(server.engine.addressSpace, given.tags, given.interval, given.shift);
     await server.start();
     console.log(`ready ${port}`);
 
@@ -94,7 +112,9 @@ async function main() {
         await server.shutdown(0);
         process.exit(0);
     };
-    process.stdin.on("end", stop).resume();
+    const lines = readline.createInterface({ input: process.stdin });
+    lines.on("line", (line) => line === "count" && console.log(`count ${counted(server.engine)}`));
+    lines.on("close", stop);
     process.once("SIGTERM", stop);
 }
 
