@@ -2,8 +2,8 @@
 
 A question to a dead device costs the wire a whole deadline. So each waits two seconds longer after each failure, five
 minutes at most, and all of a wire together pay from one account, which gets a twentieth of the time: as long as it is
-in debt, nobody is probed, and where very many are dead each waits longer than five minutes for its turn. While no device
-answers, nobody is kept waiting, and neither the account nor the long waits hold.
+in debt, nobody is probed, and where very many are dead each waits longer than five minutes for its turn. While no
+device answers, nobody is kept waiting, and neither the account nor the long waits hold.
 """
 
 import random
