@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from drivers.api import Budget, LineConfig, ScanCost
-from drivers.modbus.config import PORTS, Config
+from drivers.modbus.config import PORTS, Config, spread
 from drivers.modbus.cost import cost
 from drivers.modbus.groups import groups
 from drivers.modbus.plan import BITS_PER_REGISTER, Block
@@ -46,9 +46,10 @@ def _wires(
                 [config for endpoint, config in zip(endpoints, devices, strict=True) if endpoint == each],
             )
         return
-    several = min(line.connections, len(devices)) if first.scheme in _SEVERAL else 1
-    for number in range(several):
-        yield f"{first} #{number + 1}" if number else str(first), first, list(devices[number::several])
+    over = spread(devices, line.connections if first.scheme in _SEVERAL else 1)
+    for number in range(max(over) + 1):
+        users = [config for config, at in zip(devices, over, strict=True) if at == number]
+        yield f"{first} #{number + 1}" if number else str(first), first, users
 
 
 def _costs(line: LineConfig, endpoint: Endpoint, devices: Sequence[Config]) -> tuple[ScanCost, ...]:

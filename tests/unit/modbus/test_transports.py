@@ -17,6 +17,7 @@ import pytest
 from agent.model.errors import ConfigError, Unreachable
 from agent.model.frame import Value
 from drivers.api import LineConfig
+from drivers.modbus.budget import budget
 from drivers.modbus.config import Config
 from drivers.modbus.driver import Device, build
 from tests.sim import faulty_line as fault
@@ -199,6 +200,17 @@ async def test_several_connections_share_the_devices_of_an_endpoint() -> None:
             await each.open()
             assert not any((await each.scan(each.schemas[0])).quality)
             await each.close()
+
+
+@pytest.mark.parametrize(("scheme", "over"), [("rtu+tcp", ["", "", " #2", ""]), ("tcp", ["", " #2", "", " #2"])])
+def test_where_answers_have_no_numbers_a_unit_is_asked_over_one_connection(scheme: str, over: list[str]) -> None:
+    """A converter may pass what a unit says to all that are connected, and an answer to one device is none to
+    another."""
+    keys = {"driver": "modbus", "endpoint": f"{scheme}://127.0.0.1", "tags": TAGS}
+    line = LineConfig.model_validate({"endpoint": keys["endpoint"], "connections": 2})
+    configs = [Config.model_validate({"name": f"d{at}", "unit": unit, **keys}) for at, unit in enumerate((7, 7, 8, 9))]
+    assert [each.line.removeprefix(line.endpoint) for each in build(line, configs)] == over
+    assert sorted(len(each.costs) for each in budget(line, configs)) == [over.count(" #2"), over.count("")]
 
 
 @pytest.mark.parametrize("endpoint", ["rtu:///dev/ttyS9", "udp://127.0.0.1", "listen://:8899"])
