@@ -27,6 +27,7 @@ class Thing(BaseModel):
     ratio: Annotated[float, Field(ge=0.5, allow_inf_nan=False)] = 1.0
     flag: bool = False
     either: int | str = 0
+    amount: int | Annotated[float, Field(allow_inf_nan=False)] = 0
     choice: Literal["a", "b"] | int = "a"
     pair: tuple[int, int] = (0, 0)
 
@@ -75,6 +76,8 @@ def said(text: str) -> list[str]:
         ("ratio: .nan", "f:1:8: thing 'x': ratio: must be a finite number (nan is not)"),
         ("flag: yes", "f:1:7: thing 'x': flag: must be true or false ('yes' is not)"),
         ("flag: 1", "f:1:7: thing 'x': flag: must be true or false (1 is not)"),
+        ("amount: '5'", "f:1:9: thing 'x': amount: must be a number (leave the quotes away)"),
+        ("amount: .inf", "f:1:9: thing 'x': amount: must be a finite number (inf is not)"),
         ("either: 1.5", "f:1:9: thing 'x': either: must be a whole number or text (1.5 is not)"),
         ("{flag: true, word: beta}", "f:1:1: thing 'x': a beta has no flag"),
     ],
