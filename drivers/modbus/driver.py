@@ -35,7 +35,6 @@ class Step:
     request: Read
     block: Block
     width: int
-    rare: bool  # known to be refused, and others of the group are not: asked for now and then
 
 
 class Device:
@@ -61,7 +60,7 @@ class Device:
         price = cost(wire.endpoint, silence, self._pause)
         self._groups = {group.schema(config.name): group for group in groups(config, price)}
         self.schemas = tuple(self._groups)
-        self._steps = self._planned()
+        self._plan()
 
     async def open(self) -> None:
         await self._wire.open(self)
@@ -71,7 +70,7 @@ class Device:
 
     def recall(self, kept: bytes) -> None:
         self._learning.recall(kept)
-        self._steps = self._planned()
+        self._plan()
 
     def learnt(self) -> bytes | None:
         return self._learning.learnt()
@@ -79,21 +78,22 @@ class Device:
     async def scan(self, schema: Schema) -> Frame:
         """One frame of `schema`, stamped when its last values arrived.
 
-        A block that the device refuses is bad_device and the others are read on; after a block without an answer, or
+        A block that the device refuses is bad_device and the others are read on; of those that are known to be refused
+        one is asked for now and then, in each scan when there is nothing else. After a block without an answer, or
         with one that does not fit, the rest is bad_comm. When no block had values: Unreachable, Garbled or Refused.
         """
         values: list[Value] = []
         quality = b""
         errors: list[DeviceError] = []
         outcomes: list[Outcome] = []
-        answered, asked, ts, mono = False, False, 0, 0
-        for step in self._steps[schema]:
-            if step.rare:
-                if asked or not self._learning.due(step.block, self._clock.mono()):
-                    values += (None,) * step.width
-                    quality += _BAD_DEVICE * step.width
-                    continue
-                asked = True
+        answered, ts, mono = False, 0, 0
+        steps, lost = self._steps[schema], self._lost[schema]
+        due = self._learning.due(lost, self._clock.mono(), early=len(lost) == len(steps)) if lost else None
+        for step in steps:
+            if step.block.lost and step.block is not due:
+                values += (None,) * step.width
+                quality += _BAD_DEVICE * step.width
+                continue
             try:
                 await self._wire.ready(self)
                 reply = await self._wire.read(step.request, self._pause, self._timeout)
@@ -112,7 +112,7 @@ class Device:
                 values += columns
                 quality += step.block.quality(columns)
         if self._learning.after(outcomes, self._clock.mono()):
-            self._steps = self._planned()
+            self._plan()
         if not answered:
             raise _summary(errors)
         if missing := len(schema.tags) - len(values):
@@ -120,10 +120,12 @@ class Device:
             quality += _BAD_COMM * missing
         return Frame(schema, ts, values, quality, mono)
 
-    def _planned(self) -> dict[Schema, tuple[Step, ...]]:
+    def _plan(self) -> None:
         """The requests around what has been learnt; the columns of a schema never change."""
         known = self._learning.known
-        return {schema: _steps(self._config.unit, group.blocks(known)) for schema, group in self._groups.items()}
+        plans = {schema: group.blocks(known) for schema, group in self._groups.items()}
+        self._steps = {schema: _steps(self._config.unit, blocks) for schema, blocks in plans.items()}
+        self._lost = {schema: [block for block in blocks if block.lost] for schema, blocks in plans.items()}
 
     async def reveal(self, schema: Schema) -> tuple[Frame, dict[str, Raw]]:
         twin, heard = copy(self), Overheard(self._wire, self)
@@ -166,8 +168,7 @@ def build(line: LineConfig, devices: Sequence[Config]) -> Sequence[Device]:
 
 
 def _steps(unit: int, blocks: Sequence[Block]) -> tuple[Step, ...]:
-    partly = not all(block.lost for block in blocks)
-    return tuple(Step(Read(unit, block), block, len(block.tags), block.lost and partly) for block in blocks)
+    return tuple(Step(Read(unit, block), block, len(block.tags)) for block in blocks)
 
 
 def _code(error: Refused) -> int:

@@ -87,9 +87,15 @@ class Learning:
         self._kept = self.terrain
         return dump(self.terrain)
 
-    def due(self, block: Block, now: int) -> bool:
-        """Whether it is time to ask for a value that is known to be refused."""
-        return now >= self._asks.get(_key(block), (0, 0))[0]
+    def due(self, lost: Sequence[Block], now: int, *, early: bool = False) -> Block | None:
+        """Of what is known to be refused that which has waited longest, when it is time to ask for it; `early`: now."""
+        if not lost:
+            return None
+        first = min(lost, key=self._when)
+        return first if early or now >= self._when(first) else None
+
+    def _when(self, block: Block) -> int:
+        return self._asks.get(_key(block), (0, 0))[0]
 
     def after(self, outcomes: Sequence[Outcome], now: int) -> bool:
         """Learn from one scan: whether the plan has to be made anew."""
@@ -119,6 +125,7 @@ class Learning:
         if code == 0:
             self.terrain = self.terrain.without(key[0], key[1], key[2] - 1)
             self._asks.clear()  # what was refused beside it may be back too
+            self.search = None  # it was about requests that will be others
             return
         _, wait = self._asks.get(key, (0, AGAIN[0]))
         self._asks[key] = now + wait * _S, min(2 * wait, AGAIN[1])

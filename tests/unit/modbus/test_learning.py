@@ -51,8 +51,9 @@ class World:
     def scan(self, seconds: float = 1.0) -> set[str]:
         """The names of the tags that had a value."""
         outcomes: list[tuple[Block, int]] = []
+        due = self.learning.due([block for block in self.blocks() if block.lost], self.now)
         for block in self.blocks():
-            if block.lost and not self.learning.due(block, self.now):
+            if block.lost and block is not due:
                 continue
             outcomes.append((block, self.code(block)))
         self.asked.append(len(outcomes))
@@ -147,6 +148,27 @@ def test_a_refused_value_is_asked_for_less_and_less_often_and_heals() -> None:
     assert world.scan() == names(0, 1, 2)
     assert world.learning.terrain == Terrain()
     assert len(world.blocks()) == 1
+
+
+def test_each_refused_value_has_its_turn_however_rare_the_scans_are() -> None:
+    world = World(words(*range(10)), holes={2, 4, 6})
+    world.scans(60)
+    world.holes = {2, 4}
+    for _ in range(4):
+        world.scan(AGAIN[1])  # it is time for all of them each time
+    assert "t6" in world.scan()
+
+
+def test_a_value_that_is_back_ends_a_search_whose_requests_it_changes() -> None:
+    whole = tag("all", 10, type="bytes", length=6)
+    world = World([whole, *words(0, 12, 30, 31, 32, 33, 34, 35)], holes={14})
+    world.scans(30)
+    world.holes = {33}
+    for _ in range(2):
+        world.scan()
+    assert world.learning.search is not None
+    world.now += AGAIN[1] * SECOND
+    assert world.scans(40) == {"all"} | names(0, 12, 30, 31, 32, 34, 35)
 
 
 def test_what_was_learnt_is_told_once_and_recalled_after_a_restart() -> None:
