@@ -56,7 +56,7 @@ class Device:
         self._pause, self._timeout = max(pause, config.pause), config.timeout
         self._clock = clock
         self._config = config
-        self._learning = Learning()
+        self._learning = Learning(tags=[tag for tag in config.tags if tag.enabled])
         price = cost(wire.endpoint, silence, self._pause)
         self._groups = {group.schema(config.name): group for group in groups(config, price)}
         self.schemas = tuple(self._groups)
