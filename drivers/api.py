@@ -23,6 +23,9 @@ Seconds = Annotated[
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN}),
 ]
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Number = Annotated[  # a whole one keeps all of its digits
+    int | Annotated[float, Field(allow_inf_nan=False)], WithJsonSchema({"type": "number"})
+]
 Priority = Literal["high", "normal", "low"]
 
 
@@ -63,8 +66,8 @@ class GroupConfig(Section):
 class WriteConfig(Section):
     """What may be written to a tag; without this section nothing may."""
 
-    min: float | None = Field(None, allow_inf_nan=False, description="smallest value, in the tag's unit")
-    max: float | None = Field(None, allow_inf_nan=False, description="largest value")
+    min: Number | None = Field(None, description="smallest value, in the tag's unit")
+    max: Number | None = Field(None, description="largest value")
     step: Annotated[float, Field(gt=0)] | None = Field(
         None, allow_inf_nan=False, description="values are whole steps from `min`, or from 0 without one"
     )
@@ -72,7 +75,7 @@ class WriteConfig(Section):
 
     @field_validator("max")
     @classmethod
-    def _is_not_below_min(cls, most: float | None, info: ValidationInfo) -> float | None:
+    def _is_not_below_min(cls, most: Number | None, info: ValidationInfo) -> Number | None:
         least = info.data.get("min")
         if most is not None and least is not None and most < least:
             raise ValueError(f"{most:g} is less than `min`, {least:g}: nothing could be written")

@@ -8,7 +8,7 @@ from fractions import Fraction
 from agent.model.errors import AgentError
 from agent.model.frame import Value
 from agent.model.tag import FLOATS, DType
-from drivers.api import WriteConfig
+from drivers.api import Number, WriteConfig
 
 _WORDS = {"true": True, "on": True, "yes": True, "1": True, "false": False, "off": False, "no": False, "0": False}
 _WHOLE = re.compile(r"[+-]?(?:[0-9]+|0x[0-9a-fA-F]+)")
@@ -35,12 +35,21 @@ def parse(text: str, dtype: DType, names: Sequence[str] = ()) -> Value:
     if not _DECIMAL.fullmatch(text):
         among = f" and none of its names: {', '.join(names)}" if names else ""
         raise ValueError(f"{text!r} is no number{among}")
-    number = float(text)
+    return _decimal(text, dtype)
+
+
+def _decimal(text: str, dtype: DType) -> float:
+    """Exactly what is written, or ValueError."""
+    exact, number = Fraction(text), float(text)
     if not math.isfinite(number):
         raise ValueError(f"{text} is too large")
-    if dtype not in FLOATS and not number.is_integer():
-        raise ValueError(f"{text} is not whole, and the tag is an {dtype}")
-    return number if dtype in FLOATS else int(number)
+    if dtype not in FLOATS:
+        if exact.denominator != 1:
+            raise ValueError(f"{text} is not whole, and the tag is an {dtype}")
+        return int(exact)
+    if exact != Fraction(repr(number)):
+        raise ValueError(f"{text} has more digits than can be kept: {number!r} would be written")
+    return number
 
 
 def allow(limits: WriteConfig | None, value: Value, names: Mapping[str, int] | None = None) -> None:
@@ -55,9 +64,9 @@ def allow(limits: WriteConfig | None, value: Value, names: Mapping[str, int] | N
         raise Forbidden(f"{value} is no value that can be written")
     exact = Fraction(repr(number) if isinstance(number, float) else number)
     if limits.min is not None and exact < Fraction(repr(limits.min)):
-        raise Forbidden(f"{value} is less than {limits.min:g}", hint=f"the tag allows {_range(limits)}")
+        raise Forbidden(f"{value} is less than {_said(limits.min)}", hint=f"the tag allows {_range(limits)}")
     if limits.max is not None and exact > Fraction(repr(limits.max)):
-        raise Forbidden(f"{value} is more than {limits.max:g}", hint=f"the tag allows {_range(limits)}")
+        raise Forbidden(f"{value} is more than {_said(limits.max)}", hint=f"the tag allows {_range(limits)}")
     if limits.step is not None:
         _on_a_step(exact, limits, value)
 
@@ -89,5 +98,9 @@ def _on_a_step(exact: Fraction, limits: WriteConfig, value: Value) -> None:
 
 def _range(limits: WriteConfig) -> str:
     if limits.min is None or limits.max is None:
-        return f"at least {limits.min:g}" if limits.min is not None else f"at most {limits.max:g}"
-    return f"{limits.min:g} to {limits.max:g}"
+        return f"at least {_said(limits.min)}" if limits.min is not None else f"at most {_said(limits.max)}"
+    return f"{_said(limits.min)} to {_said(limits.max)}"
+
+
+def _said(limit: Number | None) -> str:
+    return str(limit) if isinstance(limit, int) else f"{limit:g}"

@@ -9,10 +9,11 @@ A value that is refused by itself is asked for again after a minute, and then le
 its device was updated. That a device refuses all of a table says nothing of its registers, so nothing is learnt of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from drivers.modbus.plan import Block, Span, spans
+from drivers.modbus.plan import Block, Span, spans, uncovered
+from drivers.modbus.tag import Tag
 from drivers.modbus.terrain import Known, Seam, Terrain, dump, load
 
 BELIEVED = 2  # refusals in a row
@@ -68,6 +69,7 @@ class Learning:
 
     terrain: Terrain = field(default_factory=Terrain)
     search: Search | None = None
+    tags: Sequence[Tag] = ()  # all that are read of the device: what belongs to one of them is judged by reading that
     _doubts: dict[Key, int] = field(default_factory=dict)  # refusals in a row
     _resting: dict[Key, int] = field(default_factory=dict)  # when a search may begin again
     _asks: dict[Key, tuple[int, int]] = field(default_factory=dict)  # when a lost value is due, and the wait after that
@@ -87,9 +89,15 @@ class Learning:
         self._kept = self.terrain
         return dump(self.terrain)
 
-    def due(self, block: Block, now: int) -> bool:
-        """Whether it is time to ask for a value that is known to be refused."""
-        return now >= self._asks.get(_key(block), (0, 0))[0]
+    def due(self, lost: Sequence[Block], now: int, *, early: bool = False) -> Block | None:
+        """Of what is known to be refused that which has waited longest, when it is time to ask for it; `early`: now."""
+        if not lost:
+            return None
+        first = min(lost, key=self._when)
+        return first if early or now >= self._when(first) else None
+
+    def _when(self, block: Block) -> int:
+        return self._asks.get(_key(block), (0, 0))[0]
 
     def after(self, outcomes: Sequence[Outcome], now: int) -> bool:
         """Learn from one scan: whether the plan has to be made anew."""
@@ -109,6 +117,8 @@ class Learning:
                 if free and self.search is None and self._believed(block, now):
                     self.search = self._begun(block, heard, now)
                     free = False  # the next one begins with the next scan: by then the requests are others
+        if any(block.lost and not code for block, code in outcomes):
+            self.search = None  # it is about requests that will be others, where the value that is back is one of them
         if self.known == before:
             return False
         self._doubts.clear()  # the requests are others from now on
@@ -179,19 +189,28 @@ class Learning:
         """A value is refused by itself, if the device answers anything of its table."""
         start, stop = search.values[search.high - 1]
         if search.heard:
-            self.terrain = self.terrain.with_hole(search.register, start, stop - 1)
+            inner = [tag for tag in self._of(search) if start <= tag.address and tag.words < stop - start]
+            self._hole(search, list(uncovered(inner, start, stop)) or [Span(start, stop)])
             return
         self._resting = {key: until for key, until in self._resting.items() if until > now}
         for key in ((search.register, start, stop), (search.register, search.values[0].start, search.values[-1].stop)):
             self._resting[key] = now + REST * _S
 
     def _part(self, search: Search) -> None:
-        """Two values are read one by one and refused together: what lies between them is a hole, or a seam."""
+        """Two values are read one by one and refused together: what nobody reads between them is a hole, or there is a
+        seam."""
         stop, start = search.values[search.high - 2].stop, search.values[search.high - 1].start
-        if stop < start:
-            self.terrain = self.terrain.with_hole(search.register, stop, start - 1)
+        if between := list(uncovered(self._of(search), stop, start)):
+            self._hole(search, between)
         else:
             self.terrain = self.terrain.with_seam(search.register, start)
+
+    def _of(self, search: Search) -> Iterator[Tag]:
+        return (tag for tag in self.tags if tag.register == search.register)
+
+    def _hole(self, search: Search, parts: Sequence[Span]) -> None:
+        for start, stop in parts:
+            self.terrain = self.terrain.with_hole(search.register, start, stop - 1)
 
 
 def _between(read: int, refused: int) -> int:

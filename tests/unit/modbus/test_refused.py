@@ -32,6 +32,10 @@ def without(*missing: int, most: int = 125) -> Behaviour:
     return behave
 
 
+def address(adu: bytes) -> int:
+    return int.from_bytes(adu[8:10], "big")
+
+
 def device(plc: FaultyDevice, tags: list[dict[str, Any]], now: list[int], **keys: Any) -> Device:
     wire = lone_wire(plc.endpoint, TIMEOUT)
     return Device(config(tags, plc.endpoint, **keys), wire, clock=Clock(wall=lambda: now[0], mono=lambda: now[0]))
@@ -127,9 +131,12 @@ async def test_a_group_of_which_nothing_is_left_goes_on_being_refused() -> None:
         made = device(plc, [*TAGS, *SLOW], [0], groups={"slow": {"interval": "1m"}})
         await made.open()
         await scans(made, 40)
+        plc.asked.clear()
         for _ in range(5):
             with pytest.raises(Refused, match="illegal data address"):
                 await made.scan(made.schemas[1])
+        assert sorted(set(map(address, plc.asked))) == [3, 5]
+        assert len(plc.asked) == 5, "one for each scan, in turn"
         await made.close()
 
 
