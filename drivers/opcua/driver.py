@@ -118,6 +118,6 @@ class OpcuaSubscriber(OpcuaPoller):
 
 def _note_refused(group: Group, answers: Answers) -> None:
     for columns, data in answers:
-        for column, item in zip(columns, data, strict=True):
-            if item.StatusCode and is_bad(item.StatusCode.value):
-                group.note(column, name(item.StatusCode.value))
+        for column, code in zip(columns, data.codes, strict=False):  # no codes at all: all are good
+            if is_bad(code):
+                group.note(column, name(code))

@@ -15,6 +15,7 @@ from agent.model.clock import Clock
 from agent.model.errors import DeviceError, Garbled, Refused, Unreachable
 from agent.model.frame import Frame
 from drivers.opcua.group import Group, all_refused
+from drivers.opcua.notify import Batch, Message
 from drivers.opcua.refusal import name
 from drivers.opcua.session import Session
 
@@ -128,7 +129,7 @@ class Feed:
         self._asked += 1
         self._session.publish(acknowledge, self._answered)
 
-    def _answered(self, outcome: ua.PublishResult | DeviceError) -> None:
+    def _answered(self, outcome: Message | DeviceError) -> None:
         """One of the waiting publish requests is over: take what it brought, and send the next."""
         self._asked -= 1
         if self._stopped:
@@ -143,29 +144,25 @@ class Feed:
         except DeviceError as error:
             self._fail(error)
 
-    def _take(self, result: ua.PublishResult) -> list[ua.SubscriptionAcknowledgement]:
+    def _take(self, message: Message) -> list[ua.SubscriptionAcknowledgement]:
         """Hold the frames of one message; what is to be acknowledged of it."""
         self._heard = self._now()
-        message = result.NotificationMessage
-        stream = self._streams.get(result.SubscriptionId)
+        stream = self._streams.get(message.subscription)
         if stream is not None:
             stream.heard = self._heard
-        if not message.NotificationData:
+        if message.ended is not None:
+            raise Unreachable(f"{self._session.endpoint}: the server ended a subscription: {name(message.ended)}")
+        if message.empty:
             return []
-        for data in message.NotificationData:
-            if isinstance(data, ua.StatusChangeNotification):
-                ended = name(data.Status.value)
-                raise Unreachable(f"{self._session.endpoint}: the server ended a subscription: {ended}")
-            if isinstance(data, ua.DataChangeNotification) and stream is not None:
-                self._changed(stream.group, data.MonitoredItems)
-        return [ua.SubscriptionAcknowledgement(result.SubscriptionId, message.SequenceNumber)]
+        for batch in message.changes:
+            if stream is not None:
+                self._changed(stream.group, batch)
+        return [ua.SubscriptionAcknowledgement(ua.UInt32(message.subscription), ua.UInt32(message.sequence))]
 
-    def _changed(self, group: Group, items: Sequence[ua.MonitoredItemNotification]) -> None:
-        columns = [item.ClientHandle for item in items]
-        if columns and max(columns) >= len(group.nodes):
+    def _changed(self, group: Group, batch: Batch) -> None:
+        if max(batch.handles, default=0) >= len(group.nodes):
             raise Garbled(f"{self._session.endpoint}: a change of a tag that was not asked for")
-        ts, mono = self._clock.wall(), self._clock.mono()
-        for frame in group.plan.columns.frames(columns, [item.Value for item in items], ts, mono):
+        for frame in group.plan.columns.frames(batch, self._clock.wall(), self._clock.mono()):
             self._hold(frame)
 
     def _hold(self, frame: Frame) -> None:

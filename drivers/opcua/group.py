@@ -8,12 +8,13 @@ from asyncua.ua.attribute_ids import AttributeIds
 
 from agent.model.errors import DeviceError, Garbled, Refused, Unreachable
 from agent.model.quality import Quality
+from drivers.opcua.notify import Batch
 from drivers.opcua.plan import Plan, chunks
 from drivers.opcua.refusal import name
 from drivers.opcua.session import Session
 from drivers.opcua.status import is_bad, quality
 
-Answers = list[tuple[Sequence[int], list[ua.DataValue]]]
+Answers = list[tuple[Sequence[int], Batch]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Group:
                 _mark(missing, columns, Quality.BAD_COMM)
                 continue
             try:
-                answers.append((columns, await self.session.read(request)))
+                answers.append((columns, await self.session.fetch(request)))
             except Refused as error:
                 failure = error
                 _mark(missing, columns, Quality.BAD_DEVICE)

@@ -22,6 +22,7 @@ from asyncua.ua.ua_binary import struct_from_binary
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
 from agent.model.errors import DeviceError, Garbled, Unreachable
+from drivers.opcua import notify
 from drivers.opcua.config import address
 from drivers.opcua.guard import guard
 from drivers.opcua.nodes import NodeAddress, spellings
@@ -68,7 +69,7 @@ class Response(Protocol):
     ResponseHeader: ua.ResponseHeader
 
 
-Done = Callable[[ua.PublishResult | DeviceError], None]
+Done = Callable[[notify.Message | DeviceError], None]
 R = TypeVar("R", bound=Response)
 T = TypeVar("T")
 
@@ -149,6 +150,16 @@ class Session:
         response = await self._call(request, ua.ReadResponse)
         return self._each(response.Results, request.Parameters.NodesToRead)
 
+    async def fetch(self, request: ua.ReadRequest) -> notify.Batch:
+        """As `read`, in columns: many times faster, and a structure stays bytes."""
+        body = await self._ask(request)
+        with self._mapped("Read", _UNDECODABLE):
+            kind, code, at = notify.service(body)
+            ua.StatusCode(ua.UInt32(code)).check()
+            batch = notify.values(body, at) if kind == notify.READ else notify.Batch()
+        self._each(batch.values, request.Parameters.NodesToRead)
+        return batch
+
     async def subscribe(self, interval: float, keep_alive: float) -> ua.CreateSubscriptionResult:
         """A subscription that publishes each `interval` seconds and at least every `keep_alive` seconds."""
         beats = max(1, round(keep_alive / interval))
@@ -180,7 +191,7 @@ class Session:
         with self._mapped("Publish"):
             # its public wrapper is a coroutine: one that is given up takes the message with it, a future does not
             answer = protocol._send_request(request, timeout=0)  # noqa: SLF001
-        answer.add_done_callback(lambda future: self._published(protocol, future, done))
+        answer.add_done_callback(lambda future: self._published(future, done))
 
     async def probe(self) -> None:
         """Return when the server answers."""
@@ -214,15 +225,17 @@ class Session:
         self.read_limit = _limit(max_read, READ_LIMIT)
         self.monitor_limit = _limit(max_monitor, MONITOR_LIMIT)
 
-    def _published(self, protocol: UASocketProtocol, answer: "asyncio.Future[Buffer]", done: Done) -> None:
+    def _published(self, answer: "asyncio.Future[Buffer]", done: Done) -> None:
         if answer.cancelled():
             return
-        outcome: ua.PublishResult | DeviceError
+        outcome: notify.Message | DeviceError
         try:
-            with self._mapped("Publish"):
-                data = answer.result()
-                protocol.check_answer(data, "")
-            outcome = cast(ua.PublishResult, self._decode("Publish", ua.PublishResponse, data).Parameters)
+            with self._mapped("Publish", _UNDECODABLE):
+                kind, code, at = notify.service(body := bytes(answer.result()))
+                ua.StatusCode(ua.UInt32(code)).check()
+                if kind != notify.PUBLISH:
+                    raise UaError(f"an answer of type {kind}")
+                outcome = notify.publish(body, at)
         except DeviceError as error:
             outcome = error
         done(outcome)
@@ -234,18 +247,18 @@ class Session:
         return protocol
 
     async def _call(self, request: Any, kind: type[R]) -> R:
-        protocol = self._wire()
-        doing = type(request).__name__.removesuffix("Request")
-        self._used = time.monotonic()
-        with self._mapped(doing):
-            data = await protocol.send_request(request)
-        return self._decode(doing, kind, data)
-
-    def _decode(self, doing: str, kind: type[R], data: Buffer) -> R:
-        with self._mapped(doing, _UNDECODABLE):
+        data = Buffer(await self._ask(request))
+        with self._mapped(_name(request), _UNDECODABLE):
             response = struct_from_binary(kind, data)
             response.ResponseHeader.ServiceResult.check()
         return response
+
+    async def _ask(self, request: Any) -> bytes:
+        """The bytes of the answer to a request."""
+        protocol = self._wire()
+        self._used = time.monotonic()
+        with self._mapped(_name(request)):
+            return bytes(await protocol.send_request(request))
 
     def _each(self, answers: Sequence[T] | None, asked: Sequence[object]) -> list[T]:
         if len(answers or ()) != len(asked):
@@ -277,6 +290,10 @@ class Session:
     def _gone(self, what: str, hint: str) -> DeviceError:
         self._lost = True
         return Unreachable(f"{self.endpoint}: {what}", hint=hint)
+
+
+def _name(request: object) -> str:
+    return type(request).__name__.removesuffix("Request")
 
 
 def _limit(announced: object, default: int) -> int:

@@ -7,8 +7,27 @@ from agent.model.tag import DType
 
 Convert = Callable[[object], Value]
 
+# the types (part 6, 5.1.2) whose values a tag takes as they are: what they hold fits, and is of its Python type
+_UNCHANGED: dict[str, frozenset[int]] = {
+    "bool": frozenset((1,)),
+    "int8": frozenset((2,)),
+    "uint8": frozenset((3,)),
+    "int16": frozenset((2, 3, 4)),
+    "uint16": frozenset((3, 5)),
+    "int32": frozenset((2, 3, 4, 5, 6)),
+    "uint32": frozenset((3, 5, 7)),
+    "int64": frozenset((2, 3, 4, 5, 6, 7, 8)),
+    "uint64": frozenset((3, 5, 7, 9)),
+    "float32": frozenset((10,)),
+    "float64": frozenset((10, 11)),
+}
 _EXACT = 1 << 53  # a float64 holds every whole number up to here
 _FLOAT32_MAX = 3.4028234663852886e38
+
+
+def unchanged(dtype: DType) -> frozenset[int]:
+    """The types whose values need no converter."""
+    return _UNCHANGED.get(dtype, frozenset())
 
 
 def converter(dtype: DType) -> Convert:

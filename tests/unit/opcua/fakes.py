@@ -1,20 +1,23 @@
 """A session without a wire: it answers what a test told it to."""
 
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from asyncua import ua
+from asyncua.ua.ua_binary import struct_to_binary
 
 from agent.model.clock import Clock
 from agent.model.errors import DeviceError
 from drivers.opcua.config import Config
 from drivers.opcua.group import Group, bind
 from drivers.opcua.nodes import NodeAddress
+from drivers.opcua.notify import Batch, Message, publish, values
 from drivers.opcua.plan import plans
 from drivers.opcua.session import Session
 
-Done = Callable[[ua.PublishResult | DeviceError], None]
+Done = Callable[[Message | DeviceError], None]
 UNKNOWN = 0x80340000
 
 
@@ -44,13 +47,13 @@ class FakeSession:
     def read_request(self, nodes: Sequence[ua.NodeId]) -> list[ua.NodeId]:
         return list(nodes)
 
-    async def read(self, request: list[ua.NodeId]) -> list[ua.DataValue]:
+    async def fetch(self, request: list[ua.NodeId]) -> Batch:
         self.reads += 1
         answer = next(self.answers)
         if isinstance(answer, DeviceError):
             raise answer
         assert len(answer) == len(request)
-        return answer
+        return batch_of(answer)
 
     async def subscribe(self, interval: float, keep_alive: float) -> ua.CreateSubscriptionResult:
         return ua.CreateSubscriptionResult(
@@ -92,7 +95,15 @@ class FakeSession:
         result = ua.PublishResult(cast(Any, 7))
         result.NotificationMessage.SequenceNumber = cast(Any, sequence)
         result.NotificationMessage.NotificationData = cast(Any, [data] if data is not None else None)
-        self.asked.pop(0)(result)
+        self.asked.pop(0)(publish(struct_to_binary(result), 0))
+
+
+def batch_of(data: Sequence[ua.DataValue], handles: Sequence[int] = ()) -> Batch:
+    """What the driver makes of these, by way of asyncua's bytes."""
+    items = [struct_to_binary(item) for item in data]
+    if handles:
+        items = [struct.pack("<I", handle) + item for handle, item in zip(handles, items, strict=True)]
+    return values(struct.pack("<i", len(items)) + b"".join(items), handled=bool(handles))
 
 
 class Hands:
