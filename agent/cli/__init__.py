@@ -8,7 +8,21 @@ from agent import __version__
 from agent.cli.lazy import Lazy
 from agent.model.errors import AgentError, ConfigError
 
-COMMANDS = ("audit", "check", "demo", "ledger", "probe", "read", "run", "scan", "schema", "store", "version", "write")
+COMMANDS = (
+    "audit",
+    "browse",
+    "check",
+    "demo",
+    "ledger",
+    "probe",
+    "read",
+    "run",
+    "scan",
+    "schema",
+    "store",
+    "version",
+    "write",
+)
 BAD_CONFIG = 78  # sysexits.h EX_CONFIG
 
 

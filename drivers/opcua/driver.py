@@ -1,6 +1,6 @@
 """An OPC UA device: one session, whose nodes are read in few requests or subscribed to."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from agent.model.clock import SYSTEM, Clock
@@ -8,7 +8,8 @@ from agent.model.errors import Unreachable
 from agent.model.frame import Frame
 from agent.model.quality import Quality
 from agent.model.tag import Schema
-from drivers.api import Driver, DriverConfig, LineConfig
+from drivers.api import Driver, DriverConfig, LineConfig, Place
+from drivers.opcua.browse import browse, peek
 from drivers.opcua.config import Config
 from drivers.opcua.feed import Feed
 from drivers.opcua.group import Answers, Group, all_refused, bind
@@ -28,7 +29,7 @@ def build(line: LineConfig, devices: Sequence[DriverConfig], data: Path | None =
 
 
 class OpcuaPoller:
-    """Implements `drivers.api.Poller`: reads on request."""
+    """Implements `drivers.api.Poller`, which reads on request, and `Browser`."""
 
     def __init__(self, config: Config, timeout: float, clock: Clock = SYSTEM) -> None:
         self.device, self.endpoint, self.line = config.name, config.endpoint, config.endpoint
@@ -76,6 +77,14 @@ class OpcuaPoller:
         if wrong and wrong == len(frame.quality):
             raise all_refused(self.device, [group])
         return frame
+
+    def browse(
+        self, found: list[Place], expanded: int, *, start: str = "", wanted: Callable[[int], bool], most: int
+    ) -> AsyncIterator[int]:
+        return browse(self._live(), found, expanded, start=start, wanted=wanted, most=most)
+
+    async def peek(self, addresses: Sequence[str]) -> Sequence[str]:
+        return await peek(self._live(), addresses)
 
     def _live(self) -> Session:
         if self._session is None or not self._session.alive:

@@ -205,6 +205,15 @@ class Session:
                 self._client.uaclient.revolve_security_token()
             self._note_channel()
 
+    @property
+    def namespaces(self) -> dict[str, int]:
+        """The server's namespaces: index by URI."""
+        return self._namespaces
+
+    async def call(self, request: Any, kind: type[R]) -> R:
+        """Any service that has no method of its own here; see `services.py`."""
+        return await self._call(request, kind)
+
     async def _connect(self) -> None:
         client = self._client
         await client.uaclient.connect_socket(*address(self.endpoint))

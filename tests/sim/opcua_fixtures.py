@@ -17,6 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 NAMESPACE = "urn:floorgate:plant"
 PRESS = "urn:floorgate:press"
+MACHINE = "urn:floorgate:machine"
 
 
 @dataclass(slots=True)
@@ -46,6 +47,13 @@ class OpcuaServer:
         self.process.stdin.flush()
         _, sessions, items = self.line("count", 10).split()
         return int(sessions), int(items)
+
+    def tell(self, **order: object) -> None:
+        """Any other order that the server knows."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(order).encode() + b"\n")
+        self.process.stdin.flush()
+        self.line("ok", 10)
 
     def freeze(self) -> None:
         os.kill(self.process.pid, signal.SIGSTOP)
@@ -116,6 +124,18 @@ def node_opcua_server(
             "--home": home,
         }
         with _running([node, str(HERE / "node" / "opcua_server.js"), *_flags(options)], "") as server:
+            yield server
+
+
+@contextlib.contextmanager
+def machine_server(*, port: int = 0, max_browse: int = 5, children: int = 300) -> Iterator[OpcuaServer]:
+    """The server of `node/opcua_plant.js`: all that can be browsed, written, called and told by events."""
+    node = shutil.which("node")
+    if node is None or not (HERE / "node" / "node_modules").is_dir():
+        raise FileNotFoundError("node, or tests/sim/node/node_modules: run `make test`, which installs them")
+    with tempfile.TemporaryDirectory(prefix="node-opcua-") as home:
+        options = {"--port": port, "--max-browse": max_browse, "--children": children, "--home": home}
+        with _running([node, str(HERE / "node" / "opcua_plant.js"), *_flags(options)], "") as server:
             yield server
 
 

@@ -9,7 +9,7 @@ import pytest
 from drivers.api import LineConfig
 from drivers.opcua.config import Config
 from drivers.opcua.driver import OpcuaPoller, build
-from tests.sim.opcua_fixtures import NAMESPACE, OpcuaServer, asyncua_server, node_opcua_server
+from tests.sim.opcua_fixtures import NAMESPACE, OpcuaServer, asyncua_server, machine_server, node_opcua_server
 
 Connect = Callable[..., Any]
 
@@ -25,6 +25,13 @@ def plant() -> Iterator[OpcuaServer]:
 def press() -> Iterator[OpcuaServer]:
     """One node-opcua server: at most 20 nodes a read, 10 monitored items a call."""
     with node_opcua_server(tags=50, interval=100) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def machine() -> Iterator[OpcuaServer]:
+    """Another one, with all kinds of nodes: at most 5 nodes a browse, 3 continuation points, 30 nodes a read."""
+    with machine_server() as server:
         yield server
 
 

@@ -1,0 +1,64 @@
+"""The services of a session that only a person's command needs: browse, write, call a method."""
+
+from collections.abc import Sequence
+
+from asyncua import ua
+from asyncua.ua.attribute_ids import AttributeIds
+from asyncua.ua.object_ids import ObjectIds
+
+from agent.model.errors import Garbled
+from drivers.opcua.plan import chunks
+from drivers.opcua.session import Session
+
+HIERARCHICAL, SUBTYPE = (
+    ua.NodeId(ua.Int32(ObjectIds.HierarchicalReferences)),
+    ua.NodeId(ua.Int32(ObjectIds.HasSubtype)),
+)
+_FORWARD, _INVERSE = ua.BrowseDirection.Forward, ua.BrowseDirection.Inverse
+CLASSES = ua.NodeClass.Object | ua.NodeClass.Variable | ua.NodeClass.Method | ua.NodeClass.View
+PARTS = 4 | 8 | 32  # of a reference: class, browse name and type definition of where it leads (part 4, 7.5)
+
+
+async def browse(
+    session: Session, nodes: Sequence[ua.NodeId], most: int, reference: ua.NodeId = HIERARCHICAL
+) -> list[ua.BrowseResult]:
+    """The references of each node, at most so many at once; those of `SUBTYPE` are followed upwards."""
+    request = ua.BrowseRequest()
+    request.Parameters.RequestedMaxReferencesPerNode = ua.UInt32(most)
+    up = reference is SUBTYPE
+    request.Parameters.NodesToBrowse = [
+        ua.BrowseDescription(node, _INVERSE if up else _FORWARD, reference, True, 0 if up else CLASSES, PARTS)
+        for node in nodes
+    ]
+    return _each(session, (await session.call(request, ua.BrowseResponse)).Results, nodes)
+
+
+async def browse_on(session: Session, points: Sequence[bytes], *, release: bool = False) -> list[ua.BrowseResult]:
+    """What comes next of each; or let the server forget them."""
+    request = ua.BrowseNextRequest()
+    request.Parameters.ReleaseContinuationPoints = release
+    request.Parameters.ContinuationPoints = [ua.ByteString(point) for point in points]
+    response = await session.call(request, ua.BrowseNextResponse)
+    return [] if release else _each(session, response.Parameters.Results, points)
+
+
+async def attributes(
+    session: Session, nodes: Sequence[ua.NodeId], wanted: Sequence[AttributeIds]
+) -> list[list[ua.DataValue]]:
+    """For each node its attributes, in the order of `wanted`; in as many requests as the server's limit takes."""
+    asked = [ua.ReadValueId(NodeId=node, AttributeId=each) for node in nodes for each in wanted]
+    answers: list[ua.DataValue] = []
+    for chunk in chunks(asked, session.read_limit):
+        request = session.read_request(())
+        request.Parameters.NodesToRead = list(chunk)
+        answers += await session.read(request)
+    return [list(row) for row in chunks(answers, len(wanted))]
+
+
+def _each(
+    session: Session, answers: Sequence[ua.BrowseResult] | None, asked: Sequence[object]
+) -> list[ua.BrowseResult]:
+    found = list(answers or ())
+    if len(found) != len(asked):
+        raise Garbled(f"{session.endpoint}: {len(asked)} nodes browsed, {len(found)} answered")
+    return found
