@@ -58,7 +58,7 @@ class Wire:
     async def ready(self, user: object) -> None:
         """Return at once when the connection is good; a broken one is replaced, once. Raises Unreachable."""
         if user not in self._users:
-            raise Unreachable(f"{self.endpoint}: closed", hint="open the device first")
+            raise self._closed()
         if self._link is not None and self._link.clean:
             return
         async with self._lock:
@@ -77,15 +77,17 @@ class Wire:
         """The whole answer, function code included. Raises Unreachable, Garbled or Refused.
 
         `pause` seconds of silence before the request are part of the deadline, and so is the one new connection that is
-        made when a connection which had served before turns out to be closed. On a serial line the time that the frames
-        take comes on top of it.
+        made when a neighbour spoilt the old one, or when one which had served before turns out to be closed. On a
+        serial line the time that the frames take comes on top of it.
         """
         async with self._lock:
-            link = self._link
-            if link is None or not link.clean:
-                raise self._lost(request, link)
             patience = timeout or self._timeout
-            until = link.loop.time() + patience
+            until = asyncio.get_running_loop().time() + patience
+            link = self._link
+            if link is None or not link.clean:  # a neighbour spoilt it while this request waited for its turn
+                if not self._users:
+                    raise self._closed()
+                link = await self._connect(until)
             await self._settle(link, request, pause, until)
             try:
                 return await self._serve(link, request, until, patience)
@@ -174,6 +176,9 @@ class Wire:
         except asyncio.CancelledError:
             link.hang_up()
             raise
+        if not self._users:  # the last one left meanwhile
+            link.hang_up()
+            raise self._closed()
         self._link, self._answered = link, True
         return link
 
@@ -204,11 +209,8 @@ class Wire:
     def _what(self, request: Request) -> str:
         return f"{self.endpoint}, {request}"
 
-    def _lost(self, request: Request, link: Link | None) -> DeviceError:
-        if link is not None and link.recv_buffer:
-            return self._garbled(request, "bytes on the line that nobody asked for")
-        self._drop()
-        return Unreachable(f"{self._what(request)}: the connection was closed by the other side")
+    def _closed(self) -> Unreachable:
+        return Unreachable(f"{self.endpoint}: closed", hint="open the device first")
 
     def _cut(self, request: Request, error: OSError) -> Unreachable:
         self._drop()
@@ -225,6 +227,10 @@ class Wire:
     def _unanswered(self, request: Request, link: Link, patience: float) -> DeviceError:
         """Tell silence, an answer in pieces, a late answer and a foreign answer apart."""
         no_answer = f"no answer in {patience:g} s"
+        if link.is_stuck:
+            self._drop()
+            what = f"{self._what(request)}: the request could not be sent in {patience:g} s"
+            return Unreachable(what, hint="nothing is taken at the other end: is it, or the adapter, hung up?")
         if link.heard:
             found = unlike_any(request, link)
             kind, why, hint = found
