@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.modbus.frames import Ascii, Framing, Rtu, Wanted
-from drivers.modbus.ghosts import FORGET, MOST, Ghosts, looks
+from drivers.modbus.ghosts import AGAIN, FORGET, MOST, TWICE, Ghosts, looks
 from tests.sim.faulty_line import ascii_frame, rtu
 
 FRAMINGS: list[Framing] = [Rtu(), Ascii()]
@@ -98,10 +98,31 @@ def test_what_is_late_is_remembered_for_its_unit_until_it_is_answered_or_too_old
     assert not ghosts.like(1, looks(3, 3), 1.0)
     assert not ghosts.like(2, looks(3, 2), 1.0)
     assert not ghosts.refusal_is_clear(1, 3)
-    ghosts.answered(1)
+    ghosts.answered(1, looks(3, 3), 1.0)
     assert not ghosts.like(1, looks(3, 2), 1.0)
     ghosts.note(1, looks(3, 2), now=0.0)
     assert not ghosts.like(1, looks(3, 2), FORGET + 0.1)
+
+
+def test_who_was_heard_twice_may_say_each_answer_again_soon() -> None:
+    ghosts = Ghosts(timeout=1.0)
+    ghosts.answered(1, looks(3, 2), now=0.0)
+    assert not ghosts.like(1, looks(3, 2), 0.1)
+    ghosts.overheard(1, looks(3, 2), now=0.1)
+    ghosts.answered(1, looks(3, 4), now=0.2)
+    assert ghosts.like(1, looks(3, 4), 0.3)
+    assert not ghosts.like(1, looks(3, 4), 0.2 + AGAIN + 0.1)
+    ghosts.answered(1, looks(3, 4), now=0.2 + TWICE)
+    assert not ghosts.like(1, looks(3, 4), 0.3 + TWICE)
+
+
+def test_what_is_late_and_was_awaited_was_not_said_twice() -> None:
+    ghosts = Ghosts(timeout=1.0)
+    ghosts.note(1, looks(3, 2), now=0.0)
+    for late in (looks(3, 2), (0x83, 2)):
+        ghosts.overheard(1, late, now=0.1)
+    ghosts.answered(1, looks(3, 4), now=0.2)
+    assert not ghosts.like(1, looks(3, 4), 0.3)
 
 
 def test_what_is_late_takes_bounded_memory() -> None:
