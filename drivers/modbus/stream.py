@@ -14,6 +14,7 @@ OVER = 0.05  # seconds of silence after which an answer with a wrong checksum is
 APART = 1.0  # seconds of silence after which unasked bytes are no flood: the heartbeat of a modem
 MOST = 1024  # bytes between two requests: a few late answers and some noise
 READS = 4  # the functions up to this one read
+GRAIN = 0.001  # seconds: uvloop counts whole ones, so that what came at 3.9 ms has the time 3 ms
 
 
 class StreamLink(Link):
@@ -29,6 +30,7 @@ class StreamLink(Link):
         super().__init__(endpoint, params)
         self.framing = framing
         self.last = 0.0
+        self.grain = 0.0 if isinstance(self.loop, asyncio.BaseEventLoop) else GRAIN  # by which `last` may be too early
         self.passed = b""
         self.echo = echo  # of every request, as the endpoint says
         self._echoes: bool | None = echo or None  # whether the line was found to hear what it sends

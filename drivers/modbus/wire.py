@@ -197,6 +197,7 @@ class Wire:
         if (left := self._listen_until - link.loop.time()) > 0:
             await asyncio.sleep(left)
         quiet = max(pause, self._timing.silence, SETTLE if self._dirty else 0.0)
+        quiet += link.grain if quiet else 0.0
         until = max(until, link.loop.time() + CALM * quiet)
         while (left := max(self._quiet_since, link.last) + quiet - link.loop.time()) > 0:
             if link.loop.time() + left > until:

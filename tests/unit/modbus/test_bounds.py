@@ -9,11 +9,13 @@ import tty
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 import pytest
 import uvloop
 
 from agent.model.errors import DeviceError, Unreachable
+from drivers.modbus.dial import _Tty
 from drivers.modbus.link import plain_read
 from drivers.modbus.wire import Wire
 from drivers.modbus.wires import lone_wire
@@ -172,6 +174,10 @@ def test_a_port_that_takes_no_bytes_is_opened_anew_and_keeps_no_old_requests(loo
                 while True:
                     os.write(theirs, bytes(1000))
             await asyncio.sleep(0.02)  # the kernel moves some on
+        link = wire._link
+        assert link is not None
+        link.send(bytes(8))
+        cast(_Tty, link.transport).intern_write_ready()  # as the loop does when the kernel has promised too much
         for unit in range(1, 4):
             assert "could not be sent in 0.05 s" in await asked(wire, wire, unit)
         await wire.close(wire)
@@ -180,3 +186,18 @@ def test_a_port_that_takes_no_bytes_is_opened_anew_and_keeps_no_old_requests(loo
 
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(main())
+
+
+async def test_a_port_with_a_high_descriptor_is_read() -> None:
+    """`select` knows only those below 1024."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    held = [os.open("/dev/null", os.O_RDONLY)]
+    while held[-1] < 1024:
+        held.append(os.dup(held[0]))
+    async with line_on_pty(fault.good) as (_, path):
+        wire = lone_wire(f"rtu://{path}?baud=115200", 0.5)
+        await wire.open(wire)
+        assert not await asked(wire, wire, 1)
+        await wire.close(wire)
+    for each in held:
+        os.close(each)
