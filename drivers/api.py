@@ -215,6 +215,11 @@ class Learner(Driver, Protocol):
         """What an earlier run kept; called before the first `open()`. What cannot be read is ignored."""
         ...
 
+    @property
+    def searching(self) -> bool:
+        """Whether it is looking into a refusal, so that asking again at the usual pace is worth it; never for long."""
+        ...
+
     def learnt(self) -> bytes | None:
         """All that is to be kept, once after each change of it; None when nothing has changed since."""
         ...

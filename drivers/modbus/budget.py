@@ -11,8 +11,7 @@ from drivers.api import Budget, LineConfig, ScanCost
 from drivers.modbus.config import PORTS, Config, spread
 from drivers.modbus.cost import cost
 from drivers.modbus.groups import groups
-from drivers.modbus.plan import BITS_PER_REGISTER, Block
-from drivers.modbus.timing import Timing, timing
+from drivers.modbus.timing import timing
 from drivers.transport import Endpoint, parse_endpoint
 
 RESPONSE = {"rtu": 0.02, "ascii": 0.02, "listen": 0.3}  # seconds until the answer begins; 4G takes its time
@@ -59,14 +58,9 @@ def _costs(line: LineConfig, endpoint: Endpoint, devices: Sequence[Config]) -> t
     for config in devices:
         pause = max(line.pause, config.pause)
         for group in groups(config, cost(endpoint, line.silence, pause)):
-            seconds = sum(_request(pace, block) + response + pause for block in group.blocks())
+            seconds = sum(pace.request(block.size) + response + pause for block in group.blocks())
             found.append(ScanCost(config.name, group.name, group.interval, seconds))
     return tuple(found)
-
-
-def _request(pace: Timing, block: Block) -> float:
-    single = block.table.function < 3
-    return pace.request(-(-block.count // BITS_PER_REGISTER) if single else block.count)
 
 
 def _remedies(line: LineConfig, endpoint: Endpoint, devices: Sequence[Config]) -> Iterator[tuple[str, float]]:

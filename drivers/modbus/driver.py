@@ -73,6 +73,10 @@ class Device:
         self._learning.recall(kept)
         self._plan()
 
+    @property
+    def searching(self) -> bool:
+        return self._learning.search is not None
+
     def learnt(self) -> bytes | None:
         return self._learning.learnt()
 

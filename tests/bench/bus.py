@@ -53,7 +53,7 @@ class Bus:
     @property
     def scan(self) -> float:
         """Seconds that a unit which answers has the wire, at least."""
-        return self.pace.request(self.count) + self.response
+        return self.pace.request(2 * self.count) + self.response
 
     @property
     def least(self) -> float:
