@@ -203,12 +203,12 @@ class Connection(asyncio.Protocol):
                 2263: plant.maker,
             }
             if number not in moments:
-                return ua.DataValue(StatusCode_=code("BadNodeIdUnknown"))
+                return ua.DataValue(StatusCode=code("BadNodeIdUnknown"))
             held = moments[number]  # type: ignore[index]  # looked up just now
             return ua.DataValue(held if isinstance(held, ua.Variant) else ua.Variant(held))
         name = plant.node(wanted.NodeId)
         if not name or name in plant.refused:
-            return ua.DataValue(StatusCode_=code(plant.refused.get(name, "BadNodeIdUnknown")))
+            return ua.DataValue(StatusCode=code(plant.refused.get(name, "BadNodeIdUnknown")))
         return ua.DataValue(ua.Variant(plant.values[name]), SourceTimestamp=datetime.fromtimestamp(plant.clock(), UTC))
 
     def _registernodes(self, request: ua.RegisterNodesRequest) -> Any:
@@ -249,7 +249,7 @@ class Connection(asyncio.Protocol):
         held = item.RequestedParameters.Filter
         if not name or name in self._plant.refused:
             return ua.MonitoredItemCreateResult(code(self._plant.refused.get(name, "BadNodeIdUnknown")))
-        if isinstance(held, ua.DataChangeFilter) and held.DeadbandType not in self._plant.filters:
+        if getattr(held, "DeadbandType", 0) not in self._plant.filters:
             return ua.MonitoredItemCreateResult(code("BadMonitoredItemFilterUnsupported"))
         if sum(len(each.items) for each in self._plant.subscriptions.values()) >= self._plant.room:
             return ua.MonitoredItemCreateResult(code("BadTooManyMonitoredItems"))
