@@ -291,10 +291,6 @@ class Session:
         """The server's namespaces: index by URI."""
         return self._namespaces
 
-    async def call(self, request: Any, kind: type[R]) -> R:
-        """Any service that has no method of its own here; see `services.py`."""
-        return await self._call(request, kind)
-
     async def _connect(self) -> None:
         client = self._client
         await client.uaclient.connect_socket(*address(self.endpoint))
