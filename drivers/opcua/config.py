@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from agent.model.tag import DType
-from drivers.api import DriverConfig, Seconds, TagConfig
+from drivers.api import DriverConfig, Seconds, TagConfig, WriteConfig
 from drivers.opcua.nodes import parse
 
 PORT = 4840
@@ -63,6 +63,11 @@ class Tag(TagConfig):
     type: Literal[DType, "string"] | None = Field(
         None, description="what the node holds; without it a number, kept as float64"
     )
+    write: WriteConfig | None = Field(None, description="what may be written; without it the tag is read only")
+
+    @property
+    def dtype(self) -> DType:
+        return "str" if self.type == "string" else self.type or "float64"
 
 
 class Config(DriverConfig):

@@ -5,12 +5,13 @@ from pathlib import Path
 
 from agent.model.clock import SYSTEM, Clock
 from agent.model.errors import Unreachable
-from agent.model.frame import Frame
+from agent.model.frame import Frame, Value
 from agent.model.quality import Quality
 from agent.model.tag import Schema
-from drivers.api import Driver, DriverConfig, LineConfig, Place
+from drivers.api import Driver, DriverConfig, Encoded, LineConfig, Place
+from drivers.opcua import writes
 from drivers.opcua.browse import browse, peek
-from drivers.opcua.config import Config
+from drivers.opcua.config import Config, Tag
 from drivers.opcua.feed import Feed
 from drivers.opcua.group import Answers, Group, all_refused, bind
 from drivers.opcua.plan import plans
@@ -29,7 +30,7 @@ def build(line: LineConfig, devices: Sequence[DriverConfig], data: Path | None =
 
 
 class OpcuaPoller:
-    """Implements `drivers.api.Poller`, which reads on request, and `Browser`."""
+    """Implements `drivers.api.Poller`, which reads on request, `Browser` and `Writer`."""
 
     def __init__(self, config: Config, timeout: float, clock: Clock = SYSTEM) -> None:
         self.device, self.endpoint, self.line = config.name, config.endpoint, config.endpoint
@@ -85,6 +86,18 @@ class OpcuaPoller:
 
     async def peek(self, addresses: Sequence[str]) -> Sequence[str]:
         return await peek(self._live(), addresses)
+
+    def encode(self, tag: str, value: Value) -> Encoded:
+        return writes.encode(self._named(tag), value)
+
+    async def look(self, tag: str) -> Value:
+        return await writes.look(self._live(), self._named(tag))
+
+    async def write(self, tag: str, value: Value) -> Value:
+        return await writes.write(self._live(), self._named(tag), value)
+
+    def _named(self, name: str) -> Tag:
+        return next(tag for tag in self._config.tags if tag.name == name)
 
     def _live(self) -> Session:
         if self._session is None or not self._session.alive:

@@ -43,5 +43,4 @@ def _plan(config: Config, group: str, interval: float, tags: Sequence[Tag]) -> P
 
 
 def _column(tag: Tag) -> ModelTag:
-    dtype = "str" if tag.type == "string" else tag.type or "float64"
-    return ModelTag(tag.name, dtype, tag.unit, tag.kind)
+    return ModelTag(tag.name, tag.dtype, tag.unit, tag.kind)

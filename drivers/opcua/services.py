@@ -1,6 +1,7 @@
 """The services of a session that only a person's command needs: browse, write, call a method."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from asyncua import ua
 from asyncua.ua.attribute_ids import AttributeIds
@@ -9,6 +10,8 @@ from asyncua.ua.object_ids import ObjectIds
 from agent.model.errors import Garbled
 from drivers.opcua.plan import chunks
 from drivers.opcua.session import Session
+
+T = TypeVar("T")
 
 HIERARCHICAL, SUBTYPE = (
     ua.NodeId(ua.Int32(ObjectIds.HierarchicalReferences)),
@@ -55,10 +58,17 @@ async def attributes(
     return [list(row) for row in chunks(answers, len(wanted))]
 
 
-def _each(
-    session: Session, answers: Sequence[ua.BrowseResult] | None, asked: Sequence[object]
-) -> list[ua.BrowseResult]:
+async def write(session: Session, node: ua.NodeId, value: ua.Variant) -> int:
+    """The status code of the write. Only the value goes out: many servers refuse one with a time or a status."""
+    data = ua.DataValue(value, StatusCode=None)
+    request = ua.WriteRequest()
+    request.Parameters.NodesToWrite = [ua.WriteValue(NodeId=node, AttributeId=AttributeIds.Value, Value=data)]
+    (code,) = _each(session, (await session.call(request, ua.WriteResponse)).Results, [node])
+    return int(code.value)
+
+
+def _each(session: Session, answers: Sequence[T] | None, asked: Sequence[object]) -> list[T]:
     found = list(answers or ())
     if len(found) != len(asked):
-        raise Garbled(f"{session.endpoint}: {len(asked)} nodes browsed, {len(found)} answered")
+        raise Garbled(f"{session.endpoint}: {len(asked)} items asked, {len(found)} answered")
     return found
