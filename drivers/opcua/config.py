@@ -3,10 +3,12 @@
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from agent.model.tag import DType
+from agent.model.text import duration_text
 from drivers.api import DriverConfig, Seconds, TagConfig, WriteConfig
+from drivers.opcua.eventing import EventsConfig
 from drivers.opcua.nodes import parse
 
 PORT = 4840
@@ -93,3 +95,15 @@ class Config(DriverConfig):
         10, ge=1, le=10000, description="changes of one tag that the server keeps between two messages (subscribe)"
     )
     tags: list[Tag] = Field([], description="the tags")
+    events: list[EventsConfig] = Field([], max_length=32, description="events and alarms, as groups of their own")
+
+    @model_validator(mode="after")
+    def _events_fit(self) -> "Config":
+        names = [each.name for each in self.events]
+        taken = {*self.groups, duration_text(self.interval)}
+        for at, name in enumerate(names):
+            if name in taken or name in names[:at]:
+                raise ValueError(f"events: {name!r} is the name of another group")
+        if names and self.mode == "poll":
+            raise ValueError("events: only come by subscription: take `mode: subscribe`")
+        return self

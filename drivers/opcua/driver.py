@@ -12,6 +12,7 @@ from drivers.api import Driver, DriverConfig, Encoded, LineConfig, Place
 from drivers.opcua import writes
 from drivers.opcua.browse import browse, peek
 from drivers.opcua.config import Config, Tag
+from drivers.opcua.events import Events, event_plan
 from drivers.opcua.feed import Feed
 from drivers.opcua.group import Answers, Group, all_refused, bind
 from drivers.opcua.plan import plans
@@ -36,19 +37,22 @@ class OpcuaPoller:
         self.device, self.endpoint, self.line = config.name, config.endpoint, config.endpoint
         self._config, self._timeout, self._clock = config, timeout, clock
         self._plans = plans(config)
-        self.schemas = tuple(plan.schema for plan in self._plans)
+        self._told = tuple(event_plan(config.name, each) for each in config.events)
+        self.schemas = (*(plan.schema for plan in self._plans), *(plan.schema for plan in self._told))
+        self._events: list[Events] = []
         self._session: Session | None = None
         self._groups: dict[Schema, Group] = {}
 
     @property
     def refused(self) -> dict[str, str]:
-        """For each tag that the server does not have, why; as far as this session has asked."""
-        return {tag: why for group in self._groups.values() for tag, why in group.refused.items()}
+        """For each tag and field of an event that the server does not have, why; as far as this session has asked."""
+        sources: list[Group | Events] = [*self._groups.values(), *self._events]
+        return {tag: why for source in sources for tag, why in source.refused.items()}
 
     @property
     def overflows(self) -> int:
         """Values that said that the server had thrown away older ones: `queue_size` is too small."""
-        return sum(plan.columns.overflows for plan in self._plans)
+        return sum(plan.columns.overflows for plan in self._plans) + sum(each.overflows for each in self._events)
 
     async def open(self) -> None:
         if self._session is not None and self._session.alive:
@@ -69,6 +73,8 @@ class OpcuaPoller:
         if self._live().expired:
             await self.close()
             await self.open()
+        if schema in (plan.schema for plan in self._told):
+            return Frame(schema, self._clock.wall(), (), b"", self._clock.mono(), ())  # events come, they are not read
         group = self._groups[schema]
         answers, missing = await group.read()
         frame = group.plan.columns.whole(answers, missing, self._clock.wall(), self._clock.mono())
@@ -121,12 +127,15 @@ class OpcuaSubscriber(OpcuaPoller):
     def frames(self) -> AsyncIterator[Frame]:
         """What changed, one frame per message of the server; see `Feed`. To be called once per `open()`."""
         config = self._config
+        self._events = [Events(plan, self._live()) for plan in self._told]
         self._feed = Feed(
             self._live(),
             list(self._groups.values()),
             self._clock,
             sampling=config.sampling_interval,
             queue_size=config.queue_size,
+            events=self._events,
+            interval=config.interval,
         )
         return self._feed
 

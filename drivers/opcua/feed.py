@@ -13,7 +13,9 @@ from asyncua import ua
 
 from agent.model.clock import Clock
 from agent.model.errors import DeviceError, Garbled, Refused, Unreachable
-from agent.model.frame import Frame
+from agent.model.frame import Frame, bad_frame
+from agent.model.quality import Quality
+from drivers.opcua.events import Events
 from drivers.opcua.group import Group, all_refused
 from drivers.opcua.refusal import name
 from drivers.opcua.session import Session
@@ -27,11 +29,15 @@ LIMIT = 100_000  # samples that may wait for the consumer
 
 @dataclass(slots=True, eq=False)
 class Stream:
-    """One subscription: the group whose columns are its client handles, and how long it may be silent (seconds)."""
+    """One subscription: the group whose columns are its client handles, and how long it may be silent (seconds).
 
-    group: Group
+    Or, without a group, a subscription to events.
+    """
+
+    group: Group | None
     patience: float
     heard: float
+    events: Events | None = None
 
 
 class Feed:
@@ -50,8 +56,11 @@ class Feed:
         sampling: float | None = None,
         queue_size: int = 10,
         limit: int = LIMIT,
+        events: Sequence[Events] = (),
+        interval: float = 1.0,
     ) -> None:
         self.dropped = 0
+        self._events, self._interval = events, interval
         self._session, self._groups, self._clock = session, groups, clock
         self._sampling, self._queue_size, self._limit = sampling, queue_size, limit
         self._streams: dict[int, Stream] = {}
@@ -85,7 +94,8 @@ class Feed:
     async def _start(self) -> None:
         self._started = True
         taken = [await self._subscribe(group) for group in self._groups]
-        if self._groups and not any(taken):
+        told = [await self._listen(events) for events in self._events]
+        if self._groups and not any(taken) and not any(told):
             raise all_refused(self._groups[0].plan.schema.device, self._groups)
         self._heard = self._now()
         for _ in range(PUBLISHERS):
@@ -103,6 +113,22 @@ class Feed:
         self._streams[made.SubscriptionId] = Stream(group, 1.5 * beat + self._session.timeout, self._now())
         return len(group.nodes) - len(bad)
 
+    async def _listen(self, events: Events) -> bool:
+        """Make a subscription to events; whether the server tells them. The rest goes on without them."""
+        made = await self._session.subscribe(self._interval, KEEP_ALIVE)
+        beat = made.RevisedPublishingInterval / 1000 * max(made.RevisedMaxKeepAliveCount, 1)
+        patience = 1.5 * beat + self._session.timeout
+        self._streams[made.SubscriptionId] = Stream(None, patience, self._now(), events)
+        try:
+            await events.begin(made.SubscriptionId)
+        except Refused as error:
+            if not self._groups:
+                raise
+            events.refused[events.schema.group] = str(error)
+            self._hold(bad_frame(events.schema, Quality.BAD_CONFIG, self._clock.wall(), self._clock.mono()))
+            return False
+        return True
+
     async def _wait(self) -> None:
         """Until there is something to hand out, or to raise."""
         if self._failure is not None:
@@ -118,6 +144,9 @@ class Feed:
         """Whether the server and every subscription still live."""
         self._look_at = self._now() + TICK
         await self._session.tend()
+        for events in self._events:
+            if events.stale:
+                await events.refresh()
         now = self._now()
         if any(now - stream.heard > stream.patience for stream in self._streams.values()):
             raise Unreachable(f"{self._session.endpoint}: a subscription fell silent")
@@ -156,7 +185,10 @@ class Feed:
             if isinstance(data, ua.StatusChangeNotification):
                 ended = name(data.Status.value)
                 raise Unreachable(f"{self._session.endpoint}: the server ended a subscription: {ended}")
-            if isinstance(data, ua.DataChangeNotification) and stream is not None:
+            if isinstance(data, ua.EventNotificationList) and stream is not None and stream.events is not None:
+                for frame in stream.events.take(data, self._clock.wall(), self._clock.mono()):
+                    self._hold(frame)
+            if isinstance(data, ua.DataChangeNotification) and stream is not None and stream.group is not None:
                 self._changed(stream.group, data.MonitoredItems)
         return [ua.SubscriptionAcknowledgement(result.SubscriptionId, message.SequenceNumber)]
 

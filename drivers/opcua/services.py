@@ -1,6 +1,7 @@
 """The services of a session that only a person's command needs: browse, write, call a method."""
 
-from collections.abc import Sequence
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from asyncua import ua
@@ -65,6 +66,38 @@ async def write(session: Session, node: ua.NodeId, value: ua.Variant) -> int:
     request.Parameters.NodesToWrite = [ua.WriteValue(NodeId=node, AttributeId=AttributeIds.Value, Value=data)]
     (code,) = _each(session, (await session.call(request, ua.WriteResponse)).Results, [node])
     return int(code.value)
+
+
+async def call(
+    session: Session, owner: ua.NodeId, method: ua.NodeId, arguments: Sequence[ua.Variant]
+) -> ua.CallMethodResult:
+    """What the method of this object made of it; its status is the caller's to look at."""
+    request = ua.CallRequest()
+    request.Parameters.MethodsToCall = [ua.CallMethodRequest(owner, method, list(arguments))]
+    results: list[ua.CallMethodResult] = _each(
+        session, (await session.call(request, ua.CallResponse)).Results, [method]
+    )
+    return results[0]
+
+
+def spelt(node: ua.NodeId, uris: Mapping[int, str]) -> str:
+    """A node id as a tag has it, by the URI of its namespace where that is known; empty for one that is none."""
+    text = identifier(node.Identifier)
+    uri = uris.get(node.NamespaceIndex, "").replace("%", "%25").replace(";", "%3B")
+    if not text or not node.NamespaceIndex:
+        return text
+    return f"nsu={uri};{text}" if uri else f"ns={node.NamespaceIndex};{text}"
+
+
+def identifier(held: object) -> str:
+    """`s=Temp`; empty for one that is none."""
+    if isinstance(held, bool) or held is None or held == "":
+        return ""
+    if isinstance(held, int):
+        return f"i={held}"
+    if isinstance(held, str):
+        return f"s={held}"
+    return f"b={b64encode(held).decode()}" if isinstance(held, bytes) else f"g={held}"
 
 
 def _each(session: Session, answers: Sequence[T] | None, asked: Sequence[object]) -> list[T]:

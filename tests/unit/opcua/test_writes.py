@@ -25,8 +25,8 @@ def node(name: str) -> str:
         ("Limit", "int16", [1, 7]),
         ("Total", "uint64", [(1 << 64) - 1, 3]),
         ("Recipe", "str", ["咖啡", "", "tea"]),
-        ("On", "bool", [True, False]),
-        ("On", None, [1, 0]),
+        ("Running", "bool", [True, False]),
+        ("Running", None, [1, 0]),
     ],
 )
 async def test_a_value_takes_the_node_s_own_type(
