@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJso
 from agent.model.tag import DType
 from agent.model.text import duration_text
 from drivers.api import DriverConfig, Seconds, TagConfig, WriteConfig
+from drivers.opcua.calling import Method
 from drivers.opcua.eventing import EventsConfig
 from drivers.opcua.nodes import parse
 
@@ -96,9 +97,10 @@ class Config(DriverConfig):
     )
     tags: list[Tag] = Field([], description="the tags")
     events: list[EventsConfig] = Field([], max_length=32, description="events and alarms, as groups of their own")
+    methods: list[Method] = Field([], max_length=256, description="methods that may be called; none unless listed")
 
     @model_validator(mode="after")
-    def _events_fit(self) -> "Config":
+    def _parts_fit(self) -> "Config":
         names = [each.name for each in self.events]
         taken = {*self.groups, duration_text(self.interval)}
         for at, name in enumerate(names):
@@ -106,4 +108,7 @@ class Config(DriverConfig):
                 raise ValueError(f"events: {name!r} is the name of another group")
         if names and self.mode == "poll":
             raise ValueError("events: only come by subscription: take `mode: subscribe`")
+        methods = [each.name for each in self.methods]
+        if len(set(methods)) < len(methods):
+            raise ValueError("methods: two have the same name")
         return self

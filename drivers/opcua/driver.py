@@ -8,9 +8,10 @@ from agent.model.errors import Unreachable
 from agent.model.frame import Frame, Value
 from agent.model.quality import Quality
 from agent.model.tag import Schema
-from drivers.api import Driver, DriverConfig, Encoded, LineConfig, Place
-from drivers.opcua import writes
+from drivers.api import Argument, Driver, DriverConfig, Encoded, LineConfig, Place
+from drivers.opcua import methods, writes
 from drivers.opcua.browse import browse, peek
+from drivers.opcua.calling import Method
 from drivers.opcua.config import Config, Tag
 from drivers.opcua.events import Events, event_plan
 from drivers.opcua.feed import Feed
@@ -31,7 +32,7 @@ def build(line: LineConfig, devices: Sequence[DriverConfig], data: Path | None =
 
 
 class OpcuaPoller:
-    """Implements `drivers.api.Poller`, which reads on request, `Browser` and `Writer`."""
+    """Implements `drivers.api.Poller`, which reads on request, `Browser`, `Writer` and `Caller`."""
 
     def __init__(self, config: Config, timeout: float, clock: Clock = SYSTEM) -> None:
         self.device, self.endpoint, self.line = config.name, config.endpoint, config.endpoint
@@ -101,6 +102,15 @@ class OpcuaPoller:
 
     async def write(self, tag: str, value: Value) -> Value:
         return await writes.write(self._live(), self._named(tag), value)
+
+    async def signature(self, method: str) -> Sequence[Argument]:
+        return (await methods.signature(self._live(), self._method(method))).arguments
+
+    async def call(self, method: str, arguments: Sequence[Value]) -> Sequence[Value]:
+        return await methods.call(self._live(), self._method(method), arguments)
+
+    def _method(self, name: str) -> Method:
+        return next(method for method in self._config.methods if method.name == name)
 
     def _named(self, name: str) -> Tag:
         return next(tag for tag in self._config.tags if tag.name == name)
