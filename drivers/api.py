@@ -286,8 +286,29 @@ class Caller(Driver, Protocol):
 
 
 @runtime_checkable
+class Clocked(Driver, Protocol):
+    """A device that has a clock: how many seconds it is ahead of ours, None while that is not known."""
+
+    @property
+    def skew(self) -> float | None: ...
+
+
+@runtime_checkable
+class Choosy(Driver, Protocol):
+    """A device that may refuse tags: for each that it does not give at present, why. `remarks` are told once each."""
+
+    @property
+    def refused(self) -> Mapping[str, str]: ...
+
+    def remarks(self) -> Sequence[str]: ...
+
+
+@runtime_checkable
 class Subscriber(Driver, Protocol):
-    """A device that speaks up by itself. `dropped` counts samples that came faster than they were taken."""
+    """A device that speaks up by itself. `dropped` counts samples that came faster than they were taken.
+
+    One that knows until when nothing was missed (ns UTC) says so as `heard`, 0 for never.
+    """
 
     @property
     def dropped(self) -> int: ...

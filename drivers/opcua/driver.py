@@ -18,8 +18,12 @@ from drivers.opcua.feed import Feed
 from drivers.opcua.group import Answers, Group, all_refused, bind
 from drivers.opcua.plan import plans
 from drivers.opcua.refusal import name
+from drivers.opcua.remarks import Remarks
 from drivers.opcua.session import Session
 from drivers.opcua.status import is_bad
+from drivers.opcua.watch import ServerClock, look
+
+MINUTE, SECOND = 60.0, 1e9
 
 
 def build(line: LineConfig, devices: Sequence[DriverConfig], data: Path | None = None) -> Sequence[Driver]:
@@ -43,12 +47,23 @@ class OpcuaPoller:
         self._events: list[Events] = []
         self._session: Session | None = None
         self._groups: dict[Schema, Group] = {}
+        self._server, self._remarks = ServerClock(), Remarks()
+        self._check_at = 0.0
 
     @property
     def refused(self) -> dict[str, str]:
         """For each tag and field of an event that the server does not have, why; as far as this session has asked."""
         sources: list[Group | Events] = [*self._groups.values(), *self._events]
         return {tag: why for source in sources for tag, why in source.refused.items()}
+
+    def remarks(self) -> Sequence[str]:
+        """What a person should hear of, once each: tags that the server refuses, filters that it does not take."""
+        return self._remarks.fresh(list(self._groups.values()), None)
+
+    @property
+    def skew(self) -> float | None:
+        """How many seconds the server's clock is ahead of ours, give or take half a round trip."""
+        return self._server.skew
 
     @property
     def overflows(self) -> int:
@@ -60,9 +75,14 @@ class OpcuaPoller:
             return
         await self.close()
         idle = 3 * max((plan.interval for plan in self._plans), default=0.0)
-        session = self._session = Session(self.endpoint, self.device, self._timeout, idle)
+        profile = self._config.profile
+        session = self._session = Session(self.endpoint, self.device, self._timeout, idle, profile=profile)
         await session.open()
-        self._groups = {plan.schema: bind(plan, session) for plan in self._plans}
+        self._server = ServerClock(self._server.skew)
+        self._groups = {plan.schema: await bind(plan, session) for plan in self._plans}
+        if self._config.mode == "poll":
+            for group in self._groups.values():
+                await group.register()
 
     async def close(self) -> None:
         session, self._session = self._session, None
@@ -74,6 +94,7 @@ class OpcuaPoller:
         if self._live().expired:
             await self.close()
             await self.open()
+        await self._look_at_clock()
         if schema in (plan.schema for plan in self._told):
             return Frame(schema, self._clock.wall(), (), b"", self._clock.mono(), ())  # events come, they are not read
         group = self._groups[schema]
@@ -85,6 +106,12 @@ class OpcuaPoller:
         if wrong and wrong == len(frame.quality):
             raise all_refused(self.device, [group])
         return frame
+
+    async def _look_at_clock(self) -> None:
+        """Once a minute; what is wrong with it is no fault of a scan, which asks anew each time."""
+        if self._clock.mono() / SECOND >= self._check_at:
+            self._check_at = self._clock.mono() / SECOND + MINUTE
+            await look(self._live(), self._server, self._clock)
 
     def browse(
         self, found: list[Place], expanded: int, *, start: str = "", wanted: Callable[[int], bool], most: int
@@ -128,24 +155,32 @@ class OpcuaSubscriber(OpcuaPoller):
         super().__init__(config, timeout, clock)
         self._feed: Feed | None = None
         self._dropped = 0
+        self._newest = self._heard = 0
 
     @property
     def dropped(self) -> int:
         """Samples that were given up because nobody took them in time."""
         return self._dropped + (self._feed.dropped if self._feed else 0)
 
+    def remarks(self) -> Sequence[str]:
+        return self._remarks.fresh(list(self._groups.values()), self._feed.gap if self._feed else None)
+
+    @property
+    def heard(self) -> int:
+        """Until when nothing was missed: the last message of the server (ns UTC); 0 before the first."""
+        return (self._feed.heard if self._feed else 0) or self._heard
+
     def frames(self) -> AsyncIterator[Frame]:
         """What changed, one frame per message of the server; see `Feed`. To be called once per `open()`."""
         config = self._config
-        self._events = [Events(plan, self._live()) for plan in self._told]
+        self._events = [Events(plan, self._live(), config.interval) for plan in self._told]
         self._feed = Feed(
             self._live(),
             list(self._groups.values()),
             self._clock,
-            sampling=config.sampling_interval,
-            queue_size=config.queue_size,
+            server=self._server,
             events=self._events,
-            interval=config.interval,
+            since=self._newest if config.gap == "history" else 0,
         )
         return self._feed
 
@@ -153,12 +188,13 @@ class OpcuaSubscriber(OpcuaPoller):
         feed, self._feed = self._feed, None
         if feed is not None:
             self._dropped += feed.dropped
+            self._newest, self._heard = feed.newest or self._newest, feed.heard or self._heard
             feed.stop()
         await super().close()
 
 
 def _note_refused(group: Group, answers: Answers) -> None:
     for columns, data in answers:
-        for column, item in zip(columns, data, strict=True):
-            if item.StatusCode and is_bad(item.StatusCode.value):
-                group.note(column, name(item.StatusCode.value))
+        for column, code in zip(columns, data.codes, strict=False):  # no codes at all: all are good
+            if is_bad(code):
+                group.note(column, name(code))

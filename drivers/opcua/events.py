@@ -5,27 +5,43 @@ source time of all of them. An alarm's state comes as events too, so that after 
 the alarms that stand once more (ConditionRefresh, part 9, 5.5.7); the bracket around these is left out.
 """
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from asyncua import ua
+from asyncua.common.utils import Buffer
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
+from asyncua.ua.ua_binary import struct_from_binary
+from asyncua.ua.uaerrors import UaError
 
-from agent.model.errors import Refused
+from agent.model.errors import Garbled, Refused
 from agent.model.frame import Frame, Value
 from agent.model.tag import Schema, Tag
 from drivers.opcua import services
 from drivers.opcua.eventing import EventsConfig, Level, column, dtype, path
 from drivers.opcua.nodes import parse
+from drivers.opcua.notify import EVENTS, Message
 from drivers.opcua.refusal import name as status_name
 from drivers.opcua.session import Session
 from drivers.opcua.status import is_bad
+from drivers.opcua.stream import KEEP_ALIVE
 from drivers.opcua.values import converter
 
+UNDECODABLE = (
+    UaError,
+    struct.error,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
 LONGEST = 4096  # characters of a text
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = (1 << 63) - 1
@@ -71,19 +87,21 @@ def event_plan(device: str, config: EventsConfig) -> EventPlan:
 class Events:
     """One group of events in one session. `refused` says which fields the server does not know."""
 
-    def __init__(self, plan: EventPlan, session: Session) -> None:
+    def __init__(self, plan: EventPlan, session: Session, interval: float = 1.0) -> None:
         self.plan, self.schema = plan, plan.schema
+        self.number = 0
+        self.patience = self.heard = 0.0
+        self._interval = interval
         self.refused: dict[str, str] = {}
         self.overflows = 0
         self.stale = False  # the server says that alarms have to be told again
         self._session = session
-        self._subscription = 0
         self._uris = {index: uri for uri, index in session.namespaces.items()}
         self._convert = [converter(tag.dtype) for tag in plan.schema.tags]
         self._text = [tag.dtype == "str" for tag in plan.schema.tags]
 
-    async def begin(self, subscription: int) -> None:
-        """Ask for them on a subscription that is there. Raises Refused when the node tells none."""
+    async def open(self) -> None:
+        """Ask for them, on a subscription of their own. Raises Refused when the node tells none."""
         node = self._session.resolve(parse(self.plan.config.node))
         if node is None:
             raise Refused(f"{self._where}: the server does not know the namespace of {self.plan.config.node}")
@@ -92,19 +110,21 @@ class Events:
         item.RequestedParameters = ua.MonitoringParameters(
             Filter=self._filter(), QueueSize=self.plan.config.queue_size, DiscardOldest=True
         )
-        (result,) = await self._session.monitor(subscription, [item])
+        made = await self._session.subscribe(self._interval, KEEP_ALIVE)
+        beat = made.RevisedPublishingInterval / 1000 * max(made.RevisedMaxKeepAliveCount, 1)
+        self.number, self.patience = int(made.SubscriptionId), 1.5 * beat + self._session.timeout
+        (result,) = await self._session.monitor(self.number, [item])
         if is_bad(result.StatusCode.value):
             hint = "is it an object that notifies? the Server object, i=2253, knows all events"
             raise Refused(f"{self._where}: {status_name(result.StatusCode.value)}", hint=hint)
         self._note(result.FilterResult)
-        self._subscription = subscription
         if self.plan.config.conditions:
             await self.refresh()
 
     async def refresh(self) -> None:
         """Have the alarms that stand told again; a server without alarms does not know how, and that is well."""
         self.stale = False
-        argument = ua.Variant(self._subscription, ua.VariantType.UInt32)
+        argument = ua.Variant(self.number, ua.VariantType.UInt32)
         try:
             called = await services.call(self._session, _CONDITION, _REFRESH, [argument])
         except Refused as error:
@@ -112,6 +132,18 @@ class Events:
             return
         if is_bad(called.StatusCode.value):
             self.refused["ConditionRefresh"] = status_name(called.StatusCode.value)
+
+    def read(self, message: Message, ts: int, mono: int) -> list[Frame]:
+        """The frames of a message. Raises Garbled."""
+        frames: list[Frame] = []
+        for kind, body in message.others:
+            if kind == EVENTS:
+                try:
+                    data = struct_from_binary(ua.EventNotificationList, Buffer(body))
+                except UNDECODABLE as error:
+                    raise Garbled(f"{self._where}: {str(error) or type(error).__name__}") from error
+                frames += self.take(data, ts, mono)
+        return frames
 
     def take(self, data: ua.EventNotificationList, ts: int, mono: int) -> list[Frame]:
         """A frame per event, in their order."""

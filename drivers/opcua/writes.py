@@ -15,10 +15,11 @@ from drivers.api import Encoded, enum_names
 from drivers.opcua import services
 from drivers.opcua.config import Tag
 from drivers.opcua.datatypes import DataTypes
-from drivers.opcua.nodes import parse
 from drivers.opcua.refusal import lost, refusal
 from drivers.opcua.refusal import name as status_name
+from drivers.opcua.resolve import resolve
 from drivers.opcua.session import Session
+from drivers.opcua.spots import locate
 from drivers.opcua.status import is_bad
 from drivers.opcua.values import converter
 from drivers.opcua.variants import name, single, variant
@@ -49,6 +50,8 @@ class Target:
 
 def encode(tag: Tag, value: Value) -> Encoded:
     """The value as the tag has it. Raises ValueError; what the node itself can hold is known when it is asked."""
+    if tag.type == "enum":
+        raise ValueError("a tag of the type enum cannot be written: give it the type int32, and write the number")
     names = enum_names(tag)
     if isinstance(value, str) and names:
         if value not in names:
@@ -95,9 +98,12 @@ def refused(endpoint: str, doing: str, code: int) -> DeviceError:
 
 
 async def _target(session: Session, tag: Tag) -> Target:
-    node = session.resolve(parse(tag.node))
+    (found,) = await resolve(session, [locate(tag.node)])
+    node = found.node
     if node is None:
-        raise Refused(f"{session.endpoint}: {tag.name}: the server does not know the namespace of {tag.node}")
+        raise Refused(f"{session.endpoint}: {tag.name}: {found.why}", hint="check the tag's `node`")
+    if found.inner:
+        raise Refused(f"{session.endpoint}: {tag.name}: a part of a node cannot be written", hint=_NOT)
     wanted = [AttributeIds.DataType, AttributeIds.ValueRank, AttributeIds.Value]
     ((declared, rank, value),) = await services.attributes(session, [node], wanted)
     code = declared.StatusCode.value if declared.StatusCode else 0
