@@ -3,10 +3,13 @@
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from agent.model.tag import DType
-from drivers.api import DriverConfig, TagConfig
+from agent.model.text import duration_text
+from drivers.api import DriverConfig, TagConfig, WriteConfig
+from drivers.opcua.calling import Method
+from drivers.opcua.eventing import EventsConfig
 from drivers.opcua.monitoring import Group, Monitoring
 from drivers.opcua.spots import locate
 
@@ -65,6 +68,13 @@ class Tag(TagConfig, Monitoring):
     type: Literal[DType, "string", "enum"] | None = Field(
         None, description="what the node holds; enum: the name of its number; without it a number, kept as float64"
     )
+    write: WriteConfig | None = Field(None, description="what may be written; without it the tag is read only")
+
+    @property
+    def dtype(self) -> DType:
+        if self.type == "string" or self.type == "enum":  # noqa: PLR1714  # mypy understands no other
+            return "str"
+        return self.type or "float64"
 
 
 class Config(DriverConfig, Monitoring):
@@ -91,3 +101,19 @@ class Config(DriverConfig, Monitoring):
     )
     groups: dict[str, Group] = Field({}, description="scan groups with intervals of their own")  # type: ignore[assignment]  # more of a group than other drivers know
     tags: list[Tag] = Field([], description="the tags")
+    events: list[EventsConfig] = Field([], max_length=32, description="events and alarms, as groups of their own")
+    methods: list[Method] = Field([], max_length=256, description="methods that may be called; none unless listed")
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "Config":
+        names = [each.name for each in self.events]
+        taken = {*self.groups, duration_text(self.interval)}
+        for at, name in enumerate(names):
+            if name in taken or name in names[:at]:
+                raise ValueError(f"events: {name!r} is the name of another group")
+        if names and self.mode == "poll":
+            raise ValueError("events: only come by subscription: take `mode: subscribe`")
+        methods = [each.name for each in self.methods]
+        if len(set(methods)) < len(methods):
+            raise ValueError("methods: two have the same name")
+        return self

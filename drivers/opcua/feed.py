@@ -13,8 +13,10 @@ from asyncua import ua
 
 from agent.model.clock import Clock
 from agent.model.errors import DeviceError, Garbled, Refused, Unreachable
-from agent.model.frame import Frame
+from agent.model.frame import Frame, bad_frame
+from agent.model.quality import Quality
 from drivers.opcua.columns import TICKS_1970
+from drivers.opcua.events import Events
 from drivers.opcua.gap import Gap
 from drivers.opcua.group import Group, all_refused
 from drivers.opcua.notify import Batch, Message
@@ -48,12 +50,14 @@ class Feed:
         server: ServerClock | None = None,
         since: int = 0,
         limit: int = LIMIT,
+        events: Sequence[Events] = (),
     ) -> None:
         self.dropped = self.newest = self.heard = 0
         self.gap: Gap | None = None
         self._session, self._groups, self._clock = session, groups, clock
         self._server, self._since, self._limit = server or ServerClock(), since, limit
         self._streams: dict[int, Stream] = {}
+        self._events, self._ears = events, dict[int, Events]()
         self._waiting: deque[Frame] = deque()
         self._history: AsyncIterator[list[Frame]] | None = None
         self._samples = self._asked = 0
@@ -82,6 +86,10 @@ class Feed:
     def streams(self) -> Sequence[Stream]:
         return list(self._streams.values())
 
+    @property
+    def _sources(self) -> list[Stream | Events]:
+        return [*self._streams.values(), *self._ears.values()]
+
     def stop(self) -> None:
         """No more asking; what waits here is given up."""
         self._stopped = True
@@ -94,11 +102,12 @@ class Feed:
             stream = Stream(group)
             self._tell(stream, await stream.open(self._now()))
             self._streams[stream.number] = stream
-        if self._groups and not any(stream.items for stream in self._streams.values()):
+        told = [await self._listen(events) for events in self._events]
+        if self._groups and not any(told) and not any(stream.items for stream in self._streams.values()):
             raise all_refused(self._groups[0].plan.schema.device, self._groups)
         self._heard = self._now()
-        for stream in self._streams.values():
-            stream.heard = self._heard
+        for source in self._sources:
+            source.heard = self._heard
         if self._since:
             self._history = self._past()
         for _ in range(PUBLISHERS):
@@ -107,6 +116,19 @@ class Feed:
     def _tell(self, stream: Stream, bad: dict[int, int]) -> None:
         if bad:
             self._hold(stream.group.plan.columns.refused(bad, self._clock.wall(), self._clock.mono()))
+
+    async def _listen(self, events: Events) -> bool:
+        """Whether the server tells these events; without them the rest goes on."""
+        try:
+            await events.open()
+        except Refused as error:
+            if not self._groups:
+                raise
+            events.refused[events.schema.group] = str(error)
+            self._hold(bad_frame(events.schema, Quality.BAD_CONFIG, self._clock.wall(), self._clock.mono()))
+            return False
+        self._ears[events.number] = events
+        return True
 
     async def _wait(self) -> None:
         """Until there is something to hand out, or to raise."""
@@ -124,12 +146,15 @@ class Feed:
         now = self._now()
         self._look_at = now + TICK
         await self._session.tend()
-        if any(now - stream.heard > stream.patience for stream in self._streams.values()):
+        if any(now - each.heard > each.patience for each in self._sources):
             raise Unreachable(f"{self._session.endpoint}: a subscription fell silent")
         if now - self._heard > QUIET or now >= self._check_at:
             await self._check()
         for stream in self._streams.values():
             await stream.retry(now)
+        for events in self._ears.values():
+            if events.stale:
+                await events.refresh()
 
     async def _check(self) -> None:
         """Ask for the server's time, which says that it is there, too."""
@@ -179,6 +204,11 @@ class Feed:
         stream = self._streams.get(message.subscription)
         if stream is not None:
             stream.heard = self._heard
+        ear = self._ears.get(message.subscription)
+        if ear is not None:
+            ear.heard = self._heard
+            for frame in ear.read(message, self.heard, self._clock.mono()):
+                self._hold(frame)
         if message.ended is not None:
             raise Unreachable(f"{self._session.endpoint}: the server ended a subscription: {name(message.ended)}")
         if message.empty:

@@ -53,5 +53,4 @@ def _plan(config: Config, group: str, interval: float, tags: Sequence[Tag]) -> P
 
 
 def _column(tag: Tag) -> ModelTag:
-    dtype = "str" if tag.type in ("string", "enum") else tag.type or "float64"
-    return ModelTag(tag.name, dtype, tag.unit, tag.kind)  # type: ignore[arg-type]  # the two that are no dtype are "str"
+    return ModelTag(tag.name, tag.dtype, tag.unit, tag.kind)
