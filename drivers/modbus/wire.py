@@ -124,7 +124,8 @@ class Wire:
                 self._ghosts.answered(unit, _looks(fence), link.loop.time())
                 await self._settle(link, request, 0.0, link.loop.time() + patience)
                 return
-        raise Unreachable(f"{self._what(request)}: waits until no late answer can be taken for its own")
+        said = f"{self._what(request)}: waits until no late answer can be taken for its own"
+        raise Unreachable(said, hint="it goes on by itself; if answers are often late, raise `timeout` of the line")
 
     async def _exchange(self, link: Link, request: Request, until: float, patience: float) -> bytes:
         """Ask and check. Raises OSError when the connection is lost meanwhile."""

@@ -85,6 +85,20 @@ def test_an_answer_whose_length_only_it_knows_is_found(framing: Framing) -> None
     assert found.pdu == pdu
 
 
+def test_bytes_that_begin_such_an_answer_again_and_again_do_not_cost_minutes() -> None:
+    heard, asked = b"\x03\x2b\x0e" * 340, Wanted(3, b"\x2b\x0e", 0)
+    for end in range(100, len(heard), 50):
+        assert Rtu().find(heard[:end], asked)[0] is None
+
+
+@given(pdu=st.binary(min_size=2, max_size=250), before=st.binary(max_size=30), after=st.binary(max_size=30))
+def test_one_of_unknown_length_is_found_among_anything(pdu: bytes, before: bytes, after: bytes) -> None:
+    pdu = b"\x2b\x0e" + pdu
+    found, _ = Rtu().find(before + rtu(3, pdu) + after, Wanted(3, b"\x2b\x0e", 0))
+    assert found is not None
+    assert found.pdu == pdu or len(found.pdu) < len(pdu) or found.start < len(before)
+
+
 def test_both_kinds_are_built_as_another_implementation_builds_them() -> None:
     for unit, pdu in ((1, b"\x03\x02\x00\x0a"), (247, b"\x04\x04\xff\x00\x12\x34")):
         assert Rtu().build(unit, pdu) == rtu(unit, pdu)
