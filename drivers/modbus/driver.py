@@ -21,6 +21,7 @@ from drivers.modbus.learning import Learning, Outcome
 from drivers.modbus.link import Read, Request
 from drivers.modbus.overheard import Overheard
 from drivers.modbus.plan import Block
+from drivers.modbus.terrain import Known
 from drivers.modbus.wire import Wire
 from drivers.modbus.wires import wires
 from drivers.modbus.writer import carry_out
@@ -125,20 +126,35 @@ class Device:
             quality += _BAD_COMM * missing
         return Frame(schema, ts, values, quality, mono)
 
-    def _plan(self) -> None:
-        """The requests around what has been learnt; the columns of a schema never change."""
-        known = self._learning.known
+    def _plan(self, known: Known | None = None) -> None:
+        """The requests around what is known, or has been learnt; the columns of a schema never change."""
+        known = known or self._learning.known
         plans = {schema: group.blocks(known) for schema, group in self._groups.items()}
         self._steps = {schema: _steps(self._config, blocks) for schema, blocks in plans.items()}
         self._lost = {schema: [block for block in blocks if block.lost] for schema, blocks in plans.items()}
 
     async def reveal(self, schema: Schema) -> tuple[Frame, dict[str, Raw]]:
         twin, heard = copy(self), Overheard(self._wire, self)
-        twin._learning = Learning(self._learning.terrain)  # noqa: SLF001  # ours; what is overheard teaches nothing
+        # What is overheard teaches nothing
+        twin._learning = Learning(self._learning.terrain, tags=self._learning.tags)  # noqa: SLF001  # ours
         twin._wire = cast(Wire, heard)  # noqa: SLF001  # ours; a scan does no more with it than ask
-        frame = await twin.scan(schema)
+        frame = await twin._whole(schema)  # noqa: SLF001  # ours
         names = {tag.name for tag in schema.tags}
         return frame, {tag.name: heard.raw(tag) for tag in self._config.tags if tag.name in names}
+
+    async def _whole(self, schema: Schema) -> Frame:
+        """A scan that need not come again to have all that there is: what is refused is asked for value by value."""
+        refusal: Refused | None = None
+        try:
+            frame = await self.scan(schema)
+        except Refused as error:
+            refusal = error
+        if (apart := self._learning.apart()) is not None:
+            self._plan(apart)
+            return await self.scan(schema)
+        if refusal is not None:
+            raise refusal
+        return frame
 
     def encode(self, tag: str, value: Value) -> Encoded:
         made = self._change(tag, value)

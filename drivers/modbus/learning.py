@@ -89,6 +89,14 @@ class Learning:
         self._kept = self.terrain
         return dump(self.terrain)
 
+    def apart(self) -> Known | None:
+        """For who looks only once: each value by itself in what was refused; None when there is nothing to divide."""
+        breaks: set[Seam] = set()
+        for register, start, stop in self._doubts:
+            inner = {tag.address for tag in self.tags if tag.register == register and start < tag.address < stop}
+            breaks.update(Seam(register, at) for at in (start, *inner, stop) if inner)
+        return Known(self.terrain, frozenset(breaks)) if breaks else None
+
     def due(self, lost: Sequence[Block], now: int, *, early: bool = False) -> Block | None:
         """Of what is known to be refused that which has waited longest, when it is time to ask for it; `early`: now."""
         if not lost:

@@ -100,8 +100,9 @@ def _overlaps(tags: Sequence[Tag], order_of: OrderOf) -> Iterator[Problem]:
     for register, start, stop, index in spans:
         if register != table or start >= end:
             reach, end = {}, 0
+        reach = {other: at for other, at in reach.items() if other.last > start}
         one = _reading(tags[index], order_of)
-        other = next((at for other, at in reach.items() if other.last > start and _contradict(one, other)), None)
+        other = next((at for other, at in reach.items() if _contradict(one, other)), None)
         if other is not None:
             first, second = sorted((other, index))
             yield second, "address", _overlap(tags[second], tags[first])

@@ -140,6 +140,29 @@ async def test_a_group_of_which_nothing_is_left_goes_on_being_refused() -> None:
         await made.close()
 
 
+async def test_who_looks_once_sees_all_that_there_is() -> None:
+    """Nobody waits for a search who stands at the cabinet: what is refused is asked for value by value."""
+    async with faulty_device(without(5, 10)) as plc:
+        made = device(plc, [*TAGS, {"name": "far", "address": 300}], [0])
+        await made.open()
+        frame, raws = await made.reveal(made.schemas[0])
+        names = [tag.name for tag in made.schemas[0].tags]
+        assert list(frame.values) == [
+            None if name == "t5" else 300 if name == "far" else int(name[1:]) for name in names
+        ]
+        assert list(frame.quality) == [DEVICE if name == "t5" else GOOD for name in names]
+        assert raws["t7"].raw == "0007"
+        assert len(plc.asked) == 2 + len(TAGS) + 1
+        assert (made.learnt(), made.searching) == (None, False)
+        plc.behave = fault.exception(2)
+        with pytest.raises(Refused, match="illegal data address"):
+            await made.reveal(made.schemas[0])
+        plc.behave = fault.exception(1)
+        with pytest.raises(Refused, match="illegal function"):
+            await made.reveal(made.schemas[0])
+        await made.close()
+
+
 async def test_a_cancelled_scan_teaches_nothing() -> None:
     async with faulty_device(without(5)) as plc:
         made = device(plc, TAGS, [0])
