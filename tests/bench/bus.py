@@ -102,6 +102,9 @@ class Stream(asyncio.Transport):
         self._free = 0.0  # loop time at which the wire has carried what was written
         self._closed = False
 
+    def get_write_buffer_size(self) -> int:
+        return 0  # the kernel has taken it
+
     def write(self, data: bytes | bytearray | memoryview) -> None:
         request, pace, loop = bytes(data), self._bus.pace, running()
         sent = max(loop.time(), self._free) + len(request) * pace.char
