@@ -63,15 +63,14 @@ class GroupConfig(Section):
     priority: Priority | None = Field(None, description="who goes first when several are due; default: the device's")
 
 
-class WriteConfig(Section):
-    """What may be written to a tag; without this section nothing may."""
+class Limits(Section):
+    """What a value may be that goes to a device."""
 
     min: Number | None = Field(None, description="smallest value, in the tag's unit")
     max: Number | None = Field(None, description="largest value")
     step: Annotated[float, Field(gt=0)] | None = Field(
         None, allow_inf_nan=False, description="values are whole steps from `min`, or from 0 without one"
     )
-    rate: Annotated[Seconds, Field(ge=0, le=86400)] = Field(1.0, description="least time between two writes")
 
     @field_validator("max")
     @classmethod
@@ -80,6 +79,27 @@ class WriteConfig(Section):
         if most is not None and least is not None and most < least:
             raise ValueError(f"{most:g} is less than `min`, {least:g}: nothing could be written")
         return most
+
+
+class WriteConfig(Limits):
+    """What may be written to a tag; without this section nothing may."""
+
+    rate: Annotated[Seconds, Field(ge=0, le=86400)] = Field(1.0, description="least time between two writes")
+
+
+class ArgumentConfig(Limits):
+    """What an argument of a method may be."""
+
+    name: str = Field(min_length=1, max_length=128, description="for people; arguments are told apart by their order")
+
+
+class MethodConfig(Section):
+    """A method that may be called; without being listed none may. Each driver adds where it is."""
+
+    name: Name = Field(description="the name by which it is called, and that the audit has")
+    description: str = Field("", max_length=512, description="for people")
+    arguments: list[ArgumentConfig] = Field([], max_length=64, description="what it takes, each argument in its order")
+    rate: Annotated[Seconds, Field(ge=0, le=86400)] = Field(1.0, description="least time between two calls")
 
 
 class TagConfig(Section):
@@ -251,9 +271,52 @@ class Writer(Driver, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """What a method takes: `dtype` is that of a tag with such a value, `source` the device's own word for it."""
+
+    name: str
+    dtype: str
+    source: str
+
+
+@runtime_checkable
+class Caller(Driver, Protocol):
+    """A device whose methods can be called. Whether one may be is decided before this is called."""
+
+    async def signature(self, method: str) -> Sequence[Argument]:
+        """What the device says that it takes. Raises Unreachable, Garbled or Refused."""
+        ...
+
+    async def call(self, method: str, arguments: Sequence[Value]) -> Sequence[Value]:
+        """Call it once, and return what it gives back. Raises Unreachable, Garbled or Refused: then it was not done."""
+        ...
+
+
+@runtime_checkable
+class Clocked(Driver, Protocol):
+    """A device that has a clock: how many seconds it is ahead of ours, None while that is not known."""
+
+    @property
+    def skew(self) -> float | None: ...
+
+
+@runtime_checkable
+class Choosy(Driver, Protocol):
+    """A device that may refuse tags: for each that it does not give at present, why. `remarks` are told once each."""
+
+    @property
+    def refused(self) -> Mapping[str, str]: ...
+
+    def remarks(self) -> Sequence[str]: ...
+
+
 @runtime_checkable
 class Subscriber(Driver, Protocol):
-    """A device that speaks up by itself. `dropped` counts samples that came faster than they were taken."""
+    """A device that speaks up by itself. `dropped` counts samples that came faster than they were taken.
+
+    One that knows until when nothing was missed (ns UTC) says so as `heard`, 0 for never.
+    """
 
     @property
     def dropped(self) -> int: ...

@@ -11,6 +11,7 @@ from agent.model.errors import AgentError, ConfigError
 COMMANDS = (
     "audit",
     "browse",
+    "call",
     "check",
     "demo",
     "ledger",

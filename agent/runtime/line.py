@@ -165,7 +165,7 @@ class Line:
         for made in self._steps[turn.schema](found):
             if not self._inlet.offer(made):
                 await self._inlet.put(made)
-        seat.part.frames += 1
+        seat.gave()
 
     def _judge(self, turn: Turn, frame: Frame, now: int) -> None:
         """The group is not refused any more, or a part of it was silent while others waited for the wire."""

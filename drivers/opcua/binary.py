@@ -114,6 +114,15 @@ def moment(ticks: int) -> str | None:
         return None
 
 
+def ticks(value: object) -> int:
+    """The time that `moment` made a text of; 0 for anything else."""
+    try:
+        since = datetime.fromisoformat(value) - _EPOCH if isinstance(value, str) else timedelta()
+    except ValueError:
+        return 0
+    return since // timedelta(microseconds=1) * 10
+
+
 def _number(kind: int) -> Reader:
     unpack, size = NUMBERS[kind].unpack_from, NUMBERS[kind].size
     return lambda body, at: (unpack(body, at)[0], at + size)
@@ -197,7 +206,7 @@ def variant(body: bytes, at: int, depth: int = 0) -> tuple[object, int]:
     if depth > DEEPEST:
         raise Malformed("values within values without end")
     if not form & ARRAY:
-        return _single(kind, body, at, depth)
+        return single(kind, body, at, depth)
     length, at = count(body, at, _LEAST.get(kind, 1))
     if kind in NUMBERS:
         found: list[object] = list(struct.unpack_from(f"<{length}{_NUMBERS[kind]}", body, at))
@@ -207,7 +216,7 @@ def variant(body: bytes, at: int, depth: int = 0) -> tuple[object, int]:
     else:
         found = []
         for _ in range(length):
-            value, at = _single(kind, body, at, depth)
+            value, at = single(kind, body, at, depth)
             found.append(value)
     if form & DIMENSIONS:
         dimensions, at = count(body, at, 4)
@@ -215,7 +224,8 @@ def variant(body: bytes, at: int, depth: int = 0) -> tuple[object, int]:
     return found, at
 
 
-def _single(kind: int, body: bytes, at: int, depth: int) -> tuple[object, int]:
+def single(kind: int, body: bytes, at: int, depth: int = 0) -> tuple[object, int]:
+    """One value of a built-in type."""
     reader = _READERS.get(kind)
     if reader is not None:
         return reader(body, at)

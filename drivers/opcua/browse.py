@@ -7,7 +7,6 @@ size follows how fast answers come, and names that are too long are cut.
 """
 
 import time
-from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -160,16 +159,14 @@ class Walk:
         """As a tag has it; empty for what no tag can name."""
         if isinstance(node, ua.ExpandedNodeId) and (node.ServerIndex or node.NamespaceUri):
             return ""  # on another server
-        text = identifier(node.Identifier)
-        if not text or len(text) > LONGEST_ID:
+        found = services.spelt(node, self._uris)
+        if not found or len(found) > LONGEST_ID:
             return ""
-        index = node.NamespaceIndex
-        uri = self._uris.get(index, "").replace("%", "%25").replace(";", "%3B")
-        found = text if not index else f"nsu={uri};{text}" if uri else f"ns={index};{text}"
         try:
-            return found if self._session.resolve(parse(found)) == ua.NodeId(node.Identifier, index) else ""
+            same = self._session.resolve(parse(found)) == ua.NodeId(node.Identifier, node.NamespaceIndex)
         except ValueError:
             return ""
+        return found if same else ""
 
 
 async def browse(
@@ -207,17 +204,6 @@ async def peek(session: Session, addresses: Sequence[str]) -> list[str]:
     nodes = [session.resolve(parse(address)) or ua.NodeId() for address in addresses]
     answers = await services.attributes(session, nodes, [AttributeIds.Value])
     return [_shown(value) for (value,) in answers]
-
-
-def identifier(held: object) -> str:
-    """`s=Temp`; empty for one that is none."""
-    if isinstance(held, bool) or held is None or held == "":
-        return ""
-    if isinstance(held, int):
-        return f"i={held}"
-    if isinstance(held, str):
-        return f"s={held}"
-    return f"b={b64encode(held).decode()}" if isinstance(held, bytes) else f"g={held}"
 
 
 def _reference(found: ua.ReferenceDescription) -> tuple[ua.NodeId, str, Kind]:

@@ -1,7 +1,7 @@
 """Turn a server's data values into the columns of one schema."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from agent.model.frame import Frame, Value
 from agent.model.quality import FIRST_BAD, Quality
@@ -15,20 +15,24 @@ _LAST = TICKS_1970 + ((1 << 63) - 1) // 100
 
 
 class Columns:
-    """Compiled for one schema. `overflows` counts values whose elders the server had to throw away.
+    """Compiled for one schema. `overflows` counts values whose elders the server had to throw away."""
 
-    `convert` says what becomes of a value, per column; without it the tag's type does.
-    """
-
-    def __init__(self, schema: Schema, convert: Sequence[Convert] | None = None) -> None:
+    def __init__(self, schema: Schema) -> None:
         self.schema = schema
         self.overflows = 0
-        self._convert = list(convert or (converter(tag.dtype) for tag in schema.tags))
-        self._unchanged = frozenset[int]()
-        if convert is None:
-            self._unchanged = (
-                frozenset.intersection(*(unchanged(tag.dtype) for tag in schema.tags)) if schema.tags else frozenset()
-            )
+        converters = {dtype: converter(dtype) for dtype in {tag.dtype for tag in schema.tags}}
+        self._usual = tuple(converters[tag.dtype] for tag in schema.tags)
+        self._convert = list(self._usual)
+        self._special: set[int] = set()
+        self._plain = frozenset(range(256)).intersection(*map(unchanged, converters))
+        self._unchanged = self._plain
+
+    def adapt(self, column: int, convert: Callable[[Convert], Convert] | None) -> None:
+        """What becomes of a column's values in this session: made from what its type does, or (None) just that."""
+        usual = self._usual[column]
+        self._convert[column] = convert(usual) if convert else usual
+        (self._special.add if convert else self._special.discard)(column)
+        self._unchanged = frozenset() if self._special else self._plain
 
     def decode(self, columns: Sequence[int], batch: Batch, received: int) -> tuple[list[Value], bytes, list[int]]:
         """Values, qualities and source times (ns UTC; the server's time or `received` where there is none)."""

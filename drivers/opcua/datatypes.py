@@ -49,12 +49,19 @@ class DataTypes:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._known: dict[ua.NodeId, tuple[str, str]] = {}
+        self._known: dict[ua.NodeId, tuple[str, int]] = {}
 
     def known(self, node: object) -> tuple[str, str]:
         """Its name, and the type of a tag; empty when it cannot be one, or was not learnt."""
-        found = _standard(node)
-        return found or (self._known.get(node, ("", "")) if isinstance(node, ua.NodeId) else ("", ""))
+        number = _standard(node)
+        if number or not isinstance(node, ua.NodeId):
+            return STANDARD.get(number, ("", ""))
+        name, number = self._known.get(node, ("", 0))
+        return name, STANDARD.get(number, ("", ""))[1]
+
+    def builtin(self, node: object) -> int:
+        """The number of the type at its root; 0 when it is not known."""
+        return _standard(node) or (self._known.get(node, ("", 0))[1] if isinstance(node, ua.NodeId) else 0)
 
     async def learn(self, nodes: Iterable[object]) -> None:
         """Look up those that are not known yet. Raises Unreachable, Garbled and Refused."""
@@ -68,18 +75,18 @@ class DataTypes:
             text = (held.Name or "") if isinstance(held, ua.QualifiedName) else ""
             self._known[node] = (text[:256], await self._root(node))
 
-    async def _root(self, node: ua.NodeId) -> str:
+    async def _root(self, node: ua.NodeId) -> int:
         for _ in range(DEEPEST):
             (found,) = await services.browse(self._session, [node], 10, services.SUBTYPE)
             if not found.References:
-                return ""
+                return 0
             node = found.References[0].NodeId
-            if (root := _standard(node)) is not None:
-                return root[1]
-        return ""
+            if number := _standard(node):
+                return number
+        return 0
 
 
-def _standard(node: object) -> tuple[str, str] | None:
+def _standard(node: object) -> int:
     if not isinstance(node, ua.NodeId) or node.NamespaceIndex or not isinstance(node.Identifier, int):
-        return None
-    return STANDARD.get(node.Identifier)
+        return 0
+    return node.Identifier if node.Identifier in STANDARD else 0

@@ -13,6 +13,7 @@ from functools import lru_cache
 from drivers.opcua.binary import ARRAY, NUMBERS, Malformed, count, data_value, diagnostics, node_id, octets, structure
 
 PUBLISH, READ, FAULT = "i=829", "i=634", "i=397"
+HISTORY, HISTORY_DATA = "i=667", "i=658"
 DATA_CHANGE, STATUS_CHANGE, EVENTS = "i=811", "i=820", "i=916"
 SHORT, LONGER = 16, 8  # values that are compared at first, and how many times more after each full run
 
@@ -57,6 +58,15 @@ class Message:
     def empty(self) -> bool:
         """Whether it is a keep-alive, which is not acknowledged."""
         return not self.changes and self.ended is None and not self.others
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a server kept of one node; with a `point` there is more."""
+
+    code: int
+    point: bytes
+    kept: Batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +120,22 @@ def publish(body: bytes, at: int) -> Message:
     except (struct.error, IndexError) as error:
         raise Malformed(f"a message that is cut off: {error}") from None
     return Message(subscription, sequence, tuple(changes), ended, tuple(others))
+
+
+def past(body: bytes, at: int) -> list[Past]:
+    """The results of a HistoryReadResponse (part 4, 5.10.3). Raises Malformed."""
+    found = []
+    try:
+        results, at = count(body, at, 11)
+        for _ in range(results):
+            (code,) = _UINT32(body, at)
+            point, at = octets(body, at + 4)
+            held, at = structure(body, at)
+            kept = values(held.body) if held is not None and held.kind == HISTORY_DATA else Batch()
+            found.append(Past(code, point or b"", kept))
+    except (struct.error, IndexError) as error:
+        raise Malformed(f"a history that is cut off: {error}") from None
+    return found
 
 
 def values(body: bytes, at: int = 0, *, handled: bool = False) -> Batch:

@@ -1,6 +1,8 @@
 """The services of a session that only a person's command needs: browse, write, call a method."""
 
-from collections.abc import Sequence
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from asyncua import ua
 from asyncua.ua.attribute_ids import AttributeIds
@@ -9,6 +11,8 @@ from asyncua.ua.object_ids import ObjectIds
 from agent.model.errors import Garbled
 from drivers.opcua.plan import chunks
 from drivers.opcua.session import Session
+
+T = TypeVar("T")
 
 HIERARCHICAL, SUBTYPE = (
     ua.NodeId(ua.Int32(ObjectIds.HierarchicalReferences)),
@@ -55,10 +59,49 @@ async def attributes(
     return [list(row) for row in chunks(answers, len(wanted))]
 
 
-def _each(
-    session: Session, answers: Sequence[ua.BrowseResult] | None, asked: Sequence[object]
-) -> list[ua.BrowseResult]:
+async def write(session: Session, node: ua.NodeId, value: ua.Variant) -> int:
+    """The status code of the write. Only the value goes out: many servers refuse one with a time or a status."""
+    data = ua.DataValue(value, StatusCode=None)
+    request = ua.WriteRequest()
+    request.Parameters.NodesToWrite = [ua.WriteValue(NodeId=node, AttributeId=AttributeIds.Value, Value=data)]
+    (code,) = _each(session, (await session.call(request, ua.WriteResponse)).Results, [node])
+    return int(code.value)
+
+
+async def call(
+    session: Session, owner: ua.NodeId, method: ua.NodeId, arguments: Sequence[ua.Variant]
+) -> ua.CallMethodResult:
+    """What the method of this object made of it; its status is the caller's to look at."""
+    request = ua.CallRequest()
+    request.Parameters.MethodsToCall = [ua.CallMethodRequest(owner, method, list(arguments))]
+    results: list[ua.CallMethodResult] = _each(
+        session, (await session.call(request, ua.CallResponse)).Results, [method]
+    )
+    return results[0]
+
+
+def spelt(node: ua.NodeId, uris: Mapping[int, str]) -> str:
+    """A node id as a tag has it, by the URI of its namespace where that is known; empty for one that is none."""
+    text = identifier(node.Identifier)
+    uri = uris.get(node.NamespaceIndex, "").replace("%", "%25").replace(";", "%3B")
+    if not text or not node.NamespaceIndex:
+        return text
+    return f"nsu={uri};{text}" if uri else f"ns={node.NamespaceIndex};{text}"
+
+
+def identifier(held: object) -> str:
+    """`s=Temp`; empty for one that is none."""
+    if isinstance(held, bool) or held is None or held == "":
+        return ""
+    if isinstance(held, int):
+        return f"i={held}"
+    if isinstance(held, str):
+        return f"s={held}"
+    return f"b={b64encode(held).decode()}" if isinstance(held, bytes) else f"g={held}"
+
+
+def _each(session: Session, answers: Sequence[T] | None, asked: Sequence[object]) -> list[T]:
     found = list(answers or ())
     if len(found) != len(asked):
-        raise Garbled(f"{session.endpoint}: {len(asked)} nodes browsed, {len(found)} answered")
+        raise Garbled(f"{session.endpoint}: {len(asked)} items asked, {len(found)} answered")
     return found

@@ -8,8 +8,9 @@ import asyncio
 import logging
 import struct
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Protocol, TypeVar, cast
 
 from asyncua import ua
@@ -23,10 +24,13 @@ from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
 from agent.model.errors import DeviceError, Garbled, Unreachable
 from drivers.opcua import notify
+from drivers.opcua.binary import ticks
 from drivers.opcua.config import address
 from drivers.opcua.guard import guard
+from drivers.opcua.limits import limits
 from drivers.opcua.nodes import NodeAddress, spellings
-from drivers.opcua.refusal import lost, refusal
+from drivers.opcua.profiles import PROFILES, Service, recognise
+from drivers.opcua.refusal import ServiceRefused, lost, refusal
 
 _LOGGER = logging.getLogger("asyncua")
 if _LOGGER.level == logging.NOTSET:
@@ -34,17 +38,17 @@ if _LOGGER.level == logging.NOTSET:
 
 GOODBYE = 0.2  # seconds that a server gets for the goodbye when it has just failed to answer
 SESSION = 60.0  # seconds without a request after which a server may forget the session of a gateway that died
-READ_LIMIT, MONITOR_LIMIT = 500, 100  # items that a server which names no limit is asked at once
-MOST = 1000  # items that any server is asked at once, so that an answer fits its deadline
-NAMESPACES, MAX_READ, MAX_MONITOR, STATE = (
-    ua.NodeId(ua.Int32(number))
-    for number in (
-        ObjectIds.Server_NamespaceArray,
-        ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
-        ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
-        ObjectIds.Server_ServerStatus_State,
-    )
-)
+_ABOUT: dict[str, int] = {  # what a session learns of its server first
+    "namespaces": ObjectIds.Server_NamespaceArray,
+    "read": ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
+    "monitor": ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
+    "register": ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRegisterNodes,
+    "translate": ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerTranslateBrowsePathsToNodeIds,
+    "history": ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerHistoryReadData,
+    "maker": ObjectIds.Server_ServerStatus_BuildInfo_ManufacturerName,
+    "product": ObjectIds.Server_ServerStatus_BuildInfo_ProductName,
+}
+_STATUS = (ObjectIds.Server_ServerStatus_CurrentTime, ObjectIds.Server_ServerStatus_StartTime)
 
 _KINDS = {
     "i": ua.NodeIdType.Numeric,
@@ -81,15 +85,19 @@ class Session:
     Garbled (lost too) or Refused (it goes on).
     """
 
-    def __init__(self, endpoint: str, device: str, timeout: float, idle: float = SESSION) -> None:
+    def __init__(
+        self, endpoint: str, device: str, timeout: float, idle: float = SESSION, *, profile: str = "auto"
+    ) -> None:
         self.endpoint, self.timeout = endpoint, timeout
-        self.read_limit, self.monitor_limit = READ_LIMIT, MONITOR_LIMIT
+        self.profile = PROFILES.get(profile, PROFILES["careful"])
+        self.limits = limits(self.profile, {})
+        self._guess = profile == "auto"
         self._namespaces: dict[str, int] = {}
         self._client = client = Client(endpoint, timeout=timeout)
         client.name, client.description = "Floorgate", f"Floorgate {device}"
         client.application_uri = "urn:floorgate:gateway"
         client.session_timeout = int(max(SESSION, min(idle, 3600.0)) * 1000)
-        self._lost = False
+        self._lost = self._learnt = False
         self._used = self._renew_at = 0.0
 
     @property
@@ -97,6 +105,10 @@ class Session:
         """Whether requests can still be made; a silent server is found out by asking."""
         protocol = self._client.uaclient.protocol
         return not self._lost and protocol is not None and not protocol.is_closed
+
+    @property
+    def read_limit(self) -> int:
+        return self.limits.of("read")
 
     @property
     def expired(self) -> bool:
@@ -109,7 +121,7 @@ class Session:
         try:
             with self._mapped("connecting", _UNDECODABLE):
                 await self._connect()
-            self._learn(await self.read(self.read_request([NAMESPACES, MAX_READ, MAX_MONITOR])))
+            await self.learn()
             done = True
         finally:
             if not done:
@@ -133,11 +145,15 @@ class Session:
 
     def resolve(self, node: NodeAddress) -> ua.NodeId | None:
         """The node id in this session, or None when the server does not know its namespace."""
-        index: Any = node.namespace
-        if isinstance(node.namespace, str):
-            index = next((self._namespaces[uri] for uri in spellings(node.namespace) if uri in self._namespaces), None)
+        index: Any = self.index(node.namespace)
         identifier: Any = node.identifier
         return None if index is None else ua.NodeId(identifier, index, _KINDS[node.kind])
+
+    def index(self, namespace: int | str) -> int | None:
+        """The index of a namespace in this session, or None when the server does not know it."""
+        if isinstance(namespace, int):
+            return namespace
+        return next((self._namespaces[uri] for uri in spellings(namespace) if uri in self._namespaces), None)
 
     def read_request(self, nodes: Sequence[ua.NodeId]) -> ua.ReadRequest:
         """A request for the values of these nodes, to be used any number of times."""
@@ -147,8 +163,42 @@ class Session:
         return request
 
     async def read(self, request: ua.ReadRequest) -> list[ua.DataValue]:
-        response = await self._call(request, ua.ReadResponse)
+        response = await self.call(request, ua.ReadResponse)
         return self._each(response.Results, request.Parameters.NodesToRead)
+
+    async def learn(self) -> None:
+        """Ask the server for its namespaces, its limits and its name."""
+        self._learn(dict(zip(_ABOUT, await self._values(_ABOUT.values()), strict=True)))
+
+    def _learn(self, found: Mapping[str, object]) -> None:
+        names = found["namespaces"]
+        self._namespaces = {uri: index for index, uri in enumerate(names if isinstance(names, list) else ())}
+        if self._guess:
+            self.profile = recognise(found.get("maker"), found.get("product"))
+        services: tuple[Service, ...] = ("read", "monitor", "register", "translate", "history")
+        learnt = self.limits.sizes if self._learnt else {}
+        self.limits = limits(self.profile, {each: found.get(each) for each in services})
+        for service, size in learnt.items():
+            self.limits.sizes[service] = min(size, self.limits.of(service))
+        self._learnt = True
+
+    async def status(self) -> tuple[int, int]:
+        """The server's time and when it started, in ticks (100 ns since 1601); 0 where it does not say."""
+        times = await self._values(_STATUS)
+        return tuple(map(ticks, times))  # type: ignore[return-value]  # two were asked for
+
+    async def _values(self, numbers: Iterable[int]) -> list[object]:
+        """The values of nodes of the standard; None for one that the server does not have."""
+        nodes = [ua.NodeId(ua.Int32(number)) for number in numbers]
+        try:
+            batch = await self.fetch(self.read_request(nodes))
+        except ServiceRefused as error:
+            if not self.limits.learn("read", error.code, len(nodes)):
+                raise
+            half = len(nodes) // 2
+            numbers = list(numbers)
+            return [*await self._values(numbers[:half]), *await self._values(numbers[half:])]
+        return [batch.good(place) for place in range(len(batch))]
 
     async def fetch(self, request: ua.ReadRequest) -> notify.Batch:
         """As `read`, in columns: many times faster, and a structure stays bytes."""
@@ -170,7 +220,7 @@ class Session:
         wanted.RequestedLifetimeCount = max(3 * beats, round(SESSION / interval))
         wanted.MaxNotificationsPerPublish = 5000
         wanted.PublishingEnabled = True
-        return cast(ua.CreateSubscriptionResult, (await self._call(request, ua.CreateSubscriptionResponse)).Parameters)
+        return cast(ua.CreateSubscriptionResult, (await self.call(request, ua.CreateSubscriptionResponse)).Parameters)
 
     async def monitor(
         self, subscription: int, items: Sequence[ua.MonitoredItemCreateRequest]
@@ -179,8 +229,43 @@ class Session:
         request.Parameters.SubscriptionId = subscription
         request.Parameters.TimestampsToReturn = ua.TimestampsToReturn.Both
         request.Parameters.ItemsToCreate = list(items)
-        response = await self._call(request, ua.CreateMonitoredItemsResponse)
+        response = await self.call(request, ua.CreateMonitoredItemsResponse)
         return self._each(response.Results, items)
+
+    async def forget(self, subscription: int, items: Sequence[int]) -> None:
+        """Delete monitored items; those that the server does not know any more are none."""
+        request = ua.DeleteMonitoredItemsRequest()
+        request.Parameters.SubscriptionId = ua.UInt32(subscription)
+        request.Parameters.MonitoredItemIds = [ua.UInt32(item) for item in items]
+        await self.call(request, ua.DeleteMonitoredItemsResponse)
+
+    async def register(self, nodes: Sequence[ua.NodeId]) -> list[ua.NodeId]:
+        """Node ids that the server finds faster, for this session."""
+        request = ua.RegisterNodesRequest()
+        request.Parameters.NodesToRegister = list(nodes)
+        response = await self.call(request, ua.RegisterNodesResponse)
+        return self._each(response.Parameters.RegisteredNodeIds, nodes)
+
+    async def history(
+        self, nodes: Sequence[tuple[ua.NodeId, bytes | None]], start: datetime, end: datetime, most: int
+    ) -> list[notify.Past]:
+        """What the server kept of each node (with its continuation point) in this time, at most so many values each."""
+        request = ua.HistoryReadRequest()
+        wanted = request.Parameters
+        wanted.HistoryReadDetails = ua.ReadRawModifiedDetails(
+            IsReadModified=False, StartTime=start, EndTime=end, NumValuesPerNode=ua.UInt32(most), ReturnBounds=False
+        )
+        wanted.TimestampsToReturn = ua.TimestampsToReturn.Both
+        wanted.NodesToRead = [
+            ua.HistoryReadValueId(NodeId=node, ContinuationPoint=point and ua.ByteString(point))
+            for node, point in nodes
+        ]
+        body = await self._ask(request)
+        with self._mapped("HistoryRead", _UNDECODABLE):
+            kind, code, at = notify.service(body)
+            ua.StatusCode(ua.UInt32(code)).check()
+            found = notify.past(body, at) if kind == notify.HISTORY else []
+        return self._each(found, nodes)
 
     def publish(self, acknowledge: Sequence[ua.SubscriptionAcknowledgement], done: Done) -> None:
         """Ask for the next message of any subscription; `done` gets it when it comes, so there is no deadline here."""
@@ -192,10 +277,6 @@ class Session:
             # its public wrapper is a coroutine: one that is given up takes the message with it, a future does not
             answer = protocol._send_request(request, timeout=0)  # noqa: SLF001
         answer.add_done_callback(lambda future: self._published(future, done))
-
-    async def probe(self) -> None:
-        """Return when the server answers."""
-        await self.read(self.read_request([STATE]))
 
     async def tend(self) -> None:
         """Renew the channel when three quarters of its life are over (part 4, 5.5.2)."""
@@ -210,10 +291,6 @@ class Session:
         """The server's namespaces: index by URI."""
         return self._namespaces
 
-    async def call(self, request: Any, kind: type[R]) -> R:
-        """Any service that has no method of its own here; see `services.py`."""
-        return await self._call(request, kind)
-
     async def _connect(self) -> None:
         client = self._client
         await client.uaclient.connect_socket(*address(self.endpoint))
@@ -226,13 +303,6 @@ class Session:
 
     def _note_channel(self) -> None:
         self._renew_at = time.monotonic() + 0.75 * self._client.secure_channel_timeout / 1000
-
-    def _learn(self, answers: Sequence[ua.DataValue]) -> None:
-        namespaces, max_read, max_monitor = (answer.Value and answer.Value.Value for answer in answers)
-        if isinstance(namespaces, list):
-            self._namespaces = {uri: index for index, uri in enumerate(namespaces) if isinstance(uri, str)}
-        self.read_limit = _limit(max_read, READ_LIMIT)
-        self.monitor_limit = _limit(max_monitor, MONITOR_LIMIT)
 
     def _published(self, answer: "asyncio.Future[Buffer]", done: Done) -> None:
         if answer.cancelled():
@@ -255,7 +325,8 @@ class Session:
             raise Unreachable(f"{self.endpoint}: the session is lost")
         return protocol
 
-    async def _call(self, request: Any, kind: type[R]) -> R:
+    async def call(self, request: Any, kind: type[R]) -> R:
+        """The decoded answer to a request of any service."""
         data = Buffer(await self._ask(request))
         with self._mapped(_name(request), _UNDECODABLE):
             response = struct_from_binary(kind, data)
@@ -303,8 +374,3 @@ class Session:
 
 def _name(request: object) -> str:
     return type(request).__name__.removesuffix("Request")
-
-
-def _limit(announced: object, default: int) -> int:
-    """A server's limit; 0 and nothing mean that it names none."""
-    return min(announced, MOST) if isinstance(announced, int) and announced > 0 else default

@@ -71,7 +71,7 @@ function build(addressSpace, children) {
     add("Limit", "Int16", 7, { options: WRITE });
     add("Total", "UInt64", [1, 2], { variant: { arrayType: VariantArrayType.Scalar }, options: WRITE });
     add("Recipe", "String", "tea", { options: WRITE });
-    add("On", "Boolean", false, { options: WRITE });
+    add("Running", "Boolean", false, { options: WRITE });
     add("Fixed", "Double", 2.5, { options: READ });
     add("Row", "Double", [1, 2, 3], { variant: { arrayType: VariantArrayType.Array }, options: { valueRank: 1, arrayDimensions: [3] } });
     add("\u001b[31mRed\u202e name", "Double", 0);

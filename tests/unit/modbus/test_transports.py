@@ -6,13 +6,15 @@ import socket
 import ssl
 import struct
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from agent.model.errors import ConfigError, Unreachable
 from agent.model.frame import Value
@@ -24,6 +26,7 @@ from tests.sim import faulty_line as fault
 from tests.sim.faulty_line import line_on_pty, line_over_tcp
 from tests.sim.fixtures import free_port, libmodbus_line, libmodbus_server, listening, serial_pair
 
+Loop = Callable[[], asyncio.AbstractEventLoop]
 TAGS = [
     {"name": "a", "register": "input", "address": 7},
     {"name": "b", "address": 1100, "type": "float32"},
@@ -259,6 +262,33 @@ async def test_frames_on_a_serial_port_keep_their_silence() -> None:
             await made.scan(made.schemas[0])
         await made.close()
     assert all(after - before >= 0.029 for before, after in pairwise(stamps))
+
+
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_the_silence_is_kept_by_clocks_of_whole_milliseconds_too(loop_factory: Loop) -> None:
+    """At 19200 baud 3.5 characters are 1.8 ms."""
+    gaps: list[float] = []
+
+    async def main() -> None:
+        answered = 0.0
+
+        def behave(request: bytes) -> list[fault.Act]:
+            nonlocal answered
+            gaps.append(time.monotonic() - answered)
+            time.sleep(len(gaps) % 10 / 10_000)
+            answered = time.monotonic()
+            return fault.good(request)
+
+        async with line_on_pty(behave) as (_, path):
+            made = device(f"rtu://{path}?baud=19200", tags=LINE_TAGS)
+            await made.open()
+            for _ in range(60):
+                await made.scan(made.schemas[0])
+            await made.close()
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(main())
+    assert min(gaps) >= 3.5 * 10 / 19200
 
 
 async def test_ascii_at_a_server_that_is_not_ours() -> None:
