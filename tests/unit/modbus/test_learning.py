@@ -95,6 +95,14 @@ def test_the_longest_request_is_found() -> None:
     assert len(world.blocks()) == 2
 
 
+@pytest.mark.parametrize(("first", "last"), [(0, 39), (30, 89), (61, 99)])
+def test_what_lies_around_a_long_hole_is_read_long_before_each_value_in_it_was_tried(first: int, last: int) -> None:
+    hole = range(first, last + 1)
+    world = World(words(*range(100)), holes=set(hole))
+    assert world.scans(30) == names(*range(100)) - names(*hole)
+    assert max(world.asked) <= 4
+
+
 def test_sections_that_are_not_read_together_are_found() -> None:
     world = World(words(*range(40)), seams={17})
     assert world.scans(20) == names(*range(40))
