@@ -275,6 +275,8 @@ class Connection(asyncio.Protocol):
 
     def _past(self, request: ua.HistoryReadRequest, wanted: ua.HistoryReadValueId) -> ua.HistoryReadResult:
         name = self._plant.node(wanted.NodeId)
+        if request.Parameters.ReleaseContinuationPoints:
+            return ua.HistoryReadResult(code("BadContinuationPointInvalid"))
         if name not in self._plant.history:
             return ua.HistoryReadResult(code("BadHistoryOperationUnsupported"))
         asked = request.Parameters.HistoryReadDetails
