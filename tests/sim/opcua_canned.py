@@ -64,6 +64,7 @@ class Plant:
     asked: list[Any] = field(default_factory=list)  # requests, publish requests excepted
     subscriptions: dict[int, Subscription] = field(default_factory=dict)
     sessions: int = 0
+    greet: Callable[[], None] = lambda: None  # called for each session
     moving: bool = False  # every monitored value grows by one per interval
 
     def requests(self, kind: type) -> list[Any]:
@@ -173,6 +174,7 @@ class Connection(asyncio.Protocol):
         answer.Parameters.ServerEndpoints = [where]
         self._session = True
         self._plant.sessions += 1
+        self._plant.greet()
         return answer
 
     def _activatesession(self, request: ua.ActivateSessionRequest) -> ua.ActivateSessionResponse:
@@ -361,6 +363,7 @@ _CLASSES = {
 
 async def main(arguments: argparse.Namespace) -> None:
     plant = Plant({f"Value{number}": float(number) for number in range(arguments.values)}, moving=True)
+    plant.greet = lambda: print("connected", time.time(), flush=True)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Connection(plant), "127.0.0.1", arguments.port)
     print("ready", server.sockets[0].getsockname()[1], flush=True)
