@@ -213,6 +213,9 @@ class Connection(asyncio.Protocol):
             return ua.DataValue(StatusCode=code(plant.refused.get(name, "BadNodeIdUnknown")))
         return ua.DataValue(ua.Variant(plant.values[name]), SourceTimestamp=datetime.fromtimestamp(plant.clock(), UTC))
 
+    def _translatebrowsepathstonodeids(self, request: ua.TranslateBrowsePathsToNodeIdsRequest) -> ua.StatusCode:
+        return code("BadServiceUnsupported")
+
     def _registernodes(self, request: ua.RegisterNodesRequest) -> Any:
         if self._plant.registers != "Good":
             return code(self._plant.registers)
@@ -356,7 +359,12 @@ _CLASSES = {
     for name in (
         *("OpenSecureChannelRequest", "CreateSessionRequest", "ActivateSessionRequest", "CloseSessionRequest"),
         *("ReadRequest", "RegisterNodesRequest", "CreateSubscriptionRequest", "CreateMonitoredItemsRequest"),
-        *("DeleteMonitoredItemsRequest", "HistoryReadRequest", "PublishRequest"),
+        *(
+            "TranslateBrowsePathsToNodeIdsRequest",
+            "DeleteMonitoredItemsRequest",
+            "HistoryReadRequest",
+            "PublishRequest",
+        ),
     )
 }
 

@@ -347,3 +347,35 @@ async def test_a_server_without_room_for_all_gives_what_it_can_and_the_rest_when
     assert await clock.passes(frames, FIRST + 1) == {"d": (3.0, 0), "e": (4.0, 0)}
     (subscription,) = canned.plant.subscriptions.values()
     assert len(subscription.items) == len(TAGS)
+
+
+async def test_a_polled_tag_whose_namespace_comes_later_is_found(canned: Canned, connect: Connect) -> None:
+    """It is looked for once a minute; until then it is bad, and the others are read."""
+    canned.plant.namespaces[2], canned.plant.registers = "urn:other", "BadServiceUnsupported"
+    driver = await connect(canned.endpoint, {"a": TAGS["a"], "time": ("i=2258", "str")}, mode="poll")
+    clock = Time(canned, driver)
+    assert (await driver.scan(driver.schemas[0])).quality == bytes((Quality.BAD_CONFIG, 0))
+    canned.plant.namespaces[2] = NAMESPACE
+    assert (await driver.scan(driver.schemas[0])).quality[0] == Quality.BAD_CONFIG
+    assert driver.refused == {"a": f"the server has no namespace {NAMESPACE}"}
+    clock.added += 61.0
+    assert (await driver.scan(driver.schemas[0])).values[0] == 0.0
+    assert driver.refused == {}
+
+
+async def test_a_polled_tag_that_is_back_is_not_listed_any_more(canned: Canned, connect: Connect) -> None:
+    canned.plant.refused = {"B": "BadUserAccessDenied"}
+    driver = await connect(canned.endpoint, TAGS, mode="poll")
+    await driver.scan(driver.schemas[0])
+    assert driver.refused == {"b": "BadUserAccessDenied"}
+    canned.plant.refused = {}
+    await driver.scan(driver.schemas[0])
+    assert driver.refused == {}
+
+
+async def test_a_server_that_follows_no_paths_gives_the_other_tags(canned: Canned, connect: Connect) -> None:
+    tags = {**TAGS, "far": "/Objects/2:Press"}
+    driver = await connect(canned.endpoint, tags, mode="poll")
+    frame = await driver.scan(driver.schemas[0])
+    assert list(frame.quality) == [0] * 5 + [Quality.BAD_CONFIG]
+    assert driver.refused == {"far": "BadServiceUnsupported"}
