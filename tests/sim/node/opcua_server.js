@@ -5,8 +5,9 @@
 //                        [--max-sessions N] [--shift N]
 //
 // Under urn:floorgate:press it has Value0 … ValueN-1 (Double): each grows by one per interval, from its index; --shift
-// registers so many namespaces before that one. Its certificates go into DIR. It says `ready PORT` on its standard output,
-// answers a line `count` with `count SESSIONS ITEMS`, and ends when its standard input ends.
+// registers so many namespaces before that one. The nodes of opcua_kinds.js lie beside them; `Kept` counts the intervals and
+// keeps its history. Its certificates go into DIR. It says `ready PORT` on its standard output, answers a line `count` with
+// `count SESSIONS ITEMS`, and ends when its standard input ends.
 
 const net = require("net");
 const path = require("path");
@@ -16,6 +17,8 @@ const { OPCUACertificateManager } = require("node-opcua-certificate-manager");
 const { MessageSecurityMode, SecurityPolicy } = require("node-opcua-secure-channel");
 const { OPCUAServer } = require("node-opcua-server");
 const { DataType } = require("node-opcua-variant");
+
+const { addKinds } = require("./opcua_kinds");
 
 const NAMESPACE = "urn:floorgate:press";
 
@@ -65,9 +68,11 @@ function addValues(addressSpace, count, interval, shift) {
             value: { dataType: DataType.Double, value: index },
         }),
     );
+    const kept = addKinds(addressSpace, namespace, press);
     let tick = 0;
     return setInterval(() => {
         tick += 1;
+        kept.setValueFromSource({ dataType: DataType.Double, value: tick });
         variables.forEach((variable, index) =>
             variable.setValueFromSource({ dataType: DataType.Double, value: index + tick }),
         );

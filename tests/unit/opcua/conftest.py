@@ -77,7 +77,7 @@ def device(endpoint: str, tags: dict[str, Any], *, timeout: float = 2.0, **optio
     listed = []
     for name, where in tags.items():
         node, kind = where if isinstance(where, tuple) else (where, None)
-        node = node if "=" in node else f"nsu={NAMESPACE};s={node}"
+        node = node if "=" in node or node.startswith("/") else f"nsu={NAMESPACE};s={node}"
         listed.append({"name": name, "node": node, "type": kind})
     settings = {"name": "press-3", "driver": "opcua", "security": "none", "interval": "100ms", **options}
     config = Config.model_validate({**settings, "endpoint": endpoint, "tags": listed})

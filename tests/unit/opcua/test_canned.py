@@ -13,7 +13,9 @@ from agent.model.errors import Unreachable
 from agent.model.frame import Frame, Value
 from agent.model.quality import Quality
 from drivers.opcua.driver import OpcuaSubscriber
+from drivers.opcua.feed import QUIET, TICK
 from drivers.opcua.stream import FIRST
+from tests.sim.gate import Gate
 from tests.sim.opcua_canned import NAMESPACE, Plant
 from tests.unit.opcua.conftest import Canned, Connect
 
@@ -302,3 +304,78 @@ async def test_a_history_that_the_server_does_not_have_at_all_disturbs_nothing(
     driver = await connect(canned.endpoint, TAGS, gap="history")
     frames = await interrupted(canned, driver)
     assert len(await told(frames, 5)) == 5
+
+
+@pytest.mark.parametrize("way", ["shut", "swallow"])
+async def test_a_wire_that_is_cut_or_frozen_leaves_one_session_with_every_item(
+    canned: Canned, connect: Connect, way: str
+) -> None:
+    """Three times: noticed soon, and when the wire is back the values flow again from one session."""
+    with Gate(int(canned.endpoint.rpartition(":")[2])) as gate:
+        driver = await connect(f"opc.tcp://127.0.0.1:{gate.port}", TAGS, timeout=0.5)
+        for _ in range(3):
+            frames = driver.frames()
+            assert len(await told(frames, 5)) == 5
+            heard = driver.heard
+            getattr(gate, way)()
+            began = time.monotonic()
+            with pytest.raises(Unreachable):
+                await until(frames, "a", -1.0, seconds=10)
+            assert time.monotonic() - began < QUIET + TICK + 2 * 0.5 + 1
+            assert driver.heard == heard, "the gap begins with the last message"
+            await driver.close()
+            gate.shut()
+            gate.open()
+            await asyncio.sleep(0.2)
+            await driver.open()
+        assert len(await told(driver.frames(), 5)) == 5
+        assert canned.plant.sessions == 1
+        assert [len(each.items) for each in canned.plant.subscriptions.values()] == [5]
+
+
+async def test_a_server_without_room_for_all_gives_what_it_can_and_the_rest_when_there_is_room(
+    canned: Canned, connect: Connect
+) -> None:
+    canned.plant.room = 3
+    driver = await connect(canned.endpoint, TAGS)
+    clock = Time(canned, driver)
+    frames = driver.frames()
+    said = await told(frames, 5)
+    assert [quality for _, quality in said.values()].count(Quality.BAD_DEVICE) == 2
+    assert set(driver.refused) == {"d", "e"}
+    canned.plant.room = 5
+    assert await clock.passes(frames, FIRST + 1) == {"d": (3.0, 0), "e": (4.0, 0)}
+    (subscription,) = canned.plant.subscriptions.values()
+    assert len(subscription.items) == len(TAGS)
+
+
+async def test_a_polled_tag_whose_namespace_comes_later_is_found(canned: Canned, connect: Connect) -> None:
+    """It is looked for once a minute; until then it is bad, and the others are read."""
+    canned.plant.namespaces[2], canned.plant.registers = "urn:other", "BadServiceUnsupported"
+    driver = await connect(canned.endpoint, {"a": TAGS["a"], "time": ("i=2258", "str")}, mode="poll")
+    clock = Time(canned, driver)
+    assert (await driver.scan(driver.schemas[0])).quality == bytes((Quality.BAD_CONFIG, 0))
+    canned.plant.namespaces[2] = NAMESPACE
+    assert (await driver.scan(driver.schemas[0])).quality[0] == Quality.BAD_CONFIG
+    assert driver.refused == {"a": f"the server has no namespace {NAMESPACE}"}
+    clock.added += 61.0
+    assert (await driver.scan(driver.schemas[0])).values[0] == 0.0
+    assert driver.refused == {}
+
+
+async def test_a_polled_tag_that_is_back_is_not_listed_any_more(canned: Canned, connect: Connect) -> None:
+    canned.plant.refused = {"B": "BadUserAccessDenied"}
+    driver = await connect(canned.endpoint, TAGS, mode="poll")
+    await driver.scan(driver.schemas[0])
+    assert driver.refused == {"b": "BadUserAccessDenied"}
+    canned.plant.refused = {}
+    await driver.scan(driver.schemas[0])
+    assert driver.refused == {}
+
+
+async def test_a_server_that_follows_no_paths_gives_the_other_tags(canned: Canned, connect: Connect) -> None:
+    tags = {**TAGS, "far": "/Objects/2:Press"}
+    driver = await connect(canned.endpoint, tags, mode="poll")
+    frame = await driver.scan(driver.schemas[0])
+    assert list(frame.quality) == [0] * 5 + [Quality.BAD_CONFIG]
+    assert driver.refused == {"far": "BadServiceUnsupported"}
