@@ -1,4 +1,4 @@
-"""What every Modbus map of the shelf owes to whoever relies on it: a status that is earned, names and units to count on,
+"""What every Modbus map of the shelf owes to its users: a status that is earned, names and units to rely on,
 and addresses that the sources confirm. What the sources say lies as data in tests/cases/modbus/maps/NAME/facts.yaml."""
 
 import re
