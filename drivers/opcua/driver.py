@@ -20,7 +20,7 @@ from drivers.opcua.plan import plans
 from drivers.opcua.refusal import name
 from drivers.opcua.remarks import Remarks
 from drivers.opcua.session import Session
-from drivers.opcua.status import is_bad
+from drivers.opcua.status import quality
 from drivers.opcua.watch import ServerClock, look
 
 MINUTE, SECOND = 60.0, 1e9
@@ -94,24 +94,27 @@ class OpcuaPoller:
         if self._live().expired:
             await self.close()
             await self.open()
-        await self._look_at_clock()
+        await self._tend()
         if schema in (plan.schema for plan in self._told):
             return Frame(schema, self._clock.wall(), (), b"", self._clock.mono(), ())  # events come, they are not read
         group = self._groups[schema]
         answers, missing = await group.read()
         frame = group.plan.columns.whole(answers, missing, self._clock.wall(), self._clock.mono())
         wrong = frame.quality.count(Quality.BAD_CONFIG)
-        if wrong:
+        if wrong or group.refused:
             _note_refused(group, answers)
         if wrong and wrong == len(frame.quality):
             raise all_refused(self.device, [group])
         return frame
 
-    async def _look_at_clock(self) -> None:
-        """Once a minute; what is wrong with it is no fault of a scan, which asks anew each time."""
+    async def _tend(self) -> None:
+        """Once a minute: the server's clock, and nodes that were not to be found. What is wrong with the clock is no
+        fault of a scan, which asks anew each time."""
         if self._clock.mono() / SECOND >= self._check_at:
             self._check_at = self._clock.mono() / SECOND + MINUTE
             await look(self._live(), self._server, self._clock)
+            for group in self._groups.values():
+                await group.search()
 
     def browse(
         self, found: list[Place], expanded: int, *, start: str = "", wanted: Callable[[int], bool], most: int
@@ -195,6 +198,8 @@ class OpcuaSubscriber(OpcuaPoller):
 
 def _note_refused(group: Group, answers: Answers) -> None:
     for columns, data in answers:
-        for column, code in zip(columns, data.codes, strict=False):  # no codes at all: all are good
-            if is_bad(code):
+        for column, code in zip(columns, data.codes or bytes(len(columns)), strict=True):
+            if quality(code) == Quality.BAD_CONFIG:
                 group.note(column, name(code))
+            else:
+                group.taken(column)

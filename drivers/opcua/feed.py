@@ -109,7 +109,8 @@ class Feed:
         for source in self._sources:
             source.heard = self._heard
         if self._since:
-            self._history = self._past()
+            self.gap = Gap(self._since, self._clock.wall())
+            self._history = self._past(self.gap)
         for _ in range(PUBLISHERS):
             self._ask([])
 
@@ -163,10 +164,10 @@ class Feed:
         if wrong:
             raise Unreachable(f"{self._session.endpoint}: {wrong}")
 
-    async def _past(self) -> AsyncIterator[list[Frame]]:
-        """What the server kept from `since` until now, by its own clock."""
+    async def _past(self, gap: Gap) -> AsyncIterator[list[Frame]]:
+        """What the server kept from the gap's start until now, by its own clock."""
         said, _ = await self._session.status()
-        self.gap = gap = Gap(self._since, (said - TICKS_1970) * 100 if said else self._clock.wall())
+        gap.end = (said - TICKS_1970) * 100 if said else gap.end
         for group in self._groups:
             async for batch in gap.pages(self._session, group):
                 yield group.plan.columns.frames(batch, self._clock.wall(), self._clock.mono())
@@ -221,6 +222,8 @@ class Feed:
     def _changed(self, stream: Stream, batch: Batch) -> None:
         if max(batch.handles, default=0) >= len(stream.group.nodes):
             raise Garbled(f"{self._session.endpoint}: a change of a tag that was not asked for")
+        if self._history is not None and self.gap is not None:
+            self.gap.meet(stream.group.plan.schema, batch)
         if batch.codes:
             stream.look(batch, self._heard)
         for frame in stream.group.plan.columns.frames(batch, self.heard, self._clock.mono()):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from asyncua import ua
 
 from agent.model.errors import Refused
+from agent.model.tag import Schema
 from drivers.opcua.columns import TICKS_1970
 from drivers.opcua.group import Group
 from drivers.opcua.notify import Batch, Past
@@ -21,13 +22,23 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(slots=True)
 class Gap:
-    """From `start` to `end`, ns UTC on the source's clock, both outside. `without` says why a tag has no history."""
+    """From `start` to `end`, ns UTC on the source's clock, both outside. `without` says why a tag has no history.
+
+    It ends earlier for a tag whose first value of the new session is older, which `meet` notes: so none comes twice.
+    """
 
     start: int
     end: int
     values: int = 0
     cut: bool = False
     without: dict[str, str] = field(default_factory=dict)
+    firsts: dict[Schema, dict[int, int]] = field(default_factory=dict)
+
+    def meet(self, schema: Schema, batch: Batch) -> None:
+        """Values of the new session."""
+        firsts = self.firsts.setdefault(schema, {})
+        for column, ticks in zip(batch.handles, batch.ticks, strict=True):
+            firsts.setdefault(column, ticks)
 
     async def pages(self, session: Session, group: Group) -> AsyncIterator[Batch]:
         """The values of a group, each tag's in order. A tag without history is noted and left out."""
@@ -61,11 +72,13 @@ class Gap:
         """The values of one answer by column, and where there is more."""
         batch, more = Batch(), []
         first, last = (moment // 100 + TICKS_1970 for moment in (self.start, self.end))
+        firsts = self.firsts.get(group.plan.schema, {})
         for (column, node, point), page in zip(chunk, pages, strict=True):
             if is_bad(page.code):
                 self.without[group.plan.schema.tags[column].name] = name(page.code)
                 continue
-            kept = [place for place, ticks in enumerate(page.kept.ticks) if first < ticks < last]
+            until = min(last, firsts.get(column, 0) or last)
+            kept = [place for place, ticks in enumerate(page.kept.ticks) if first < ticks < until]
             _append(batch, page.kept, kept, column)
             if page.point and page.point != point:
                 more.append((column, node, page.point))

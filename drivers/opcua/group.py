@@ -67,6 +67,16 @@ class Group:
             self.plan.columns.adapt(column, convert)
         self._requests.clear()
 
+    async def search(self) -> None:
+        """Look again for the nodes that were not to be found."""
+        missing = [column for column, node in enumerate(self.nodes) if node is None]
+        if missing:
+            await self.session.learn()
+            await self.bind(missing)
+            for column in missing:
+                if self.nodes[column] is not None:
+                    self.taken(column)
+
     async def register(self) -> None:
         """Have the server keep the nodes at hand that are read again and again; one that refuses is asked without."""
         left = [(column, node) for column, node in enumerate(self.nodes) if node is not None]

@@ -66,7 +66,8 @@ async def translate(session: Session, wanted: Sequence[tuple[ua.NodeId, Names, u
             response = await session.call(request, ua.TranslateBrowsePathsToNodeIdsResponse)
         except ServiceRefused as error:
             if not session.limits.learn("translate", error.code, len(chunk)):
-                raise
+                answers += [name(error.code)] * len(chunk)
+                del left[: len(chunk)]
             continue
         if len(response.Results or ()) != len(chunk):
             raise Garbled(f"{session.endpoint}: {len(chunk)} paths asked, {len(response.Results or ())} answered")
@@ -88,7 +89,8 @@ async def attributes(session: Session, nodes: Iterable[ua.NodeId], attribute: At
             batch = await session.fetch(request)
         except ServiceRefused as error:
             if not session.limits.learn("read", error.code, len(chunk)):
-                raise
+                answers += [(None, error.code)] * len(chunk)
+                del left[: len(chunk)]
             continue
         answers += zip(batch.values, _codes(batch), strict=True)
         del left[: len(chunk)]

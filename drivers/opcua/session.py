@@ -256,6 +256,7 @@ class Session:
             IsReadModified=False, StartTime=start, EndTime=end, NumValuesPerNode=ua.UInt32(most), ReturnBounds=False
         )
         wanted.TimestampsToReturn = ua.TimestampsToReturn.Both
+        wanted.ReleaseContinuationPoints = False
         wanted.NodesToRead = [
             ua.HistoryReadValueId(NodeId=node, ContinuationPoint=point and ua.ByteString(point))
             for node, point in nodes

@@ -14,7 +14,7 @@ Step = int | str
 _PLAIN = re.compile(r"(?P<node>(?:ns=\d+;|nsu=.+?;)?[igb]=[^.\[\]]+)(?P<inner>(?:\[\d+\]|\.\w+)*)")
 _INNER = re.compile(r"\[(\d{1,9})\]|\.(\w+)")
 _LAST = re.compile(r"(?P<node>.+?)(?:\[(?P<index>\d{1,9})\]|\.(?P<field>\w+))", re.DOTALL)
-_NAME = re.compile(r"/(?:nsu=(?P<uri>[^;]+);|(?P<index>\d{1,5}):)?(?P<name>(?:&.|[^/&])+)", re.DOTALL)
+_NAME = re.compile(r"/(?:nsu=(?P<uri>[^;]+);|(?P<index>\d{1,5}):)?(?P<name>(?!nsu=)(?:&.|[^/&])+)", re.DOTALL)
 _EXAMPLE = "write /Objects/2:Press/2:Temp or /Objects/nsu=urn:press;Press/nsu=urn:press;Temp"
 
 

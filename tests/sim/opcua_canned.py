@@ -64,6 +64,7 @@ class Plant:
     asked: list[Any] = field(default_factory=list)  # requests, publish requests excepted
     subscriptions: dict[int, Subscription] = field(default_factory=dict)
     sessions: int = 0
+    greet: Callable[[], None] = lambda: None  # called for each session
     moving: bool = False  # every monitored value grows by one per interval
 
     def requests(self, kind: type) -> list[Any]:
@@ -173,6 +174,7 @@ class Connection(asyncio.Protocol):
         answer.Parameters.ServerEndpoints = [where]
         self._session = True
         self._plant.sessions += 1
+        self._plant.greet()
         return answer
 
     def _activatesession(self, request: ua.ActivateSessionRequest) -> ua.ActivateSessionResponse:
@@ -203,13 +205,16 @@ class Connection(asyncio.Protocol):
                 2263: plant.maker,
             }
             if number not in moments:
-                return ua.DataValue(StatusCode_=code("BadNodeIdUnknown"))
+                return ua.DataValue(StatusCode=code("BadNodeIdUnknown"))
             held = moments[number]  # type: ignore[index]  # looked up just now
             return ua.DataValue(held if isinstance(held, ua.Variant) else ua.Variant(held))
         name = plant.node(wanted.NodeId)
         if not name or name in plant.refused:
-            return ua.DataValue(StatusCode_=code(plant.refused.get(name, "BadNodeIdUnknown")))
+            return ua.DataValue(StatusCode=code(plant.refused.get(name, "BadNodeIdUnknown")))
         return ua.DataValue(ua.Variant(plant.values[name]), SourceTimestamp=datetime.fromtimestamp(plant.clock(), UTC))
+
+    def _translatebrowsepathstonodeids(self, request: ua.TranslateBrowsePathsToNodeIdsRequest) -> ua.StatusCode:
+        return code("BadServiceUnsupported")
 
     def _registernodes(self, request: ua.RegisterNodesRequest) -> Any:
         if self._plant.registers != "Good":
@@ -249,7 +254,7 @@ class Connection(asyncio.Protocol):
         held = item.RequestedParameters.Filter
         if not name or name in self._plant.refused:
             return ua.MonitoredItemCreateResult(code(self._plant.refused.get(name, "BadNodeIdUnknown")))
-        if isinstance(held, ua.DataChangeFilter) and held.DeadbandType not in self._plant.filters:
+        if getattr(held, "DeadbandType", 0) not in self._plant.filters:
             return ua.MonitoredItemCreateResult(code("BadMonitoredItemFilterUnsupported"))
         if sum(len(each.items) for each in self._plant.subscriptions.values()) >= self._plant.room:
             return ua.MonitoredItemCreateResult(code("BadTooManyMonitoredItems"))
@@ -275,6 +280,8 @@ class Connection(asyncio.Protocol):
 
     def _past(self, request: ua.HistoryReadRequest, wanted: ua.HistoryReadValueId) -> ua.HistoryReadResult:
         name = self._plant.node(wanted.NodeId)
+        if request.Parameters.ReleaseContinuationPoints:
+            return ua.HistoryReadResult(code("BadContinuationPointInvalid"))
         if name not in self._plant.history:
             return ua.HistoryReadResult(code("BadHistoryOperationUnsupported"))
         asked = request.Parameters.HistoryReadDetails
@@ -352,13 +359,19 @@ _CLASSES = {
     for name in (
         *("OpenSecureChannelRequest", "CreateSessionRequest", "ActivateSessionRequest", "CloseSessionRequest"),
         *("ReadRequest", "RegisterNodesRequest", "CreateSubscriptionRequest", "CreateMonitoredItemsRequest"),
-        *("DeleteMonitoredItemsRequest", "HistoryReadRequest", "PublishRequest"),
+        *(
+            "TranslateBrowsePathsToNodeIdsRequest",
+            "DeleteMonitoredItemsRequest",
+            "HistoryReadRequest",
+            "PublishRequest",
+        ),
     )
 }
 
 
 async def main(arguments: argparse.Namespace) -> None:
     plant = Plant({f"Value{number}": float(number) for number in range(arguments.values)}, moving=True)
+    plant.greet = lambda: print("connected", time.time(), flush=True)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Connection(plant), "127.0.0.1", arguments.port)
     print("ready", server.sockets[0].getsockname()[1], flush=True)

@@ -4,6 +4,7 @@
 //   node server.js --home DIR [--port N] [--tags N] [--interval MS] [--max-read N] [--max-monitored N]
 //
 // Under urn:floorgate:press it has Value0 … ValueN-1 (Double): each grows by one per interval, from its index.
+// The nodes of opcua_kinds.js lie beside them; `Kept` counts the intervals and keeps its history.
 // Its certificates go into DIR. It says `ready PORT` on its standard output, and ends when its standard input ends.
 
 const net = require("net");
@@ -13,6 +14,8 @@ const { OPCUACertificateManager } = require("node-opcua-certificate-manager");
 const { MessageSecurityMode, SecurityPolicy } = require("node-opcua-secure-channel");
 const { OPCUAServer } = require("node-opcua-server");
 const { DataType } = require("node-opcua-variant");
+
+const { addKinds } = require("./opcua_kinds");
 
 const NAMESPACE = "urn:floorgate:press";
 
@@ -57,9 +60,11 @@ function addValues(addressSpace, count, interval) {
             value: { dataType: DataType.Double, value: index },
         }),
     );
+    const kept = addKinds(addressSpace, namespace, press);
     let tick = 0;
     return setInterval(() => {
         tick += 1;
+        kept.setValueFromSource({ dataType: DataType.Double, value: tick });
         variables.forEach((variable, index) =>
             variable.setValueFromSource({ dataType: DataType.Double, value: index + tick }),
         );

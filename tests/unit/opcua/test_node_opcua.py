@@ -1,6 +1,7 @@
 """Against node-opcua, which shares no code with asyncua, and allows 20 nodes a read and 10 monitored items a call."""
 
 import asyncio
+import itertools
 from typing import cast
 
 import pytest
@@ -63,6 +64,26 @@ async def test_the_server_refuses_what_is_not_cut(press: OpcuaServer) -> None:
         assert session.alive
     finally:
         await session.close()
+
+
+async def test_a_percent_deadband_without_a_range_is_left_out(press: OpcuaServer, connect: Connect) -> None:
+    """Its nodes have no EURange, so it refuses the filter; the tags come without it, and it is said."""
+    driver = await connect(press.endpoint, {"v": f"nsu={PRESS};s=Value3"}, deadband={"percent": 1})
+    frame = await anext(driver.frames())
+    assert (frame.quality, driver.refused) == (bytes(1), {})
+    assert driver.remarks() == ["the server takes no such deadband or trigger: 1 tags (v: each change comes)"]
+
+
+async def test_an_absolute_deadband_is_kept_by_the_server(press: OpcuaServer, connect: Connect) -> None:
+    """A value that grows by one each 100 ms is told when it has grown by more than three."""
+    driver = await connect(press.endpoint, {"v": f"nsu={PRESS};s=Value3"}, deadband={"absolute": 3.0})
+    frames, told = driver.frames(), []
+    async with asyncio.timeout(10):
+        while len(told) < 4:
+            told += (await anext(frames)).values
+    steps = [after - before for before, after in itertools.pairwise(cast(list[float], told))]
+    assert min(steps) > 3.0
+    assert driver.remarks() == []
 
 
 async def test_no_session_is_left_on_the_server(press: OpcuaServer, connect: Connect) -> None:
