@@ -331,7 +331,8 @@ class Place:
     """Something that a device has. `parent` is its number in the list, -1 for where browsing began.
 
     `address` is what a tag of it says (`node`), `type` the tag's type: empty when it cannot be a tag; `source` is the
-    device's own word for it. `name` is one level of its path.
+    device's own word for it, or for what an object is. `name` is one level of its path, and `way` the same as the path
+    in a tag's address has it.
     """
 
     parent: int
@@ -343,6 +344,7 @@ class Place:
     array: bool = False
     writable: bool = False
     unit: str = ""
+    way: str = ""
 
 
 @runtime_checkable

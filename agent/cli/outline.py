@@ -48,8 +48,8 @@ def _line(place: Place, depth: int, value: str | None, *, whole: bool) -> str:
     name = "  " * depth + plain(place.name)
     if not whole:
         return name
-    kind = place.source or place.type
-    holds = f"{kind or '?'}{'[]' if place.array else ''}" if place.kind in ("variable", "property") else place.kind
+    kind = place.source or place.type or place.kind
+    holds = f"{kind}{'[]' if place.array else ''}" if place.kind != "method" else "method"
     words = [name, plain(place.address), plain(holds), "writable" * place.writable, plain(place.unit)]
     if value is not None:
         words.append(f"= {plain(value)}")
@@ -57,16 +57,22 @@ def _line(place: Place, depth: int, value: str | None, *, whole: bool) -> str:
 
 
 def rows(found: Sequence[Place], query: Query, values: dict[int, str]) -> Iterator[dict[str, Any]]:
+    """A row of data per place that fits."""
     for at, place in enumerate(found):
         if query.fits(at):
-            row: dict[str, Any] = {
-                "path": list(path(found, at)),
-                "node": place.address,
-                "kind": place.kind,
-                "type": place.type,
-            }
-            row |= {"data_type": place.source, "array": place.array, "writable": place.writable, "unit": place.unit}
+            row: dict[str, Any] = {"path": list(path(found, at)), "browse_path": browse_path(found, at)}
+            row |= {"node": place.address, "kind": place.kind, "type": place.type, "data_type": place.source}
+            row |= {"array": place.array, "writable": place.writable, "unit": place.unit}
             yield row | ({"value": values[at]} if at in values else {})
+
+
+def browse_path(found: Sequence[Place], at: int) -> str:
+    """The way to a place from where browsing began, which holds on every server with the same nodes."""
+    ways = []
+    while at >= 0:
+        ways.append(found[at].way)
+        at = found[at].parent
+    return "".join(f"/{way}" for way in reversed(ways))
 
 
 def device_map(found: Sequence[Place], query: Query, *, model: str, source: str, naming: str) -> Iterator[str]:

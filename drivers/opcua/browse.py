@@ -7,9 +7,9 @@ size follows how fast answers come, and names that are too long are cut.
 """
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from asyncua import ua
@@ -32,6 +32,7 @@ OBJECTS = "i=85"
 FIRST, MOST_AT_ONCE = 8, 200  # nodes in the first request, and in any
 REFERENCES = 10_000  # in one answer
 LONGEST_NAME, LONGEST_ID = 256, 1024  # characters
+MOST_KINDS = 2000  # types of objects whose names are remembered
 FRUITLESS = 50  # answers of one node that bring nothing new, after which it is left
 _PROPERTY = ua.NodeId(ua.Int32(ObjectIds.PropertyType))
 _LIMIT = ua.NodeId(ua.Int32(ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse))
@@ -39,6 +40,19 @@ _WRITE = 2  # bit of an access level (part 3, 8.57)
 _TEXT = AttributeIds.DataType, AttributeIds.ValueRank, AttributeIds.UserAccessLevel
 _TOO_MANY = StatusCodes.BadNoContinuationPoints
 Kind = Literal["object", "variable", "property", "method"]
+
+
+@dataclass(slots=True)
+class Fresh:
+    """A node that was just found; `definition` is its type."""
+
+    parent: int
+    node: ua.NodeId
+    name: str
+    kind: Kind
+    definition: ua.NodeId | None = None
+    address: str = ""
+    about: dict[str, Any] = field(default_factory=dict)
 
 
 class Walk:
@@ -49,6 +63,7 @@ class Walk:
         self._types = DataTypes(session)
         self._seen = {place.address for place in found}
         self._uris = {index: uri for uri, index in session.namespaces.items()}
+        self._kinds: dict[ua.NodeId | None, str] = {}
         self._points: dict[int, bytes] = {}  # continuation points by the place whose children they go on with
         self._limit, self._size = MOST_AT_ONCE, FIRST
 
@@ -68,7 +83,7 @@ class Walk:
         if name.StatusCode and is_bad(name.StatusCode.value):
             raise refusal(self._session.endpoint, f"{start}", name.StatusCode.value)
         is_object = _held(kind) not in (ua.NodeClass.Variable, ua.NodeClass.Method)
-        await self._add(-1, [(node, _name(_held(name)), "object" if is_object else "variable")])
+        await self._add(list(self._new([Fresh(-1, node, _name(_held(name)), "object" if is_object else "variable")])))
 
     async def step(self, places: Sequence[int]) -> int:
         """Look into these places, as many at once as the server takes; how many, from the first on, are done."""
@@ -110,40 +125,62 @@ class Walk:
                 await services.browse_on(self._session, points, release=True)
 
     async def _take(self, places: Sequence[int], results: Sequence[ua.BrowseResult]) -> None:
+        fresh: list[Fresh] = []
         for at, result in zip(places, results, strict=True):
             if result.ContinuationPoint:
                 self._points[at] = bytes(result.ContinuationPoint)
-            await self._add(at, [_reference(each) for each in result.References or ()])
+            fresh += self._new(_reference(at, each) for each in result.References or ())
+        await self._add(fresh)
 
-    async def _add(self, parent: int, nodes: Sequence[tuple[ua.NodeId, str, Kind]]) -> None:
-        fresh: list[tuple[ua.NodeId, str, str, Kind]] = []
-        for node, name, kind in nodes:
-            address = self._address(node)
-            if address and address not in self._seen and len(self.found) + len(fresh) < self._most:
-                self._seen.add(address)
-                fresh.append((node, address, name, kind))
-        variables = [node for node, _, _, kind in fresh if kind in ("variable", "property")]
-        about = dict(zip(variables, await self._about(variables), strict=True))
-        for node, address, name, kind in fresh:
-            self.found.append(Place(parent, name, address, kind, **about.get(node, {})))
-        if parent >= 0 and self.found[parent].kind == "variable":
-            await self._unit(parent, [node for node, _, name, _ in fresh if name == "EngineeringUnits"])
+    def _new(self, nodes: Iterable[Fresh]) -> Iterator[Fresh]:
+        """Those that can be named and were not there before, as far as there is room."""
+        for each in nodes:
+            each.address = self._address(each.node)
+            if each.address and each.address not in self._seen and len(self._seen) < self._most:
+                self._seen.add(each.address)
+                yield each
 
-    async def _about(self, nodes: Sequence[ua.NodeId]) -> list[dict[str, Any]]:
-        answers = [tuple(map(_held, row)) for row in await services.attributes(self._session, nodes, _TEXT)]
+    async def _add(self, fresh: Sequence[Fresh]) -> None:
+        """Learn what there is to know of them, and put them at the end."""
+        await self._learn_variables([each for each in fresh if each.kind in ("variable", "property")])
+        await self._learn_objects([each for each in fresh if each.kind == "object" and each.definition is not None])
+        self.found += [
+            Place(each.parent, each.name, each.address, each.kind, way=self._way(each.name), **each.about)
+            for each in fresh
+        ]
+        units = [each for each in fresh if each.name == "EngineeringUnits" and self._is_variable(each.parent)]
+        values = await services.attributes(self._session, [each.node for each in units], [AttributeIds.Value])
+        for each, (value,) in zip(units, values, strict=True):
+            self.found[each.parent] = replace(self.found[each.parent], unit=unit(_held(value)))
+
+    async def _learn_variables(self, fresh: Sequence[Fresh]) -> None:
+        rows = await services.attributes(self._session, [each.node for each in fresh], _TEXT)
+        answers = [tuple(map(_held, row)) for row in rows]
         await self._types.learn(kind for kind, _, _ in answers)
-        found = []
-        for kind, rank, access in answers:
+        for each, (kind, rank, access) in zip(fresh, answers, strict=True):
             source, dtype = self._types.known(kind)
             writable = isinstance(access, int) and access & _WRITE > 0
-            found.append(
-                {"type": dtype, "source": source, "array": isinstance(rank, int) and rank >= 0, "writable": writable}
-            )
-        return found
+            is_array = isinstance(rank, int) and rank >= 0
+            each.about = {"type": dtype, "source": source, "array": is_array, "writable": writable}
 
-    async def _unit(self, parent: int, nodes: Sequence[ua.NodeId]) -> None:
-        for ((value,),) in [await services.attributes(self._session, [node], [AttributeIds.Value]) for node in nodes]:
-            self.found[parent] = replace(self.found[parent], unit=unit(_held(value)))
+    async def _learn_objects(self, fresh: Sequence[Fresh]) -> None:
+        """The names of their types, each looked up once."""
+        unknown = list({each.definition for each in fresh if each.definition not in self._kinds})
+        unknown = unknown[: MOST_KINDS - len(self._kinds)]
+        names = await services.attributes(self._session, unknown, [AttributeIds.BrowseName])  # type: ignore[arg-type]  # those without were left out
+        for node, (name,) in zip(unknown, names, strict=True):
+            self._kinds[node] = _name(_held(name)).rpartition(":")[2]
+        for each in fresh:
+            each.about = {"source": self._kinds.get(each.definition, "")}
+
+    def _way(self, name: str) -> str:
+        """`nsu=urn:press;Temp`, with the signs of a path escaped."""
+        index, _, text = name.partition(":")
+        uri = self._uris.get(int(index), "") if index.isdigit() and len(index) < 6 else ""
+        return f"nsu={uri};{_escaped(text)}" if uri else _escaped(name)
+
+    def _is_variable(self, at: int) -> bool:
+        return at >= 0 and self.found[at].kind == "variable"
 
     def _pace(self, took: float) -> None:
         """More at once while answers come fast, fewer when they take a large part of the deadline."""
@@ -206,15 +243,15 @@ async def peek(session: Session, addresses: Sequence[str]) -> list[str]:
     return [_shown(value) for (value,) in answers]
 
 
-def _reference(found: ua.ReferenceDescription) -> tuple[ua.NodeId, str, Kind]:
+def _reference(parent: int, found: ua.ReferenceDescription) -> Fresh:
+    definition = found.TypeDefinition
+    plain = ua.NodeId(definition.Identifier, definition.NamespaceIndex) if definition.Identifier else None
     kind: Kind = "object"
     if found.NodeClass == ua.NodeClass.Method:
         kind = "method"
     elif found.NodeClass == ua.NodeClass.Variable:
-        definition = found.TypeDefinition
-        plain = ua.NodeId(definition.Identifier, definition.NamespaceIndex)
         kind = "property" if plain == _PROPERTY else "variable"
-    return found.NodeId, _name(found.BrowseName), kind
+    return Fresh(parent, found.NodeId, _name(found.BrowseName), kind, plain)
 
 
 def _name(held: object) -> str:
@@ -223,6 +260,10 @@ def _name(held: object) -> str:
         return "?"
     text = (held.Name or "?")[:LONGEST_NAME]
     return f"{held.NamespaceIndex}:{text}" if held.NamespaceIndex else text
+
+
+def _escaped(name: str) -> str:
+    return name.replace("&", "&&").replace("/", "&/")
 
 
 def _held(value: ua.DataValue) -> Any:

@@ -3,7 +3,16 @@
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from agent.model.tag import DType
 from agent.model.text import duration_text
@@ -11,6 +20,8 @@ from drivers.api import DriverConfig, TagConfig, WriteConfig
 from drivers.opcua.calling import Method
 from drivers.opcua.eventing import EventsConfig
 from drivers.opcua.monitoring import Group, Monitoring
+from drivers.opcua.nodes import NodeAddress
+from drivers.opcua.roots import HERE, PREFIX, absolute, levels
 from drivers.opcua.spots import locate
 
 PORT = 4840
@@ -41,7 +52,16 @@ def _endpoint(text: str) -> str:
 
 
 def _node(text: str) -> str:
-    locate(text)
+    if text.startswith(HERE):
+        levels(text)
+    else:
+        locate(text)
+    return text
+
+
+def _root(text: str) -> str:
+    if text and isinstance(locate(text).node, NodeAddress):
+        raise ValueError(f"{text!r} is no browse path: write /Objects/2:Machine_1 or /Objects/nsu=urn:maker;Machine_1")
     return text
 
 
@@ -100,12 +120,33 @@ class Config(DriverConfig, Monitoring):
         "mark", description="after an outage: mark, bad_comm in between; history: also fetch what the server kept"
     )
     groups: dict[str, Group] = Field({}, description="scan groups with intervals of their own")  # type: ignore[assignment]  # more of a group than other drivers know
+    root: Annotated[str, AfterValidator(_root)] = Field(
+        "", description="the instance, as a browse path, below which nodes that begin with ./ lie"
+    )
+    namespaces: dict[Annotated[str, Field(pattern=f"^{PREFIX.pattern}$")], str] = Field(
+        {}, description="prefixes of namespaces in nodes that begin with ./"
+    )
     tags: list[Tag] = Field([], description="the tags")
     events: list[EventsConfig] = Field([], max_length=32, description="events and alarms, as groups of their own")
     methods: list[Method] = Field([], max_length=256, description="methods that may be called; none unless listed")
 
+    @field_validator("tags")
+    @classmethod
+    def _are_somewhere(cls, tags: list[Tag], info: ValidationInfo) -> list[Tag]:
+        """Nodes below the root, by their whole way; those of a map have none yet."""
+        root, namespaces = info.data.get("root"), info.data.get("namespaces")
+        if root is None or namespaces is None or not any(tag.node.startswith(HERE) for tag in tags):
+            return tags
+        ways = [absolute(tag.node, root, namespaces) if tag.node.startswith(HERE) else tag.node for tag in tags]
+        if not root:
+            return tags
+        return [tag.model_copy(update={"node": way}) for tag, way in zip(tags, ways, strict=True)]
+
     @model_validator(mode="after")
     def _parts_fit(self) -> "Config":
+        lost = next((tag for tag in self.tags if tag.node.startswith(HERE)), None)
+        if lost is not None:
+            raise ValueError(f"root: is missing, below which {lost.node!r} lies: such as root: /Objects/2:Machine_1")
         names = [each.name for each in self.events]
         taken = {*self.groups, duration_text(self.interval)}
         for at, name in enumerate(names):

@@ -139,6 +139,13 @@ def machine_server(*, port: int = 0, max_browse: int = 5, children: int = 300) -
             yield server
 
 
+@contextlib.contextmanager
+def instance_server(cases: Sequence[Path]) -> Iterator[OpcuaServer]:
+    """The server of `opcua_instance.py`, with an instance for each of these files."""
+    with _running([sys.executable, str(HERE / "opcua_instance.py"), *map(str, cases)], "/floorgate") as server:
+        yield server
+
+
 def _flags(options: Mapping[str, object]) -> list[str]:
     return [text for name, value in options.items() for text in (name, str(value))]
 

@@ -72,6 +72,13 @@ def test_filters_by_type_and_by_what_may_be_written(machine: OpcuaServer, tmp_pa
     found = json.loads(browse(machine, tmp_path, "--json", "--type", "int16", "--type", "Float", "--writable").stdout)
     assert [row["node"] for row in found] == [f"{NODE}Speed", f"{NODE}Limit"]
     assert found[0]["path"] == ["Objects", "2:Machine", "2:Speed"]
+    assert found[0]["browse_path"] == f"/Objects/nsu={MACHINE};Machine/nsu={MACHINE};Speed"
+
+
+def test_an_instance_is_found_by_its_type(machine: OpcuaServer, tmp_path: Path) -> None:
+    """As the `root` of a map of a companion specification."""
+    (found,) = json.loads(browse(machine, tmp_path, "--json", "--type", "ExclusiveLimitAlarmType").stdout)
+    assert found["browse_path"] == f"/Objects/nsu={MACHINE};Machine/nsu={MACHINE};TempAlarm"
 
 
 def test_depth(machine: OpcuaServer, tmp_path: Path) -> None:

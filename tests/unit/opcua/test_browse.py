@@ -36,7 +36,9 @@ async def test_the_tree_of_a_server_with_narrow_limits(machine: OpcuaServer, con
     assert len({place.address for place in found}) == len(found)
     at = found.index(named(found, "2:Machine"))
     speed = named(found, "2:Speed")
-    assert speed == Place(at, "2:Speed", f"nsu={MACHINE};s=Speed", "variable", "float32", "Float", False, True)
+    assert speed == Place(
+        at, "2:Speed", f"nsu={MACHINE};s=Speed", "variable", "float32", "Float", False, True, "", f"nsu={MACHINE};Speed"
+    )
     assert not named(found, "2:Fixed").writable
     assert named(found, "2:Row").array
     assert named(found, "2:Add").kind == "method"
