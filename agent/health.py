@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,6 +13,7 @@ State = Literal["starting", "up", "down", "blocked", "stopped"]
 Circuit = Literal["", "closed", "open", "half_open"]
 WINDOW = 60_000_000_000  # ns over which the use of a line is told
 MARK = 5_000_000_000  # ns between two marks in it
+FAR = 60.0  # seconds between a device's clock and ours that a person should hear of
 FULL, EASED = 0.95, 0.9  # of its time: a line is overloaded from there on, and until it is below that
 log = logging.getLogger("floorgate")
 
@@ -36,6 +37,8 @@ class Part:
     aside: int = 0  # frames that the other side refused
     breaker: Circuit = ""  # a device that shares a line: open while it is left alone, half_open while it is probed
     probe_at: float = 0.0  # an open one: when it is asked again, monotonic seconds
+    skew: float | None = None  # a device that has a clock: seconds that it is ahead of ours
+    refuses: Mapping[str, str] = field(default_factory=dict)  # a device: why it does not give a tag, by its name
 
     def up(self) -> None:
         if self.state != "up":
@@ -81,6 +84,13 @@ class Part:
     def noticed(self, what: str, level: int = logging.ERROR) -> None:
         """Something that a person should hear of although the part goes on."""
         log.log(level, "%s %s: %s", self.kind, self.name, what)
+
+    def clock(self, skew: float) -> None:
+        """How far a device's clock is ahead of ours, in seconds. Said when it gets far away, and when it is back."""
+        if (abs(skew) > FAR) != (abs(self.skew or 0.0) > FAR):
+            way = "ahead of" if skew > 0 else "behind"
+            self.noticed(f"its clock is {abs(skew):.0f} s {way} ours", logging.WARNING)
+        self.skew = skew
 
     def stopped(self) -> None:
         self._enter("stopped", "")

@@ -7,7 +7,7 @@ rest only to run. A driver that can tell how long its requests will take has `bu
 LineConfig, devices: Sequence[Config]) -> Sequence[Budget]`, one for each wire.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol, TypeVar, runtime_checkable
 
@@ -23,6 +23,9 @@ Seconds = Annotated[
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN}),
 ]
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Number = Annotated[  # a whole one keeps all of its digits
+    int | Annotated[float, Field(allow_inf_nan=False)], WithJsonSchema({"type": "number"})
+]
 Priority = Literal["high", "normal", "low"]
 
 
@@ -60,23 +63,43 @@ class GroupConfig(Section):
     priority: Priority | None = Field(None, description="who goes first when several are due; default: the device's")
 
 
-class WriteConfig(Section):
-    """What may be written to a tag; without this section nothing may."""
+class Limits(Section):
+    """What a value may be that goes to a device."""
 
-    min: float | None = Field(None, allow_inf_nan=False, description="smallest value, in the tag's unit")
-    max: float | None = Field(None, allow_inf_nan=False, description="largest value")
+    min: Number | None = Field(None, description="smallest value, in the tag's unit")
+    max: Number | None = Field(None, description="largest value")
     step: Annotated[float, Field(gt=0)] | None = Field(
         None, allow_inf_nan=False, description="values are whole steps from `min`, or from 0 without one"
     )
-    rate: Annotated[Seconds, Field(ge=0, le=86400)] = Field(1.0, description="least time between two writes")
 
     @field_validator("max")
     @classmethod
-    def _is_not_below_min(cls, most: float | None, info: ValidationInfo) -> float | None:
+    def _is_not_below_min(cls, most: Number | None, info: ValidationInfo) -> Number | None:
         least = info.data.get("min")
         if most is not None and least is not None and most < least:
             raise ValueError(f"{most:g} is less than `min`, {least:g}: nothing could be written")
         return most
+
+
+class WriteConfig(Limits):
+    """What may be written to a tag; without this section nothing may."""
+
+    rate: Annotated[Seconds, Field(ge=0, le=86400)] = Field(1.0, description="least time between two writes")
+
+
+class ArgumentConfig(Limits):
+    """What an argument of a method may be."""
+
+    name: str = Field(min_length=1, max_length=128, description="for people; arguments are told apart by their order")
+
+
+class MethodConfig(Section):
+    """A method that may be called; without being listed none may. Each driver adds where it is."""
+
+    name: Name = Field(description="the name by which it is called, and that the audit has")
+    description: str = Field("", max_length=512, description="for people")
+    arguments: list[ArgumentConfig] = Field([], max_length=64, description="what it takes, each argument in its order")
+    rate: Annotated[Seconds, Field(ge=0, le=86400)] = Field(1.0, description="least time between two calls")
 
 
 class TagConfig(Section):
@@ -220,6 +243,11 @@ class Learner(Driver, Protocol):
         """What an earlier run kept; called before the first `open()`. What cannot be read is ignored."""
         ...
 
+    @property
+    def searching(self) -> bool:
+        """Whether it is looking into a refusal, so that asking again at the usual pace is worth it; never for long."""
+        ...
+
     def learnt(self) -> bytes | None:
         """All that is to be kept, once after each change of it; None when nothing has changed since."""
         ...
@@ -251,13 +279,97 @@ class Writer(Driver, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """What a method takes: `dtype` is that of a tag with such a value, `source` the device's own word for it."""
+
+    name: str
+    dtype: str
+    source: str
+
+
+@runtime_checkable
+class Caller(Driver, Protocol):
+    """A device whose methods can be called. Whether one may be is decided before this is called."""
+
+    async def signature(self, method: str) -> Sequence[Argument]:
+        """What the device says that it takes. Raises Unreachable, Garbled or Refused."""
+        ...
+
+    async def call(self, method: str, arguments: Sequence[Value]) -> Sequence[Value]:
+        """Call it once, and return what it gives back. Raises Unreachable, Garbled or Refused: then it was not done."""
+        ...
+
+
+@runtime_checkable
+class Clocked(Driver, Protocol):
+    """A device that has a clock: how many seconds it is ahead of ours, None while that is not known."""
+
+    @property
+    def skew(self) -> float | None: ...
+
+
+@runtime_checkable
+class Choosy(Driver, Protocol):
+    """A device that may refuse tags: for each that it does not give at present, why. `remarks` are told once each."""
+
+    @property
+    def refused(self) -> Mapping[str, str]: ...
+
+    def remarks(self) -> Sequence[str]: ...
+
+
 @runtime_checkable
 class Subscriber(Driver, Protocol):
-    """A device that speaks up by itself. `dropped` counts samples that came faster than they were taken."""
+    """A device that speaks up by itself. `dropped` counts samples that came faster than they were taken.
+
+    One that knows until when nothing was missed (ns UTC) says so as `heard`, 0 for never.
+    """
 
     @property
     def dropped(self) -> int: ...
 
     def frames(self) -> AsyncIterator[Frame]:
         """Sparse frames as they come, until the session is lost: then Unreachable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Something that a device has. `parent` is its number in the list, -1 for where browsing began.
+
+    `address` is what a tag of it says (`node`), `type` the tag's type: empty when it cannot be a tag; `source` is the
+    device's own word for it, or for what an object is. `name` is one level of its path, and `way` the same as the path
+    in a tag's address has it.
+    """
+
+    parent: int
+    name: str
+    address: str
+    kind: Literal["object", "variable", "property", "method"]
+    type: str = ""
+    source: str = ""
+    array: bool = False
+    writable: bool = False
+    unit: str = ""
+    way: str = ""
+
+
+@runtime_checkable
+class Browser(Driver, Protocol):
+    """A device that can tell what it has."""
+
+    def browse(
+        self, found: list[Place], expanded: int, *, start: str = "", wanted: Callable[[int], bool], most: int
+    ) -> AsyncIterator[int]:
+        """Look into the places of `found` from number `expanded` on, if they are `wanted`; what is new goes to its end.
+
+        Gives after each request how many are done; ends when all are, or `found` has `most`. It may be given up at any
+        time, and goes on with what it gave and the same list, in another session too. With an empty list it begins at
+        `start`. Raises ValueError for a `start` that is none, Unreachable, Garbled and Refused.
+        """
+        ...
+
+    async def peek(self, addresses: Sequence[str]) -> Sequence[str]:
+        """What stands there, as text for people; empty where it cannot be read. Raises Unreachable and Garbled."""
         ...

@@ -110,7 +110,7 @@ def _listening(text: str, parts: SplitResult, host: str, port: int | None) -> En
     name = found.get("id", "")
     if len(name) > MAX_ID or not name.isascii() or (name.startswith("0x") and not _HEX.fullmatch(name)):
         raise ValueError(f"{text!r}: an id is at most {MAX_ID} characters of ASCII, or bytes as 0x7E01…")
-    return Endpoint(text, "listen", host, port, id=name)
+    return Endpoint(text, "listen", host, port, id=name.lower() if name.startswith("0x") else name)
 
 
 def _options(text: str, query: str, known: tuple[str, ...]) -> dict[str, str]:

@@ -9,7 +9,20 @@ from agent.cli.lazy import Lazy
 from agent.model.errors import AgentError, ConfigError
 
 COMMANDS = (
-    *("audit", "check", "demo", "ledger", "pki", "probe", "read", "run", "scan", "schema", "store", "version"),
+    "audit",
+    "browse",
+    "call",
+    "check",
+    "demo",
+    "ledger",
+    "pki",
+    "probe",
+    "read",
+    "run",
+    "scan",
+    "schema",
+    "store",
+    "version",
     "write",
 )
 BAD_CONFIG = 78  # sysexits.h EX_CONFIG

@@ -46,13 +46,16 @@ class Span(click.ParamType[float]):
 
     name = "duration"
 
+    def __init__(self, most: str = "60s") -> None:
+        self._most = most
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         try:
             found = value if isinstance(value, float) else duration(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
-        if not 0.01 <= found <= 60:
-            self.fail(f"{value} is not between 10ms and 60s", param, ctx)
+        if not 0.01 <= found <= duration(self._most):
+            self.fail(f"{value} is not between 10ms and {self._most}", param, ctx)
         return found
 
 

@@ -46,7 +46,7 @@ def _device(raw: Mapping, maps: Maps, scope: Scope) -> DriverConfig | None:
         return _built(config, raw if device_map is None else merged, None, scope)
     tags = _tags(raw, kind, device_map, scope)
     known_groups(tags.raws, merged.get("groups"), scope)
-    if not raw.get("map") and not raw.get("tags"):
+    if not any(raw.get(key) for key in ("map", "tags", "events")):
         scope.add(raw.value_marks.get("tags", raw.mark), "has no tags", "give it `map:` or `tags:`")
     return _built(config, merged, tags, scope)
 

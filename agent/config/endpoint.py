@@ -1,5 +1,7 @@
 """Endpoints compared as wires: `tcp://plc` and `tcp://PLC:502/` are one, and a serial port is one at any speed."""
 
+from contextlib import suppress
+from ipaddress import IPv6Address
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 _PORTS = {
@@ -21,9 +23,10 @@ def canonical(endpoint: str) -> str:
     except ValueError:
         return endpoint
     if parts.scheme in _SERIAL:
-        return f"serial://{parts.netloc}{parts.path}"
+        return f"serial://{parts.netloc.upper()}{parts.path}"  # COM3 is no path, and no file has a name in this place
     if parts.scheme == "listen" and port:
         name = parse_qs(parts.query).get("id", [""])[0]
+        name = name.lower() if name.startswith("0x") else name
         return f"listen://{_shown(host)}:{port}{'?id=' if name else ''}{name}"
     if parts.scheme not in _PORTS or not host:
         return endpoint
@@ -46,4 +49,8 @@ def settings(endpoint: str) -> tuple[str, frozenset[tuple[str, str]]]:
 
 
 def _shown(host: str | None) -> str:
-    return f"[{host}]" if host and ":" in host else host or ""
+    if not host or ":" not in host:
+        return host or ""
+    with suppress(ValueError):
+        host = str(IPv6Address(host))
+    return f"[{host}]"

@@ -47,7 +47,7 @@ def explain(
     """Report every error of one validation whose `loc` is wanted. The branches of a union that refused the same value
     become one problem."""
     found: dict[tuple[Mark, str], list[tuple[str, str]]] = {}
-    for detail in error.errors(include_url=False, include_input=False)[:MOST]:
+    for detail in error.errors(include_url=False)[:MOST]:
         place = _place(raw, mark, detail["loc"])
         if only(detail["loc"]) and not isinstance(place.value, Unresolved):
             at, path, message, hint = _told(detail, place, kind, raw)
@@ -65,8 +65,9 @@ def _place(raw: Any, mark: Mark, loc: Path) -> Place:
     for at, part in enumerate(loc):
         if isinstance(value, Mapping) and isinstance(part, str) and part in value:
             origin = origin or value.origin.get(part, "")
-            mark = (value.key_marks if loc[at + 1 :] == ("[key]",) else value.value_marks)[part]
-            value = value[part]
+            keyed = loc[at + 1 :] == ("[key]",)
+            mark = (value.key_marks if keyed else value.value_marks)[part]
+            value = part if keyed else value[part]
         elif isinstance(value, Sequence) and isinstance(part, int) and part < len(value):
             mark, value = value.item_marks[part], value[part]
         else:
@@ -85,9 +86,10 @@ def _told(detail: ErrorDetails, place: Place, kind: Any, raw: Any) -> tuple[Mark
         mark = holder.key_marks[str(name)] if isinstance(holder, Mapping) else place.mark
         known = {field for model in _models_at(kind, path[:-1]) for field in model.model_fields}
         return mark, _path(path[:-1], place.origin), f"unknown key {shown(name)}", did_you_mean(name, known)
+    value = place.value
     if path[-1:] != (name,) and any(name in model.model_fields for model in _models_at(kind, path)):
-        path = (*path, name)  # a default that the class itself refuses
-    message, hint = said(detail, place.value)
+        path, value = (*path, name), detail["input"]  # the class's own default, or what a short form says
+    message, hint = said(detail, value)
     return place.mark, _path(path, place.origin), message, hint
 
 

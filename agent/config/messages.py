@@ -27,6 +27,7 @@ _MUST_BE = {
     "dict_type": "a mapping (key: value)",
     "model_type": "a mapping (key: value)",
 }
+_NUMBERS = frozenset({_MUST_BE["float_type"], _MUST_BE["finite_number"]})
 _LIMITS = {
     "greater_than": ("gt", "{value} is not more than {limit}"),
     "greater_than_equal": ("ge", "{value} is less than {limit}"),
@@ -54,7 +55,11 @@ def joined(told: list[Said]) -> list[Said]:
     """What several branches of a union say of one value: `must be text` and `must be a number` are one sentence."""
     lead = "must be "
     kinds = list(dict.fromkeys(message.removeprefix(lead) for message, _ in told if message.startswith(lead)))
-    return list(dict.fromkeys(told)) if len(kinds) < 2 else [(lead + " or ".join(kinds), told[0][1])]
+    if len(kinds) < 2:
+        return list(dict.fromkeys(told))
+    if not _NUMBERS.isdisjoint(kinds):
+        kinds = [kind for kind in kinds if kind != _MUST_BE["int_type"]]  # it is one of them
+    return [(lead + " or ".join(kinds), told[0][1])]
 
 
 def scrubbed(message: str, value: Any) -> str:

@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
 from agent.model.errors import StoreError
 from agent.model.frame import Value
@@ -22,6 +23,8 @@ KEEP = 100_000  # entries; the schema has the number too
 APPLICATION_ID = 0x464C4741  # "FLGA" at byte 68 of the file; as above
 VERSION = 1
 WAIT = 5.0  # seconds for another process that writes at the same moment
+_WITHOUT = "without it nothing is written to a device: may this user write there, is the disk full?"
+_LOOKING = "may this user read it, or is it damaged?"
 Outcome = Literal["done", "differs", "refused", "unknown"]
 
 _SCHEMA = """
@@ -96,14 +99,15 @@ class Audit:
             return made
 
     def end(self, number: int, outcome: Outcome, found: Value, message: str, now: int) -> None:
-        with mapped(self._path), _transaction(self._connection) as db:
+        kept = f"the device was asked all the same and the outcome was {outcome}; the audit will say unknown"
+        with mapped(self._path, kept), _transaction(self._connection) as db:
             db.execute("INSERT INTO outcome VALUES (?, ?, ?, ?, ?)", (number, now, outcome, _json(found), message))
 
     def entries(self, last: int, device: str = "") -> list[dict[str, Any]]:
         """The newest ones, oldest first; of one device when it is named."""
-        with mapped(self._path):
+        with mapped(self._path, _LOOKING):
             rows = self._connection.execute(_LIST, (device, last)).fetchall()
-        return [_shown(dict(row)) for row in reversed(rows)]
+            return [_shown(dict(row)) for row in reversed(rows)]
 
 
 @contextmanager
@@ -123,11 +127,20 @@ def audit(folder: Path) -> Iterator[Audit]:
 
 @contextmanager
 def resting(folder: Path) -> Iterator[Audit]:
-    """The same to look into only: it is not made. Raises StoreError."""
-    if not (folder / FILE).exists():
+    """The same to look into only: nothing is made and nothing changed, so it works beside a writer and on a disk that
+    takes no more. Raises StoreError."""
+    path = folder / FILE
+    if not path.exists():
         raise StoreError(f"there is no audit in {folder}", hint="was nothing written yet? name the folder with --data")
-    with audit(folder) as found:
-        yield found
+    alone = "" if path.with_name(f"{FILE}-wal").exists() else "&immutable=1"  # else it would want to make one
+    with mapped(path, _LOOKING):
+        address = f"file:{quote(str(path.absolute()))}?mode=ro{alone}"
+        connection = sqlite3.connect(address, timeout=WAIT, isolation_level=None, uri=True)
+    with closing(connection):
+        connection.row_factory = sqlite3.Row
+        with mapped(path, _LOOKING):
+            _refuse_unknown(path, *_kind(connection))
+        yield Audit(path, connection)
 
 
 def somebody() -> Who:
@@ -158,14 +171,25 @@ def _prepare(path: Path, db: sqlite3.Connection) -> None:
     for setting in ("journal_mode=WAL", "synchronous=FULL", "trusted_schema=OFF"):
         db.execute(f"PRAGMA {setting}").fetchall()
     with _transaction(db):
-        kind, version = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
+        kind, version = _kind(db)
         empty = not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         if empty and not version:
             for statement in _statements(_SCHEMA):
                 db.execute(statement)
-        elif (kind, version) != (APPLICATION_ID, VERSION):
-            hint = "a newer floorgate has written it" if kind == APPLICATION_ID else "move it away"
-            raise StoreError(f"{path} is no audit that this version knows", hint=hint)
+        else:
+            _refuse_unknown(path, kind, version)
+
+
+def _kind(db: sqlite3.Connection) -> tuple[int, int]:
+    """Whose file it is, and of which version."""
+    kind, version = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
+    return kind, version
+
+
+def _refuse_unknown(path: Path, kind: int, version: int) -> None:
+    if (kind, version) != (APPLICATION_ID, VERSION):
+        hint = "a newer floorgate has written it" if kind == APPLICATION_ID else "move it away"
+        raise StoreError(f"{path} is no audit that this version knows", hint=hint)
 
 
 def _statements(script: str) -> Iterator[str]:
@@ -189,12 +213,11 @@ def _transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def mapped(path: Path) -> Iterator[None]:
+def mapped(path: Path, hint: str = _WITHOUT) -> Iterator[None]:
     try:
         yield
-    except (sqlite3.Error, OSError, UnicodeError) as error:
+    except (sqlite3.Error, OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        hint = "without it nothing is written to a device: may this user write there, is the disk full?"
         raise StoreError(f"audit {path}: {why}", hint=hint) from error
 
 

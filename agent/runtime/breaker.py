@@ -2,9 +2,8 @@
 
 A question to a dead device costs the wire a whole deadline. So each waits two seconds longer after each failure, five
 minutes at most, and all of a wire together pay from one account, which gets a twentieth of the time: as long as it is
-in debt, nobody is probed. Where so many are dead that a twentieth cannot ask each of them every five minutes, the
-account gets as much as that takes. While no device answers, nobody is kept waiting, and neither the account nor the
-long waits hold.
+in debt, nobody is probed, and where very many are dead each waits longer than five minutes for its turn. While no
+device answers, nobody is kept waiting, and neither the account nor the long waits hold.
 """
 
 import random
@@ -137,17 +136,14 @@ class Probes:
         self._plan(now)
         return None
 
-    def _rate(self) -> float:
-        return max(SHARE, sum(seat.whole.cost for seat in self._dead) / CAP)
-
     def _refill(self, now: int) -> None:
         if self.alive:
-            self._credit = min(BURST, self._credit + (now - self._refilled) * self._rate())
+            self._credit = min(BURST, self._credit + (now - self._refilled) * SHARE)
         self._refilled = now
 
     def _debt(self) -> int:
         """ns until it is paid."""
-        return int(max(0.0, -self._credit) / self._rate())
+        return int(max(0.0, -self._credit) / SHARE)
 
     def _plan(self, now: int) -> None:
         cap, paid = (CAP, now + self._debt()) if self.alive else (ALONE, now)

@@ -8,7 +8,7 @@ from fractions import Fraction
 from agent.model.errors import AgentError
 from agent.model.frame import Value
 from agent.model.tag import FLOATS, DType
-from drivers.api import WriteConfig
+from drivers.api import Limits, Number
 
 _WORDS = {"true": True, "on": True, "yes": True, "1": True, "false": False, "off": False, "no": False, "0": False}
 _WHOLE = re.compile(r"[+-]?(?:[0-9]+|0x[0-9a-fA-F]+)")
@@ -35,15 +35,24 @@ def parse(text: str, dtype: DType, names: Sequence[str] = ()) -> Value:
     if not _DECIMAL.fullmatch(text):
         among = f" and none of its names: {', '.join(names)}" if names else ""
         raise ValueError(f"{text!r} is no number{among}")
-    number = float(text)
+    return _decimal(text, dtype)
+
+
+def _decimal(text: str, dtype: DType) -> float:
+    """Exactly what is written, or ValueError."""
+    exact, number = Fraction(text), float(text)
     if not math.isfinite(number):
         raise ValueError(f"{text} is too large")
-    if dtype not in FLOATS and not number.is_integer():
-        raise ValueError(f"{text} is not whole, and the tag is an {dtype}")
-    return number if dtype in FLOATS else int(number)
+    if dtype not in FLOATS:
+        if exact.denominator != 1:
+            raise ValueError(f"{text} is not whole, and the tag is an {dtype}")
+        return int(exact)
+    if exact != Fraction(repr(number)):
+        raise ValueError(f"{text} has more digits than can be kept: {number!r} would be written")
+    return number
 
 
-def allow(limits: WriteConfig | None, value: Value, names: Mapping[str, int] | None = None) -> None:
+def allow(limits: Limits | None, value: Value, names: Mapping[str, int] | None = None) -> None:
     """Raises Forbidden for what the limits, which are in the tag's unit, do not allow."""
     if limits is None:
         hint = "only a tag with a section such as `write: {min: 0, max: 100}` is"
@@ -55,28 +64,28 @@ def allow(limits: WriteConfig | None, value: Value, names: Mapping[str, int] | N
         raise Forbidden(f"{value} is no value that can be written")
     exact = Fraction(repr(number) if isinstance(number, float) else number)
     if limits.min is not None and exact < Fraction(repr(limits.min)):
-        raise Forbidden(f"{value} is less than {limits.min:g}", hint=f"the tag allows {_range(limits)}")
+        raise Forbidden(f"{value} is less than {_said(limits.min)}", hint=f"the tag allows {_range(limits)}")
     if limits.max is not None and exact > Fraction(repr(limits.max)):
-        raise Forbidden(f"{value} is more than {limits.max:g}", hint=f"the tag allows {_range(limits)}")
+        raise Forbidden(f"{value} is more than {_said(limits.max)}", hint=f"the tag allows {_range(limits)}")
     if limits.step is not None:
         _on_a_step(exact, limits, value)
 
 
-def in_time(limits: WriteConfig, last: int | None, now: int) -> None:
+def in_time(rate: float, last: int | None, now: int) -> None:
     """Raises Forbidden when the last write (ns UTC) is less than `rate` ago.
 
     A last write that lies in the future means that the clock was set back; it holds nobody up for longer than `rate`.
     """
-    if last is None or abs(now - last) >= limits.rate * 1e9:
+    if last is None or abs(now - last) >= rate * 1e9:
         return
-    left = limits.rate - abs(now - last) / 1e9
+    left = rate - abs(now - last) / 1e9
     raise Forbidden(
-        f"the last write was {abs(now - last) / 1e9:.1f} s ago, and there must be {limits.rate:g} s between two",
+        f"the last write was {abs(now - last) / 1e9:.1f} s ago, and there must be {rate:g} s between two",
         hint=f"again in {left:.1f} s, or a smaller `rate` of the tag",
     )
 
 
-def _on_a_step(exact: Fraction, limits: WriteConfig, value: Value) -> None:
+def _on_a_step(exact: Fraction, limits: Limits, value: Value) -> None:
     base, step = Fraction(repr(limits.min or 0.0)), Fraction(repr(limits.step))
     steps = (exact - base) / step
     if steps.denominator == 1:
@@ -87,7 +96,11 @@ def _on_a_step(exact: Fraction, limits: WriteConfig, value: Value) -> None:
     raise Forbidden(f"{value} is no whole step of {limits.step:g}", hint=f"nearest: {said}")
 
 
-def _range(limits: WriteConfig) -> str:
+def _range(limits: Limits) -> str:
     if limits.min is None or limits.max is None:
-        return f"at least {limits.min:g}" if limits.min is not None else f"at most {limits.max:g}"
-    return f"{limits.min:g} to {limits.max:g}"
+        return f"at least {_said(limits.min)}" if limits.min is not None else f"at most {_said(limits.max)}"
+    return f"{_said(limits.min)} to {_said(limits.max)}"
+
+
+def _said(limit: Number | None) -> str:
+    return str(limit) if isinstance(limit, int) else f"{limit:g}"

@@ -165,7 +165,7 @@ class Line:
         for made in self._steps[turn.schema](found):
             if not self._inlet.offer(made):
                 await self._inlet.put(made)
-        seat.part.frames += 1
+        seat.gave()
 
     def _judge(self, turn: Turn, frame: Frame, now: int) -> None:
         """The group is not refused any more, or a part of it was silent while others waited for the wire."""
@@ -203,10 +203,12 @@ class Line:
             seat.part.probe_at = seat.probe_at / 1e9 if seat.whole.failing else 0.0
 
     async def _refused(self, turn: Turn, error: Refused, now: int) -> None:
-        """The device is well and does not have this group: only the group is asked less often."""
+        """The device is well and does not have this group: only the group is asked less often, if nobody finds out
+        why."""
         self._group_part(turn.schema).down(error)
         edge = turn.breaker.failed(now, self._luck())
-        turn.rests = turn.breaker.until(REFUSED_CAP)
+        learner = turn.seat.learner
+        turn.rests = now if learner is not None and learner.searching else turn.breaker.until(REFUSED_CAP)
         if edge:
             await self._emit_bad(turn.schema, Quality.BAD_DEVICE)
 

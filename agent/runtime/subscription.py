@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 
 from agent.health import Part
 from agent.model.clock import Clock
@@ -10,6 +11,7 @@ from agent.model.quality import Quality
 from agent.model.tag import Schema
 from agent.normalise import Step
 from agent.runtime.inlet import Inlet
+from agent.runtime.notes import notes
 from agent.runtime.supervise import Backoff
 from drivers.api import Subscriber
 
@@ -30,6 +32,7 @@ class Subscription:
         self._part, self._clock, self._backoff = part, clock, backoff
         self._marked = False
         self._dropped = 0
+        self._note = notes(driver, part)
 
     async def run(self) -> None:
         """Hand on frames until the session is lost: then raises, with one all-bad frame on the edge."""
@@ -38,6 +41,8 @@ class Subscription:
             async for frame in self._driver.frames():
                 self._lives()
                 self._part.frames += 1
+                if self._note is not None:
+                    self._note()
                 if self._driver.dropped != self._dropped:
                     self._count_dropped()
                 for made in self._steps[frame.schema](frame):
@@ -63,6 +68,8 @@ class Subscription:
     def _mark_gap(self) -> None:
         if not self._marked:
             self._marked = True
+            heard = getattr(self._driver, "heard", 0)
             for schema in self._driver.schemas:
                 frame = bad_frame(schema, Quality.BAD_COMM, self._clock.wall(), self._clock.mono())
-                self._inlet.push(frame, self._part)
+                stamps = (heard,) * len(schema.tags) if heard else None  # from then on nothing is known
+                self._inlet.push(replace(frame, stamps=stamps), self._part)

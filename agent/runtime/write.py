@@ -49,7 +49,7 @@ async def write(
     assert allowed is not None
     now = clock.wall()
     entry = Entry(driver.device, driver.endpoint, tag.name, old, encoded.value, encoded.raw)
-    number = audit.begin(who, entry, partial(in_time, allowed, now=now), now)
+    number = audit.begin(who, entry, partial(in_time, allowed.rate, now=now), now)
     try:
         found = await driver.write(tag.name, value)
     except DeviceError as error:

@@ -97,6 +97,10 @@ class Metrics(Collector):
         states = [((part.name, part.breaker), 1) for part in devices]
         what = "Whether a device is asked (closed), left alone (open) or on trial (half_open)"
         yield _gauge("floorgate_device_breaker", what, ("device", "state"), states)
+        skews = [((part.name,), part.skew) for part in self._parts if part.skew is not None]
+        yield _gauge("floorgate_device_clock_skew_seconds", "How far a device's clock is ahead", ("device",), skews)
+        refused = [((part.name,), len(part.refuses)) for part in self._parts if part.refuses]
+        yield _gauge("floorgate_device_refused_tags", "Tags that a device does not give", ("device",), refused)
         waits = [((part.name,), max(0.0, part.probe_at - now)) for part in devices if part.probe_at]
         yield _gauge("floorgate_device_probe_seconds", "Until a dead device is asked again", ("device",), waits)
 

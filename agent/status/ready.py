@@ -1,10 +1,13 @@
 """Whether the agent does what it is there for: every line and session, every sink, the store."""
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 from agent.health import Health, Load, Part
 from agent.model.text import public
+
+SHOWN = 10  # refused tags of a session that are told by name
 
 
 def readiness(health: Health, now: int) -> dict[str, Any]:
@@ -14,7 +17,7 @@ def readiness(health: Health, now: int) -> dict[str, Any]:
     lines = [_line(part, health.loads.get(part.name), now) for part in parts if part.kind == "line"]
     found = {
         "lines": lines,
-        "sessions": _states(part for part in parts if part.kind == "device" and id(part) not in shared),
+        "sessions": [_session(part) for part in parts if part.kind == "device" and id(part) not in shared],
         "sinks": _states(part for part in parts if part.kind == "sink"),
         "store": _states(part for part in parts if part.kind == "store"),
     }
@@ -33,6 +36,17 @@ def _line(part: Part, load: Load | None, now: int) -> dict[str, Any]:
         "devices": len(load.devices),
         "dead": load.dead(),
     }
+
+
+def _session(part: Part) -> dict[str, Any]:
+    """As any part; of one that refuses tags their number, and the first few with the reason."""
+    found: dict[str, Any] = {"name": public(part.name), "state": part.state}
+    if part.skew is not None:
+        found["clock_skew_s"] = round(part.skew, 3)
+    if part.refuses:
+        found["refused"] = len(part.refuses)
+        found["why"] = dict(islice(part.refuses.items(), SHOWN))
+    return found
 
 
 def _states(parts: Iterable[Part]) -> list[dict[str, str]]:

@@ -10,8 +10,9 @@ from agent.model.errors import Garbled
 from drivers.modbus.kinds import Register
 from drivers.modbus.link import Request, plain_read
 from drivers.modbus.plan import TABLES, Block
+from drivers.modbus.tag import MOST_WRITTEN
 
-MOST_COILS, MOST_REGISTERS = 1968, 123  # that one write may hold
+MOST_COILS, MOST_REGISTERS = 1968, MOST_WRITTEN  # that one write may hold
 MOST_READ = {"coil": 2000, "discrete": 2000, "input": 125, "holding": 125}
 IDENTIFY, DEVICE_ID = 43, 14  # encapsulated interface, read device identification
 BASIC = 1  # vendor, product code, revision

@@ -8,11 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from drivers.api import Budget, LineConfig, ScanCost
-from drivers.modbus.config import PORTS, Config
+from drivers.modbus.config import PORTS, Config, spread
 from drivers.modbus.cost import cost
 from drivers.modbus.groups import groups
-from drivers.modbus.plan import BITS_PER_REGISTER, Block
-from drivers.modbus.timing import Timing, timing
+from drivers.modbus.timing import timing
 from drivers.transport import Endpoint, parse_endpoint
 
 RESPONSE = {"rtu": 0.02, "ascii": 0.02, "listen": 0.3}  # seconds until the answer begins; 4G takes its time
@@ -46,9 +45,10 @@ def _wires(
                 [config for endpoint, config in zip(endpoints, devices, strict=True) if endpoint == each],
             )
         return
-    several = min(line.connections, len(devices)) if first.scheme in _SEVERAL else 1
-    for number in range(several):
-        yield f"{first} #{number + 1}" if number else str(first), first, list(devices[number::several])
+    over = spread(devices, line.connections if first.scheme in _SEVERAL else 1)
+    for number in range(max(over) + 1):
+        users = [config for config, at in zip(devices, over, strict=True) if at == number]
+        yield f"{first} #{number + 1}" if number else str(first), first, users
 
 
 def _costs(line: LineConfig, endpoint: Endpoint, devices: Sequence[Config]) -> tuple[ScanCost, ...]:
@@ -58,14 +58,9 @@ def _costs(line: LineConfig, endpoint: Endpoint, devices: Sequence[Config]) -> t
     for config in devices:
         pause = max(line.pause, config.pause)
         for group in groups(config, cost(endpoint, line.silence, pause)):
-            seconds = sum(_request(pace, block) + response + pause for block in group.blocks())
+            seconds = sum(pace.request(block.size) + response + pause for block in group.blocks())
             found.append(ScanCost(config.name, group.name, group.interval, seconds))
     return tuple(found)
-
-
-def _request(pace: Timing, block: Block) -> float:
-    single = block.table.function < 3
-    return pace.request(-(-block.count // BITS_PER_REGISTER) if single else block.count)
 
 
 def _remedies(line: LineConfig, endpoint: Endpoint, devices: Sequence[Config]) -> Iterator[tuple[str, float]]:

@@ -1,7 +1,8 @@
 """Devices that dial in: modems (DTU) that connect to a port of ours, say who they are, and then carry a serial line.
 
 Most send a registration packet of some bytes once they are connected, and heartbeats later. A caller who says nothing
-that is known in time is let go, and only so many are heard at once, so that strangers cost nothing.
+that is known in time is let go, and only so many are heard at once, so that strangers cost nothing. A packet may come
+in pieces: as long as a longer id begins with what was heard, nobody is taken for the owner of a shorter one.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from drivers.transport import Endpoint
 
 WAITING = 64  # callers who have not said who they are, at once
 PATIENCE = 10.0  # seconds for it
+PAUSE = 2.0  # seconds in which the rest of a longer id comes, or never
 BACKLOG = 1024  # connections that the system holds until we look
 LONGEST = 128  # bytes that they may say until then
 STRANGERS = 3  # that are remembered, for the person who looks for a mistake
@@ -29,7 +31,7 @@ class Porch:
         self._asked: dict[str, asyncio.Future[asyncio.Transport]] = {}
         self._strangers: deque[str] = deque(maxlen=STRANGERS)
         self._lines: set[str] = set()
-        self._waiting: set[Caller] = set()
+        self._waiting: dict[Caller, None] = {}  # in the order in which they came
         self._server: asyncio.Server | None = None
         self._opening = asyncio.Lock()
 
@@ -68,6 +70,10 @@ class Porch:
             self._asked[name] = asked
             try:
                 transport = await asked
+            except asyncio.CancelledError:
+                if asked.done() and not asked.cancelled():  # it came in the moment in which the line gave up
+                    self._come[name] = asked.result()
+                raise
             finally:
                 self._asked.pop(name, None)
         self._serving[name] = transport
@@ -81,18 +87,22 @@ class Porch:
         says = f", and its registration packet {name!r}" if name else ""
         return f"is the modem told to dial {where}{says}?"
 
-    def arrived(self, caller: "Caller") -> bool:
-        """Whether there is room for one more who has not said who they are."""
+    def arrived(self, caller: "Caller") -> None:
+        """One more who has not said who they are. A modem says it soon, so of too many the oldest goes."""
         if len(self._waiting) >= WAITING:
-            return False
-        self._waiting.add(caller)
-        return True
+            next(iter(self._waiting)).decide()
+        self._waiting[caller] = None
 
     def left(self, caller: "Caller") -> None:
-        self._waiting.discard(caller)
+        self._waiting.pop(caller, None)
 
-    def said(self, heard: bytes) -> str | None:
-        """The id that these bytes begin with, None while it is unknown. An empty id takes everybody."""
+    def said(self, heard: bytes, *, whole: bool) -> str | None:
+        """The longest id that these bytes begin with. An empty id takes everybody.
+
+        None while there is none and, unless they are the `whole` of what will come, while they may become a longer one.
+        """
+        if not whole and any(packet != heard and packet.startswith(heard) for packet in self._ids.values()):
+            return None
         found = [name for name, packet in self._ids.items() if heard.startswith(packet)]
         return max(found, key=lambda name: len(self._ids[name]), default=None)
 
@@ -127,10 +137,8 @@ class Caller(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        if not self._porch.arrived(self):
-            self.transport.abort()
-            return
-        self._patience = asyncio.get_running_loop().call_later(PATIENCE, self._let_go)
+        self._porch.arrived(self)
+        self._wait(PATIENCE)
         self._look()
 
     def data_received(self, data: bytes) -> None:
@@ -140,24 +148,33 @@ class Caller(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._done()
 
-    def _look(self) -> None:
+    def decide(self) -> None:
+        """Nothing more is waited for: they are who they said, or let go."""
         assert self.transport is not None
-        name = self._porch.said(self._heard)
+        self._done()
+        name = self._porch.said(self._heard, whole=True)
         if name is not None:
-            self._done()
             self.transport.pause_reading()
             self._porch.welcome(name, self.transport)
-        elif len(self._heard) >= LONGEST:
-            self._let_go()
-
-    def _let_go(self) -> None:
-        assert self.transport is not None
+            return
         self._porch.stranger(self._heard, str((self.transport.get_extra_info("peername") or ["?"])[0]))
-        self._done()
         self.transport.abort()
+
+    def _look(self) -> None:
+        if self._porch.said(self._heard, whole=False) is not None or len(self._heard) >= LONGEST:
+            self.decide()
+        elif self._porch.said(self._heard, whole=True) is not None:
+            self._wait(PAUSE)
+
+    def _wait(self, seconds: float) -> None:
+        self._end_patience()
+        self._patience = asyncio.get_running_loop().call_later(seconds, self.decide)
 
     def _done(self) -> None:
         self._porch.left(self)
+        self._end_patience()
+
+    def _end_patience(self) -> None:
         if self._patience is not None:
             self._patience.cancel()
 

@@ -1,6 +1,6 @@
 """What the configuration says of a Modbus device."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -11,7 +11,7 @@ from drivers.modbus.settle import settled
 from drivers.modbus.tag import Tag
 from drivers.transport import parse_endpoint
 
-__all__ = ["BIT_REGISTERS", "PORTS", "WORDS", "Config", "Group", "Tag"]
+__all__ = ["BIT_REGISTERS", "PORTS", "WORDS", "Config", "Group", "Tag", "spread"]
 
 PORTS = {"tcp": 502, "rtu": 0, "ascii": 0, "rtu+tcp": 502, "ascii+tcp": 502, "udp": 502, "tls": 802, "listen": 0}
 NUMBERED = frozenset({"tcp", "udp", "tls"})  # the schemes whose frames have transaction numbers
@@ -75,6 +75,18 @@ class Config(DriverConfig):
     def order_of(self, tag: Tag) -> TagOrder:
         """The tag's own order, or its group's, or the device's."""
         return _order(tag, self.groups, self.order)
+
+
+def spread(devices: Sequence[Config], connections: int) -> list[int]:
+    """Over which connection of an endpoint each device is read: in turn.
+
+    Where answers do not say to which request they belong, a unit has one connection: a converter may pass what a unit
+    says to all of them.
+    """
+    numbered = devices[0].endpoint.partition(":")[0] in NUMBERED
+    owners = [index if numbered else config.unit for index, config in enumerate(devices)]
+    places = {owner: place for place, owner in enumerate(dict.fromkeys(owners))}
+    return [places[owner] % connections for owner in owners]
 
 
 def _order(tag: Tag, groups: Mapping[str, Group], order: Order) -> TagOrder:

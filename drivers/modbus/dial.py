@@ -2,6 +2,7 @@
 here."""
 
 import asyncio
+import os
 import ssl
 from contextlib import suppress
 from typing import Any, Protocol, cast
@@ -121,10 +122,40 @@ class _Visit:
         self._porch.close(self._endpoint.id)
 
 
+class _Tty(SerialTransport):
+    """A serial port without pyserial's own waiting: reading asks `select`, which knows no descriptor above 1023, and
+    writing tries for ever, without letting go of the loop, while the port takes nothing."""
+
+    def intern_read_ready(self) -> None:
+        try:
+            data = os.read(self.sync_serial.fileno(), 1024)
+            if not data:
+                raise ConnectionResetError("the port is gone")
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self.close(exc=error)
+        else:
+            cast(asyncio.Protocol, self.intern_protocol).data_received(data)
+
+    def intern_write_ready(self) -> None:
+        data = b"".join(self.intern_write_buffer)
+        try:
+            left = data[os.write(self.sync_serial.fileno(), data) :]
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self.close(exc=error)
+        else:
+            self.intern_write_buffer[:] = [left]
+            if not left:
+                self.flush()
+
+
 def opened(link: Link, settings: Serial) -> SerialTransport:
     """The port with its settings, reading into `link`. Raises OSError, ValueError or termios.error."""
     stop: Any = int(settings.stop) if settings.stop != serial.STOPBITS_ONE_POINT_FIVE else settings.stop
-    made = SerialTransport(
+    made = (SerialTransport if SerialTransport.force_poll else _Tty)(  # Windows has no descriptors to read from
         link.loop, link, settings.path, settings.baud, settings.data, settings.parity, stop, timeout=0
     )
     try:

@@ -21,6 +21,7 @@ from drivers.modbus.learning import Learning, Outcome
 from drivers.modbus.link import Read, Request
 from drivers.modbus.overheard import Overheard
 from drivers.modbus.plan import Block
+from drivers.modbus.terrain import Known
 from drivers.modbus.wire import Wire
 from drivers.modbus.wires import wires
 from drivers.modbus.writer import carry_out
@@ -36,7 +37,6 @@ class Step:
     request: Read
     block: Block
     width: int
-    rare: bool  # known to be refused, and others of the group are not: asked for now and then
 
 
 class Device:
@@ -58,11 +58,11 @@ class Device:
         self._pause, self._timeout = max(pause, config.pause), config.timeout
         self._clock = clock
         self._config = config
-        self._learning = Learning()
+        self._learning = Learning(tags=[tag for tag in config.tags if tag.enabled])
         price = cost(wire.endpoint, silence, self._pause)
         self._groups = {group.schema(config.name): group for group in groups(config, price)}
         self.schemas = tuple(self._groups)
-        self._steps = self._planned()
+        self._plan()
 
     async def open(self) -> None:
         await self._wire.open(self)
@@ -72,7 +72,11 @@ class Device:
 
     def recall(self, kept: bytes) -> None:
         self._learning.recall(kept)
-        self._steps = self._planned()
+        self._plan()
+
+    @property
+    def searching(self) -> bool:
+        return self._learning.search is not None
 
     def learnt(self) -> bytes | None:
         return self._learning.learnt()
@@ -80,21 +84,22 @@ class Device:
     async def scan(self, schema: Schema) -> Frame:
         """One frame of `schema`, stamped when its last values arrived.
 
-        A block that the device refuses is bad_device and the others are read on; after a block without an answer, or
+        A block that the device refuses is bad_device and the others are read on; of those that are known to be refused
+        one is asked for now and then, in each scan when there is nothing else. After a block without an answer, or
         with one that does not fit, the rest is bad_comm. When no block had values: Unreachable, Garbled or Refused.
         """
         values: list[Value] = []
         quality = b""
         errors: list[DeviceError] = []
         outcomes: list[Outcome] = []
-        answered, asked, ts, mono = False, False, 0, 0
-        for step in self._steps[schema]:
-            if step.rare:
-                if asked or not self._learning.due(step.block, self._clock.mono()):
-                    values += (None,) * step.width
-                    quality += _BAD_DEVICE * step.width
-                    continue
-                asked = True
+        answered, ts, mono = False, 0, 0
+        steps, lost = self._steps[schema], self._lost[schema]
+        due = self._learning.due(lost, self._clock.mono(), early=len(lost) == len(steps)) if lost else None
+        for step in steps:
+            if step.block.lost and step.block is not due:
+                values += (None,) * step.width
+                quality += _BAD_DEVICE * step.width
+                continue
             try:
                 await self._wire.ready(self)
                 reply = await self._wire.read(step.request, self._pause, self._timeout)
@@ -113,7 +118,7 @@ class Device:
                 values += columns
                 quality += step.block.quality(columns)
         if self._learning.after(outcomes, self._clock.mono()):
-            self._steps = self._planned()
+            self._plan()
         if not answered:
             raise _summary(errors)
         if missing := len(schema.tags) - len(values):
@@ -121,18 +126,35 @@ class Device:
             quality += _BAD_COMM * missing
         return Frame(schema, ts, values, quality, mono)
 
-    def _planned(self) -> dict[Schema, tuple[Step, ...]]:
-        """The requests around what has been learnt; the columns of a schema never change."""
-        known = self._learning.known
-        return {schema: _steps(self._config, group.blocks(known)) for schema, group in self._groups.items()}
+    def _plan(self, known: Known | None = None) -> None:
+        """The requests around what is known, or has been learnt; the columns of a schema never change."""
+        known = known or self._learning.known
+        plans = {schema: group.blocks(known) for schema, group in self._groups.items()}
+        self._steps = {schema: _steps(self._config, blocks) for schema, blocks in plans.items()}
+        self._lost = {schema: [block for block in blocks if block.lost] for schema, blocks in plans.items()}
 
     async def reveal(self, schema: Schema) -> tuple[Frame, dict[str, Raw]]:
         twin, heard = copy(self), Overheard(self._wire, self)
-        twin._learning = Learning(self._learning.terrain)  # noqa: SLF001  # ours; what is overheard teaches nothing
+        # What is overheard teaches nothing
+        twin._learning = Learning(self._learning.terrain, tags=self._learning.tags)  # noqa: SLF001  # ours
         twin._wire = cast(Wire, heard)  # noqa: SLF001  # ours; a scan does no more with it than ask
-        frame = await twin.scan(schema)
+        frame = await twin._whole(schema)  # noqa: SLF001  # ours
         names = {tag.name for tag in schema.tags}
         return frame, {tag.name: heard.raw(tag) for tag in self._config.tags if tag.name in names}
+
+    async def _whole(self, schema: Schema) -> Frame:
+        """A scan that need not come again to have all that there is: what is refused is asked for value by value."""
+        refusal: Refused | None = None
+        try:
+            frame = await self.scan(schema)
+        except Refused as error:
+            refusal = error
+        if (apart := self._learning.apart()) is not None:
+            self._plan(apart)
+            return await self.scan(schema)
+        if refusal is not None:
+            raise refusal
+        return frame
 
     def encode(self, tag: str, value: Value) -> Encoded:
         made = self._change(tag, value)
@@ -174,12 +196,7 @@ def _ordered(config: Config, line: LineConfig) -> Config:
 
 
 def _steps(config: Config, blocks: Sequence[Block]) -> tuple[Step, ...]:
-    partly = not all(block.lost for block in blocks)
-    asked = [Read(config.unit, block, strict=config.strict) for block in blocks]
-    return tuple(
-        Step(request, block, len(block.tags), block.lost and partly)
-        for request, block in zip(asked, blocks, strict=True)
-    )
+    return tuple(Step(Read(config.unit, block, strict=config.strict), block, len(block.tags)) for block in blocks)
 
 
 def _summary(errors: Sequence[DeviceError]) -> DeviceError:

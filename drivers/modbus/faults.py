@@ -79,6 +79,8 @@ def _numbered(request: Request, link: Link) -> What:
 
 
 def _on_line(request: Request, link: StreamLink) -> What:
+    if link.echo and not link.echoed:
+        return Garbled, "the request was not heard", "does the adapter hear what it sends? If not, remove `echo=on`"
     frames = list(link.framing.others(link.heard))
     own = [each for each in frames if each.unit == request.dev_id]
     if own and own[-1].pdu[0] & 0x7F == request.function_code:

@@ -15,6 +15,7 @@ SMALLEST = 4  # bytes of an RTU frame: unit, function, checksum
 LARGEST = 256  # bytes of an RTU frame (Modbus over Serial Line 1.02, §2.5.1)
 EXCEPTION = 2  # bytes of the PDU of a refusal
 _FAILED = 0x80
+_TABLE = FramerRTU.crc16_table
 _FIXED = {5: 5, 6: 5, 15: 5, 16: 5, 22: 7}  # bytes of the PDU of the answer to a write
 
 
@@ -102,7 +103,7 @@ class Rtu:
         size = EXCEPTION if refusal else wanted.length
         if size:
             return _checked(heard, start, size) if start + size + 3 <= len(heard) else None
-        return next(filter(None, (_checked(heard, start, size) for size in range(2, len(heard) - start - 2))), None)
+        return _shortest(heard, start)
 
     def _whole(self, heard: bytes, start: int) -> bytes:
         function = heard[start + 1]
@@ -120,6 +121,16 @@ def _checked(heard: bytes, start: int, size: int) -> bytes:
     if end + 2 > len(heard) or heard[end : end + 2] != _crc(heard[start:end]):
         return b""
     return heard[start + 1 : end]
+
+
+def _shortest(heard: bytes, start: int) -> bytes | None:
+    """The shortest PDU after the unit at `start` with a right checksum, in one pass; None while there is none."""
+    crc = 0xFFFF
+    for at in range(start, min(start + LARGEST, len(heard)) - 2):
+        crc = crc >> 8 ^ _TABLE[(crc ^ heard[at]) & 0xFF]
+        if at >= start + 2 and heard[at + 1 : at + 3] == crc.to_bytes(2, "little"):
+            return heard[start + 1 : at + 1]
+    return None
 
 
 def _crc(frame: bytes) -> bytes:

@@ -68,7 +68,7 @@ def planned(config: Config, line: LineConfig) -> Iterator[tuple[Group, list[Pric
 
 def _priced(block: Block, endpoint: Endpoint, wire: Timing) -> Priced:
     size = REQUEST + REPLY + block.size
-    seconds = size * wire.char + 2 * wire.silence if wire.char else None
+    seconds = wire.request(block.size) if wire.char else None
     if endpoint.ascii:  # two characters a byte, a checksum of one byte, and three characters around
         return Priced(block, 2 * (size - 2) + 6, seconds)
     return Priced(block, size if endpoint.scheme not in NUMBERED else size + 2 * (HEADER - 3), seconds)

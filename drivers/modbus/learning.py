@@ -1,18 +1,20 @@
 """Find out which registers a device refuses, from the requests that are made anyway, and plan around them.
 
 A device that has none of the registers in a request refuses all of it. When a request was refused twice in a row, it is
-cut in two, and the place of the cut moves until the shortest refused stretch from its start is known: then the last
-value in it is at fault, or the hole before that one, or the length. Meanwhile the other part is read, so a search costs
-one or two requests more per scan, lasts a few scans, and ends in a terrain that leaves out what is refused.
+cut in two, and the place of the cut moves until the shortest refused stretch from its start, or every second time from
+its end, is known: then the last value in it is at fault, or the hole before that one, or the length. Meanwhile the
+other part is read, so a search costs one or two requests more per scan, lasts a few scans, and ends in a terrain that
+leaves out what is refused.
 
 A value that is refused by itself is asked for again after a minute, and then less and less often up to an hour: perhaps
 its device was updated. That a device refuses all of a table says nothing of its registers, so nothing is learnt of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from drivers.modbus.plan import Block, Span, spans
+from drivers.modbus.plan import Block, Span, spans, uncovered
+from drivers.modbus.tag import Tag
 from drivers.modbus.terrain import Known, Seam, Terrain, dump, load
 
 BELIEVED = 2  # refusals in a row
@@ -28,7 +30,8 @@ Outcome = tuple[Block, int]  # exception code, 0 for an answer
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """The shortest refused stretch of a request is between `low` values (read) and `high` (refused) long.
+    """The shortest refused stretch of a request is between `low` values (read) and `high` (refused) long. It begins
+    with the first of `values`: the request's first one or, where the search goes backwards, its last one.
 
     `test` is what is asked meanwhile: `prefix` the first values, `last` the value at fault alone, `pair` it and the one
     before it, `again` all of the refused stretch once more.
@@ -45,14 +48,19 @@ class Search:
     def watched(self) -> Key:
         """The request whose outcome decides."""
         first, last = self._asked()
-        return self.register, self.values[first].start, self.values[last - 1].stop
+        return self.register, *_ends(self.values[first:last])
+
+    @property
+    def whole(self) -> Key:
+        """The request that it is about."""
+        return self.register, *_ends(self.values)
 
     @property
     def breaks(self) -> frozenset[Seam]:
         """Where requests are cut while it lasts; its own ends included, so that neighbours stay apart."""
-        places = [self.values[0].start, self.values[-1].stop]
-        places += [self.values[at].start for at in self._asked() if at < len(self.values)]
-        return frozenset(Seam(self.register, place) for place in places)
+        inner = (at for at in self._asked() if 0 < at < len(self.values))
+        cuts = (max(self.values[at - 1].start, self.values[at].start) for at in inner)
+        return frozenset(Seam(self.register, place) for place in (*_ends(self.values), *cuts))
 
     def _asked(self) -> tuple[int, int]:
         if self.test == "prefix":
@@ -68,10 +76,14 @@ class Learning:
 
     terrain: Terrain = field(default_factory=Terrain)
     search: Search | None = None
+    tags: Sequence[Tag] = ()  # all that are read of the device: what belongs to one of them is judged by reading that
     _doubts: dict[Key, int] = field(default_factory=dict)  # refusals in a row
     _resting: dict[Key, int] = field(default_factory=dict)  # when a search may begin again
     _asks: dict[Key, tuple[int, int]] = field(default_factory=dict)  # when a lost value is due, and the wait after that
     _kept: Terrain = field(default_factory=Terrain)
+    _backwards: bool = (
+        True  # the last search went from the end: in turn, so that both ends of a long hole are found soon
+    )
 
     @property
     def known(self) -> Known:
@@ -87,9 +99,23 @@ class Learning:
         self._kept = self.terrain
         return dump(self.terrain)
 
-    def due(self, block: Block, now: int) -> bool:
-        """Whether it is time to ask for a value that is known to be refused."""
-        return now >= self._asks.get(_key(block), (0, 0))[0]
+    def apart(self) -> Known | None:
+        """For who looks only once: each value by itself in what was refused; None when there is nothing to divide."""
+        breaks: set[Seam] = set()
+        for register, start, stop in self._doubts:
+            inner = {tag.address for tag in self.tags if tag.register == register and start < tag.address < stop}
+            breaks.update(Seam(register, at) for at in (start, *inner, stop) if inner)
+        return Known(self.terrain, frozenset(breaks)) if breaks else None
+
+    def due(self, lost: Sequence[Block], now: int, *, early: bool = False) -> Block | None:
+        """Of what is known to be refused that which has waited longest, when it is time to ask for it; `early`: now."""
+        if not lost:
+            return None
+        first = min(lost, key=self._when)
+        return first if early or now >= self._when(first) else None
+
+    def _when(self, block: Block) -> int:
+        return self._asks.get(_key(block), (0, 0))[0]
 
     def after(self, outcomes: Sequence[Outcome], now: int) -> bool:
         """Learn from one scan: whether the plan has to be made anew."""
@@ -109,6 +135,8 @@ class Learning:
                 if free and self.search is None and self._believed(block, now):
                     self.search = self._begun(block, heard, now)
                     free = False  # the next one begins with the next scan: by then the requests are others
+        if any(block.lost and not code for block, code in outcomes):
+            self.search = None  # it is about requests that will be others, where the value that is back is one of them
         if self.known == before:
             return False
         self._doubts.clear()  # the requests are others from now on
@@ -141,7 +169,8 @@ class Learning:
 
     def _begun(self, block: Block, heard: set[str], now: int) -> Search | None:
         found, register = tuple(spans(block.tags)), block.tags[0].register
-        search = Search(register, found, 0, len(found), heard=register in heard)
+        self._backwards = not self._backwards
+        search = Search(register, found[::-1] if self._backwards else found, 0, len(found), heard=register in heard)
         if len(found) > 1:
             return search
         self._condemn(search, now)
@@ -171,32 +200,54 @@ class Learning:
         elif search.test == "pair" or search.high == 2:
             self._part(search)
         else:  # each part is read and the whole is not: it is too long
-            start, read, refused = search.values[0].start, *search.values[search.high - 2 : search.high]
-            self.terrain = self.terrain.with_limit(search.register, _between(read.stop - start, refused.stop - start))
+            read, refused = (_ends(search.values[:count]) for count in (search.high - 1, search.high))
+            self.terrain = self.terrain.with_limit(
+                search.register, _between(read[1] - read[0], refused[1] - refused[0])
+            )
         return None
 
     def _condemn(self, search: Search, now: int) -> None:
         """A value is refused by itself, if the device answers anything of its table."""
         start, stop = search.values[search.high - 1]
         if search.heard:
-            self.terrain = self.terrain.with_hole(search.register, start, stop - 1)
+            inner = [tag for tag in self._of(search) if start <= tag.address and tag.words < stop - start]
+            self._hole(search, list(uncovered(inner, start, stop)) or [Span(start, stop)])
             return
         self._resting = {key: until for key, until in self._resting.items() if until > now}
-        for key in ((search.register, start, stop), (search.register, search.values[0].start, search.values[-1].stop)):
+        for key in ((search.register, start, stop), search.whole):
             self._resting[key] = now + REST * _S
 
     def _part(self, search: Search) -> None:
-        """Two values are read one by one and refused together: what lies between them is a hole, or a seam."""
-        stop, start = search.values[search.high - 2].stop, search.values[search.high - 1].start
-        if stop < start:
-            self.terrain = self.terrain.with_hole(search.register, stop, start - 1)
+        """Two values are read one by one and refused together: what nobody reads between them is a hole, or there is a
+        seam."""
+        before, after = sorted(search.values[search.high - 2 : search.high])
+        stop, start = before.stop, after.start
+        if between := list(uncovered(self._of(search), stop, start)):
+            self._hole(search, between)
         else:
             self.terrain = self.terrain.with_seam(search.register, start)
+
+    def _of(self, search: Search) -> Iterator[Tag]:
+        return (tag for tag in self.tags if tag.register == search.register)
+
+    def _hole(self, search: Search, parts: Sequence[Span]) -> None:
+        for start, stop in parts:
+            self.terrain = self.terrain.with_hole(search.register, start, stop - 1)
 
 
 def _between(read: int, refused: int) -> int:
     """A length that the device probably takes; over a wide hole the middle, which another search may halve again."""
     return read if refused - read <= NEAR else (read + refused) // 2
+
+
+def _ends(values: Sequence[Span]) -> tuple[int, int]:
+    """Of neighbours in either order."""
+    return min(values[0].start, values[-1].start), max(values[0].stop, values[-1].stop)
+
+
+def _length(values: Sequence[Span]) -> int:
+    start, stop = _ends(values)
+    return stop - start
 
 
 def _key(block: Block) -> Key:

@@ -107,6 +107,11 @@ class Link(TransactionManager):
         """Connected, and between two answers."""
         return self.is_active() and not self.recv_buffer
 
+    @property
+    def is_stuck(self) -> bool:
+        """What was sent has not left."""
+        return self.is_active() and cast(asyncio.WriteTransport, self.transport).get_write_buffer_size() > 0
+
     async def ask(self, request: Request, timeout: float) -> Reply:
         """Send, and wait for an answer that carries this request's transaction and unit, or neither.
 
@@ -160,7 +165,7 @@ class Link(TransactionManager):
         self._fail(exc)
 
     def callback_disconnected(self, exc: Exception | None) -> None:
-        self._fail(exc if isinstance(exc, OSError) else ConnectionResetError())
+        self._fail(exc if isinstance(exc, OSError) else ConnectionResetError("the other side closed it"))
 
     def _fail(self, error: Exception) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -189,6 +189,17 @@ def _covered(tags: Iterable[Tag]) -> list[Span]:
     return found
 
 
+def uncovered(tags: Iterable[Tag], start: int, stop: int) -> Iterator[Span]:
+    """What none of these tags reads from `start` up to, not including, `stop`."""
+    for span in _covered(tags):
+        if start < span.start < stop:
+            yield Span(start, span.start)
+        if span.start < stop:
+            start = max(start, span.stop)
+    if start < stop:
+        yield Span(start, stop)
+
+
 def _within(covered: Sequence[Span], start: int, stop: int) -> bool:
     at = bisect_right(covered, (start, 1 << 17)) - 1
     return at >= 0 and stop <= covered[at].stop

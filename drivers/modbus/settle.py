@@ -8,7 +8,7 @@ from pydantic_core import InitErrorDetails
 
 from drivers.modbus.kinds import BIT_REGISTERS
 from drivers.modbus.spelling import counted
-from drivers.modbus.tag import Tag
+from drivers.modbus.tag import READ_ONLY, UNWRITABLE, Tag
 
 OrderOf = Callable[[Tag], str]
 Problem = tuple[int, str, str]  # position of the tag, key, what is wrong
@@ -67,6 +67,8 @@ def _alone(tags: Sequence[Tag], most: int, unit: int | None) -> Iterator[Problem
         if tag.words > most:
             key = "length" if tag.length else "type"
             yield index, key, f"{tag.words} registers do not fit into max_registers: {most}"
+        if tag.write is not None and tag.register in READ_ONLY:
+            yield index, "write", f"{tag.register} {UNWRITABLE}"
         if unit is not None and tag.unit_id not in (None, unit):
             wrong = f"names unit {tag.unit_id}, and the device is unit {unit}"
             yield index, "address", f"{wrong}: make a device of its own for the other unit"
@@ -98,8 +100,9 @@ def _overlaps(tags: Sequence[Tag], order_of: OrderOf) -> Iterator[Problem]:
     for register, start, stop, index in spans:
         if register != table or start >= end:
             reach, end = {}, 0
+        reach = {other: at for other, at in reach.items() if other.last > start}
         one = _reading(tags[index], order_of)
-        other = next((at for other, at in reach.items() if other.last > start and _contradict(one, other)), None)
+        other = next((at for other, at in reach.items() if _contradict(one, other)), None)
         if other is not None:
             first, second = sorted((other, index))
             yield second, "address", _overlap(tags[second], tags[first])

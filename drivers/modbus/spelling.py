@@ -18,8 +18,8 @@ TABLE_OF_DIGIT = {0: "coil", 1: "discrete", 3: "input", 4: "holding"}
 FORMS = "write 12, 0x48, '40013' or '4x0013'"
 SHORT_FORM = "voltage.holding.12.float32:scale=0.1"
 
-_HEX = re.compile(r"0x[0-9a-fA-F]{1,4}")
-_MANUAL = re.compile(r"([0134])(?:x([0-9]{1,5})|([0-9]{4,5}))", re.IGNORECASE)
+_HEX = re.compile(r"0[xX][0-9a-fA-F]{1,4}")
+_MANUAL = re.compile(r"([0134])(?:(?<!0)x([0-9]{1,5})|([0-9]{4,5}))", re.IGNORECASE)  # 0x is hexadecimal
 _STATION = re.compile(
     r"(?P<unit>[0-9]{1,3})!(?P<place>[0-9]{5,6})(?:\.(?P<bit>[0-9]{1,2}))?(?:#(?P<order>[LB]{1,2}))?"
     r"(?:\.(?P<length>[0-9]{1,3})(?P<way>[HLDE])?)?",
@@ -136,6 +136,8 @@ def _said(address: str, data: Mapping[str, Any]) -> Keys:
     if match := _MANUAL.fullmatch(text):
         return _manual(address, int(match[1]), int(match[2] or match[3]))
     hint = "leave the quotes away" if re.fullmatch(r"[0-9]{1,5}", text) else FORMS
+    if re.fullmatch(r"0x[0-9]{5}", text, re.IGNORECASE):
+        hint = f"0x is hexadecimal and has four digits at most; a coil is '{int(text[2:]):05}'"
     raise ValueError(f"{address[:40]!r} is no address: {hint}")
 
 

@@ -14,10 +14,15 @@ OVER = 0.05  # seconds of silence after which an answer with a wrong checksum is
 APART = 1.0  # seconds of silence after which unasked bytes are no flood: the heartbeat of a modem
 MOST = 1024  # bytes between two requests: a few late answers and some noise
 READS = 4  # the functions up to this one read
+GRAIN = 0.001  # seconds: uvloop counts whole ones, so that what came at 3.9 ms has the time 3 ms
 
 
 class StreamLink(Link):
-    """Answers are picked out of what is heard; `last` is when something was heard last (loop time), 0 for never."""
+    """Answers are picked out of what is heard; `last` is when something was heard last (loop time), 0 for never.
+
+    What was heard since the request stands in `heard`; when the answer has come, what was before it in `passed`, and
+    what has come since in `heard`.
+    """
 
     numbered = False
 
@@ -25,7 +30,11 @@ class StreamLink(Link):
         super().__init__(endpoint, params)
         self.framing = framing
         self.last = 0.0
-        self._echo = echo  # of every request; without it an echo is told by its bytes where it cannot be an answer
+        self.grain = 0.0 if isinstance(self.loop, asyncio.BaseEventLoop) else GRAIN  # by which `last` may be too early
+        self.passed = b""
+        self.echo = echo  # of every request, as the endpoint says
+        self._echoes: bool | None = echo or None  # whether the line was found to hear what it sends
+        self._alike = False  # the echo of the request could be taken for its answer
         self._sent = b""
         self.echoed = False  # the request was heard
         self._since = 0  # where in what was heard the search goes on
@@ -43,11 +52,13 @@ class StreamLink(Link):
         """
         if not self.is_active():
             raise ConnectionResetError
-        self.heard, self._taken, self._since, self.echoed = b"", 0, 0, False
+        self.heard, self.passed, self._taken, self._since, self.echoed = b"", b"", 0, 0, False
         waiter: asyncio.Future[Reply] = self.loop.create_future()
         self._waiter = waiter
         self._wanted = Wanted(request.dev_id, request.head, request.length)
-        self._sent = self.framing.build(request.dev_id, bytes((request.function_code,)) + request.encode())
+        pdu = bytes((request.function_code,)) + request.encode()
+        self._alike = len(pdu) == request.length
+        self._sent = self.framing.build(request.dev_id, pdu)
         self.send(self._sent)
         timer = self.loop.call_later(timeout, self._fail, TimeoutError())
         try:
@@ -67,30 +78,40 @@ class StreamLink(Link):
             self._fail(Garbled("a flood of bytes"))
             if self.comm_params.comm_type != CommType.SERIAL:
                 self.hang_up()
-        elif self._waiter is not None and not self._waiter.done():
-            self.heard += data
+            return
+        self.heard = (self.heard + data)[:MOST]
+        if self._waiter is not None and not self._waiter.done():
             self._look(self._waiter)
 
     def _look(self, waiter: asyncio.Future[Reply]) -> None:
         self._end_over()
         self._drop_echo()
+        if self._echoes is not False and len(self.heard) < len(self._sent) and self._sent.startswith(self.heard):
+            return  # an echo of which the rest is still to come
         found, self._since = self.framing.find(self.heard, self._wanted, self._since)
         if found:
             reply = Reply(found.pdu)
             reply.dev_id, reply.transaction_id = found.unit, 0
+            self.passed, self.heard = self.passed + self.heard[: found.start], self.heard[found.end :]
+            if not self._alike:
+                self._echoes = self.echoed or self.echo
             waiter.set_result(reply)
-        elif self.framing.spoilt(self.heard, self._wanted):
+        elif (self.echoed or not self.echo) and self.framing.spoilt(self.heard, self._wanted):
             self._over = self.loop.call_later(OVER, self._fail, Garbled("an answer with a wrong checksum"))
 
     def _drop_echo(self) -> None:
-        """Only what was heard after the echo counts. An answer to a read cannot look like its request, one to a
-        write does."""
-        if not self._sent or not (self._echo or self._wanted.head[0] <= READS):
+        """Only what was heard after the echo counts.
+
+        Some echoes look like the answer: those of most writes, and of a read of 17 to 24 coils from 0x03nn on. Whether
+        one is dropped is decided by what the line did before; until then it is one after a read and none after a write.
+        """
+        echoes = self._wanted.head[0] <= READS if self._echoes is None else self._echoes
+        if not self._sent or (self._alike and not echoes):
             return
         before, echo, after = self.heard.partition(self._sent)
         if echo:
-            self.heard, self._sent, self._since, self.echoed = after, b"", 0, True
-        elif self._echo:
+            self.heard, self.passed, self._sent, self._since, self.echoed = after, before, b"", 0, True
+        elif self.echo:
             self._since = len(before)
 
     def _end_over(self) -> None:

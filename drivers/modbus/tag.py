@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from collections.abc import Iterable
 from math import isnan, nan
 from typing import Annotated, Any, Literal
 
@@ -28,6 +29,9 @@ from drivers.modbus.kinds import (
     pattern,
 )
 
+READ_ONLY = frozenset({"discrete", "input"})
+UNWRITABLE = "registers cannot be written: only holding registers and coils can"
+MOST_WRITTEN = 123  # registers, in one request
 _SCALES = (1e-30, 1e30)
 _MOST_NAMES = 256
 
@@ -36,7 +40,18 @@ def _numbered(table: Any) -> Any:
     """Keys of a YAML mapping are text: `0x200` and `512` are numbers here."""
     if not isinstance(table, dict):
         return table
-    return {int(key, 0) if isinstance(key, str) and _NUMBER.fullmatch(key) else key: table[key] for key in table}
+    keys = [int(key, 0) if isinstance(key, str) and _NUMBER.fullmatch(key) else key for key in table]
+    return _each_once(zip(keys, table.values(), strict=True))
+
+
+def _each_once(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
+    """Raises ValueError when a number has two names: 16 and 0x10 are the same."""
+    found: dict[Any, Any] = {}
+    for number, name in pairs:
+        if number in found:
+            raise ValueError(f"{number} has two names: {found[number]!r} and {name!r}")
+        found[number] = name
+    return found
 
 
 def _listed(markers: Any) -> Any:
@@ -187,7 +202,7 @@ with warnings.catch_warnings():
             if enum and kind and (kind not in INTEGERS or info.data.get("bit") is not None or info.data.get("bits")):
                 what = "bit" if kind in INTEGERS else kind
                 raise ValueError(f"a {what} has no enum: it names the numbers of an integer")
-            return {pattern(kind, number): name for number, name in enum.items()} if kind else enum
+            return _each_once((pattern(kind, number), name) for number, name in enum.items()) if kind else enum
 
         @field_validator("invalid")
         @classmethod
@@ -204,10 +219,18 @@ with warnings.catch_warnings():
 
         @field_validator("write")
         @classmethod
-        def _is_a_table_that_takes_it(cls, write: WriteConfig | None, info: ValidationInfo) -> WriteConfig | None:
-            register = info.data.get("register")
-            if write is not None and register in ("discrete", "input"):
-                raise ValueError(f"{register} registers cannot be written: only holding registers and coils can")
+        def _can_be_written(cls, write: WriteConfig | None, info: ValidationInfo) -> WriteConfig | None:
+            if write is None:
+                return write
+            kind, single = info.data.get("type"), info.data.get("bit") is not None or info.data.get("bits")
+            if info.data.get("register") in READ_ONLY:
+                raise ValueError(f"{info.data['register']} {UNWRITABLE}")
+            if kind == "datetime":
+                raise ValueError("a datetime cannot be written")
+            if info.data.get("length", 0) > MOST_WRITTEN:
+                raise ValueError(f"at most {MOST_WRITTEN} registers can be written at once")
+            if (kind in SIZED | {"bool"} or single) and (write.min, write.max, write.step) != (None, None, None):
+                raise ValueError(f"{_a('bool' if single else kind)} has no `min`, `max` or `step`: numbers have")
             return write
 
         @field_validator("scale", "offset")

@@ -19,9 +19,9 @@ class Timing:
     char: float = 0.0
     silence: float = 0.0
 
-    def request(self, count: int) -> float:
-        """Seconds of the wire for reading `count` registers, without the time that the device takes to answer."""
-        return (REQUEST + REPLY + 2 * count) * self.char + 2 * self.silence
+    def request(self, size: int) -> float:
+        """Seconds of the wire for reading `size` bytes, without the time that the device takes to answer."""
+        return (REQUEST + REPLY + size) * self.char + 2 * self.silence
 
 
 def timing(endpoint: Endpoint, silence: float | None = None) -> Timing:

@@ -19,6 +19,7 @@ from drivers.transport import Endpoint, reason
 
 SETTLE = 0.02  # seconds of silence after a request that was not answered: longer than an adapter holds bytes back
 CALM = 10  # times the silence that is needed may pass until there is one, at least
+LISTEN = 0.1  # seconds after the first answer of a unit in which it shows whether it says all things twice
 _REFUSAL = 2  # bytes of the PDU of an exception
 _FAILED = 0x80
 
@@ -46,6 +47,8 @@ class Wire:
         self._answered = True  # since it was connected or since the last timeout
         self._quiet_since = 0.0
         self._dirty = False  # the last request was not answered: something may still come
+        self._met: set[int] = set()  # units that have answered, on a line without transaction numbers
+        self._listen_until = 0.0
 
     async def open(self, user: object) -> None:
         """Connect if need be. Raises Unreachable within the timeout."""
@@ -55,7 +58,7 @@ class Wire:
     async def ready(self, user: object) -> None:
         """Return at once when the connection is good; a broken one is replaced, once. Raises Unreachable."""
         if user not in self._users:
-            raise Unreachable(f"{self.endpoint}: closed", hint="open the device first")
+            raise self._closed()
         if self._link is not None and self._link.clean:
             return
         async with self._lock:
@@ -74,15 +77,17 @@ class Wire:
         """The whole answer, function code included. Raises Unreachable, Garbled or Refused.
 
         `pause` seconds of silence before the request are part of the deadline, and so is the one new connection that is
-        made when a connection which had served before turns out to be closed. On a serial line the time that the frames
-        take comes on top of it.
+        made when a neighbour spoilt the old one, or when one which had served before turns out to be closed. On a
+        serial line the time that the frames take comes on top of it.
         """
         async with self._lock:
-            link = self._link
-            if link is None or not link.clean:
-                raise self._lost(request, link)
             patience = timeout or self._timeout
-            until = link.loop.time() + patience
+            until = asyncio.get_running_loop().time() + patience
+            link = self._link
+            if link is None or not link.clean:  # a neighbour spoilt it while this request waited for its turn
+                if not self._users:
+                    raise self._closed()
+                link = await self._connect(until)
             await self._settle(link, request, pause, until)
             try:
                 return await self._serve(link, request, until, patience)
@@ -116,26 +121,32 @@ class Wire:
             clear = self._ghosts.refusal_is_clear(unit, function)
             reply = await self._ask(link, fence, until + self._on_wire(fence), patience)
             if fence.fits(reply.pdu) or clear:
-                self._ghosts.answered(unit)
+                self._ghosts.answered(unit, _looks(fence), link.loop.time())
                 await self._settle(link, request, 0.0, link.loop.time() + patience)
                 return
-        raise Unreachable(f"{self._what(request)}: waits until no late answer can be taken for its own")
+        said = f"{self._what(request)}: waits until no late answer can be taken for its own"
+        raise Unreachable(said, hint="it goes on by itself; if answers are often late, raise `timeout` of the line")
 
     async def _exchange(self, link: Link, request: Request, until: float, patience: float) -> bytes:
         """Ask and check. Raises OSError when the connection is lost meanwhile."""
         reply = await self._ask(link, request, until, patience)
         numbered = link.numbered and (reply.transaction_id != request.transaction_id or link.recv_buffer)
         if reply.dev_id != request.dev_id or numbered or not request.fits(reply.pdu):
-            if not link.numbered and not self._ghosts.refusal_is_clear(request.dev_id, request.function_code):
-                self._ghosts.note(request.dev_id, _looks(request), link.loop.time())  # the refusal may be a late one
+            if not link.numbered:
+                self._ghosts.refused(request.dev_id, _looks(request), link.loop.time())
             raise self._misfit(request, reply, link)
         self._answered = link.served = True
         if not link.numbered:
-            self._ghosts.answered(request.dev_id)
+            self._ghosts.answered(request.dev_id, _looks(request), link.loop.time())
+            if request.dev_id not in self._met:
+                self._met.add(request.dev_id)
+                self._listen_until = link.loop.time() + LISTEN
         return reply.pdu
 
     async def _ask(self, link: Link, request: Request, until: float, patience: float) -> Reply:
         answered = False
+        if isinstance(link, StreamLink):
+            self._overhear(link, link.heard)
         try:
             reply = await link.ask(request, until - link.loop.time())
             answered = True
@@ -147,7 +158,14 @@ class Wire:
             self._quiet_since, self._dirty = link.loop.time(), not answered
             if not link.numbered and not answered:
                 self._ghosts.note(request.dev_id, _looks(request), self._quiet_since)
+        if isinstance(link, StreamLink):
+            self._overhear(link, link.passed)
         return reply
+
+    def _overhear(self, link: StreamLink, heard: bytes) -> None:
+        """What stands beside the answers is late, or said for the second time."""
+        for each in link.framing.others(heard) if heard else ():
+            self._ghosts.overheard(each.unit, (each.pdu[0], len(each.pdu)), link.loop.time())
 
     async def _connect(self, until: float = 0.0) -> Link:
         """A new connection, made before `until` (loop time), or within the timeout."""
@@ -160,6 +178,9 @@ class Wire:
         except asyncio.CancelledError:
             link.hang_up()
             raise
+        if not self._users:  # the last one left meanwhile
+            link.hang_up()
+            raise self._closed()
         self._link, self._answered = link, True
         return link
 
@@ -174,7 +195,10 @@ class Wire:
             if pause and (left := self._quiet_since + pause - link.loop.time()) > 0:
                 await asyncio.sleep(left)
             return
+        if (left := self._listen_until - link.loop.time()) > 0:
+            await asyncio.sleep(left)
         quiet = max(pause, self._timing.silence, SETTLE if self._dirty else 0.0)
+        quiet += link.grain if quiet else 0.0
         until = max(until, link.loop.time() + CALM * quiet)
         while (left := max(self._quiet_since, link.last) + quiet - link.loop.time()) > 0:
             if link.loop.time() + left > until:
@@ -188,33 +212,34 @@ class Wire:
     def _what(self, request: Request) -> str:
         return f"{self.endpoint}, {request}"
 
-    def _lost(self, request: Request, link: Link | None) -> DeviceError:
-        if link is not None and link.recv_buffer:
-            return self._garbled(request, "bytes on the line that nobody asked for")
-        self._drop()
-        return Unreachable(f"{self._what(request)}: the connection was closed by the other side")
+    def _closed(self) -> Unreachable:
+        return Unreachable(f"{self.endpoint}: closed", hint="open the device first")
 
     def _cut(self, request: Request, error: OSError) -> Unreachable:
         self._drop()
         return Unreachable(f"{self._what(request)}: connection lost ({reason(error)})")
 
-    def _garbled(self, request: Request, why: str) -> Garbled:
+    def _garbled(self, request: Request, why: str, hint: str = "") -> Garbled:
         """A connection with transaction numbers starts anew; a line of which a frame was spoilt goes on after a
         silence."""
         link = self._link
         if link is None or link.numbered:
             self._drop()
-        return Garbled(f"{self._what(request)}: {why}", hint=GARBLED_HINT[link is None or link.numbered])
+        return Garbled(f"{self._what(request)}: {why}", hint=hint or GARBLED_HINT[link is None or link.numbered])
 
     def _unanswered(self, request: Request, link: Link, patience: float) -> DeviceError:
         """Tell silence, an answer in pieces, a late answer and a foreign answer apart."""
         no_answer = f"no answer in {patience:g} s"
+        if link.is_stuck:
+            self._drop()
+            what = f"{self._what(request)}: the request could not be sent in {patience:g} s"
+            return Unreachable(what, hint="nothing is taken at the other end: is it, or the adapter, hung up?")
         if link.heard:
             found = unlike_any(request, link)
             kind, why, hint = found
             if kind is Unreachable:
                 return Unreachable(f"{self._what(request)}: {no_answer}, {why}", hint=hint)
-            return self._garbled(request, f"{no_answer}, {why}")
+            return self._garbled(request, f"{no_answer}, {why}", hint)
         if not self._answered and self.endpoint.serial is None:
             self._drop()
         self._answered = False

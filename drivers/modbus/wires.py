@@ -6,7 +6,7 @@ from functools import partial
 from agent.model.errors import ConfigError
 from drivers.api import LineConfig
 from drivers.modbus.callers import Porch
-from drivers.modbus.config import PORTS, Config
+from drivers.modbus.config import PORTS, Config, spread
 from drivers.modbus.dial import dialler
 from drivers.modbus.timing import timing
 from drivers.modbus.wire import Wire
@@ -31,8 +31,9 @@ def wires(line: LineConfig, devices: Sequence[Config]) -> list[Wire]:
         by_id = {endpoint.id: made(endpoint, porch=porch) for endpoint in endpoints}
         return [by_id[endpoint.id] for endpoint in endpoints]
     _agree(endpoints, devices)
-    several = [made(first, name=f"{first} #{n + 1}" if n else "") for n in range(min(line.connections, len(devices)))]
-    return [several[index % len(several)] for index in range(len(devices))]
+    over = spread(devices, line.connections)
+    several = [made(first, name=f"{first} #{n + 1}" if n else "") for n in range(max(over) + 1)]
+    return [several[number] for number in over]
 
 
 def lone_wire(endpoint: str, timeout: float) -> Wire:

@@ -18,7 +18,7 @@ from drivers.modbus.convert import rational
 from drivers.modbus.decode import Decode, bits, registers
 from drivers.modbus.kinds import BCD, BIT_REGISTERS, BYTES, INTEGERS, SIZED, integer_range
 from drivers.modbus.link import Request
-from drivers.modbus.tag import Tag
+from drivers.modbus.tag import READ_ONLY, UNWRITABLE, Tag
 
 FORMATS = {"float16": "e", "float32": "f", "float64": "d"}
 SWAPPED = ("BADC", "DCBA", "BA")
@@ -47,8 +47,8 @@ class Change:
 
 def change(tag: Tag, value: Value, *, unit: int, order: str) -> Change:
     """What writes `value` to `tag`. Raises ValueError for a tag that cannot be written or a value it cannot hold."""
-    if tag.register in ("discrete", "input"):
-        raise ValueError(f"{tag.register} registers cannot be written: only holding registers and coils can")
+    if tag.register in READ_ONLY:
+        raise ValueError(f"{tag.register} {UNWRITABLE}")
     check, decode = inspection(tag, unit=unit, order=order)
     if tag.register == "coil":
         on = _bool(value)

@@ -1,19 +1,17 @@
 """Turn a server's data values into the columns of one schema."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-
-from asyncua import ua
+from collections.abc import Callable, Mapping, Sequence
 
 from agent.model.frame import Frame, Value
 from agent.model.quality import FIRST_BAD, Quality
 from agent.model.tag import Schema
+from drivers.opcua.notify import Batch
 from drivers.opcua.status import overflowed, quality
-from drivers.opcua.values import converter
+from drivers.opcua.values import Convert, converter, unchanged
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST = (1 << 63) - 1
+TICKS_1970 = 116_444_736_000_000_000  # 1970 in ticks of 100 ns since 1601
+_LAST = TICKS_1970 + ((1 << 63) - 1) // 100
 
 
 class Columns:
@@ -22,55 +20,59 @@ class Columns:
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
         self.overflows = 0
-        self._convert = [converter(tag.dtype) for tag in schema.tags]
+        converters = {dtype: converter(dtype) for dtype in {tag.dtype for tag in schema.tags}}
+        self._usual = tuple(converters[tag.dtype] for tag in schema.tags)
+        self._convert = list(self._usual)
+        self._special: set[int] = set()
+        self._plain = frozenset(range(256)).intersection(*map(unchanged, converters))
+        self._unchanged = self._plain
 
-    def decode(
-        self, columns: Sequence[int], data: Sequence[ua.DataValue], received: int
-    ) -> tuple[list[Value], bytearray, list[int]]:
+    def adapt(self, column: int, convert: Callable[[Convert], Convert] | None) -> None:
+        """What becomes of a column's values in this session: made from what its type does, or (None) just that."""
+        usual = self._usual[column]
+        self._convert[column] = convert(usual) if convert else usual
+        (self._special.add if convert else self._special.discard)(column)
+        self._unchanged = frozenset() if self._special else self._plain
+
+    def decode(self, columns: Sequence[int], batch: Batch, received: int) -> tuple[list[Value], bytes, list[int]]:
         """Values, qualities and source times (ns UTC; the server's time or `received` where there is none)."""
-        values: list[Value] = []
-        qualities = bytearray()
-        stamps: list[int] = []
-        for column, item in zip(columns, data, strict=True):
-            code = item.StatusCode.value if item.StatusCode else 0
-            trust = 0
-            if code:
-                trust = quality(code)
-                self.overflows += overflowed(code)
-            value: Value = None
-            if trust < FIRST_BAD:
-                held = item.Value
-                value = self._convert[column](held.Value) if held else None
-                if value is None:
-                    trust = Quality.BAD_DECODE
-            values.append(value)
-            qualities.append(trust)
-            stamps.append(_stamp(item, received))
-        return values, qualities, stamps
+        stamps = _stamps(batch, received)
+        values: list[Value]
+        if not batch.codes and batch.kinds <= self._unchanged:
+            values = batch.values  # type: ignore[assignment]  # numbers, as their kinds say
+            return values, bytes(len(values)), stamps
+        convert = self._convert
+        values = [convert[column](value) for column, value in zip(columns, batch.values, strict=True)]
+        qualities = bytearray(quality(code) for code in batch.codes) if batch.codes else bytearray(len(values))
+        self.overflows += sum(map(overflowed, batch.codes))
+        for place, value in enumerate(values):
+            if qualities[place] >= FIRST_BAD:
+                values[place] = None
+            elif value is None:
+                qualities[place] = Quality.BAD_DECODE
+        return values, bytes(qualities), stamps
 
-    def frames(self, columns: Sequence[int], data: Sequence[ua.DataValue], ts: int, mono: int) -> list[Frame]:
+    def frames(self, batch: Batch, ts: int, mono: int) -> list[Frame]:
         """Sparse frames of one message: one, or as many as the busiest tag changed, each tag's values in order."""
+        columns = batch.handles
+        if not columns:
+            return []
+        values, qualities, stamps = self.decode(columns, batch, ts)
         if len(set(columns)) == len(columns):
-            return [self._frame(columns, data, ts, mono)] if columns else []
-        layers: list[tuple[list[int], list[ua.DataValue]]] = []
-        seen: defaultdict[int, int] = defaultdict(int)
-        for column, item in zip(columns, data, strict=True):
-            depth = seen[column]
-            seen[column] = depth + 1
-            if depth == len(layers):
-                layers.append(([], []))
-            layers[depth][0].append(column)
-            layers[depth][1].append(item)
-        return [self._frame(*layer, ts, mono) for layer in layers]
+            return [self._frame(columns, values, qualities, ts, mono, stamps)]
+        frames = []
+        for layer in _layers(columns):
+            held, trust, times = ([kept[place] for place in layer] for kept in (values, qualities, stamps))
+            places = [columns[place] for place in layer]
+            frames.append(self._frame(places, held, bytes(trust), ts, mono, times))  # type: ignore[arg-type]
+        return frames
 
-    def whole(
-        self, answers: Sequence[tuple[Sequence[int], Sequence[ua.DataValue]]], missing: bytearray, ts: int, mono: int
-    ) -> Frame:
+    def whole(self, answers: Sequence[tuple[Sequence[int], Batch]], missing: bytearray, ts: int, mono: int) -> Frame:
         """The frame of a scan; a column without an answer is None with its quality in `missing`."""
         values: list[Value] = [None] * len(missing)
         stamps = [ts] * len(missing)
-        for columns, data in answers:
-            found, qualities, times = self.decode(columns, data, ts)
+        for columns, batch in answers:
+            found, qualities, times = self.decode(columns, batch, ts)
             for column, value, trust, stamp in zip(columns, found, qualities, times, strict=True):
                 values[column], missing[column], stamps[column] = value, trust, stamp
         return Frame(self.schema, ts, values, bytes(missing), mono, None, tuple(stamps))
@@ -81,18 +83,36 @@ class Columns:
         trust = bytes(qualities[column] for column in places)
         return Frame(self.schema, ts, (None,) * len(places), trust, mono, places, (ts,) * len(places))
 
-    def _frame(self, columns: Sequence[int], data: Sequence[ua.DataValue], ts: int, mono: int) -> Frame:
-        values, qualities, stamps = self.decode(columns, data, ts)
+    def _frame(
+        self, columns: Sequence[int], values: list[Value], qualities: bytes, ts: int, mono: int, stamps: list[int]
+    ) -> Frame:
         places = tuple(columns)
         whole = len(places) == len(self._convert) and places == tuple(range(len(places)))
-        return Frame(self.schema, ts, values, bytes(qualities), mono, None if whole else places, tuple(stamps))
+        return Frame(self.schema, ts, values, qualities, mono, None if whole else places, tuple(stamps))
 
 
-def _stamp(item: ua.DataValue, received: int) -> int:
-    for moment in (item.SourceTimestamp, item.ServerTimestamp):
-        if moment is not None:
-            since: timedelta = moment - _EPOCH  # type: ignore[operator]  # asyncua gives datetimes, and types them otherwise
-            ns = (since.days * 86400 + since.seconds) * 1_000_000_000 + since.microseconds * 1000
-            if 0 < ns <= _LATEST:
-                return ns
+def _layers(columns: Sequence[int]) -> list[list[int]]:
+    """Places of the first change of each column, of the second, and so on."""
+    layers: list[list[int]] = []
+    seen: defaultdict[int, int] = defaultdict(int)
+    for place, column in enumerate(columns):
+        depth = seen[column]
+        seen[column] = depth + 1
+        if depth == len(layers):
+            layers.append([])
+        layers[depth].append(place)
+    return layers
+
+
+def _stamps(batch: Batch, received: int) -> list[int]:
+    ticks = batch.ticks
+    if min(ticks, default=0) > TICKS_1970 and max(ticks) < _LAST:
+        return [(moment - TICKS_1970) * 100 for moment in ticks]
+    return [_stamp(*times, received) for times in zip(ticks, batch.served, strict=True)]
+
+
+def _stamp(ticks: int, served: int, received: int) -> int:
+    for moment in (ticks, served):
+        if TICKS_1970 < moment < _LAST:
+            return (moment - TICKS_1970) * 100
     return received

@@ -10,14 +10,21 @@ from pydantic import (
     Field,
     PlainValidator,
     SecretStr,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 
 from agent.model.tag import DType
-from agent.model.text import Referenced
-from drivers.api import DriverConfig, Seconds, TagConfig
-from drivers.opcua.nodes import parse
+from agent.model.text import Referenced, duration_text
+from drivers.api import DriverConfig, TagConfig, WriteConfig
+from drivers.opcua.calling import Method
+from drivers.opcua.eventing import EventsConfig
+from drivers.opcua.monitoring import Group, Monitoring
+from drivers.opcua.nodes import NodeAddress
+from drivers.opcua.roots import HERE, PREFIX, absolute, levels
+from drivers.opcua.spots import locate
 
 PORT = 4840
 MOST_ENDPOINTS = 8
@@ -74,7 +81,16 @@ def _endpoint(given: object) -> str:
 
 
 def _node(text: str) -> str:
-    parse(text)
+    if text.startswith(HERE):
+        levels(text)
+    else:
+        locate(text)
+    return text
+
+
+def _root(text: str) -> str:
+    if text and isinstance(locate(text).node, NodeAddress):
+        raise ValueError(f"{text!r} is no browse path: write /Objects/2:Machine_1 or /Objects/nsu=urn:maker;Machine_1")
     return text
 
 
@@ -94,18 +110,26 @@ def _secret(text: object) -> SecretStr:
     return SecretStr(str(text))
 
 
-class Tag(TagConfig):
-    """A tag that is the value of a node."""
+class Tag(TagConfig, Monitoring):
+    """A tag that is the value of a node, or a place within it."""
 
     node: Annotated[str, AfterValidator(_node)] = Field(
-        description="where it is: ns=3;s=Temp, nsu=urn:press;s=Temp or i=2258; nsu survives a server's restart"
+        description="where it is: ns=3;s=Temp, nsu=urn:press;s=Temp (survives a server's restart), i=2258 or "
+        "/Objects/2:Press/2:Temp; behind it [3] for an element of an array, .field for one of a structure"
     )
-    type: Literal[DType, "string"] | None = Field(
-        None, description="what the node holds; without it a number, kept as float64"
+    type: Literal[DType, "string", "enum"] | None = Field(
+        None, description="what the node holds; enum: the name of its number; without it a number, kept as float64"
     )
+    write: WriteConfig | None = Field(None, description="what may be written; without it the tag is read only")
+
+    @property
+    def dtype(self) -> DType:
+        if self.type == "string" or self.type == "enum":  # noqa: PLR1714  # mypy understands no other
+            return "str"
+        return self.type or "float64"
 
 
-class Config(DriverConfig):
+class Config(DriverConfig, Monitoring):
     """An OPC UA server, or a part of one."""
 
     endpoint: Annotated[
@@ -141,13 +165,22 @@ class Config(DriverConfig):
     mode: Literal["subscribe", "poll"] = Field(
         "subscribe", description="subscribe: the server sends what changed, once per interval; poll: every interval all"
     )
-    sampling_interval: Annotated[Seconds, Field(ge=0, le=3600)] | None = Field(
-        None, description="how often the server looks at a node (subscribe); without it the tag's interval"
+    profile: Literal["auto", "careful", "s7-1200", "s7-1500"] = Field(
+        "auto", description="what the server can take; auto: by the name of its maker and what it says of itself"
     )
-    queue_size: int = Field(
-        10, ge=1, le=10000, description="changes of one tag that the server keeps between two messages (subscribe)"
+    gap: Literal["mark", "history"] = Field(
+        "mark", description="after an outage: mark, bad_comm in between; history: also fetch what the server kept"
+    )
+    groups: dict[str, Group] = Field({}, description="scan groups with intervals of their own")  # type: ignore[assignment]  # more of a group than other drivers know
+    root: Annotated[str, AfterValidator(_root)] = Field(
+        "", description="the instance, as a browse path, below which nodes that begin with ./ lie"
+    )
+    namespaces: dict[Annotated[str, Field(pattern=f"^{PREFIX.pattern}$")], str] = Field(
+        {}, description="prefixes of namespaces in nodes that begin with ./"
     )
     tags: list[Tag] = Field([], description="the tags")
+    events: list[EventsConfig] = Field([], max_length=32, description="events and alarms, as groups of their own")
+    methods: list[Method] = Field([], max_length=256, description="methods that may be called; none unless listed")
 
     @model_validator(mode="after")
     def _fits(self) -> "Config":
@@ -170,3 +203,32 @@ class Config(DriverConfig):
                 )
         if self.security_mode == "sign" or self.certificate_host:
             raise ValueError("`security_mode` and `certificate_host` have no meaning with `security: none`")
+
+    @field_validator("tags")
+    @classmethod
+    def _are_somewhere(cls, tags: list[Tag], info: ValidationInfo) -> list[Tag]:
+        """Nodes below the root, by their whole way; those of a map have none yet."""
+        root, namespaces = info.data.get("root"), info.data.get("namespaces")
+        if root is None or namespaces is None or not any(tag.node.startswith(HERE) for tag in tags):
+            return tags
+        ways = [absolute(tag.node, root, namespaces) if tag.node.startswith(HERE) else tag.node for tag in tags]
+        if not root:
+            return tags
+        return [tag.model_copy(update={"node": way}) for tag, way in zip(tags, ways, strict=True)]
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "Config":
+        lost = next((tag for tag in self.tags if tag.node.startswith(HERE)), None)
+        if lost is not None:
+            raise ValueError(f"root: is missing, below which {lost.node!r} lies: such as root: /Objects/2:Machine_1")
+        names = [each.name for each in self.events]
+        taken = {*self.groups, duration_text(self.interval)}
+        for at, name in enumerate(names):
+            if name in taken or name in names[:at]:
+                raise ValueError(f"events: {name!r} is the name of another group")
+        if names and self.mode == "poll":
+            raise ValueError("events: only come by subscription: take `mode: subscribe`")
+        methods = [each.name for each in self.methods]
+        if len(set(methods)) < len(methods):
+            raise ValueError("methods: two have the same name")
+        return self

@@ -22,7 +22,7 @@ class Dial:
     """The endpoints of one device are tried in order, beginning with the one that worked last."""
 
     def __init__(self, config: Config, timeout: float, data: Path | None) -> None:
-        self._device, self._timeout = config.name, timeout
+        self._device, self._timeout, self._profile = config.name, timeout, config.profile
         self._access = access(config, data)
         self._endpoints, self._at = every(config.endpoint), 0
         self._expiry = Expiry(config.name)
@@ -32,7 +32,9 @@ class Dial:
         failures: list[DeviceError] = []
         for step in range(len(self._endpoints)):
             at = (self._at + step) % len(self._endpoints)
-            session = Session(self._endpoints[at], self._device, self._timeout, idle, self._access)
+            session = Session(
+                self._endpoints[at], self._device, self._timeout, idle, self._access, profile=self._profile
+            )
             try:
                 await session.open()
             except DeviceError as error:

@@ -1,22 +1,30 @@
 """An OPC UA device: one session, whose nodes are read in few requests or subscribed to."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from agent.model.clock import SYSTEM, Clock
 from agent.model.errors import Unreachable
-from agent.model.frame import Frame
+from agent.model.frame import Frame, Value
 from agent.model.quality import Quality
 from agent.model.tag import Schema
-from drivers.api import Driver, DriverConfig, LineConfig
-from drivers.opcua.config import Config
+from drivers.api import Argument, Driver, DriverConfig, Encoded, LineConfig, Place
+from drivers.opcua import methods, writes
+from drivers.opcua.browse import browse, peek
+from drivers.opcua.calling import Method
+from drivers.opcua.config import Config, Tag
 from drivers.opcua.dial import Dial
+from drivers.opcua.events import Events, event_plan
 from drivers.opcua.feed import Feed
 from drivers.opcua.group import Answers, Group, all_refused, bind
 from drivers.opcua.plan import plans
 from drivers.opcua.refusal import name
+from drivers.opcua.remarks import Remarks
 from drivers.opcua.session import Session
-from drivers.opcua.status import is_bad
+from drivers.opcua.status import quality
+from drivers.opcua.watch import ServerClock, look
+
+MINUTE, SECOND = 60.0, 1e9
 
 SPACING = 5.0  # seconds between two connects: small controllers run out of sessions
 
@@ -31,7 +39,7 @@ def build(line: LineConfig, devices: Sequence[DriverConfig], data: Path | None =
 
 
 class OpcuaPoller:
-    """Implements `drivers.api.Poller`: reads on request."""
+    """Implements `drivers.api.Poller`, which reads on request, `Browser`, `Writer` and `Caller`."""
 
     spacing = SPACING
 
@@ -40,19 +48,33 @@ class OpcuaPoller:
         self._config, self._clock = config, clock
         self._dial = Dial(config, timeout, data)
         self._plans = plans(config)
-        self.schemas = tuple(plan.schema for plan in self._plans)
+        self._told = tuple(event_plan(config.name, each) for each in config.events)
+        self.schemas = (*(plan.schema for plan in self._plans), *(plan.schema for plan in self._told))
+        self._events: list[Events] = []
         self._session: Session | None = None
         self._groups: dict[Schema, Group] = {}
+        self._server, self._remarks = ServerClock(), Remarks()
+        self._check_at = 0.0
 
     @property
     def refused(self) -> dict[str, str]:
-        """For each tag that the server does not have, why; as far as this session has asked."""
-        return {tag: why for group in self._groups.values() for tag, why in group.refused.items()}
+        """For each tag and field of an event that the server does not have, why; as far as this session has asked."""
+        sources: list[Group | Events] = [*self._groups.values(), *self._events]
+        return {tag: why for source in sources for tag, why in source.refused.items()}
+
+    def remarks(self) -> Sequence[str]:
+        """What a person should hear of, once each: tags that the server refuses, filters that it does not take."""
+        return self._remarks.fresh(list(self._groups.values()), None)
+
+    @property
+    def skew(self) -> float | None:
+        """How many seconds the server's clock is ahead of ours, give or take half a round trip."""
+        return self._server.skew
 
     @property
     def overflows(self) -> int:
         """Values that said that the server had thrown away older ones: `queue_size` is too small."""
-        return sum(plan.columns.overflows for plan in self._plans)
+        return sum(plan.columns.overflows for plan in self._plans) + sum(each.overflows for each in self._events)
 
     async def open(self) -> None:
         if self._session is not None and self._session.alive:
@@ -60,7 +82,11 @@ class OpcuaPoller:
         await self.close()
         idle = 3 * max((plan.interval for plan in self._plans), default=0.0)
         session = self._session = await self._dial.session(idle)
-        self._groups = {plan.schema: bind(plan, session) for plan in self._plans}
+        self._server = ServerClock(self._server.skew)
+        self._groups = {plan.schema: await bind(plan, session) for plan in self._plans}
+        if self._config.mode == "poll":
+            for group in self._groups.values():
+                await group.register()
 
     async def close(self) -> None:
         session, self._session = self._session, None
@@ -72,15 +98,56 @@ class OpcuaPoller:
         if self._live().expired:
             await self.close()
             await self.open()
+        await self._tend()
+        if schema in (plan.schema for plan in self._told):
+            return Frame(schema, self._clock.wall(), (), b"", self._clock.mono(), ())  # events come, they are not read
         group = self._groups[schema]
         answers, missing = await group.read()
         frame = group.plan.columns.whole(answers, missing, self._clock.wall(), self._clock.mono())
         wrong = frame.quality.count(Quality.BAD_CONFIG)
-        if wrong:
+        if wrong or group.refused:
             _note_refused(group, answers)
         if wrong and wrong == len(frame.quality):
             raise all_refused(self.device, [group])
         return frame
+
+    async def _tend(self) -> None:
+        """Once a minute: the server's clock, and nodes that were not to be found. What is wrong with the clock is no
+        fault of a scan, which asks anew each time."""
+        if self._clock.mono() / SECOND >= self._check_at:
+            self._check_at = self._clock.mono() / SECOND + MINUTE
+            await look(self._live(), self._server, self._clock)
+            for group in self._groups.values():
+                await group.search()
+
+    def browse(
+        self, found: list[Place], expanded: int, *, start: str = "", wanted: Callable[[int], bool], most: int
+    ) -> AsyncIterator[int]:
+        return browse(self._live(), found, expanded, start=start, wanted=wanted, most=most)
+
+    async def peek(self, addresses: Sequence[str]) -> Sequence[str]:
+        return await peek(self._live(), addresses)
+
+    def encode(self, tag: str, value: Value) -> Encoded:
+        return writes.encode(self._named(tag), value)
+
+    async def look(self, tag: str) -> Value:
+        return await writes.look(self._live(), self._named(tag))
+
+    async def write(self, tag: str, value: Value) -> Value:
+        return await writes.write(self._live(), self._named(tag), value)
+
+    async def signature(self, method: str) -> Sequence[Argument]:
+        return (await methods.signature(self._live(), self._method(method))).arguments
+
+    async def call(self, method: str, arguments: Sequence[Value]) -> Sequence[Value]:
+        return await methods.call(self._live(), self._method(method), arguments)
+
+    def _method(self, name: str) -> Method:
+        return next(method for method in self._config.methods if method.name == name)
+
+    def _named(self, name: str) -> Tag:
+        return next(tag for tag in self._config.tags if tag.name == name)
 
     def _live(self) -> Session:
         if self._session is None or not self._session.alive:
@@ -95,21 +162,32 @@ class OpcuaSubscriber(OpcuaPoller):
         super().__init__(config, timeout, data, clock)
         self._feed: Feed | None = None
         self._dropped = 0
+        self._newest = self._heard = 0
 
     @property
     def dropped(self) -> int:
         """Samples that were given up because nobody took them in time."""
         return self._dropped + (self._feed.dropped if self._feed else 0)
 
+    def remarks(self) -> Sequence[str]:
+        return self._remarks.fresh(list(self._groups.values()), self._feed.gap if self._feed else None)
+
+    @property
+    def heard(self) -> int:
+        """Until when nothing was missed: the last message of the server (ns UTC); 0 before the first."""
+        return (self._feed.heard if self._feed else 0) or self._heard
+
     def frames(self) -> AsyncIterator[Frame]:
         """What changed, one frame per message of the server; see `Feed`. To be called once per `open()`."""
         config = self._config
+        self._events = [Events(plan, self._live(), config.interval) for plan in self._told]
         self._feed = Feed(
             self._live(),
             list(self._groups.values()),
             self._clock,
-            sampling=config.sampling_interval,
-            queue_size=config.queue_size,
+            server=self._server,
+            events=self._events,
+            since=self._newest if config.gap == "history" else 0,
         )
         return self._feed
 
@@ -117,12 +195,15 @@ class OpcuaSubscriber(OpcuaPoller):
         feed, self._feed = self._feed, None
         if feed is not None:
             self._dropped += feed.dropped
+            self._newest, self._heard = feed.newest or self._newest, feed.heard or self._heard
             feed.stop()
         await super().close()
 
 
 def _note_refused(group: Group, answers: Answers) -> None:
     for columns, data in answers:
-        for column, item in zip(columns, data, strict=True):
-            if item.StatusCode and is_bad(item.StatusCode.value):
-                group.note(column, name(item.StatusCode.value))
+        for column, code in zip(columns, data.codes or bytes(len(columns)), strict=True):
+            if quality(code) == Quality.BAD_CONFIG:
+                group.note(column, name(code))
+            else:
+                group.taken(column)

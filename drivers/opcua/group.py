@@ -1,30 +1,96 @@
-"""One scan group in one session: its node ids, the requests that read it, the subscription that follows it."""
+"""One scan group in one session: its nodes, the requests that read it, the monitored items that follow it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from asyncua import ua
 from asyncua.ua.attribute_ids import AttributeIds
+from asyncua.ua.status_codes import StatusCodes
 
 from agent.model.errors import DeviceError, Garbled, Refused, Unreachable
 from agent.model.quality import Quality
-from drivers.opcua.plan import Plan, chunks
-from drivers.opcua.refusal import name
+from drivers.opcua.meaning import meanings
+from drivers.opcua.monitoring import Watch
+from drivers.opcua.notify import Batch
+from drivers.opcua.plan import Plan
+from drivers.opcua.refusal import ServiceRefused, name
+from drivers.opcua.resolve import resolve
 from drivers.opcua.session import Session
 from drivers.opcua.status import is_bad, quality
 
-Answers = list[tuple[Sequence[int], list[ua.DataValue]]]
+Answers = list[tuple[Sequence[int], Batch]]
+Request = tuple[Sequence[int], ua.ReadRequest]
+
+TRIGGERS = {
+    "status": ua.DataChangeTrigger.Status,
+    "value": ua.DataChangeTrigger.StatusValue,
+    "value_timestamp": ua.DataChangeTrigger.StatusValueTimestamp,
+}
+_NO_FILTER = frozenset(
+    {
+        StatusCodes.BadMonitoredItemFilterUnsupported,
+        StatusCodes.BadMonitoredItemFilterInvalid,
+        StatusCodes.BadFilterNotAllowed,
+        StatusCodes.BadDeadbandFilterInvalid,
+    }
+)
+_GONE = frozenset({StatusCodes.BadNodeIdUnknown, StatusCodes.BadNodeIdInvalid})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Group:
-    """`nodes` has one entry per column (None: its namespace is unknown); `refused` says why a tag cannot be had."""
+    """`nodes` has one entry per column (None: it is not there); `refused` says why a tag cannot be had.
+
+    `unfiltered` are the columns whose deadband the server does not take: each change of them comes.
+    """
 
     plan: Plan
     session: Session
-    nodes: tuple[ua.NodeId | None, ...]
-    reads: tuple[tuple[Sequence[int], ua.ReadRequest], ...]
+    nodes: list[ua.NodeId | None] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
+    unfiltered: set[int] = field(default_factory=set)
+    _registered: dict[int, ua.NodeId] = field(default_factory=dict)
+    _requests: list[Request] = field(default_factory=list)
+
+    async def bind(self, columns: Iterable[int] | None = None) -> None:
+        """Find the nodes of these columns, or of all, in this session, and what their values mean."""
+        wanted = list(range(len(self.plan.spots)) if columns is None else columns)
+        if columns is None:
+            self.nodes = [None] * len(wanted)
+        found = await resolve(self.session, [self.plan.spots[column] for column in wanted])
+        for column, each in zip(wanted, found, strict=True):
+            self.nodes[column] = each.node
+            if each.node is None:
+                self.note(column, each.why)
+        special = {c: each for c, each in zip(wanted, found, strict=True) if c in self.plan.enums or each.inner}
+        for column, convert in (await meanings(self.session, special, self.plan.enums)).items():
+            self.plan.columns.adapt(column, convert)
+        self._requests.clear()
+
+    async def search(self) -> None:
+        """Look again for the nodes that were not to be found."""
+        missing = [column for column, node in enumerate(self.nodes) if node is None]
+        if missing:
+            await self.session.learn()
+            await self.bind(missing)
+            for column in missing:
+                if self.nodes[column] is not None:
+                    self.taken(column)
+
+    async def register(self) -> None:
+        """Have the server keep the nodes at hand that are read again and again; one that refuses is asked without."""
+        left = [(column, node) for column, node in enumerate(self.nodes) if node is not None]
+        while left:
+            chunk = left[: self.session.limits.of("register")]
+            try:
+                names = await self.session.register([node for _, node in chunk])
+            except ServiceRefused as error:
+                if self.session.limits.learn("register", error.code, len(chunk)):
+                    continue
+                break
+            self._registered.update(zip([column for column, _ in chunk], names, strict=True))
+            del left[: len(chunk)]
+        self._requests.clear()
 
     async def read(self) -> tuple[Answers, bytearray]:
         """What the server answered, and per column the quality that holds where it did not.
@@ -34,13 +100,20 @@ class Group:
         answers: Answers = []
         missing = bytearray((Quality.BAD_CONFIG,)) * len(self.nodes)
         failure: DeviceError | None = None
-        for columns, request in self.reads:
+        self._requests = self._requests or list(self._cut([c for c, node in enumerate(self.nodes) if node is not None]))
+        left = list(self._requests)
+        while left:
+            columns, request = left.pop(0)
             if isinstance(failure, Unreachable | Garbled):
                 _mark(missing, columns, Quality.BAD_COMM)
                 continue
             try:
-                answers.append((columns, await self.session.read(request)))
+                answers.append((columns, await self.session.fetch(request)))
             except Refused as error:
+                if self._too_many(error, "read", columns):
+                    left = list(self._cut([*columns, *(column for some, _ in left for column in some)]))
+                    self._requests.clear()
+                    continue
                 failure = error
                 _mark(missing, columns, Quality.BAD_DEVICE)
             except (Unreachable, Garbled) as error:
@@ -48,46 +121,99 @@ class Group:
                 _mark(missing, columns, Quality.BAD_COMM)
         if failure is not None and not answers:
             raise failure
+        self._let_go(answers)
         return answers, missing
 
-    async def monitor(self, subscription: int, sampling: float, queue_size: int) -> dict[int, int]:
-        """Add the monitored items, whose client handles are the columns; the columns not taken, with their quality."""
-        bad: dict[int, int] = {column: Quality.BAD_CONFIG for column, node in enumerate(self.nodes) if node is None}
-        known = [(column, node) for column, node in enumerate(self.nodes) if node is not None]
-        items = [_item(column, node, sampling, queue_size) for column, node in known]
-        for chunk in chunks(items, self.session.monitor_limit):
-            bad.update(await self._add(subscription, chunk))
-        return bad
+    async def monitor(self, subscription: int, columns: Sequence[int]) -> tuple[dict[int, int], dict[int, int]]:
+        """Add the monitored items of these columns, whose client handles they are.
+
+        The ids of those that were taken, and the qualities of those that were not, by column.
+        """
+        taken: dict[int, int] = {}
+        bad: dict[int, int] = {column: Quality.BAD_CONFIG for column in columns if self.nodes[column] is None}
+        left = [column for column in columns if self.nodes[column] is not None]
+        while left:
+            chunk = left[: self.session.limits.of("monitor")]
+            try:
+                results = await self.session.monitor(subscription, [self._item(column) for column in chunk])
+            except Refused as error:
+                if self._too_many(error, "monitor", chunk):
+                    continue
+                for column in chunk:
+                    self.note(column, str(error))
+                bad.update(dict.fromkeys(chunk, int(Quality.BAD_DEVICE)))
+                del left[: len(chunk)]
+                continue
+            del left[: len(chunk)]
+            left = [*self._results(chunk, results, taken, bad), *left]
+        return taken, bad
 
     def note(self, column: int, why: str) -> None:
-        self.refused.setdefault(self.plan.schema.tags[column].name, why)
+        self.refused[self.plan.schema.tags[column].name] = why
 
-    async def _add(self, subscription: int, items: Sequence[ua.MonitoredItemCreateRequest]) -> Mapping[int, int]:
-        columns = [int(item.RequestedParameters.ClientHandle) for item in items]
-        try:
-            results = await self.session.monitor(subscription, items)
-        except Refused as error:
-            for column in columns:
-                self.note(column, str(error))
-            return dict.fromkeys(columns, int(Quality.BAD_DEVICE))
-        codes = {c: r.StatusCode.value for c, r in zip(columns, results, strict=True) if is_bad(r.StatusCode.value)}
-        for column, code in codes.items():
-            self.note(column, name(code))
-        return {column: quality(code) for column, code in codes.items()}
+    def taken(self, column: int) -> None:
+        """The server has taken what it had refused."""
+        self.refused.pop(self.plan.schema.tags[column].name, None)
+
+    def _results(
+        self,
+        chunk: Sequence[int],
+        results: Sequence[ua.MonitoredItemCreateResult],
+        taken: dict[int, int],
+        bad: dict[int, int],
+    ) -> list[int]:
+        """Sort the answers; the columns that are worth another try at once, without their filter."""
+        again = []
+        for column, result in zip(chunk, results, strict=True):
+            code = result.StatusCode.value
+            if not is_bad(code):
+                taken[column] = int(result.MonitoredItemId)
+            elif code in _NO_FILTER and column not in self.unfiltered:
+                self.unfiltered.add(column)
+                again.append(column)
+            else:
+                self.note(column, name(code))
+                bad[column] = quality(code)
+        return again
+
+    def _cut(self, columns: Sequence[int]) -> Iterator[Request]:
+        size = self.session.limits.of("read")
+        for start in range(0, len(columns), size):
+            some = columns[start : start + size]
+            nodes = [self._registered.get(column) or self.nodes[column] for column in some]
+            yield some, self.session.read_request([node for node in nodes if node is not None])
+
+    def _let_go(self, answers: Answers) -> None:
+        """A registered node that is gone may be back under its own name."""
+        gone = [c for columns, batch in answers for c, code in zip(columns, batch.codes, strict=False) if code in _GONE]
+        if any(self._registered.pop(column, None) for column in gone):
+            self._requests.clear()
+
+    def _too_many(self, error: Refused, service: str, columns: Sequence[int]) -> bool:
+        limits = self.session.limits
+        return isinstance(error, ServiceRefused) and limits.learn(service, error.code, len(columns))  # type: ignore[arg-type]  # the two that are called
+
+    def _item(self, column: int) -> ua.MonitoredItemCreateRequest:
+        watch = self.plan.watches[column]
+        node = self.nodes[column]
+        assert node is not None
+        sampling = max(watch.sampling, self.session.profile.least_sampling)
+        item = ua.MonitoredItemCreateRequest(MonitoringMode=ua.MonitoringMode.Reporting)
+        item.ItemToMonitor = ua.ReadValueId(NodeId=node, AttributeId=AttributeIds.Value)
+        item.RequestedParameters = ua.MonitoringParameters(
+            ClientHandle=column,
+            SamplingInterval=sampling * 1000,
+            QueueSize=watch.queue,
+            DiscardOldest=watch.discard_oldest,
+            Filter=None if column in self.unfiltered else _filter(watch),
+        )
+        return item
 
 
-def bind(plan: Plan, session: Session) -> Group:
-    """Look up the plan's namespaces in this session, and cut its nodes into requests that the server allows."""
-    nodes = tuple(session.resolve(node) for node in plan.nodes)
-    known = [(column, node) for column, node in enumerate(nodes) if node is not None]
-    reads = tuple(
-        (tuple(column for column, _ in chunk), session.read_request([node for _, node in chunk]))
-        for chunk in chunks(known, session.read_limit)
-    )
-    group = Group(plan, session, nodes, reads)
-    for column, node in enumerate(nodes):
-        if node is None:
-            group.note(column, f"the server has no namespace {plan.nodes[column].namespace}")
+async def bind(plan: Plan, session: Session) -> Group:
+    """Look up the plan's nodes in this session."""
+    group = Group(plan, session)
+    await group.bind()
     return group
 
 
@@ -106,10 +232,9 @@ def _mark(qualities: bytearray, columns: Sequence[int], value: int) -> None:
         qualities[column] = value
 
 
-def _item(column: int, node: ua.NodeId, sampling: float, queue_size: int) -> ua.MonitoredItemCreateRequest:
-    item = ua.MonitoredItemCreateRequest(MonitoringMode=ua.MonitoringMode.Reporting)
-    item.ItemToMonitor = ua.ReadValueId(NodeId=node, AttributeId=AttributeIds.Value)
-    item.RequestedParameters = ua.MonitoringParameters(
-        ClientHandle=column, SamplingInterval=sampling * 1000, QueueSize=queue_size, DiscardOldest=True
-    )
-    return item
+def _filter(watch: Watch) -> ua.DataChangeFilter | None:
+    """None where the server's own default says the same: fewer servers stumble over it."""
+    if watch.trigger == "value" and watch.deadband is None:
+        return None
+    kind, size = watch.deadband or (0, 0.0)
+    return ua.DataChangeFilter(TRIGGERS[watch.trigger], ua.UInt32(kind), ua.Double(size))

@@ -4,6 +4,7 @@ import re
 from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass
+from sys import intern
 from typing import Literal
 from uuid import UUID
 
@@ -36,7 +37,7 @@ def parse(text: str) -> NodeAddress:
         identifier = _IDENTIFIERS[kind](match["identifier"])
     except ValueError as error:
         raise ValueError(f"{text!r} is not a node id: {error}") from None
-    return NodeAddress(match["uri"] or index, kind, identifier)
+    return NodeAddress(intern(match["uri"]) if match["uri"] else index, kind, identifier)
 
 
 def spellings(uri: str) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
-"""Which tags are read together: the schemas of a device, and where their columns live on the server."""
+"""Which tags are read together: the schemas of a device, where their columns live, and how the server watches them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 from agent.model.tag import Schema
@@ -9,19 +10,25 @@ from agent.model.tag import Tag as ModelTag
 from drivers.api import scan_groups
 from drivers.opcua.columns import Columns
 from drivers.opcua.config import Config, Tag
-from drivers.opcua.nodes import NodeAddress, parse
+from drivers.opcua.monitoring import Watch, watch
+from drivers.opcua.spots import Spot, locate
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One scan group: `nodes` in the order of the schema's tags, `interval` in seconds."""
+    """One scan group: `spots` and `watches` in the order of the schema's tags, `interval` in seconds.
+
+    `enums` are the columns whose numbers become names.
+    """
 
     schema: Schema
     interval: float
-    nodes: tuple[NodeAddress, ...]
+    spots: tuple[Spot, ...]
+    watches: tuple[Watch, ...]
     columns: Columns
+    enums: frozenset[int] = frozenset()
 
 
 def plans(config: Config) -> tuple[Plan, ...]:
@@ -39,9 +46,11 @@ def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 def _plan(config: Config, group: str, interval: float, tags: Sequence[Tag]) -> Plan:
     columns = tuple(_column(tag) for tag in tags)
     schema = Schema(config.name, group, columns, interval if config.mode == "poll" else 0.0)
-    return Plan(schema, interval, tuple(parse(tag.node) for tag in tags), Columns(schema))
+    one = lru_cache(1024)(lambda told: told)  # thousands of tags are watched alike: one object for all of them
+    watches = tuple(one(watch(interval, tag, config.groups.get(tag.group), config)) for tag in tags)
+    enums = frozenset(column for column, tag in enumerate(tags) if tag.type == "enum")
+    return Plan(schema, interval, tuple(locate(tag.node) for tag in tags), watches, Columns(schema), enums)
 
 
 def _column(tag: Tag) -> ModelTag:
-    dtype = "str" if tag.type == "string" else tag.type or "float64"
-    return ModelTag(tag.name, dtype, tag.unit, tag.kind)
+    return ModelTag(tag.name, tag.dtype, tag.unit, tag.kind)

@@ -55,14 +55,22 @@ _HINTS = {
 }
 
 
+class ServiceRefused(Refused):
+    """A service's well-formed "no", with its status code."""
+
+    def __init__(self, message: str, code: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+
+
 def lost(code: int) -> bool:
     """Whether no further request on this session can succeed."""
     return code in _LOST
 
 
 def refusal(endpoint: str, doing: str, code: int) -> DeviceError:
-    kind = Unreachable if lost(code) else Refused
-    return kind(f"{endpoint}: {doing}: {name(code)}", hint=_HINTS.get(code, ""))
+    message, hint = f"{endpoint}: {doing}: {name(code)}", _HINTS.get(code, "")
+    return Unreachable(message, hint=hint) if lost(code) else ServiceRefused(message, code, hint)
 
 
 def name(code: int) -> str:

@@ -53,7 +53,7 @@ class Bus:
     @property
     def scan(self) -> float:
         """Seconds that a unit which answers has the wire, at least."""
-        return self.pace.request(self.count) + self.response
+        return self.pace.request(2 * self.count) + self.response
 
     @property
     def least(self) -> float:
@@ -101,6 +101,9 @@ class Stream(asyncio.Transport):
         self._bus, self._link, self._frames = bus, link, framing(bus.endpoint)
         self._free = 0.0  # loop time at which the wire has carried what was written
         self._closed = False
+
+    def get_write_buffer_size(self) -> int:
+        return 0  # the kernel has taken it
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         request, pace, loop = bytes(data), self._bus.pace, running()

@@ -151,6 +151,12 @@ class Agent:
         status = Path(f"/proc/{self._process.pid}/status").read_text("ascii")
         return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
 
+    def memory(self) -> float:
+        """The memory it has now, in MB of 10^6 bytes."""
+        self.check()
+        status = Path(f"/proc/{self._process.pid}/status").read_text("ascii")
+        return int(status.split("VmRSS:")[1].split()[0]) * 1024 / 1e6
+
     def stop(self) -> int:
         self._process.terminate()
         return self._process.wait(30)

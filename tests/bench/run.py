@@ -20,6 +20,7 @@ AREAS = (
     "modbus",
     "wire",
     "opcua",
+    "opcua_browse",
     "northbound",
     "normalise",
     "commissioning",

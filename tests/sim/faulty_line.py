@@ -106,6 +106,21 @@ def echo_only(request: bytes) -> list[Act]:
     return [rtu(request[0], request[1:])]
 
 
+def twice(request: bytes) -> list[Act]:
+    """A repeater on the line, or two devices with one unit."""
+    return [frame(answer(request)), 0.005, frame(answer(request))]
+
+
+def echo_on(behave: Behaviour) -> Behaviour:
+    """The adapter hears what it sends; the bytes come as they are heard, in two pieces."""
+
+    def echoing(request: bytes) -> list[Act]:
+        heard = frame(request)
+        return [heard[:-1], 0.002, heard[-1:], *behave(request)]
+
+    return echoing
+
+
 def one_less(request: bytes) -> list[Act]:
     found = data(request)[:-2]
     return [frame(request[:2] + bytes((len(found),)) + found)]

@@ -17,6 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 NAMESPACE = "urn:floorgate:plant"
 PRESS = "urn:floorgate:press"
+MACHINE = "urn:floorgate:machine"
 
 
 @dataclass(slots=True)
@@ -36,6 +37,21 @@ class OpcuaServer:
         """A new value, with `status=` (a code), `stamp=` (seconds), `type=` (a variant type's name) if wanted."""
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps({"node": node, "value": value, **how}).encode() + b"\n")
+        self.process.stdin.flush()
+        self.line("ok", 10)
+
+    def count(self) -> tuple[int, int]:
+        """Sessions and monitored items (the one on node-opcua)."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"count\n")
+        self.process.stdin.flush()
+        _, sessions, items = self.line("count", 10).split()
+        return int(sessions), int(items)
+
+    def tell(self, **order: object) -> None:
+        """Any other order that the server knows."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(order).encode() + b"\n")
         self.process.stdin.flush()
         self.line("ok", 10)
 
@@ -111,6 +127,25 @@ def node_opcua_server(
         }
         with _running([node, str(HERE / "node" / "opcua_server.js"), *_flags(given)], "") as server:
             yield server
+
+
+@contextlib.contextmanager
+def machine_server(*, port: int = 0, max_browse: int = 5, children: int = 300) -> Iterator[OpcuaServer]:
+    """The server of `node/opcua_plant.js`: all that can be browsed, written, called and told by events."""
+    node = shutil.which("node")
+    if node is None or not (HERE / "node" / "node_modules").is_dir():
+        raise FileNotFoundError("node, or tests/sim/node/node_modules: run `make test`, which installs them")
+    with tempfile.TemporaryDirectory(prefix="node-opcua-") as home:
+        options = {"--port": port, "--max-browse": max_browse, "--children": children, "--home": home}
+        with _running([node, str(HERE / "node" / "opcua_plant.js"), *_flags(options)], "") as server:
+            yield server
+
+
+@contextlib.contextmanager
+def instance_server(cases: Sequence[Path]) -> Iterator[OpcuaServer]:
+    """The server of `opcua_instance.py`, with an instance for each of these files."""
+    with _running([sys.executable, str(HERE / "opcua_instance.py"), *map(str, cases)], "/floorgate") as server:
+        yield server
 
 
 def _flags(options: Mapping[str, object]) -> list[str]:

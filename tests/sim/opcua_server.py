@@ -15,9 +15,11 @@ import socket
 import sys
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from asyncua import Server, ua
 from asyncua.common.node import Node
+from asyncua.common.structures104 import new_enum, new_struct, new_struct_field
 
 NAMESPACE = "urn:floorgate:plant"
 NODES: dict[str, tuple[Any, ua.VariantType]] = {
@@ -51,11 +53,53 @@ class Plant:
             declared = ua.NodeId(ua.ObjectIds.Number) if name == "Loose" else None
             node = await plant.add_variable(ua.NodeId(name, index), name, value, kind, declared)
             self._nodes[name] = (node, kind)
+        await self._add_kinds(index, plant)
         for number in range(values):
             name = f"Value{number}"
             node = await plant.add_variable(ua.NodeId(name, index), name, float(number), ua.VariantType.Double)
             self._nodes[name] = (node, ua.VariantType.Double)
             self._moving.append(node)
+
+    async def _add_kinds(self, index: int, plant: Node) -> None:
+        """A node of every kind that is no plain number: texts, arrays, an enumeration, structures."""
+        moment = datetime(2024, 2, 29, 12, 30, 0, 250_000, UTC)
+        kinds: dict[str, tuple[Any, ua.VariantType]] = {
+            "Moment": (moment, ua.VariantType.DateTime),
+            "Blob": (b"\xde\xad", ua.VariantType.ByteString),
+            "Guid": (UUID("09087e75-8e5e-499b-954f-f2a9603db28a"), ua.VariantType.Guid),
+            "Where": (ua.NodeId("Temp", 3), ua.VariantType.NodeId),
+            "Code": (ua.StatusCode(ua.StatusCodes.BadOutOfRange), ua.VariantType.StatusCode),
+            "Label": (ua.LocalizedText("Presse", "de"), ua.VariantType.LocalizedText),
+            "Qualified": (ua.QualifiedName("Temp", 2), ua.VariantType.QualifiedName),
+            "Zones": ([10.5, 11.5, 12.5], ua.VariantType.Double),
+            "Zones[7]": (99.0, ua.VariantType.Double),
+            "Names": (["left", "right"], ua.VariantType.String),
+        }
+        for name, (value, kind) in kinds.items():
+            self._nodes[name] = await plant.add_variable(ua.NodeId(name, index), name, value, kind), kind
+        enum = await new_enum(self._server, index, "Mode", ["Off", "Manual", "Automatic"])
+        point, _ = await new_struct(
+            self._server,
+            index,
+            "Point",
+            [new_struct_field("x", ua.VariantType.Double), new_struct_field("y", ua.VariantType.Float)],
+        )
+        pose, _ = await new_struct(
+            self._server,
+            index,
+            "Pose",
+            [
+                new_struct_field("name", ua.VariantType.String),
+                new_struct_field("at", point),
+                new_struct_field("speeds", ua.VariantType.Int32, array=True),
+                new_struct_field("note", ua.VariantType.String, optional=True),
+                new_struct_field("mode", enum),
+            ],
+        )
+        types = await self._server.load_data_type_definitions()
+        held = types["Pose"](name="home", at=types["Point"](x=1.5, y=2.5), speeds=[7, 8], mode=types["Mode"].Manual)
+        await plant.add_variable(ua.NodeId("Mode", index), "Mode", 2, ua.VariantType.Int32, enum.nodeid)
+        await plant.add_variable(ua.NodeId("Pose", index), "Pose", held, ua.VariantType.ExtensionObject, pose.nodeid)
 
     async def move(self, interval: float) -> None:
         """A new value for every moving node each interval, without drift."""

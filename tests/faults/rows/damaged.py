@@ -19,6 +19,9 @@ def _copy(model: Path, folder: Path) -> Path:
     return folder / "store.db"
 
 
+ENOUGH = 50  # runs, of which a share of 95 % can be told; a few in a hurry tell that flips are noticed at all
+
+
 @row("16", "one bit flipped in the used bytes of the file, two sinks", runs=100, short=6)
 def bit_flips(seen: Seen) -> None:
     model, dice = seen.folder / "model", random.Random()
@@ -34,7 +37,7 @@ def bit_flips(seen: Seen) -> None:
         keeper.store.close()
         found.append(drained)
         shutil.rmtree(folder)
-    seen.least("% noticed", 100 * sum(each.noticed for each in found) / seen.runs, 95)
+    seen.least("% noticed", 100 * sum(each.noticed for each in found) / seen.runs, 95 if seen.runs >= ENOUGH else 50)
     _sound(seen, found)
     seen.most("frames lost for one bit, on average", sum(len(each.missing("dead")) for each in found) / seen.runs, 60)
 

@@ -231,6 +231,10 @@ def test_only_what_the_file_names_is_imported(tmp_path: Path) -> None:
         ("tcp://[::1]", "tcp://[::1]:502"),
         ("rtu:///dev/ttyUSB0?baud=9600", "rtu:///dev/ttyUSB0"),
         ("rtu:///dev/ttyUSB0", "ascii:///dev/ttyUSB0"),
+        ("tcp://[::1]", "tcp://[0:0::0:1]:502"),
+        ("tcp://[fe80::1%eth0]", "tcp://[FE80:0::1%eth0]"),
+        ("rtu://COM3", "rtu://com3?baud=19200"),
+        ("listen://:8899?id=0x7E01", "listen://:8899?id=0x7e01"),
     ],
 )
 def test_one_wire_has_one_name(one: str, other: str) -> None:
@@ -244,6 +248,9 @@ def test_one_wire_has_one_name(one: str, other: str) -> None:
         ("tcp://plc", "udp://plc"),
         ("opc.tcp://plc/a", "opc.tcp://plc/b"),
         ("rtu:///dev/ttyUSB0", "rtu:///dev/ttyUSB1"),
+        ("rtu:///dev/ttyS0", "rtu:///dev/ttys0"),
+        ("tcp://[fe80::1%eth0]", "tcp://[fe80::1%eth1]"),
+        ("listen://:8899?id=boiler", "listen://:8899?id=BOILER"),
         ("sim:", "sim:2"),
         ("tcp://plc:x", "tcp://plc"),
     ],

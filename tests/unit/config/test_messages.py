@@ -21,11 +21,13 @@ class Thing(BaseModel):
     part: Part | None = None
     parts: Annotated[list[Part], Field(max_length=2)] = []
     by_name: dict[str, Part] = {}
+    by_number: dict[int, str] = {}
     text: Annotated[str, Field(min_length=2, max_length=4)] = "abc"
     word: Literal["alpha", "beta"] = "alpha"
     ratio: Annotated[float, Field(ge=0.5, allow_inf_nan=False)] = 1.0
     flag: bool = False
     either: int | str = 0
+    amount: int | Annotated[float, Field(allow_inf_nan=False)] = 0
     choice: Literal["a", "b"] | int = "a"
     pair: tuple[int, int] = (0, 0)
 
@@ -61,6 +63,7 @@ def said(text: str) -> list[str]:
         ("parts: [{size: 2}, {size: x}]", "f:1:27: thing 'x': parts[1].size: must be a whole number ('x' is not)"),
         ("parts: [{size: 2}, {size: 2}, {size: 2}]", "f:1:8: thing 'x': parts: has more than 2 items"),
         ("by_name: {a: {size: 2}, b: {syze: 2, size: 4}}", "f:1:29: thing 'x': by_name.b: unknown key 'syze' (did you"),
+        ("by_number: {on: '1'}", "f:1:13: thing 'x': by_number.on: must be a whole number ('on' is not)"),
         ("by_name: [1]", "f:1:10: thing 'x': by_name: must be a mapping (key: value)"),
         ("text: a", "f:1:7: thing 'x': text: is shorter than 2 characters"),
         ("text: abcde", "f:1:7: thing 'x': text: is longer than 4 characters"),
@@ -73,6 +76,8 @@ def said(text: str) -> list[str]:
         ("ratio: .nan", "f:1:8: thing 'x': ratio: must be a finite number (nan is not)"),
         ("flag: yes", "f:1:7: thing 'x': flag: must be true or false ('yes' is not)"),
         ("flag: 1", "f:1:7: thing 'x': flag: must be true or false (1 is not)"),
+        ("amount: '5'", "f:1:9: thing 'x': amount: must be a number (leave the quotes away)"),
+        ("amount: .inf", "f:1:9: thing 'x': amount: must be a finite number (inf is not)"),
         ("either: 1.5", "f:1:9: thing 'x': either: must be a whole number or text (1.5 is not)"),
         ("{flag: true, word: beta}", "f:1:1: thing 'x': a beta has no flag"),
     ],

@@ -45,6 +45,11 @@ def test_a_device_s_tags_may_be_text(site: Any) -> None:
     assert [(tag.name, tag.address, tag.scale) for tag in device.tags] == [("v", 12, 0.1), ("w", 20, 1.0)]
 
 
+def test_what_a_short_form_says_wrong_is_told_with_its_number(complaint: Any) -> None:
+    said = complaint(SITE + '    tags: [{name: s, address: "1!400001.255"}]\n')
+    assert said == "site.yaml:6:12: device 'meter', tag 's': length: 128 is more than 125"
+
+
 def test_a_map_s_tags_may_be_text_and_override_its_defaults(with_map: Any) -> None:
     device = with_map('  - v.holding.12.int16\n  - {name: w, address: "1!400020#B", type: uint16}\n')
     assert [(tag.name, tag.register, tag.type, tag.address) for tag in device.tags] == [

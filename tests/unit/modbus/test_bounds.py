@@ -2,21 +2,29 @@
 
 import asyncio
 import gc
+import os
 import resource
 import tracemalloc
+import tty
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 import pytest
+import uvloop
 
 from agent.model.errors import DeviceError, Unreachable
+from drivers.modbus.dial import _Tty
 from drivers.modbus.link import plain_read
+from drivers.modbus.wire import Wire
 from drivers.modbus.wires import lone_wire
 from tests.sim import faulty_line as fault
 from tests.sim import faulty_modbus as tcp
 from tests.sim.faulty_line import line_on_pty, line_over_tcp
 
 CONNECTS = 1000
+Loop = Callable[[], asyncio.AbstractEventLoop]
 
 
 def descriptors() -> int:
@@ -105,3 +113,91 @@ async def test_a_silent_unit_costs_one_deadline_and_its_neighbour_is_read_at_onc
             await wire.ready(wire)
             assert await wire.read(plain_read(2, 3, 0, 1, "registers")) == b"\x03\x02\x02\x00"
         await wire.close(wire)
+
+
+async def asked(wire: Wire, user: object, unit: int) -> str:
+    """What comes of a question: nothing, or the error."""
+    try:
+        await wire.ready(user)
+        await wire.read(plain_read(unit, 3, 5, 2, "registers"))
+    except DeviceError as error:
+        return str(error)
+    return ""
+
+
+async def test_a_neighbour_that_spoils_the_connection_costs_nobody_their_turn() -> None:
+    """Both ask at once; whoever waits finds the connection closed, and gets a new one."""
+
+    def behave(adu: bytes) -> list[tcp.Act]:
+        return [tcp.reply(adu)] if adu[6] == 2 else [0.05, None]
+
+    async with tcp.faulty_device(behave) as plc:
+        wire, spoiler, other = lone_wire(plc.endpoint, 0.5), object(), object()
+        await wire.open(spoiler)
+        await wire.open(other)
+        for _ in range(3):
+            spoilt, fine = await asyncio.gather(asked(wire, spoiler, 1), asked(wire, other, 2))
+            assert "connection lost (the other side closed it)" in spoilt
+            assert not fine
+        await wire.close(spoiler)
+        await wire.close(other)
+
+
+async def test_who_leaves_while_the_connection_is_made_leaves_nothing_open() -> None:
+    async with line_on_pty(fault.good) as (_, path):
+        wire = lone_wire(f"rtu://{path}", 0.5)
+        wire._connect_delay = 0.05
+        opening = asyncio.create_task(wire.open(wire))
+        await asyncio.sleep(0.01)
+        await wire.close(wire)
+        with pytest.raises(Unreachable, match="closed"):
+            await opening
+        again = lone_wire(f"rtu://{path}", 0.5)
+        await again.open(again)
+        await again.close(again)
+        with pytest.raises(Unreachable, match="closed"):
+            await again.read(plain_read(1, 3, 5, 2, "registers"))
+
+
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_port_that_takes_no_bytes_is_opened_anew_and_keeps_no_old_requests(loop_factory: Loop) -> None:
+    """An adapter that hangs: without that its requests would pile up, and all be answered when it goes on."""
+
+    async def main() -> None:
+        ours, theirs = os.openpty()
+        tty.setraw(theirs)
+        os.set_blocking(theirs, False)
+        wire = lone_wire(f"rtu://{os.ttyname(theirs)}?baud=115200", 0.05)
+        await wire.open(wire)
+        for _ in range(5):
+            with suppress(BlockingIOError):
+                while True:
+                    os.write(theirs, bytes(1000))
+            await asyncio.sleep(0.02)  # the kernel moves some on
+        link = wire._link
+        assert link is not None
+        link.send(bytes(8))
+        cast(_Tty, link.transport).intern_write_ready()  # as the loop does when the kernel has promised too much
+        for unit in range(1, 4):
+            assert "could not be sent in 0.05 s" in await asked(wire, wire, unit)
+        await wire.close(wire)
+        os.close(ours)
+        os.close(theirs)
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(main())
+
+
+async def test_a_port_with_a_high_descriptor_is_read() -> None:
+    """`select` knows only those below 1024."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    held = [os.open("/dev/null", os.O_RDONLY)]
+    while held[-1] < 1024:
+        held.append(os.dup(held[0]))
+    async with line_on_pty(fault.good) as (_, path):
+        wire = lone_wire(f"rtu://{path}?baud=115200", 0.5)
+        await wire.open(wire)
+        assert not await asked(wire, wire, 1)
+        await wire.close(wire)
+    for each in held:
+        os.close(each)

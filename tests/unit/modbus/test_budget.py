@@ -41,6 +41,7 @@ def test_each_request_has_its_own_overhead() -> None:
 def test_coils_take_a_bit_each() -> None:
     tags = [{"name": f"c{address}", "register": "coil", "address": address} for address in range(32)]
     assert seconds(device(tags=tags)) == pytest.approx((8 + 5 + 4 + 7) * CHAR + RESPONSE["rtu"])
+    assert seconds(device(tags=tags[:1])) == pytest.approx((8 + 5 + 1 + 7) * CHAR + RESPONSE["rtu"])
 
 
 @pytest.mark.parametrize(

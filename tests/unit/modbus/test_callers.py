@@ -11,8 +11,10 @@ import pytest
 from agent.model.errors import Unreachable
 from agent.model.frame import Value
 from drivers.api import LineConfig
-from drivers.modbus.config import Config
+from drivers.modbus.callers import Porch
+from drivers.modbus.config import PORTS, Config
 from drivers.modbus.driver import Device, build
+from drivers.transport import parse_endpoint
 from tests.sim import faulty_line as fault
 from tests.sim.faulty_line import value
 from tests.sim.fixtures import free_port
@@ -21,8 +23,11 @@ LINE_TAGS = [{"name": f"t{address}", "address": address} for address in (4, 5, 6
 
 
 @asynccontextmanager
-async def dialled(port: int, says: bytes, behave: fault.Behaviour = fault.good) -> AsyncIterator[fault.FaultyLine]:
-    """A modem that dials in, says who it is, and carries a line; it sends heartbeats before each answer."""
+async def dialled(
+    port: int, says: bytes, behave: fault.Behaviour = fault.good, rest: bytes = b""
+) -> AsyncIterator[fault.FaultyLine]:
+    """A modem that dials in, says who it is (the `rest` a little later), and carries a line; it sends heartbeats
+    before each answer."""
     line = fault.FaultyLine(behave)
     async with asyncio.timeout(5):
         while True:
@@ -32,6 +37,9 @@ async def dialled(port: int, says: bytes, behave: fault.Behaviour = fault.good) 
             except OSError:
                 await asyncio.sleep(0.02)
     writer.write(says)
+    if rest:
+        await asyncio.sleep(0.05)
+        writer.write(rest)
     async with asyncio.TaskGroup() as group:
 
         async def serve() -> None:
@@ -112,6 +120,71 @@ async def test_who_says_something_else_is_let_go_and_named() -> None:
         await boiler.open()
     writer.close()
     await boiler.close()
+
+
+async def test_a_packet_in_pieces_is_not_taken_for_a_shorter_one() -> None:
+    """`dtu-1` and `dtu-10` are two modems, and a network may cut what they say anywhere."""
+    port = free_port()
+    one, ten = callers(port, "dtu-1", "dtu-10", timeout="5s")
+    async with asyncio.TaskGroup() as group:
+        opened = [group.create_task(values(made)) for made in (one, ten)]
+        async with dialled(port, b"dtu-1", fault.by_unit({2: fault.good}), rest=b"0"):
+            assert await opened[1] == [value(2, at) for at in (4, 5, 6)]
+            async with dialled(port, b"dtu-1", fault.by_unit({1: fault.good})):
+                assert await opened[0] == [value(1, at) for at in (4, 5, 6)], "nothing follows, so it is the short one"
+    for made in (one, ten):
+        await made.close()
+
+
+async def test_a_device_without_an_id_leaves_the_others_those_who_say_theirs() -> None:
+    port = free_port()
+    anybody, boiler = callers(port, "", "boiler", timeout="5s")
+    async with asyncio.TaskGroup() as group:
+        opened = [group.create_task(values(made)) for made in (anybody, boiler)]
+        async with dialled(port, b"boiler", fault.by_unit({2: fault.good})):
+            assert await opened[1] == [value(2, at) for at in (4, 5, 6)]
+            async with dialled(port, b"", fault.by_unit({1: fault.good})):
+                assert await opened[0] == [value(1, at) for at in (4, 5, 6)]
+    for made in (anybody, boiler):
+        await made.close()
+
+
+async def test_who_comes_in_the_moment_in_which_the_line_gives_up_is_there_for_the_next_try() -> None:
+    porch = Porch(parse_endpoint(f"listen://127.0.0.1:{(port := free_port())}?id=boiler", PORTS), ("boiler",))
+    await porch.open("boiler")
+    async with asyncio.TaskGroup() as group:
+        asking = group.create_task(porch.visitor("boiler"))
+        await asyncio.sleep(0)
+        asked = porch._asked["boiler"]
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"boiler")
+        while not asked.done():
+            await asyncio.sleep(0)
+        asking.cancel()
+    assert asking.cancelled()
+    async with asyncio.timeout(1):
+        come = await porch.visitor("boiler")
+    assert come.get_extra_info("peername") == writer.get_extra_info("sockname")
+    come.abort()
+    writer.close()
+    porch.close("boiler")
+    await asyncio.sleep(0.01)
+
+
+async def test_mute_strangers_do_not_keep_the_modem_out() -> None:
+    """However many hold a connection and say nothing: the oldest of them makes room."""
+    port = free_port()
+    (boiler,) = callers(port, "boiler", timeout="5s")
+    async with asyncio.TaskGroup() as group:
+        opened = group.create_task(values(boiler))
+        await asyncio.sleep(0.05)
+        strangers = [(await asyncio.open_connection("127.0.0.1", port))[1] for _ in range(100)]
+        async with dialled(port, b"boiler"):
+            assert await opened == [value(1, at) for at in (4, 5, 6)]
+    for each in strangers:
+        each.close()
+    await boiler.close()
+    await asyncio.sleep(0.01)
 
 
 async def test_a_thousand_strangers_do_not_keep_the_modem_out() -> None:

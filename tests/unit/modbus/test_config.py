@@ -76,9 +76,14 @@ def test_a_column_keeps_the_width_of_its_source(keys: dict[str, Any], dtype: str
         ({"adress": 7}, "adress", "Extra inputs"),
         ({"register": "input", "write": {}}, "write", "input registers cannot be written"),
         ({"register": "discrete", "write": {"min": 0}}, "write", "discrete registers cannot be written"),
+        ({"layout": "unix", "write": {}}, "write", "a datetime cannot be written"),
+        ({"type": "bytes", "length": 124, "write": {}}, "write", "at most 123 registers can be written at once"),
+        ({"register": "coil", "write": {"max": 0}}, "write", "a bool has no `min`, `max` or `step`"),
+        ({"bit": 3, "write": {"step": 1}}, "write", "a bool has no `min`"),
+        ({"bits": {3: "on"}, "write": {"min": 1}}, "write", "a bool has no `min`"),
+        ({"type": "string", "length": 2, "write": {"max": 5}}, "write", "a string has no `min`"),
         ({"write": {"min": 2, "max": 1}}, "write.max", "1 is less than `min`, 2"),
         ({"write": {"step": 0}}, "write.step", "greater than 0"),
-        ({"write": {"max": float("inf")}}, "write.max", "finite number"),
     ],
 )
 def test_a_mistake_is_told_at_its_place(keys: dict[str, Any], place: str, message: str) -> None:

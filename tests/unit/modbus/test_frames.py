@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.modbus.frames import Ascii, Framing, Rtu, Wanted
-from drivers.modbus.ghosts import FORGET, MOST, Ghosts, looks
+from drivers.modbus.ghosts import AGAIN, FORGET, MOST, TWICE, Ghosts, looks
 from tests.sim.faulty_line import ascii_frame, rtu
 
 FRAMINGS: list[Framing] = [Rtu(), Ascii()]
@@ -85,6 +85,20 @@ def test_an_answer_whose_length_only_it_knows_is_found(framing: Framing) -> None
     assert found.pdu == pdu
 
 
+def test_bytes_that_begin_such_an_answer_again_and_again_do_not_cost_minutes() -> None:
+    heard, asked = b"\x03\x2b\x0e" * 340, Wanted(3, b"\x2b\x0e", 0)
+    for end in range(100, len(heard), 50):
+        assert Rtu().find(heard[:end], asked)[0] is None
+
+
+@given(pdu=st.binary(min_size=2, max_size=250), before=st.binary(max_size=30), after=st.binary(max_size=30))
+def test_one_of_unknown_length_is_found_among_anything(pdu: bytes, before: bytes, after: bytes) -> None:
+    pdu = b"\x2b\x0e" + pdu
+    found, _ = Rtu().find(before + rtu(3, pdu) + after, Wanted(3, b"\x2b\x0e", 0))
+    assert found is not None
+    assert found.pdu == pdu or len(found.pdu) < len(pdu) or found.start < len(before)
+
+
 def test_both_kinds_are_built_as_another_implementation_builds_them() -> None:
     for unit, pdu in ((1, b"\x03\x02\x00\x0a"), (247, b"\x04\x04\xff\x00\x12\x34")):
         assert Rtu().build(unit, pdu) == rtu(unit, pdu)
@@ -98,10 +112,31 @@ def test_what_is_late_is_remembered_for_its_unit_until_it_is_answered_or_too_old
     assert not ghosts.like(1, looks(3, 3), 1.0)
     assert not ghosts.like(2, looks(3, 2), 1.0)
     assert not ghosts.refusal_is_clear(1, 3)
-    ghosts.answered(1)
+    ghosts.answered(1, looks(3, 3), 1.0)
     assert not ghosts.like(1, looks(3, 2), 1.0)
     ghosts.note(1, looks(3, 2), now=0.0)
     assert not ghosts.like(1, looks(3, 2), FORGET + 0.1)
+
+
+def test_who_was_heard_twice_may_say_each_answer_again_soon() -> None:
+    ghosts = Ghosts(timeout=1.0)
+    ghosts.answered(1, looks(3, 2), now=0.0)
+    assert not ghosts.like(1, looks(3, 2), 0.1)
+    ghosts.overheard(1, looks(3, 2), now=0.1)
+    ghosts.answered(1, looks(3, 4), now=0.2)
+    assert ghosts.like(1, looks(3, 4), 0.3)
+    assert not ghosts.like(1, looks(3, 4), 0.2 + AGAIN + 0.1)
+    ghosts.answered(1, looks(3, 4), now=0.2 + TWICE)
+    assert not ghosts.like(1, looks(3, 4), 0.3 + TWICE)
+
+
+def test_what_is_late_and_was_awaited_was_not_said_twice() -> None:
+    ghosts = Ghosts(timeout=1.0)
+    ghosts.note(1, looks(3, 2), now=0.0)
+    for late in (looks(3, 2), (0x83, 2)):
+        ghosts.overheard(1, late, now=0.1)
+    ghosts.answered(1, looks(3, 4), now=0.2)
+    assert not ghosts.like(1, looks(3, 4), 0.3)
 
 
 def test_what_is_late_takes_bounded_memory() -> None:

@@ -51,8 +51,9 @@ class World:
     def scan(self, seconds: float = 1.0) -> set[str]:
         """The names of the tags that had a value."""
         outcomes: list[tuple[Block, int]] = []
+        due = self.learning.due([block for block in self.blocks() if block.lost], self.now)
         for block in self.blocks():
-            if block.lost and not self.learning.due(block, self.now):
+            if block.lost and block is not due:
                 continue
             outcomes.append((block, self.code(block)))
         self.asked.append(len(outcomes))
@@ -92,6 +93,14 @@ def test_the_longest_request_is_found() -> None:
     assert world.scans(30) == names(*range(120))
     assert world.learning.terrain.limits == (("holding", 64),)
     assert len(world.blocks()) == 2
+
+
+@pytest.mark.parametrize(("first", "last"), [(0, 39), (30, 89), (61, 99)])
+def test_what_lies_around_a_long_hole_is_read_long_before_each_value_in_it_was_tried(first: int, last: int) -> None:
+    hole = range(first, last + 1)
+    world = World(words(*range(100)), holes=set(hole))
+    assert world.scans(30) == names(*range(100)) - names(*hole)
+    assert max(world.asked) <= 4
 
 
 def test_sections_that_are_not_read_together_are_found() -> None:
@@ -147,6 +156,45 @@ def test_a_refused_value_is_asked_for_less_and_less_often_and_heals() -> None:
     assert world.scan() == names(0, 1, 2)
     assert world.learning.terrain == Terrain()
     assert len(world.blocks()) == 1
+
+
+def test_each_refused_value_has_its_turn_however_rare_the_scans_are() -> None:
+    world = World(words(*range(10)), holes={2, 4, 6})
+    world.scans(60)
+    world.holes = {2, 4}
+    for _ in range(4):
+        world.scan(AGAIN[1])  # it is time for all of them each time
+    assert "t6" in world.scan()
+
+
+def test_a_value_that_comes_back_while_its_neighbours_are_refused_leaves_no_search_that_never_ends() -> None:
+    """With it the requests are others than those that the search was about."""
+    tags = [tag("all", 10, type="bytes", length=6), *words(0, 15, 16, 17, 18)]
+    world = World(tags, holes={11}, learning=Learning(tags=tags))
+    assert world.scans(30) == names(0, 15, 16, 17, 18)
+    world.holes = {17}
+    world.scan(AGAIN[1])
+    world.scan()
+    assert world.scans(40) == {"all"} | names(0, 15, 16, 18)
+    assert world.learning.search is None
+
+
+def test_what_another_group_reads_between_two_values_is_no_hole() -> None:
+    """Neither is it asked for value by value, nor do the two groups take turns in unlearning what the other found."""
+    fast, slow = words(0, 1, 4, 5), words(2, 3)
+    one = World(fast, seams={4}, learning=Learning(tags=[*fast, *slow]))
+    assert one.scans(20) == names(0, 1, 4, 5)
+    assert one.learning.terrain == Terrain(seams=frozenset({Seam("holding", 4)}))
+    other = World(slow, seams={4}, learning=one.learning)
+    assert other.scans(3) == names(2, 3)
+    assert one.learning.terrain.seams
+
+
+def test_only_what_nobody_reads_between_two_values_is_a_hole() -> None:
+    fast = words(0, 1, 7, 8)
+    world = World(fast, holes={2, 6}, learning=Learning(tags=[*fast, *words(4)]))
+    assert world.scans(20) == names(0, 1, 7, 8)
+    assert world.learning.terrain.holes == {Hole("holding", 2, 3), Hole("holding", 5, 6)}
 
 
 def test_what_was_learnt_is_told_once_and_recalled_after_a_restart() -> None:

@@ -32,6 +32,10 @@ def without(*missing: int, most: int = 125) -> Behaviour:
     return behave
 
 
+def address(adu: bytes) -> int:
+    return int.from_bytes(adu[8:10], "big")
+
+
 def device(plc: FaultyDevice, tags: list[dict[str, Any]], now: list[int], **keys: Any) -> Device:
     wire = lone_wire(plc.endpoint, TIMEOUT)
     return Device(config(tags, plc.endpoint, **keys), wire, clock=Clock(wall=lambda: now[0], mono=lambda: now[0]))
@@ -127,9 +131,35 @@ async def test_a_group_of_which_nothing_is_left_goes_on_being_refused() -> None:
         made = device(plc, [*TAGS, *SLOW], [0], groups={"slow": {"interval": "1m"}})
         await made.open()
         await scans(made, 40)
+        plc.asked.clear()
         for _ in range(5):
             with pytest.raises(Refused, match="illegal data address"):
                 await made.scan(made.schemas[1])
+        assert sorted(set(map(address, plc.asked))) == [3, 5]
+        assert len(plc.asked) == 5, "one for each scan, in turn"
+        await made.close()
+
+
+async def test_who_looks_once_sees_all_that_there_is() -> None:
+    """Nobody waits for a search who stands at the cabinet: what is refused is asked for value by value."""
+    async with faulty_device(without(5, 10)) as plc:
+        made = device(plc, [*TAGS, {"name": "far", "address": 300}], [0])
+        await made.open()
+        frame, raws = await made.reveal(made.schemas[0])
+        names = [tag.name for tag in made.schemas[0].tags]
+        assert list(frame.values) == [
+            None if name == "t5" else 300 if name == "far" else int(name[1:]) for name in names
+        ]
+        assert list(frame.quality) == [DEVICE if name == "t5" else GOOD for name in names]
+        assert raws["t7"].raw == "0007"
+        assert len(plc.asked) == 2 + len(TAGS) + 1
+        assert (made.learnt(), made.searching) == (None, False)
+        plc.behave = fault.exception(2)
+        with pytest.raises(Refused, match="illegal data address"):
+            await made.reveal(made.schemas[0])
+        plc.behave = fault.exception(1)
+        with pytest.raises(Refused, match="illegal function"):
+            await made.reveal(made.schemas[0])
         await made.close()
 
 

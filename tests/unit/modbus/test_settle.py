@@ -84,6 +84,12 @@ def test_the_order_of_the_device_or_the_group_is_what_a_tag_without_one_has() ->
     assert problems({"address": 10, **F32}, {"address": 10, **F32, "group": "slow"}, groups=groups)
 
 
+def test_a_number_that_turns_out_to_be_an_input_register_cannot_be_written() -> None:
+    ((place, message),) = problems({"address": 30073, "write": {}}, address_base=1)
+    assert place == ("tags", 0, "write")
+    assert message.endswith("input registers cannot be written: only holding registers and coils can")
+
+
 def test_the_message_says_what_both_read() -> None:
     ((_, message),) = problems({"address": 10, **F32, "scale": 0.1}, {"address": 11, **U16, "offset": -40})
     assert "reads register 11 as uint16 -40, and 'a' reads registers 10-11 as float32 times 0.1" in message

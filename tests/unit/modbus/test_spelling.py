@@ -34,6 +34,7 @@ def objection(address: Any, **keys: Any) -> str:
         (40001, ("holding", 40001)),
         (0, ("holding", 0)),
         ("0x48", ("holding", 0x48)),
+        ("0X0017", ("holding", 0x17)),
         ("40001", ("holding", 0)),
         ("49999", ("holding", 9998)),
         ("400001", ("holding", 0)),
@@ -128,6 +129,7 @@ def test_a_short_form_with_a_station(address: str, keys: dict[str, Any], expecte
     [
         ("12", {}, "'12' is no address: leave the quotes away"),
         ("50001", {}, "'50001' is no address"),
+        ("0x00017", {}, "0x is hexadecimal and has four digits at most; a coil is '00017'"),
         ("40000", {}, "count from 1 to 65536"),
         ("4x70000", {}, "count from 1 to 65536"),
         ("466000", {}, "count from 1 to 65536"),

@@ -4,8 +4,13 @@ import errno
 import socket
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from agent.config.endpoint import canonical, settings, shared
 from agent.model.errors import AgentError, Garbled, Unreachable
+from drivers.modbus.config import PORTS
+from drivers.modbus.timing import timing
 from drivers.transport import mapped, parse_endpoint
 
 TCP = {"tcp": 502}
@@ -52,6 +57,26 @@ def test_a_bad_endpoint_says_what_is_wrong_and_what_to_write(text: str, word: st
     with pytest.raises(ValueError, match="tcp://") as refused:
         parse_endpoint(text, TCP)
     assert word in str(refused.value)
+
+
+_SCHEMES = ("tcp", "rtu", "ascii", "listen", "rtu+tcp", "udp", "://")
+_PLACES = ("/dev/ttyUSB0", "COM3", "[::1%eth0]", "plc", ":", "502", "[", "]", "@")
+_SETTINGS = ("?", "&", "=", "baud", "parity", "stop", "id", "9600", "nan", "1e400", "even", "0x7E", "0xé", "%00")
+_WORDS = st.sampled_from((*_SCHEMES, *_PLACES, *_SETTINGS))
+
+
+@given(st.one_of(st.text(max_size=40), st.lists(st.one_of(_WORDS, st.text(max_size=3)), max_size=12).map("".join)))
+def test_whatever_stands_there_is_an_endpoint_or_an_error_that_quotes_it(text: str) -> None:
+    """And the wires it is compared with are found for any text."""
+    assert shared(canonical(text)) == shared(text)
+    settings(text)
+    try:
+        timing(parse_endpoint(text, PORTS))
+    except ValueError as error:
+        said = str(error)
+    else:
+        return
+    assert repr(text) in said
 
 
 @pytest.mark.parametrize(

@@ -6,23 +6,27 @@ import socket
 import ssl
 import struct
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from agent.model.errors import ConfigError, Unreachable
 from agent.model.frame import Value
 from drivers.api import LineConfig
+from drivers.modbus.budget import budget
 from drivers.modbus.config import Config
 from drivers.modbus.driver import Device, build
 from tests.sim import faulty_line as fault
 from tests.sim.faulty_line import line_on_pty, line_over_tcp
 from tests.sim.fixtures import free_port, libmodbus_line, libmodbus_server, listening, serial_pair
 
+Loop = Callable[[], asyncio.AbstractEventLoop]
 TAGS = [
     {"name": "a", "register": "input", "address": 7},
     {"name": "b", "address": 1100, "type": "float32"},
@@ -201,6 +205,17 @@ async def test_several_connections_share_the_devices_of_an_endpoint() -> None:
             await each.close()
 
 
+@pytest.mark.parametrize(("scheme", "over"), [("rtu+tcp", ["", "", " #2", ""]), ("tcp", ["", " #2", "", " #2"])])
+def test_where_answers_have_no_numbers_a_unit_is_asked_over_one_connection(scheme: str, over: list[str]) -> None:
+    """A converter may pass what a unit says to all that are connected, and an answer to one device is none to
+    another."""
+    keys = {"driver": "modbus", "endpoint": f"{scheme}://127.0.0.1", "tags": TAGS}
+    line = LineConfig.model_validate({"endpoint": keys["endpoint"], "connections": 2})
+    configs = [Config.model_validate({"name": f"d{at}", "unit": unit, **keys}) for at, unit in enumerate((7, 7, 8, 9))]
+    assert [each.line.removeprefix(line.endpoint) for each in build(line, configs)] == over
+    assert sorted(len(each.costs) for each in budget(line, configs)) == [over.count(" #2"), over.count("")]
+
+
 @pytest.mark.parametrize("endpoint", ["rtu:///dev/ttyS9", "udp://127.0.0.1", "listen://:8899"])
 def test_what_cannot_have_several_connections_says_so(endpoint: str) -> None:
     with pytest.raises(ConfigError, match="only TCP has several `connections`"):
@@ -247,6 +262,33 @@ async def test_frames_on_a_serial_port_keep_their_silence() -> None:
             await made.scan(made.schemas[0])
         await made.close()
     assert all(after - before >= 0.029 for before, after in pairwise(stamps))
+
+
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_the_silence_is_kept_by_clocks_of_whole_milliseconds_too(loop_factory: Loop) -> None:
+    """At 19200 baud 3.5 characters are 1.8 ms."""
+    gaps: list[float] = []
+
+    async def main() -> None:
+        answered = 0.0
+
+        def behave(request: bytes) -> list[fault.Act]:
+            nonlocal answered
+            gaps.append(time.monotonic() - answered)
+            time.sleep(len(gaps) % 10 / 10_000)
+            answered = time.monotonic()
+            return fault.good(request)
+
+        async with line_on_pty(behave) as (_, path):
+            made = device(f"rtu://{path}?baud=19200", tags=LINE_TAGS)
+            await made.open()
+            for _ in range(60):
+                await made.scan(made.schemas[0])
+            await made.close()
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(main())
+    assert min(gaps) >= 3.5 * 10 / 19200
 
 
 async def test_ascii_at_a_server_that_is_not_ours() -> None:

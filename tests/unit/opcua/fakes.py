@@ -1,20 +1,25 @@
 """A session without a wire: it answers what a test told it to."""
 
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from asyncua import ua
+from asyncua.ua.ua_binary import struct_to_binary
 
 from agent.model.clock import Clock
 from agent.model.errors import DeviceError
 from drivers.opcua.config import Config
 from drivers.opcua.group import Group, bind
+from drivers.opcua.limits import Limits
 from drivers.opcua.nodes import NodeAddress
+from drivers.opcua.notify import Batch, Message, publish, values
 from drivers.opcua.plan import plans
+from drivers.opcua.profiles import PROFILES, Profile
 from drivers.opcua.session import Session
 
-Done = Callable[[ua.PublishResult | DeviceError], None]
+Done = Callable[[Message | DeviceError], None]
 UNKNOWN = 0x80340000
 
 
@@ -24,8 +29,6 @@ class FakeSession:
 
     endpoint: str = "opc.tcp://fake:4840"
     timeout: float = 1.0
-    read_limit: int = 2
-    monitor_limit: int = 2
     unknown: frozenset[str] = frozenset()
     answers: Iterator[list[ua.DataValue] | DeviceError] = field(default_factory=lambda: iter(()))
     refusal: DeviceError | None = None
@@ -33,24 +36,35 @@ class FakeSession:
     acknowledged: list[int] = field(default_factory=list)
     monitored: list[int] = field(default_factory=list)
     wanted: list[ua.MonitoringParameters] = field(default_factory=list)
+    forgotten: list[int] = field(default_factory=list)
+    limits: Limits = field(default_factory=lambda: Limits({"read": 2, "monitor": 2}))
+    profile: Profile = PROFILES["careful"]
+    times: tuple[int, int] = (0, 0)
     reads: int = 0
     probes: int = 0
+    learnt: int = 0
 
     def resolve(self, node: NodeAddress) -> ua.NodeId | None:
         if isinstance(node.namespace, str):
             return None
         return ua.NodeId(cast(Any, node.identifier), cast(Any, node.namespace))
 
+    async def learn(self) -> None:
+        self.learnt += 1
+
+    async def forget(self, subscription: int, items: Sequence[int]) -> None:
+        self.forgotten += items
+
     def read_request(self, nodes: Sequence[ua.NodeId]) -> list[ua.NodeId]:
         return list(nodes)
 
-    async def read(self, request: list[ua.NodeId]) -> list[ua.DataValue]:
+    async def fetch(self, request: list[ua.NodeId]) -> Batch:
         self.reads += 1
         answer = next(self.answers)
         if isinstance(answer, DeviceError):
             raise answer
         assert len(answer) == len(request)
-        return answer
+        return batch_of(answer)
 
     async def subscribe(self, interval: float, keep_alive: float) -> ua.CreateSubscriptionResult:
         return ua.CreateSubscriptionResult(
@@ -66,16 +80,22 @@ class FakeSession:
         self.wanted += [item.RequestedParameters for item in items]
         names = [str(item.ItemToMonitor.NodeId.Identifier) for item in items]
         codes = [UNKNOWN if name in self.unknown else 0 for name in names]
-        return [ua.MonitoredItemCreateResult(StatusCode=ua.StatusCode(cast(Any, code))) for code in codes]
+        return [
+            ua.MonitoredItemCreateResult(
+                ua.StatusCode(cast(Any, code)), cast(Any, item.RequestedParameters.ClientHandle)
+            )
+            for code, item in zip(codes, items, strict=True)
+        ]
 
     def publish(self, acknowledge: Sequence[ua.SubscriptionAcknowledgement], done: Done) -> None:
         self.acknowledged += [int(each.SequenceNumber) for each in acknowledge]
         self.asked.append(done)
 
-    async def probe(self) -> None:
+    async def status(self) -> tuple[int, int]:
         self.probes += 1
         if self.refusal is not None:
             raise self.refusal
+        return self.times
 
     async def tend(self) -> None:
         """No channel to renew."""
@@ -92,7 +112,15 @@ class FakeSession:
         result = ua.PublishResult(cast(Any, 7))
         result.NotificationMessage.SequenceNumber = cast(Any, sequence)
         result.NotificationMessage.NotificationData = cast(Any, [data] if data is not None else None)
-        self.asked.pop(0)(result)
+        self.asked.pop(0)(publish(struct_to_binary(result), 0))
+
+
+def batch_of(data: Sequence[ua.DataValue], handles: Sequence[int] = ()) -> Batch:
+    """What the driver makes of these, by way of asyncua's bytes."""
+    items = [struct_to_binary(item) for item in data]
+    if handles:
+        items = [struct.pack("<I", handle) + item for handle, item in zip(handles, items, strict=True)]
+    return values(struct.pack("<i", len(items)) + b"".join(items), handled=bool(handles))
 
 
 class Hands:
@@ -105,7 +133,7 @@ class Hands:
         return Clock(lambda: 1_700_000_000_000_000_000, lambda: int(self.seconds * 1e9))
 
 
-def group_of(session: FakeSession, nodes: Sequence[str], **options: Any) -> Group:
+async def group_of(session: FakeSession, nodes: Sequence[str], **options: Any) -> Group:
     """One group with a tag per node: t0, t1, …"""
     tags = [{"name": f"t{number}", "node": node} for number, node in enumerate(nodes)]
     config = Config.model_validate(
@@ -119,4 +147,4 @@ def group_of(session: FakeSession, nodes: Sequence[str], **options: Any) -> Grou
         }
     )
     (plan,) = plans(config)
-    return bind(plan, cast(Session, session))
+    return await bind(plan, cast(Session, session))

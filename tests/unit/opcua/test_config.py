@@ -23,7 +23,7 @@ def errors(**changes: Any) -> str:
 
 def test_a_device_subscribes_unless_told_otherwise() -> None:
     device = Config.model_validate(GOOD)
-    assert (device.mode, device.queue_size, device.sampling_interval) == ("subscribe", 10, None)
+    assert (device.mode, device.queue_size, device.profile, device.gap) == ("subscribe", None, "auto", "mark")
 
 
 def test_a_connection_is_encrypted_unless_told_otherwise() -> None:

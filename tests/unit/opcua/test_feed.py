@@ -9,15 +9,16 @@ from asyncua import ua
 from agent.model.errors import Garbled, Refused, Unreachable
 from agent.model.frame import Frame
 from agent.model.quality import Quality
-from drivers.opcua.feed import KEEP_ALIVE, PUBLISHERS, QUIET, Feed
+from drivers.opcua.feed import CHECK, PUBLISHERS, QUIET, Feed
 from drivers.opcua.session import Session
+from drivers.opcua.stream import KEEP_ALIVE
 from tests.unit.opcua.fakes import FakeSession, Hands, group_of
 
 NODES = ["ns=1;s=A", "ns=1;s=B"]
 
 
-def feed_of(session: FakeSession, *nodes: str, hands: Hands | None = None, **options: Any) -> Feed:
-    group = group_of(session, nodes or NODES)
+async def feed_of(session: FakeSession, *nodes: str, hands: Hands | None = None, **options: Any) -> Feed:
+    group = await group_of(session, nodes or NODES)
     return Feed(cast(Session, session), [group], (hands or Hands()).clock(), **options)
 
 
@@ -32,7 +33,7 @@ async def started(feed: Feed, session: FakeSession) -> Frame:
 
 async def test_a_message_becomes_a_frame_of_the_tags_that_changed() -> None:
     session = FakeSession()
-    feed = feed_of(session)
+    feed = await feed_of(session)
     assert list((await started(feed, session)).values) == [0.0]
     session.say((1, 2.5), (0, 1.5))
     frame = await anext(feed)
@@ -41,7 +42,7 @@ async def test_a_message_becomes_a_frame_of_the_tags_that_changed() -> None:
 
 async def test_the_server_always_holds_requests_and_gets_its_messages_acknowledged() -> None:
     session = FakeSession()
-    await started(feed_of(session), session)
+    await started(await feed_of(session), session)
     for sequence in (5, 6, 7):
         session.say((0, 1.0), sequence=sequence)
         assert len(session.asked) == PUBLISHERS
@@ -50,7 +51,7 @@ async def test_the_server_always_holds_requests_and_gets_its_messages_acknowledg
 
 async def test_a_keep_alive_is_no_frame_and_is_not_acknowledged() -> None:
     session = FakeSession()
-    feed = feed_of(session)
+    feed = await feed_of(session)
     await started(feed, session)
     session.say(sequence=9)
     session.say((0, 3.0), sequence=9)
@@ -60,7 +61,7 @@ async def test_a_keep_alive_is_no_frame_and_is_not_acknowledged() -> None:
 
 async def test_changes_that_came_while_the_consumer_was_busy_keep_their_order() -> None:
     session = FakeSession()
-    feed = feed_of(session)
+    feed = await feed_of(session)
     await started(feed, session)
     for number in range(50):
         session.say((0, float(number)), (0, number + 0.5))
@@ -71,7 +72,7 @@ async def test_changes_that_came_while_the_consumer_was_busy_keep_their_order() 
 
 async def test_a_slow_consumer_loses_the_oldest_and_it_is_counted() -> None:
     session = FakeSession()
-    feed = feed_of(session, limit=10)
+    feed = await feed_of(session, limit=10)
     await started(feed, session)
     for number in range(20):
         session.say((0, float(number)), (1, float(number)))
@@ -81,7 +82,7 @@ async def test_a_slow_consumer_loses_the_oldest_and_it_is_counted() -> None:
 
 async def test_a_message_larger_than_the_limit_still_arrives() -> None:
     session = FakeSession()
-    feed = feed_of(session, limit=1)
+    feed = await feed_of(session, limit=1)
     await started(feed, session)
     session.say((0, 1.0), (1, 2.0))
     assert list((await anext(feed)).values) == [1.0, 2.0]
@@ -89,18 +90,18 @@ async def test_a_message_larger_than_the_limit_still_arrives() -> None:
 
 async def test_refused_tags_are_told_first() -> None:
     session = FakeSession(unknown=frozenset("B"))
-    frame = await anext(feed_of(session))
+    frame = await anext(await feed_of(session))
     assert (frame.columns, frame.quality, list(frame.values)) == ((1,), bytes((Quality.BAD_CONFIG,)), [None])
 
 
 async def test_a_server_that_takes_none_of_the_tags_is_an_error_that_names_them() -> None:
     with pytest.raises(Refused, match="t0: BadNodeIdUnknown, t1: the server has no namespace urn:gone"):
-        await anext(feed_of(FakeSession(unknown=frozenset("A")), "ns=1;s=A", "nsu=urn:gone;s=B"))
+        await anext(await feed_of(FakeSession(unknown=frozenset("A")), "ns=1;s=A", "nsu=urn:gone;s=B"))
 
 
 async def test_a_lost_session_is_raised_after_what_had_come() -> None:
     session = FakeSession()
-    feed = feed_of(session)
+    feed = await feed_of(session)
     await started(feed, session)
     session.say((0, 1.0))
     session.asked[0](Unreachable("connection lost"))
@@ -112,7 +113,7 @@ async def test_a_lost_session_is_raised_after_what_had_come() -> None:
 async def test_the_server_may_let_fewer_requests_wait() -> None:
     """BadTooManyPublishRequests on one of two requests: the other goes on."""
     session = FakeSession()
-    feed = feed_of(session)
+    feed = await feed_of(session)
     await started(feed, session)
     session.asked.pop()(Refused("BadTooManyPublishRequests"))
     session.say((0, 1.0))
@@ -124,29 +125,34 @@ async def test_the_server_may_let_fewer_requests_wait() -> None:
 
 async def test_a_quiet_server_is_asked_whether_it_is_there() -> None:
     session, hands = FakeSession(), Hands()
-    feed = feed_of(session, hands=hands)
+    feed = await feed_of(session, hands=hands)
     await started(feed, session)
+    assert session.probes == 1
     hands.seconds += QUIET + 0.1
     session.refusal = Unreachable("no answer")
     with pytest.raises(Unreachable, match="no answer"):
         await anext(feed)
-    assert session.probes == 1
+    assert session.probes == 2
 
 
-async def test_a_server_that_talks_is_not_asked() -> None:
+async def test_a_server_that_talks_is_asked_for_its_time_alone() -> None:
     session, hands = FakeSession(), Hands()
-    feed = feed_of(session, hands=hands)
+    feed = await feed_of(session, hands=hands)
     await started(feed, session)
     hands.seconds += QUIET + 0.1
     session.say((0, 1.0))
     await anext(feed)
-    assert session.probes == 0
+    assert session.probes == 1
+    hands.seconds += CHECK
+    session.say((0, 1.0))
+    await anext(feed)
+    assert session.probes == 2
 
 
 async def test_a_subscription_without_its_keep_alive_has_fallen_silent() -> None:
     """Though the server answers everything else."""
     session, hands = FakeSession(), Hands()
-    feed = feed_of(session, hands=hands)
+    feed = await feed_of(session, hands=hands)
     await started(feed, session)
     hands.seconds += 1.5 * KEEP_ALIVE + session.timeout + 0.1
     with pytest.raises(Unreachable, match="a subscription fell silent"):
@@ -155,7 +161,7 @@ async def test_a_subscription_without_its_keep_alive_has_fallen_silent() -> None
 
 async def test_a_subscription_that_the_server_ends_is_lost() -> None:
     session = FakeSession()
-    feed = feed_of(session)
+    feed = await feed_of(session)
     await started(feed, session)
     session.send(ua.StatusChangeNotification(ua.StatusCode(cast(Any, 0x800A0000))))
     with pytest.raises(Unreachable, match="ended a subscription: BadTimeout"):
@@ -164,7 +170,7 @@ async def test_a_subscription_that_the_server_ends_is_lost() -> None:
 
 async def test_a_change_of_an_unknown_tag_is_garbage() -> None:
     session = FakeSession()
-    feed = feed_of(session)
+    feed = await feed_of(session)
     await started(feed, session)
     session.say((99, 1.0))
     with pytest.raises(Garbled, match="not asked for"):
@@ -173,7 +179,7 @@ async def test_a_change_of_an_unknown_tag_is_garbage() -> None:
 
 async def test_a_stopped_feed_wakes_its_consumer_and_asks_no_more() -> None:
     session = FakeSession()
-    feed = feed_of(session)
+    feed = await feed_of(session)
     await started(feed, session)
     waiting = asyncio.ensure_future(anext(feed))
     await asyncio.sleep(0)

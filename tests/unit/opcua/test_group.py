@@ -14,14 +14,14 @@ TWO, ONE = [ua.DataValue(ua.Variant(1.0))] * 2, [ua.DataValue(ua.Variant(1.0))]
 
 async def test_a_read_is_cut_to_what_the_server_takes() -> None:
     session = FakeSession(answers=iter([TWO, TWO, ONE]))
-    answers, _ = await group_of(session, NODES).read()
+    answers, _ = await (await group_of(session, NODES)).read()
     assert [list(columns) for columns, _ in answers] == [[0, 1], [2, 3], [4]]
     assert session.reads == 3
 
 
 async def test_a_tag_of_an_unknown_namespace_is_named_and_left_out() -> None:
     session = FakeSession(answers=iter([TWO]))
-    group = group_of(session, [NODES[0], "nsu=urn:gone;s=B", NODES[2]])
+    group = await group_of(session, [NODES[0], "nsu=urn:gone;s=B", NODES[2]])
     answers, missing = await group.read()
     assert [list(columns) for columns, _ in answers] == [[0, 2]]
     assert missing[1] == Quality.BAD_CONFIG
@@ -30,7 +30,7 @@ async def test_a_tag_of_an_unknown_namespace_is_named_and_left_out() -> None:
 
 async def test_a_refused_part_does_not_hold_up_the_others() -> None:
     session = FakeSession(answers=iter([TWO, Refused("no"), ONE]))
-    answers, missing = await group_of(session, NODES).read()
+    answers, missing = await (await group_of(session, NODES)).read()
     assert [list(columns) for columns, _ in answers] == [[0, 1], [4]]
     assert list(missing[2:4]) == [Quality.BAD_DEVICE] * 2
 
@@ -38,7 +38,7 @@ async def test_a_refused_part_does_not_hold_up_the_others() -> None:
 @pytest.mark.parametrize("silence", [Unreachable("no answer"), Garbled("noise")])
 async def test_after_a_request_without_an_answer_no_other_is_made(silence: Exception) -> None:
     session = FakeSession(answers=iter([TWO, silence]))  # type: ignore[list-item]  # both are DeviceErrors
-    answers, missing = await group_of(session, NODES).read()
+    answers, missing = await (await group_of(session, NODES)).read()
     assert [list(columns) for columns, _ in answers] == [[0, 1]]
     assert list(missing[2:]) == [Quality.BAD_COMM] * 3
     assert session.reads == 2
@@ -47,37 +47,40 @@ async def test_after_a_request_without_an_answer_no_other_is_made(silence: Excep
 async def test_a_scan_without_any_answer_raises() -> None:
     session = FakeSession(answers=iter([Unreachable("no answer")]))
     with pytest.raises(Unreachable):
-        await group_of(session, NODES).read()
+        await (await group_of(session, NODES)).read()
     assert session.reads == 1
 
 
 async def test_a_scan_that_is_refused_altogether_raises() -> None:
     with pytest.raises(Refused):
-        await group_of(FakeSession(answers=iter([Refused("no")] * 3)), NODES).read()
+        await (await group_of(FakeSession(answers=iter([Refused("no")] * 3)), NODES)).read()
 
 
 async def test_monitored_items_are_cut_to_what_the_server_takes() -> None:
     session = FakeSession()
-    assert await group_of(session, NODES).monitor(7, 0.5, 10) == {}
+    assert await (await group_of(session, NODES, interval="500ms")).monitor(7, range(5)) == (
+        {n: n for n in range(5)},
+        {},
+    )
     assert session.monitored == [2, 2, 1]
     assert [w.ClientHandle for w in session.wanted] == [0, 1, 2, 3, 4]
     assert {(w.SamplingInterval, w.QueueSize, w.DiscardOldest) for w in session.wanted} == {(500.0, 10, True)}
 
 
 async def test_an_item_that_the_server_does_not_take_is_named() -> None:
-    group = group_of(FakeSession(unknown=frozenset("B")), ["ns=1;s=A", "ns=1;s=B", "nsu=urn:gone;s=C"])
-    assert await group.monitor(7, 1.0, 10) == {1: Quality.BAD_CONFIG, 2: Quality.BAD_CONFIG}
+    group = await group_of(FakeSession(unknown=frozenset("B")), ["ns=1;s=A", "ns=1;s=B", "nsu=urn:gone;s=C"])
+    assert await group.monitor(7, range(3)) == ({0: 0}, {1: Quality.BAD_CONFIG, 2: Quality.BAD_CONFIG})
     assert group.refused == {"t1": "BadNodeIdUnknown", "t2": "the server has no namespace urn:gone"}
 
 
 async def test_a_refused_call_costs_just_its_own_items() -> None:
-    group = group_of(FakeSession(refusal=Refused("BadTooManyOperations")), NODES)
-    assert set((await group.monitor(7, 1.0, 10)).values()) == {Quality.BAD_DEVICE}
+    group = await group_of(FakeSession(refusal=Refused("BadTooManyOperations")), NODES)
+    assert set((await group.monitor(7, range(5)))[1].values()) == {Quality.BAD_DEVICE}
     assert set(group.refused.values()) == {"BadTooManyOperations"}
 
 
-def test_when_nothing_can_be_had_the_first_tags_are_named() -> None:
-    group = group_of(FakeSession(), [f"nsu=urn:gone;s={name}" for name in "ABCDE"])
+async def test_when_nothing_can_be_had_the_first_tags_are_named() -> None:
+    group = await group_of(FakeSession(), [f"nsu=urn:gone;s={name}" for name in "ABCDE"])
     assert str(all_refused("press-3", [group])) == (
         "press-3: the server has none of the tags: t0: the server has no namespace urn:gone, t1: the server has no "
         "namespace urn:gone, t2: the server has no namespace urn:gone and 2 more (check their `node` entries)"

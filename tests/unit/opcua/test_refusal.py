@@ -5,9 +5,11 @@ from asyncua import ua
 from asyncua.ua.status_codes import StatusCodes
 
 from agent.model.errors import Refused, Unreachable
+from drivers.opcua.limits import MOST
 from drivers.opcua.nodes import parse
+from drivers.opcua.profiles import PROFILES
 from drivers.opcua.refusal import lost, refusal
-from drivers.opcua.session import MONITOR_LIMIT, MOST, READ_LIMIT, Session
+from drivers.opcua.session import Session
 
 ENDPOINT = "opc.tcp://plc:4840"
 
@@ -42,20 +44,55 @@ def test_a_server_without_a_free_session_is_tried_again_later() -> None:
     assert "other clients" in error.hint
 
 
-def learnt(*answers: object) -> Session:
-    session = Session(ENDPOINT, "press-3", 1.0)
-    session._learn([ua.DataValue(ua.Variant(answer)) for answer in answers])
+def learnt(namespaces: object, read: object = 0, monitor: object = 0, profile: str = "auto", **more: object) -> Session:
+    session = Session(ENDPOINT, "press-3", 1.0, profile=profile)
+    session._learn({"namespaces": namespaces, "read": read, "monitor": monitor, **more})
     return session
 
 
 @pytest.mark.parametrize(
     ("announced", "read", "monitor"),
-    [(20, 20, 20), (0, READ_LIMIT, MONITOR_LIMIT), (None, READ_LIMIT, MONITOR_LIMIT), (10**6, MOST, MOST)],
+    [(20, 20, 20), (0, 500, 100), (None, 500, 100), (10**6, MOST, MOST)],
 )
 def test_a_server_s_limits_are_kept(announced: int | None, read: int, monitor: int) -> None:
     """Many servers say 0 or nothing: then we are careful."""
     session = learnt(["http://opcfoundation.org/UA/"], announced, announced)
-    assert (session.read_limit, session.monitor_limit) == (read, monitor)
+    assert (session.read_limit, session.limits.of("monitor")) == (read, monitor)
+
+
+def test_a_refusal_of_many_halves_what_is_asked_and_is_remembered() -> None:
+    session = learnt([], 100, 100)
+    assert session.limits.learn("monitor", StatusCodes.BadTooManyOperations, 100)
+    assert session.limits.learn("monitor", StatusCodes.BadTooManyMonitoredItems, 50)
+    session._learn({"namespaces": [], "read": 100, "monitor": 100})
+    assert (session.limits.of("monitor"), session.limits.of("read")) == (25, 100)
+    assert not session.limits.learn("monitor", StatusCodes.BadTooManyOperations, 1)
+    assert not session.limits.learn("monitor", StatusCodes.BadServiceUnsupported, 100)
+
+
+@pytest.mark.parametrize(
+    ("maker", "product", "profile"),
+    [
+        ("Siemens AG", "SIMATIC.S7-1200.OPC-UA.Application:PLC_1", "s7-1200"),
+        ("Siemens AG", "SIMATIC.S7-1500.OPC-UA.Application:PLC_1", "s7-1500"),
+        ("Siemens AG", "CPU 1215C DC/DC/DC", "s7-1200"),
+        ("Siemens AG", "CPU 1511-1 PN", "s7-1500"),
+        ("Siemens AG", "SIMATIC NET", "s7-1200"),
+        ("Siemens AG", "WinCC", "careful"),
+        ("NodeOPCUA", "NodeOPCUA-Server", "careful"),
+        (None, None, "careful"),
+    ],
+)
+def test_a_known_plc_is_recognised(maker: object, product: object, profile: str) -> None:
+    session = learnt([], 10**6, 10**6, maker=maker, product=product)
+    assert session.profile is PROFILES[profile]
+    assert session.read_limit <= session.profile.most
+
+
+def test_a_profile_that_is_named_is_not_guessed() -> None:
+    session = learnt([], 0, 0, "s7-1200", maker="ACME", product="PLC")
+    assert session.profile is PROFILES["s7-1200"]
+    assert session.read_limit == 100
 
 
 def test_a_namespace_is_found_by_its_uri() -> None:

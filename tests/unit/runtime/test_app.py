@@ -60,6 +60,8 @@ class Pupil:
         await asyncio.sleep(0.001)
         return Frame(schema, self.read, (self.read,), bytes(1))
 
+    searching = False
+
     def recall(self, kept: bytes) -> None:
         self.told.append((kept, self.opened))
         raise ValueError("no idea what that is")

@@ -118,6 +118,46 @@ def test_what_is_written_is_not_changed(book: Audit, tmp_path: Path, statement: 
         db.execute(statement)
 
 
+def test_an_outcome_that_cannot_be_kept_does_not_say_that_nothing_was_sent(book: Audit, tmp_path: Path) -> None:
+    number = book.begin(WHO, entry(), anything, now=0)
+    with closing(sqlite3.connect(tmp_path / FILE)) as db:
+        db.execute("DROP TABLE outcome")
+    with pytest.raises(StoreError, match="the device was asked all the same and the outcome was done") as error:
+        book.end(number, "done", 22.0, "", now=1)
+    assert "nothing is written" not in str(error.value)
+
+
+def test_looking_waits_for_no_writer(book: Audit, tmp_path: Path) -> None:
+    book.begin(WHO, entry(), anything, now=0)
+    with closing(sqlite3.connect(tmp_path / FILE)) as db, resting(tmp_path) as other:
+        db.execute("BEGIN IMMEDIATE")
+        assert len(other.entries(10)) == 1
+
+
+def test_looking_needs_no_room_and_leaves_nothing(tmp_path: Path) -> None:
+    with audit(tmp_path) as book:
+        book.begin(WHO, entry(), anything, now=0)
+    before = (tmp_path / FILE).read_bytes()
+    with resting(tmp_path) as other:
+        assert [path.name for path in tmp_path.iterdir()] == [FILE]
+        assert len(other.entries(10)) == 1
+    assert (tmp_path / FILE).read_bytes() == before
+    (tmp_path / FILE).write_bytes(b"")
+    with pytest.raises(StoreError, match="no audit that this version knows"), resting(tmp_path):
+        pass
+    assert (tmp_path / FILE).read_bytes() == b""
+
+
+def test_a_value_that_was_damaged_is_an_error(book: Audit, tmp_path: Path) -> None:
+    book.begin(WHO, entry(), anything, now=0)
+    with closing(sqlite3.connect(tmp_path / FILE)) as db:
+        db.execute("DROP TRIGGER entry_stays")
+        db.execute("UPDATE entry SET new = '{'")
+        db.commit()
+    with pytest.raises(StoreError, match="is it damaged"):
+        book.entries(1)
+
+
 def test_an_outcome_is_said_once(book: Audit) -> None:
     number = book.begin(WHO, entry(), anything, now=0)
     book.end(number, "unknown", None, "", now=1)

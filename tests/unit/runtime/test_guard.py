@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from agent.model.frame import Value
 from agent.model.tag import DType
@@ -28,6 +29,8 @@ def limits(**keys: Any) -> WriteConfig:
         ("-5", "int16", -5),
         ("5.0", "uint16", 5),
         ("1e3", "uint16", 1000),
+        ("9007199254740993.0", "uint64", 2**53 + 1),  # no float can hold it
+        ("5.", "float64", 5.0),
         ("18446744073709551615", "uint64", 2**64 - 1),
         ("229.7", "float64", 229.7),
         ("7", "float32", 7),
@@ -50,6 +53,9 @@ def test_text_becomes_a_value_of_the_tag_s_type(text: str, dtype: DType, value: 
         ("nan", "float32", "no number"),
         ("inf", "float64", "no number"),
         ("1e999", "float64", "too large"),
+        ("12345678901234.567", "float64", "more digits than can be kept: 12345678901234.566 would be written"),
+        ("1e-400", "float32", "more digits than can be kept: 0.0 would be written"),
+        ("9007199254740993.5", "uint64", "not whole"),
         ("1_000", "uint16", "no number"),
         ("٣", "uint16", "no number"),
         (" 5", "uint16", "no number"),
@@ -106,6 +112,8 @@ def test_what_the_limits_allow_passes(keys: dict[str, Any], value: Value) -> Non
     [
         ({"min": 20, "max": 80}, 19.9, r"19.9 is less than 20 \(the tag allows 20 to 80\)"),
         ({"max": 80}, 10**400, "is more than 80"),
+        ({"max": 2**63 - 1}, 2**63, r"9223372036854775808 is more than 9223372036854775807"),
+        ({"min": 2**53 + 1}, 2**53, r"9007199254740992 is less than 9007199254740993"),
         ({"max": 80}, 80.1, r"80.1 is more than 80 \(the tag allows at most 80\)"),
         ({"min": 20}, 0, r"0 is less than 20 \(the tag allows at least 20\)"),
         ({"min": 20, "step": 0.5}, 20.3, r"20.3 is no whole step of 0.5 \(nearest: 20 or 20.5\)"),
@@ -120,6 +128,12 @@ def test_what_they_do_not_allow_is_refused_with_what_they_do(keys: dict[str, Any
         allow(limits(**keys), value)
 
 
+@pytest.mark.parametrize("keys", [{"min": float("nan")}, {"max": float("inf")}, {"step": float("inf")}])
+def test_a_limit_is_a_finite_number(keys: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="finite number"):
+        limits(**keys)
+
+
 def test_the_name_of_a_number_is_bound_as_the_number_is() -> None:
     allow(limits(max=1), "on", {"on": 1, "boost": 2})
     with pytest.raises(Forbidden, match="boost is more than 1"):
@@ -127,7 +141,7 @@ def test_the_name_of_a_number_is_bound_as_the_number_is() -> None:
 
 
 def test_two_writes_are_as_far_apart_as_the_rate_says() -> None:
-    rate = limits(rate="10s")
+    rate = limits(rate="10s").rate
     in_time(rate, None, 0)
     in_time(rate, 0, 10 * SECOND)
     with pytest.raises(Forbidden, match=r"last write was 4.0 s ago.*again in 6.0 s"):
@@ -135,6 +149,6 @@ def test_two_writes_are_as_far_apart_as_the_rate_says() -> None:
 
 
 def test_a_clock_that_was_set_back_holds_nobody_up_for_longer_than_the_rate() -> None:
-    in_time(limits(rate="10s"), 1000 * SECOND, 0)
+    in_time(10.0, 1000 * SECOND, 0)
     with pytest.raises(Forbidden):
-        in_time(limits(rate="10s"), 5 * SECOND, 0)
+        in_time(10.0, 5 * SECOND, 0)

@@ -64,6 +64,7 @@ class Keen(Device):
     """A device that learns something with each scan that it is told to."""
 
     news: bytes | None = None
+    searching = False
 
     def recall(self, kept: bytes) -> None:
         raise AssertionError("the line recalls nothing")
@@ -305,6 +306,15 @@ def test_what_a_device_has_learnt_is_handed_on_once() -> None:
     bench.at(3.5, lambda: setattr(device, "news", b"a hole")).at(7.5, lambda: setattr(device, "news", b"another"))
     bench.run(20)
     assert bench.learnt == [("meter", b"a hole"), ("meter", b"another")]
+
+
+def test_a_group_is_asked_as_often_as_ever_while_its_device_looks_into_the_refusal() -> None:
+    device = Keen("meter")
+    device.fail = lambda schema: Refused("illegal data address")
+    bench = Bench(device).at(4, lambda: setattr(device, "searching", True))
+    bench.at(16.5, lambda: setattr(device, "searching", False)).run(40)
+    assert device.times() == pytest.approx([1, 3, *range(7, 18)], abs=0.02)
+    assert len(bench.frames["meter"]) == 1
 
 
 def test_what_is_learnt_from_a_refusal_is_handed_on_too() -> None:

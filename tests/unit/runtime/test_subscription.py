@@ -91,3 +91,41 @@ async def test_samples_that_the_driver_had_to_give_up_are_counted_and_said_once(
     await keep(work.run, part, backoff, press.stop)
     assert part.dropped == 15
     assert caplog.text.count("faster than they can be stored") == 1
+
+
+class Watchful(Press):
+    """One that knows its device's clock, what it refuses, and until when it heard of it."""
+
+    heard, skew = 1_700_000_000_000_000_000, 0.0
+
+    def __init__(self, *sessions: tuple[int, DeviceError]) -> None:
+        super().__init__(*sessions)
+        self.refused = {"a": "BadNotReadable"}
+        self.skews, self.remarked = iter((1.0, 61.0, 62.0, 2.0)), iter((["the server refuses 1 tags"], [], [], []))
+
+    def remarks(self) -> list[str]:
+        return next(self.remarked)
+
+    async def frames(self) -> AsyncIterator[Frame]:
+        async for frame in super().frames():
+            self.skew = next(self.skews)
+            yield frame
+
+
+async def test_what_a_driver_notices_is_in_health_and_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    """And the gap says since when nothing is known."""
+    press, inlet, part = Watchful((4, Unreachable("lost"))), Inlet(), Part("device", "press")
+    backoff = Backoff(60, jitter=lambda: 0.0)
+    work = Subscription(press, {SCHEMA: compile_step(SCHEMA)}, inlet, part, Clock(), backoff)
+    with caplog.at_level(logging.WARNING, "floorgate"):
+        async with asyncio.timeout(5):
+            await keep(work.run, part, backoff, press.stop)
+    inlet.close()
+    assert [record.getMessage() for record in caplog.records] == [
+        "device press: the server refuses 1 tags",
+        "device press: its clock is 61 s ahead of ours",
+        "device press: its clock is 2 s ahead of ours",
+        "device press: lost",
+    ]
+    assert (part.skew, part.refuses) == (2.0, {"a": "BadNotReadable"})
+    assert (await inlet.take(0))[-1].stamps == (Watchful.heard,)

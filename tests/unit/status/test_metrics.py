@@ -85,6 +85,13 @@ def test_a_line_tells_how_busy_it_is_and_how_many_of_its_devices_are_dead() -> N
     assert found["floorgate_line_dead_devices", "tcp://h:502"] == 1
 
 
+def test_a_device_s_clock_and_what_it_refuses_are_told() -> None:
+    found = everything(Part("device", "press", skew=-1.5, refuses={"a": "no", "b": "no"}), Part("device", "fine"))
+    assert found["floorgate_device_clock_skew_seconds", "press"] == -1.5
+    assert found["floorgate_device_refused_tags", "press"] == 2
+    assert not any(labels[1:] == ("fine",) for labels in found if labels[0].startswith("floorgate_device_"))
+
+
 def test_a_device_s_breaker_is_told_with_the_time_of_the_next_probe() -> None:
     waiting = Part("device", "gone", breaker="open", probe_at=time.monotonic() + 100)
     found = everything(waiting, Part("device", "fine", breaker="closed"), Part("device", "subscribed"))

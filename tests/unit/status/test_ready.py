@@ -51,6 +51,18 @@ def test_all_is_well() -> None:
     }
 
 
+def test_a_session_tells_what_its_device_refuses_and_how_its_clock_goes() -> None:
+    """It is ready all the same."""
+    health = healthy()
+    press = health.part("device", "press")
+    press.skew, press.refuses = 0.12345, {f"t{n}": "BadNodeIdUnknown" for n in range(12)}
+    found = readiness(health, 0)
+    assert found["ready"]
+    (session,) = found["sessions"]
+    assert (session["clock_skew_s"], session["refused"]) == (0.123, 12)
+    assert list(session["why"].items())[9:] == [("t9", "BadNodeIdUnknown")]
+
+
 @pytest.mark.parametrize("kind", ["line", "device", "sink", "store"])
 def test_a_part_that_is_down_is_not_ready(kind: str) -> None:
     health = healthy()

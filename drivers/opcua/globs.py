@@ -1,0 +1,114 @@
+"""Patterns over browse paths: `Press*/**/Temp` finds nodes by the names on their way, a level at a time.
+
+`*` stands for any text within a name and `?` for one character, `**` (or `…`) for any number of levels. A pattern that
+begins with `/` begins where browsing began, any other one anywhere. Brackets mean themselves, for names of PLCs are
+full of them; `&` takes the meaning of the character after it, so that `a&/b` is one name. A name without a namespace
+number fits in every namespace.
+
+A pattern is followed level by level as a set of places in it, so that a branch that cannot hold a match any more is not
+browsed, and no pattern takes longer than its length times that of the name.
+"""
+
+import re
+from dataclasses import dataclass
+
+LONGEST = 1024  # characters of a pattern
+ANY = ([(True, "**")], [(False, "…")])
+_PIECES = re.compile(r"&(.)|(/)|([*]+)|(\?)|([^&/*?]+|&$)", re.DOTALL)
+_NUMBERED = re.compile(r"\d{1,5}:")
+
+States = frozenset[int]
+Names = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Glob:
+    """`levels` has a regular expression per level, None for any number of levels."""
+
+    levels: tuple[re.Pattern[str] | None, ...]
+
+    def start(self) -> States:
+        return self._open({0})
+
+    def step(self, states: States, name: str) -> States:
+        """Where the pattern stands one level further down; empty: nothing below can match. `name` is as `2:Temp`."""
+        found: set[int] = set()
+        for state in states:
+            if state == len(self.levels):
+                continue
+            level = self.levels[state]
+            if level is None:
+                found.add(state)
+            elif _fits(level, name):
+                found.add(state + 1)
+        return self._open(found)
+
+    def done(self, states: States) -> bool:
+        return len(self.levels) in states
+
+    def captures(self, names: Names) -> tuple[str, ...] | None:
+        """What each `*` and `?` stands for in a path that matches; None in one that does not."""
+        reached = self._opened({0: ()})
+        for name in names:
+            found: dict[int, tuple[str, ...]] = {}
+            for state, texts in reached.items():
+                level = self.levels[state] if state < len(self.levels) else ()
+                if level is None:
+                    found.setdefault(state, texts)
+                elif level and (match := _fits(level, name)):
+                    found.setdefault(state + 1, texts + match.groups())
+            reached = self._opened(found)
+        return reached.get(len(self.levels))
+
+    def _opened(self, found: dict[int, tuple[str, ...]]) -> dict[int, tuple[str, ...]]:
+        for place, level in enumerate(self.levels):
+            if level is None and place in found:
+                found.setdefault(place + 1, found[place])
+        return found
+
+    def _open(self, states: set[int]) -> States:
+        """With the places that are reached when `**` stands for no level."""
+        found = set(states)
+        for place, level in enumerate(self.levels):
+            if level is None and place in found:
+                found.add(place + 1)
+        return frozenset(found)
+
+
+def glob(text: str) -> Glob:
+    """Raises ValueError."""
+    if len(text) > LONGEST:
+        raise ValueError(f"a pattern of {len(text)} characters is too long: {LONGEST} at most")
+    rooted, levels = text.startswith("/"), _split(text.strip("/") if not text.endswith("&/") else text.lstrip("/"))
+    if not levels or not all(levels):
+        raise ValueError(f"{text!r} is no pattern: write the names on the way, such as Press*/**/Temp")
+    compiled = tuple(None if level in ANY else _compiled(level) for level in levels)
+    return Glob(compiled if rooted or compiled[0] is None else (None, *compiled))
+
+
+def _split(text: str) -> list[list[tuple[bool, str]]]:
+    """Levels, each a list of (is a wildcard, text)."""
+    levels: list[list[tuple[bool, str]]] = [[]]
+    for escaped, slash, star, mark, plain in _PIECES.findall(text):
+        if slash:
+            levels.append([])
+        else:
+            levels[-1].append((bool(star or mark), escaped or star or mark or plain))
+    return levels
+
+
+def _compiled(level: list[tuple[bool, str]]) -> re.Pattern[str]:
+    """A regular expression without a way back: each star but the last takes as little as it can, and keeps it."""
+    parts = [""]
+    for wild, text in level:
+        if wild and text.startswith("*"):
+            parts.append("")
+        else:
+            parts[-1] += "(.)" if wild else re.escape(text)
+    middle = "".join(f"(?>(.*?){part})" for part in parts[1:-1])
+    return re.compile(parts[0] + (f"{middle}(.*){parts[-1]}" if len(parts) > 1 else ""), re.DOTALL)
+
+
+def _fits(level: re.Pattern[str], name: str) -> re.Match[str] | None:
+    bare = _NUMBERED.match(name)
+    return level.fullmatch(name) or (level.fullmatch(name, bare.end()) if bare else None)

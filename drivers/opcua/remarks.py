@@ -1,0 +1,48 @@
+"""What a person should hear of: said when it comes to be so, and not again until it changes."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+
+from drivers.opcua.gap import LIMIT, Gap
+from drivers.opcua.group import Group
+
+SHOWN = 3  # tags that are named
+
+
+class Remarks:
+    """Remembers what it has said."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, int] = {}
+
+    def fresh(self, groups: Sequence[Group], gap: Gap | None) -> list[str]:
+        """What is new since the last call."""
+        return [text for topic, count, text in _all(groups, gap) if self._changed(topic, count) and text]
+
+    def _changed(self, topic: str, count: int) -> bool:
+        before, self._said[topic] = self._said.get(topic, 0), count
+        return count != before
+
+
+def _all(groups: Sequence[Group], gap: Gap | None) -> Iterator[tuple[str, int, str]]:
+    """Topic, a number that changes when there is something to say, and the text."""
+    refused = [group.refused for group in groups if group.refused]
+    count = sum(map(len, refused))
+    yield "refused", count, f"the server refuses {_tags(count, refused)}; tried again later" if count else ""
+    plain = [(group, column) for group in groups for column in group.unfiltered]
+    names = {group.plan.schema.tags[column].name: "each change comes" for group, column in islice(plain, SHOWN)}
+    yield (
+        "deadband",
+        len(plain),
+        f"the server takes no such deadband or trigger: {_tags(len(plain), [names])}" if plain else "",
+    )
+    if gap is not None:
+        without = len(gap.without)
+        yield "history", without, f"no history of {_tags(without, [gap.without])}" if without else ""
+        yield "cut", int(gap.cut), f"the gap holds more than {LIMIT:,} values: its end is missing" if gap.cut else ""
+
+
+def _tags(count: int, reasons: Sequence[Mapping[str, str]]) -> str:
+    named = [f"{tag}: {why}" for each in reasons for tag, why in islice(each.items(), SHOWN)][:SHOWN]
+    more = f" and {count - SHOWN} more" if count > SHOWN else ""
+    return f"{count} tags ({', '.join(named)}{more})"

@@ -1,0 +1,160 @@
+"""A walk through a server: an independent one with narrow limits, and one that means ill."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import pytest
+from asyncua import ua
+
+from agent.model.errors import Refused
+from drivers.api import Browser, Place
+from drivers.opcua.browse import browse
+from drivers.opcua.session import Session
+from tests.sim.opcua_fixtures import MACHINE, OpcuaServer
+from tests.unit.opcua.conftest import Connect
+
+pytestmark = pytest.mark.xdist_group("opcua")
+
+
+async def walked(driver: Browser, found: list[Place], expanded: int = 0, **how: Any) -> int:
+    wanted: Callable[[int], bool] = how.pop("wanted", lambda at: found[at].address != "i=2253")
+    async for done in driver.browse(found, expanded, wanted=wanted, most=how.pop("most", 10_000), **how):
+        expanded = done
+    return expanded
+
+
+def named(found: Sequence[Place], name: str) -> Place:
+    return next(place for place in found if place.name == name)
+
+
+async def test_the_tree_of_a_server_with_narrow_limits(machine: OpcuaServer, connect: Connect) -> None:
+    """300 children come in pieces, and a reference back up does not lead round in circles."""
+    driver, found = await connect(machine.endpoint, {}), cast(list[Place], [])
+    assert await walked(driver, found) == len(found)
+    many = [place for place in found if place.name.startswith("2:Value")]
+    assert [place.address for place in many] == [f"nsu={MACHINE};s=Many.{number}" for number in range(300)]
+    assert len({place.address for place in found}) == len(found)
+    at = found.index(named(found, "2:Machine"))
+    speed = named(found, "2:Speed")
+    assert speed == Place(
+        at, "2:Speed", f"nsu={MACHINE};s=Speed", "variable", "float32", "Float", False, True, "", f"nsu={MACHINE};Speed"
+    )
+    assert not named(found, "2:Fixed").writable
+    assert named(found, "2:Row").array
+    assert named(found, "2:Add").kind == "method"
+    assert (named(found, "2:Temp").unit, named(found, "2:Temp").type) == ("Cel", "float64")
+    assert (named(found, "EURange").type, named(found, "EURange").source) == ("", "Range")
+
+
+async def test_a_walk_that_is_broken_off_and_gone_on_with_finds_the_same(
+    machine: OpcuaServer, connect: Connect
+) -> None:
+    """In as many sessions as it takes, with a limit that ends each in the middle of something."""
+    whole: list[Place] = []
+    await walked(await connect(machine.endpoint, {}), whole)
+    found: list[Place] = []
+    expanded = 0
+    for most in range(7, len(whole) + 60, 53):
+        expanded = await walked(await connect(machine.endpoint, {}), found, expanded, most=most)
+        assert len(found) <= most
+    assert expanded == len(found)
+    assert {place.address for place in found} == {place.address for place in whole}
+    assert len(found) == len(whole)
+
+
+async def test_a_walk_begins_where_it_is_told(machine: OpcuaServer, connect: Connect) -> None:
+    found: list[Place] = []
+    await walked(await connect(machine.endpoint, {}), found, start=f"nsu={MACHINE};s=Many", wanted=lambda at: at == 0)
+    assert (found[0].name, len(found)) == ("2:Many", 302), "its children, and the machine that it points back to"
+
+
+@pytest.mark.parametrize(
+    ("start", "error", "said"),
+    [
+        ("nsu=urn:nobody;s=x", Refused, "namespace"),
+        (f"nsu={MACHINE};s=Nothing", Refused, "BadNodeIdUnknown"),
+        ("Machine", ValueError, "not a node id"),
+    ],
+)
+async def test_a_start_that_is_none(
+    start: str, error: type[Exception], said: str, machine: OpcuaServer, connect: Connect
+) -> None:
+    driver = await connect(machine.endpoint, {})
+    with pytest.raises(error, match=said):
+        await walked(driver, [], start=start)
+
+
+async def test_values_are_shown_as_text(machine: OpcuaServer, connect: Connect) -> None:
+    driver = await connect(machine.endpoint, {})
+    nodes = [f"nsu={MACHINE};s={name}" for name in ("Recipe", "Row", "Total", "Nothing")]
+    assert await driver.peek(nodes) == ["tea", "[1.0, 2.0, 3.0]", "4294967298", "BadNodeIdUnknown"]
+
+
+class Liar:
+    """A session with a server that always has more children, with names as long and ids as odd as it likes."""
+
+    endpoint, timeout, read_limit, alive = "opc.tcp://liar", 1.0, 500, True
+
+    def __init__(self, children: Callable[[int], list[ua.ReferenceDescription]], *, endless: bool) -> None:
+        self.namespaces = {"urn:x": 1}
+        self.released: list[bytes] = []
+        self.asked = self._made = 0
+        self._children, self._endless = children, endless
+
+    def resolve(self, node: Any) -> ua.NodeId | None:
+        index = self.namespaces.get(node.namespace) if isinstance(node.namespace, str) else node.namespace
+        return None if index is None else ua.NodeId(node.identifier, index)
+
+    def read_request(self, nodes: Sequence[ua.NodeId]) -> ua.ReadRequest:
+        return ua.ReadRequest()
+
+    async def read(self, request: ua.ReadRequest) -> list[ua.DataValue]:
+        return [ua.DataValue() for _ in request.Parameters.NodesToRead or ()]
+
+    async def call(self, request: Any, kind: type[Any]) -> Any:
+        self.asked += 1
+        response = kind()
+        if isinstance(request, ua.BrowseNextRequest):
+            points = request.Parameters.ContinuationPoints
+            if request.Parameters.ReleaseContinuationPoints:
+                self.released += points
+            response.Parameters.Results = [self._result() for _ in points]
+        else:
+            response.Results = [self._result() for _ in request.Parameters.NodesToBrowse]
+        return response
+
+    def _result(self) -> ua.BrowseResult:
+        self._made += 1
+        point = b"more" if self._endless else None
+        return ua.BrowseResult(ContinuationPoint=cast(Any, point), References=self._children(self._made))
+
+
+def child(identifier: Any, name: str | None, kind: ua.NodeClass = ua.NodeClass.Object) -> ua.ReferenceDescription:
+    node = ua.ExpandedNodeId(identifier, cast(Any, 1))
+    return ua.ReferenceDescription(NodeId=node, BrowseName=ua.QualifiedName(name, cast(Any, 1)), NodeClass=kind)
+
+
+async def through(liar: Liar, most: int = 500) -> list[Place]:
+    found: list[Place] = []
+    async for _ in browse(cast(Session, liar), found, 0, start="i=85", wanted=lambda at: True, most=most):
+        assert liar.asked < 5000
+    return found
+
+
+async def test_children_without_an_end_end_at_the_limit() -> None:
+    liar = Liar(lambda n: [child(f"c{n}.{i}", "n" * 100_000) for i in range(10)], endless=True)
+    found = await through(liar)
+    assert len(found) == 500
+    assert max(len(place.name) for place in found) < 300
+    assert liar.released, "what was not asked for is let go"
+
+
+async def test_a_server_that_says_the_same_for_ever_is_left() -> None:
+    assert len(await through(Liar(lambda n: [child("always", "again")], endless=True))) == 2
+
+
+async def test_what_no_tag_could_name_is_left_out() -> None:
+    """Ids without an end or a meaning, lines that break, nothing at all."""
+    odd = ["x" * 100_000, "", "two\nlines", b"", -1]
+    found = await through(Liar(lambda n: [child(each, None) for each in odd] if n == 1 else [], endless=False))
+    assert [place.address for place in found] == ["i=85"]
