@@ -7,21 +7,33 @@ asked for, and every failure reaches the caller: asyncua's errors as they are, O
 import asyncio
 import secrets
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, cast
 
 from asyncua import ua
 from asyncua.client.ua_client import UaClientState
 from asyncua.crypto.security_policies import SecurityPolicy, SecurityPolicyNone
+from asyncua.ua.ua_binary import struct_from_binary
 from asyncua.ua.uaerrors import UaError
 from cryptography.exceptions import InvalidSignature
 
+from agent.model.errors import DeviceError
 from drivers.opcua import certificates
 from drivers.opcua.config import address
 from drivers.opcua.guard import MESSAGE, UNDECODABLE, Protocol, Wire
-from drivers.opcua.security import NONCE
+from drivers.opcua.security import NONCE, Login, prove
 
 LIFETIME = 3600_000  # ms that a channel is asked to live without renewal
 _OPEN = (UaClientState.CHANNEL_OPEN, UaClientState.CONNECTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A session that the server may still have: its token, the nonce to be signed next, and the endpoint it is of."""
+
+    token: ua.NodeId
+    nonce: bytes
+    here: ua.EndpointDescription
 
 
 class Channel:
@@ -77,36 +89,71 @@ class Channel:
         return made
 
     async def activate(self, token: object, signature: ua.SignatureData) -> None:
+        result = await self.wire.activate_session(self._activation(token, signature, self._nonce))
+        self._nonce = result.ServerNonce or b""
+        if self.protocol is not None:
+            self.protocol.longest = MESSAGE
+
+    async def bury(self, left: "Left", login: Login) -> None:
+        """Take over a session that an earlier connection has left behind, and close it (part 4, 5.6.3 and 5.6.4).
+
+        Otherwise it would count at the server until it times out. One that the server knows no more is as good as
+        closed.
+        """
+        protocol = self.protocol
+        assert protocol is not None
+        protocol.authentication_token = left.token
+        try:
+            take, close = ua.ActivateSessionRequest(), ua.CloseSessionRequest()
+            proof = prove(self.endpoint, login, left.here, self.policy, left.nonce)
+            take.Parameters = self._activation(*proof, left.nonce)
+            close.DeleteSubscriptions = True
+            for request, kind in ((take, ua.ActivateSessionResponse), (close, ua.CloseSessionResponse)):
+                response: Any = struct_from_binary(kind, await protocol.send_request(request))
+                response.ResponseHeader.ServiceResult.check()
+        except (DeviceError, *UNDECODABLE):
+            pass
+        finally:
+            protocol.authentication_token = ua.NodeId()
+
+    def left(self, here: ua.EndpointDescription) -> "Left | None":
+        """What a later connection needs to close this session."""
+        protocol = self.protocol
+        return None if protocol is None else Left(protocol.authentication_token, self._nonce, here)
+
+    def _activation(self, token: object, signature: ua.SignatureData, nonce: bytes) -> ua.ActivateSessionParameters:
         asked = ua.ActivateSessionParameters()
         if self.policy.host_certificate:
             crypto: Any = self.policy.asymmetric_cryptography
-            signed = crypto.signature((self.policy.peer_certificate or b"") + self._nonce)
+            signed = crypto.signature((self.policy.peer_certificate or b"") + nonce)
             asked.ClientSignature = ua.SignatureData(self.policy.AsymmetricSignatureURI, signed)
         asked.LocaleIds = [ua.String("en")]
         asked.UserIdentityToken = token
         asked.UserTokenSignature = signature
-        await self.wire.activate_session(asked)
-        if self.protocol is not None:
-            self.protocol.longest = MESSAGE
+        return asked
 
     @property
     def nonce(self) -> bytes:
         """What the server wants to be signed along by the user."""
         return self._nonce
 
-    async def close(self, seconds: float) -> None:
-        """Say goodbye as far as the server listens, then let go of the wire; never raises for a dead server."""
+    async def close(self, seconds: float) -> bool:
+        """Say goodbye as far as the server listens, then let go of the wire; never raises for a dead server. Whether
+        the session is closed there, too."""
         protocol = self.protocol
         transport = None if protocol is None else protocol.transport
+        heard = False
         try:
             async with asyncio.timeout(seconds):
                 await self._goodbye()
+                heard = True
         except (TimeoutError, OSError, *UNDECODABLE):
-            pass  # a session that was not closed ends by itself after its timeout
+            pass  # the next connection closes it, or it ends by itself after its timeout
         finally:
             if transport is not None:
                 transport.abort()
         await asyncio.sleep(0)  # the transport closes its socket in the loop's next round
+        return heard
 
     async def _goodbye(self) -> None:
         try:

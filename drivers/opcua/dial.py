@@ -11,6 +11,7 @@ from cryptography import x509
 from agent.model.errors import DeviceError, Refused, Unreachable
 from drivers.opcua import certificates
 from drivers.opcua.access import access
+from drivers.opcua.channel import Left
 from drivers.opcua.config import Config, every
 from drivers.opcua.session import SESSION, Session
 
@@ -25,6 +26,7 @@ class Dial:
         self._device, self._timeout, self._profile = config.name, timeout, config.profile
         self._access = access(config, data)
         self._endpoints, self._at = every(config.endpoint), 0
+        self._last: dict[str, Session] = {}  # by endpoint: one that could not say goodbye is closed by the next
         self._expiry = Expiry(config.name)
 
     async def session(self, idle: float = SESSION) -> Session:
@@ -33,7 +35,13 @@ class Dial:
         for step in range(len(self._endpoints)):
             at = (self._at + step) % len(self._endpoints)
             session = Session(
-                self._endpoints[at], self._device, self._timeout, idle, self._access, profile=self._profile
+                self._endpoints[at],
+                self._device,
+                self._timeout,
+                idle,
+                self._access,
+                profile=self._profile,
+                before=self._left_at(self._endpoints[at]),
             )
             try:
                 await session.open()
@@ -41,9 +49,14 @@ class Dial:
                 failures.append(error)
                 continue
             self._at = at
+            self._last[self._endpoints[at]] = session
             self._expiry.watch(session)
             return session
         raise _all(failures)
+
+    def _left_at(self, endpoint: str) -> Left | None:
+        last = self._last.get(endpoint)
+        return last.left if last else None
 
 
 class Expiry:

@@ -21,7 +21,7 @@ from agent.model.errors import DeviceError, Garbled, Unreachable
 from drivers.opcua import notify
 from drivers.opcua.access import OPEN, Access, Papers
 from drivers.opcua.binary import ticks
-from drivers.opcua.channel import Channel
+from drivers.opcua.channel import Channel, Left
 from drivers.opcua.guard import UNDECODABLE
 from drivers.opcua.limits import limits
 from drivers.opcua.nodes import NodeAddress, spellings
@@ -82,6 +82,7 @@ class Session:
         access: Access = OPEN,
         *,
         profile: str = "auto",
+        before: Left | None = None,
     ) -> None:
         self.endpoint, self.timeout = endpoint, timeout
         self.profile = PROFILES.get(profile, PROFILES["careful"])
@@ -93,6 +94,8 @@ class Session:
         self._patience = max(SESSION, min(idle, 3600.0))
         self.certificates: dict[str, x509.Certificate] = {}  # those that this session lives on: our, the server's
         self.tended: Callable[[], None] = _nothing
+        self.left: Left | None = None  # this session, as long as the server may have it
+        self._before = before
         self._lost = self._learnt = False
         self._used = self._renew_at = 0.0
 
@@ -125,9 +128,10 @@ class Session:
 
     async def close(self) -> None:
         """Say goodbye as far as the server listens, then let go of the wire; never raises for a dead server."""
-        goodbye = self.timeout if self.alive else GOODBYE
+        alive = self.alive
         self._lost = True
-        await self._channel.close(goodbye)
+        if await self._channel.close(self.timeout if alive else GOODBYE) and alive:
+            self.left = None
 
     def resolve(self, node: NodeAddress) -> ua.NodeId | None:
         """The node id in this session, or None when the server does not know its namespace."""
@@ -292,13 +296,16 @@ class Session:
         channel = self._channel
         await channel.open()
         self._note_channel()
+        login = papers.login if papers else ANONYMOUS
+        if self._before is not None:
+            await channel.bury(self._before, login)
         made = await channel.create(self._name, papers.own.uri if papers else APPLICATION, self._patience)
         self._patience = max(SHORTEST, made.RevisedSessionTimeout / 1000)
         here = listed_here(self.endpoint, made.ServerEndpoints, channel.policy)
         if papers is not None:
             compare(self.endpoint, listed, made.ServerEndpoints, chosen)
-        login = papers.login if papers else ANONYMOUS
         await channel.activate(*prove(self.endpoint, login, here, channel.policy, channel.nonce))
+        self.left = channel.left(here)
 
     async def _discover(self) -> list[ua.EndpointDescription]:
         try:
