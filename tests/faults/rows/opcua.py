@@ -159,7 +159,7 @@ def opcua_server(seen: Seen) -> None:
             scene = Scene(press, gate, freeze=30.0 if seen.runs > 5 else 4.0)
             wait_until(lambda: good(lines, TAGS, 0), "the first values", 20)
             for fault in order[: seen.runs]:
-                began = time.time()
+                began = time.time() - 0.01  # frames know milliseconds
                 fault(scene)
                 back = time.time()
                 wait_until(lambda: good(lines, scene.tags, back), f"values after {fault.__name__}", 60)  # noqa: B023  # at once
