@@ -39,7 +39,7 @@ class Walked:
 @click.command("browse")
 @click.option("-c", "--config", metavar="FILE", type=click.Path(path_type=Path), help="The site that has the device.")
 @click.argument("device", metavar="DEVICE|opc.tcp://HOST:PORT")
-@click.option("--security", metavar="HOW", help="Of a server that is in no file: none.")
+@click.option("--security", metavar="HOW", default="auto", show_default=True, help="Of a server that is in no file.")
 @click.option("--timeout", type=Span(), help="For one answer of a server that is in no file. [default: 5s]")
 @click.option("--start", metavar="NODE", default="", help="Where to begin. [default: i=85, the folder Objects]")
 @click.option("--match", "matches", metavar="GLOB", multiple=True, help="Names on the way, such as 'Press*/**/Temp'.")
@@ -98,7 +98,7 @@ class Asked:
 
     config: Path | None
     device: str
-    security: str | None
+    security: str
     timeout: float | None
     start: str
     matches: tuple[str, ...]
@@ -151,7 +151,7 @@ class Asked:
             config = registry.driver_config("opcua").model_validate(keys)
         except ValidationError as error:
             said = "; ".join(str(each["msg"]).removeprefix("Value error, ") for each in error.errors())
-            raise click.UsageError(said.replace("write `security: none`", "give --security none")) from error
+            raise click.UsageError(said) from error
         line = LineConfig.model_validate({"endpoint": self.device, "timeout": f"{self.timeout or PATIENCE:g}s"})
         (found,) = registry.driver_builder("opcua")(line, [config], self.data)
         return found

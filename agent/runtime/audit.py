@@ -4,6 +4,7 @@ An entry without an outcome means that the process ended in between: nobody know
 changed; the newest `KEEP` entries stay. Several processes may write at once.
 """
 
+import fcntl
 import json
 import math
 import os
@@ -120,7 +121,7 @@ def audit(folder: Path) -> Iterator[Audit]:
         connection = sqlite3.connect(path, timeout=WAIT, isolation_level=None)
     with closing(connection):
         connection.row_factory = sqlite3.Row
-        with mapped(path):
+        with mapped(path), _alone(folder):
             _prepare(path, connection)
         yield Audit(path, connection)
 
@@ -165,6 +166,17 @@ def _terminal() -> str:
         with suppress(OSError, AttributeError):
             return os.ttyname(number)
     return ""
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process after the other: SQLite does not wait for another that is about to turn the journal into a WAL."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)  # which lets go of it
 
 
 def _prepare(path: Path, db: sqlite3.Connection) -> None:

@@ -39,12 +39,12 @@ class Lines:
     """What the sink `lines` has written."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self.frames: dict[tuple[str, int], dict[str, Any]] = {}
         self.conflicts = 0  # a frame that came again with other contents
 
     def read(self) -> "Lines":
-        for path in sorted(self._folder.glob("lines*")):
+        for path in sorted(self.folder.glob("lines*")):
             for text in path.read_text().splitlines():
                 frame = json.loads(text)
                 known = self.frames.setdefault((frame["epoch"], frame["seq"]), frame)
@@ -63,7 +63,7 @@ class Lines:
         return sorted(frame["ts"] / 1000 for frame in self.frames.values() if frame["device"] == device)
 
     def size(self) -> int:
-        return sum(path.stat().st_size for path in self._folder.glob("lines*"))
+        return sum(path.stat().st_size for path in self.folder.glob("lines*"))
 
 
 def longest_pause(lines: Lines, seconds: float, meanwhile: Callable[[], object] = lambda: None) -> float:

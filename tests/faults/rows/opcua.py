@@ -9,31 +9,37 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from drivers.opcua.pki import Pki
 from tests.e2e.site import Agent
 from tests.faults.plant import Lines, settled, site, unbalanced
 from tests.faults.table import Seen, row
 from tests.sim.gate import Gate
 from tests.sim.mosquitto import free_port, wait_until
+from tests.sim.opcua_certificates import made
 from tests.sim.opcua_fixtures import PRESS, OpcuaServer, node_opcua_server
 
 TAGS = 45
 FEWER = 30  # nodes of a server that has lost some
+FEW = 5  # rounds, of which a hurried run has no more: then a freeze is short
 BACK = 10.0  # seconds within which values flow again once the server is back
 DEVICE = """\
-  - {{name: press, driver: opcua, endpoint: "opc.tcp://127.0.0.1:{port}", security: none, interval: 200ms, tags: [
+  - {{name: press, driver: opcua, endpoint: "opc.tcp://127.0.0.1:{port}", security: {security}, interval: 200ms, tags: [
       {tags}]}}"""
+SECURED = {"policies": "None,Aes256_Sha256_RsaPss", "modes": "None,SignAndEncrypt"}
 
 
 @dataclass
 class Press:
     """The server at a fixed port; a restart may change what it has."""
 
+    usual: dict[str, object] = field(default_factory=dict)  # options of every start
     port: int = field(default_factory=free_port)
     server: OpcuaServer | None = None
     _stack: ExitStack = field(default_factory=ExitStack)
 
-    def start(self, **options: int) -> None:
-        self.server = self._stack.enter_context(node_opcua_server(port=self.port, **{"tags": TAGS, **options}))
+    def start(self, **options: Any) -> None:
+        wanted: dict[str, Any] = {"tags": TAGS, **self.usual, **options}
+        self.server = self._stack.enter_context(node_opcua_server(port=self.port, **wanted))
 
     def stop(self) -> None:
         """At once, without a goodbye."""
@@ -41,7 +47,7 @@ class Press:
         self.server.kill()
         self._stack.close()
 
-    def restart(self, **options: int) -> None:
+    def restart(self, **options: Any) -> None:
         self.stop()
         self.start(**options)
 
@@ -57,7 +63,9 @@ class Scene:
     press: Press
     gate: Gate
     freeze: float
+    lines: Lines
     tags: int = TAGS  # that the server has after the last fault
+    leaked: int = 0  # frames with values from a server that is not the one that is trusted
 
 
 def cut(scene: Scene) -> None:
@@ -111,6 +119,16 @@ def crowded(scene: Scene) -> None:
     scene.tags = TAGS
 
 
+def swapped(scene: Scene) -> None:
+    """Another server, with a certificate of its own, is at the place of the one that is trusted."""
+    scene.press.restart(**made("stranger", number=1).files(scene.lines.folder / "stranger"))
+    since = time.time()
+    time.sleep(7)
+    scene.leaked += sum(bool(frame["values"]) for frame in frames(scene.lines, since))
+    scene.press.restart()
+    scene.tags = TAGS
+
+
 @contextmanager
 def occupied(endpoint: str) -> Iterator[None]:
     """A session of asyncua's client, in a thread."""
@@ -147,16 +165,31 @@ FAULTS: list[Callable[[Scene], None]] = [
 
 @row("", "an OPC UA server breaks in one of eight ways, at random", runs=50, short=3)
 def opcua_server(seen: Seen) -> None:
-    dice, lines, press = random.Random(), Lines(seen.folder), Press()
+    _broken(seen, Press(), FAULTS, "none")
+
+
+@row(
+    "", "the same with encryption, and a ninth: another server with another certificate in its place", runs=50, short=3
+)
+def opcua_server_secured(seen: Seen) -> None:
+    server = made()
+    file = seen.folder / "press.der"
+    file.write_bytes(server.der)
+    Pki(seen.folder / "data" / "pki").add(file)
+    _broken(seen, Press({**SECURED, **server.files(seen.folder / "keys")}), [*FAULTS, swapped], "auto")
+
+
+def _broken(seen: Seen, press: Press, faults: list[Callable[[Scene], None]], security: str) -> None:
+    dice, lines = random.Random(), Lines(seen.folder)
     slow, wrong, crowd, unmarked, last = 0.0, 0, 0, 0, ""
-    order = [fault for _ in range(1 + seen.runs // len(FAULTS)) for fault in dice.sample(FAULTS, len(FAULTS))]
+    order = [fault for _ in range(1 + seen.runs // len(faults)) for fault in dice.sample(faults, len(faults))]
     press.start()
     tags = ",\n      ".join(f'{{name: v{i}, node: "nsu={PRESS};s=Value{i}"}}' for i in range(TAGS))
     with Gate(press.port) as gate:
-        devices = DEVICE.format(port=gate.port, tags=tags)
+        devices = DEVICE.format(port=gate.port, tags=tags, security=security)
         with Agent(seen.folder, site(seen.folder, devices=devices)) as agent:
             agent.ready()
-            scene = Scene(press, gate, freeze=30.0 if seen.runs > 5 else 4.0)
+            scene = Scene(press, gate, 30.0 if seen.runs > FEW else 4.0, lines)
             wait_until(lambda: good(lines, TAGS, 0), "the first values", 20)
             for fault in order[: seen.runs]:
                 began = time.time() - 0.01  # frames know milliseconds
@@ -176,6 +209,7 @@ def opcua_server(seen: Seen) -> None:
     seen.most("sessions on the server", crowd, 1)
     seen.none("times the number of monitored items was wrong", wrong)
     seen.none("gaps that are not marked", unmarked)
+    seen.none("frames of a server that is not trusted", scene.leaked)
     seen.none("accounts that do not balance", unbalanced(accounts))
 
 

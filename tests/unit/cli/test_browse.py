@@ -123,7 +123,7 @@ def test_a_file_of_a_walk_that_makes_no_sense(text: str, machine: OpcuaServer, t
     ("arguments", "said"),
     [
         (["press-3"], "name the file"),
-        (["opc.tcp://127.0.0.1:1"], "--security none"),
+        (["opc.tcp://127.0.0.1:1", "--security", "Basic256"], "is broken"),
         (["opc.tcp://u:p@127.0.0.1:1", "--security", "none"], "no user"),
         (["opc.tcp://127.0.0.1:1", "--security", "none", "--match", "a//b"], "no pattern"),
     ],
