@@ -27,6 +27,7 @@ from drivers.modbus.wires import wires
 from drivers.modbus.writer import carry_out
 from drivers.modbus.writing import Change, change, inspection
 
+UNNAMED = -1  # a refusal whose number is 0
 _BAD_DEVICE, _BAD_COMM = bytes((Quality.BAD_DEVICE,)), bytes((Quality.BAD_COMM,))
 
 
@@ -105,7 +106,7 @@ class Device:
                 reply = await self._wire.read(step.request, self._pause, self._timeout)
             except Refused as error:
                 errors.append(error)
-                outcomes.append((step.block, error.code if isinstance(error, SaysNo) else 0))
+                outcomes.append((step.block, _code(error)))
                 values += (None,) * step.width
                 quality += _BAD_DEVICE * step.width
             except (Unreachable, Garbled) as error:
@@ -197,6 +198,11 @@ def _ordered(config: Config, line: LineConfig) -> Config:
 
 def _steps(config: Config, blocks: Sequence[Block]) -> tuple[Step, ...]:
     return tuple(Step(Read(config.unit, block, strict=config.strict), block, len(block.tags)) for block in blocks)
+
+
+def _code(error: Refused) -> int:
+    """Which exception it was. One that says 0, which is no number of the standard, is no answer all the same."""
+    return (error.code if isinstance(error, SaysNo) else 0) or UNNAMED
 
 
 def _summary(errors: Sequence[DeviceError]) -> DeviceError:

@@ -13,9 +13,7 @@ less for a while: each of its answers may come again, and so counts as one that 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-FORGET = (
-    10.0  # seconds, or as many timeouts if that is longer: an answer that is later than this is not expected any more
-)
+FORGET = 10.0  # seconds, or as many timeouts if that is longer: later than this no answer is expected any more
 MOST = 64  # of one unit
 TWICE = 600.0  # seconds for which a unit is remembered whose answers come twice
 AGAIN = 1.0  # seconds within which they do

@@ -112,7 +112,7 @@ class Channel:
                 response: Any = struct_from_binary(kind, await protocol.send_request(request))
                 response.ResponseHeader.ServiceResult.check()
         except (DeviceError, *UNDECODABLE):
-            pass
+            pass  # it is not there any more, or ends by itself after its timeout
         finally:
             protocol.authentication_token = ua.NodeId()
 

@@ -1,5 +1,6 @@
 """An agent process on a site of its own, and a platform that counts what arrives."""
 
+import asyncio
 import json
 import os
 import signal
@@ -8,6 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 from urllib.request import Request, urlopen
@@ -98,6 +100,15 @@ def floorgate(*arguments: str, timeout: float = 60, **environ: str) -> subproces
         check=False,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **environ},
     )
+
+
+async def until(true: Callable[[], bool], what: str) -> None:
+    """Half a minute at most, while the loop goes on; see `wait_until` where there is none."""
+    for _ in range(600):
+        if true():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"waited for {what}")
 
 
 class Platform:

@@ -2,11 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.site import Agent
+from tests.e2e.site import Agent, until
 from tests.sim import faulty_modbus as fault
 from tests.sim.faulty_modbus import FaultyDevice, faulty_device
 
@@ -44,14 +43,6 @@ def refused(plc: FaultyDevice) -> list[tuple[int, int]]:
 def last(archive: Path) -> dict[str, Any]:
     lines = archive.read_text("utf-8").splitlines() if archive.exists() else []
     return json.loads(lines[-1])["values"] if lines else {}
-
-
-async def until(true: Callable[[], bool], what: str) -> None:
-    for _ in range(600):
-        if true():
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"waited for {what}")
 
 
 async def test_what_a_device_refuses_is_not_asked_again_after_a_kill(tmp_path: Path) -> None:

@@ -3,11 +3,10 @@
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.site import Agent
+from tests.e2e.site import Agent, until
 from tests.sim import faulty_line as fault
 from tests.sim.faulty_line import line_on_pty, value
 
@@ -36,14 +35,6 @@ def frames(archive: Path) -> dict[str, list[dict[str, Any]]]:
         frame = json.loads(line)
         found[frame["device"]].append(frame)
     return found
-
-
-async def until(true: Callable[[], bool], what: str) -> None:
-    for _ in range(600):
-        if true():
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"waited for {what}")
 
 
 async def test_dead_meters_do_not_stall_their_neighbours_and_every_sample_is_accounted_for(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """`floorgate call`: only what is listed, within its limits, asked first, on record."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agent.cli import main
-from tests.sim.opcua_fixtures import MACHINE, OpcuaServer, machine_server
+from tests.sim.opcua_fixtures import MACHINE, OpcuaServer
 
 pytestmark = pytest.mark.xdist_group("opcua")
 SITE = """\
@@ -31,12 +30,6 @@ devices:
       - {{name: less, object: "nsu={uri};s=Machine", node: "nsu={uri};s=Add", arguments: [{{name: a}}]}}
   - {{name: wave, driver: sim, tags: [{{name: t, wave: constant}}]}}
 """
-
-
-@pytest.fixture(scope="module")
-def machine() -> Iterator[OpcuaServer]:
-    with machine_server(children=1) as server:
-        yield server
 
 
 @pytest.fixture

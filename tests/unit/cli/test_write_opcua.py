@@ -1,14 +1,13 @@
 """`floorgate write` on an OPC UA server: the same guard, the same audit."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from agent.cli import main
-from tests.sim.opcua_fixtures import MACHINE, OpcuaServer, machine_server
+from tests.sim.opcua_fixtures import MACHINE, OpcuaServer
 
 pytestmark = pytest.mark.xdist_group("opcua")
 SITE = """\
@@ -24,12 +23,6 @@ devices:
       - {{name: fixed, node: "nsu={uri};s=Fixed", write: {{rate: 0s}}}}
       - {{name: total, node: "nsu={uri};s=Total", type: uint64}}
 """
-
-
-@pytest.fixture(scope="module")
-def machine() -> Iterator[OpcuaServer]:
-    with machine_server(children=1) as server:
-        yield server
 
 
 @pytest.fixture

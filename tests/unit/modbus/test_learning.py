@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.modbus.cost import Cost
+from drivers.modbus.driver import UNNAMED, _code
+from drivers.modbus.faults import SaysNo
 from drivers.modbus.learning import AGAIN, REST, Learning
 from drivers.modbus.plan import Block, plan
 from drivers.modbus.tag import Tag
@@ -272,3 +274,8 @@ def test_in_the_end_everything_that_can_be_read_is_read(
 def alone(one: Tag) -> Block:
     (block,) = plan([one], order="ABCD", max_registers=125)
     return block
+
+
+def test_a_refusal_that_says_nothing_is_no_answer() -> None:
+    """Exception 0 is none of the standard's; to count it as an answer would say that the table is there."""
+    assert [_code(SaysNo("no", code=number)) for number in (2, 3, 0)] == [2, 3, UNNAMED]
