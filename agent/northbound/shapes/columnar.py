@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from itertools import chain
+from math import isfinite
 
 import msgspec
 
@@ -134,9 +135,11 @@ class _Plan:
         packer = _packer(self._codes, count)
         try:
             packed = packer.pack(*values)
-        except _UNPACKABLE:
-            return None
-        return packed if self._exact or packer.unpack(packed) == values else None
+            if self._exact or (isfinite(sum(values)) and packer.unpack(packed) == values):  # type: ignore[arg-type]
+                return packed
+        except _UNPACKABLE:  # a value that is none, or none of its tag's type
+            pass
+        return None
 
     def _careful(self, group: Sequence[Entry]) -> tuple[int, bytes]:
         """Value by value: what is missing or of another type than its tag, source times, texts, some of the columns."""
