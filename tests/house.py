@@ -51,6 +51,8 @@ PURE = (
     "agent/model/*",
     "agent/normalise/*",
     "agent/northbound/encode.py",
+    "agent/northbound/gap.py",
+    "agent/northbound/shapes/*",
     "buffer/store.py",
     "buffer/codec.py",
     "drivers/*/plan.py",
