@@ -72,10 +72,7 @@ class Feed:
     async def __anext__(self) -> Frame:
         if not self._started:
             await self._start()
-        if self._now() >= self._look_at:
-            await self._look()
-        if self._history is not None:
-            await self._turn_page(self._history)
+        await self._tend()
         while not self._waiting:
             await self._wait()
         frame = self._waiting.popleft()
@@ -140,7 +137,19 @@ class Feed:
             async with asyncio.timeout(TICK):
                 await self._wake.wait()
         except TimeoutError:
-            await self._look()
+            await self._tend()
+
+    async def _tend(self) -> None:
+        """Look around when it is time, and go on in the history; what fails is raised after what has come."""
+        if self._failure is not None:
+            return
+        try:
+            if self._now() >= self._look_at:
+                await self._look()
+            if self._history is not None:
+                await self._turn_page(self._history)
+        except DeviceError as error:
+            self._fail(error)
 
     async def _look(self) -> None:
         """Whether the server and every subscription still live."""
