@@ -1,6 +1,6 @@
 """An OPC UA device: one session, whose nodes are read in few requests or subscribed to."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 from agent.model.clock import SYSTEM, Clock
@@ -162,7 +162,8 @@ class OpcuaSubscriber(OpcuaPoller):
         super().__init__(config, timeout, data, clock)
         self._feed: Feed | None = None
         self._dropped = 0
-        self._newest = self._heard = 0
+        self._newest = 0
+        self._heard: dict[Schema, int] = {}
 
     @property
     def dropped(self) -> int:
@@ -173,9 +174,9 @@ class OpcuaSubscriber(OpcuaPoller):
         return self._remarks.fresh(list(self._groups.values()), self._feed.gap if self._feed else None)
 
     @property
-    def heard(self) -> int:
-        """Until when nothing was missed: the last message of the server (ns UTC); 0 before the first."""
-        return (self._feed.heard if self._feed else 0) or self._heard
+    def heard(self) -> Mapping[Schema, int]:
+        """Until when nothing of a group was missed: its last message (ns UTC), by the server's clock."""
+        return {**self._heard, **(self._feed.heard if self._feed else {})}
 
     def frames(self) -> AsyncIterator[Frame]:
         """What changed, one frame per message of the server; see `Feed`. To be called once per `open()`."""
@@ -195,7 +196,8 @@ class OpcuaSubscriber(OpcuaPoller):
         feed, self._feed = self._feed, None
         if feed is not None:
             self._dropped += feed.dropped
-            self._newest, self._heard = feed.newest or self._newest, feed.heard or self._heard
+            self._newest = feed.newest or self._newest
+            self._heard |= feed.heard
             feed.stop()
         await super().close()
 

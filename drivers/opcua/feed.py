@@ -15,7 +15,8 @@ from agent.model.clock import Clock
 from agent.model.errors import DeviceError, Garbled, Refused, Unreachable
 from agent.model.frame import Frame, bad_frame
 from agent.model.quality import Quality
-from drivers.opcua.columns import TICKS_1970
+from agent.model.tag import Schema
+from drivers.opcua.columns import TICKS_1970, stamp
 from drivers.opcua.events import Events
 from drivers.opcua.gap import Gap
 from drivers.opcua.group import Group, all_refused
@@ -38,7 +39,8 @@ class Feed:
     Raises Unreachable when the session is lost, or it or one of its subscriptions falls silent, or the server's clock
     stands or goes back; Garbled; Refused when the server takes none of the tags. When the consumer is slow the oldest
     frames go, and `dropped` counts samples. With `since` (ns UTC, the source's clock) it begins with what the server
-    kept from then on. `newest` is the youngest time of a value, `heard` when the server last spoke (ns UTC, ours).
+    kept from then on. `newest` is the youngest time of a value; `heard` is until when all is known of a group:
+    the last message of its subscription, by the server's clock where it says that (ns UTC).
     """
 
     def __init__(
@@ -52,7 +54,8 @@ class Feed:
         limit: int = LIMIT,
         events: Sequence[Events] = (),
     ) -> None:
-        self.dropped = self.newest = self.heard = 0
+        self.dropped = self.newest = 0
+        self.heard: dict[Schema, int] = {}
         self.gap: Gap | None = None
         self._session, self._groups, self._clock = session, groups, clock
         self._server, self._since, self._limit = server or ServerClock(), since, limit
@@ -210,32 +213,33 @@ class Feed:
 
     def _take(self, message: Message) -> list[ua.SubscriptionAcknowledgement]:
         """Hold the frames of one message; what is to be acknowledged of it."""
-        self._heard, self.heard = self._now(), self._clock.wall()
-        stream = self._streams.get(message.subscription)
-        if stream is not None:
-            stream.heard = self._heard
-        ear = self._ears.get(message.subscription)
+        self._heard, received = self._now(), self._clock.wall()
+        stream, ear = self._streams.get(message.subscription), self._ears.get(message.subscription)
         if ear is not None:
-            ear.heard = self._heard
-            for frame in ear.read(message, self.heard, self._clock.mono()):
+            for frame in ear.read(message, received, self._clock.mono()):
                 self._hold(frame)
-        if message.ended is not None:
-            raise Unreachable(f"{self._session.endpoint}: the server ended a subscription: {name(message.ended)}")
-        if message.empty:
-            return []
         for batch in message.changes:
             if stream is not None:
-                self._changed(stream, batch)
+                self._changed(stream, batch, received)
+        if message.ended is not None:
+            raise Unreachable(f"{self._session.endpoint}: the server ended a subscription: {name(message.ended)}")
+        source = stream or ear
+        if source is not None:
+            source.heard = self._heard
+            if not message.more:  # otherwise what it has not said yet is older than this message
+                self.heard[source.schema] = stamp(message.published, 0, received)
+        if message.empty:
+            return []
         return [ua.SubscriptionAcknowledgement(ua.UInt32(message.subscription), ua.UInt32(message.sequence))]
 
-    def _changed(self, stream: Stream, batch: Batch) -> None:
+    def _changed(self, stream: Stream, batch: Batch, received: int) -> None:
         if max(batch.handles, default=0) >= len(stream.group.nodes):
             raise Garbled(f"{self._session.endpoint}: a change of a tag that was not asked for")
         if self._history is not None and self.gap is not None:
             self.gap.meet(stream.group.plan.schema, batch)
         if batch.codes:
             stream.look(batch, self._heard)
-        for frame in stream.group.plan.columns.frames(batch, self.heard, self._clock.mono()):
+        for frame in stream.group.plan.columns.frames(batch, received, self._clock.mono()):
             self.newest = max(self.newest, *frame.stamps or ())
             self._hold(frame)
 

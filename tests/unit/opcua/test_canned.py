@@ -295,7 +295,7 @@ async def test_a_gap_is_only_marked_unless_told_otherwise(canned: Canned, connec
     driver = await connect(canned.endpoint, TAGS)
     await told(await interrupted(canned, driver), 5)
     assert canned.plant.requests(ua.HistoryReadRequest) == []
-    assert driver.heard == pytest.approx(time.time_ns(), abs=5 * 10**9)
+    assert driver.heard[driver.schemas[0]] == pytest.approx(time.time_ns(), abs=5 * 10**9)
 
 
 async def test_a_history_that_the_server_does_not_have_at_all_disturbs_nothing(
