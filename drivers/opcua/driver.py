@@ -16,6 +16,7 @@ from drivers.opcua.config import Config, Tag
 from drivers.opcua.dial import Dial
 from drivers.opcua.events import Events, event_plan
 from drivers.opcua.feed import Feed
+from drivers.opcua.gap import Gap, Times
 from drivers.opcua.group import Answers, Group, all_refused, bind
 from drivers.opcua.plan import plans
 from drivers.opcua.refusal import name
@@ -162,7 +163,7 @@ class OpcuaSubscriber(OpcuaPoller):
         super().__init__(config, timeout, data, clock)
         self._feed: Feed | None = None
         self._dropped = 0
-        self._newest = 0
+        self._newest: dict[Schema, Times] = {}
         self._heard: dict[Schema, int] = {}
 
     @property
@@ -180,7 +181,8 @@ class OpcuaSubscriber(OpcuaPoller):
 
     def frames(self) -> AsyncIterator[Frame]:
         """What changed, one frame per message of the server; see `Feed`. To be called once per `open()`."""
-        config = self._config
+        config, heard = self._config, self.heard
+        backfill = config.gap == "history"
         self._events = [Events(plan, self._live(), config.interval) for plan in self._told]
         self._feed = Feed(
             self._live(),
@@ -188,7 +190,10 @@ class OpcuaSubscriber(OpcuaPoller):
             self._clock,
             server=self._server,
             events=self._events,
-            since=self._newest if config.gap == "history" else 0,
+            gap=Gap(heard, {schema: dict(each) for schema, each in self._newest.items()})
+            if backfill and heard
+            else None,
+            newest=self._newest if backfill else None,
         )
         return self._feed
 
@@ -196,7 +201,6 @@ class OpcuaSubscriber(OpcuaPoller):
         feed, self._feed = self._feed, None
         if feed is not None:
             self._dropped += feed.dropped
-            self._newest = feed.newest or self._newest
             self._heard |= feed.heard
             feed.stop()
         await super().close()
