@@ -68,8 +68,9 @@ class Subscription:
     def _mark_gap(self) -> None:
         if not self._marked:
             self._marked = True
-            heard = getattr(self._driver, "heard", 0)
+            known: Mapping[Schema, int] = getattr(self._driver, "heard", {})
             for schema in self._driver.schemas:
                 frame = bad_frame(schema, Quality.BAD_COMM, self._clock.wall(), self._clock.mono())
+                heard = known.get(schema, 0)
                 stamps = (heard,) * len(schema.tags) if heard else None  # from then on nothing is known
                 self._inlet.push(replace(frame, stamps=stamps), self._part)

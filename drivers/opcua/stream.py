@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from asyncua.ua.status_codes import StatusCodes
 
+from agent.model.tag import Schema
 from drivers.opcua.group import Group
 from drivers.opcua.notify import Batch
 
@@ -72,6 +73,10 @@ class Stream:
         for column, code in zip(batch.handles, batch.codes, strict=False):
             if code in _GONE and column not in self.refused:
                 self.refused[column] = Refusal(now + FIRST)
+
+    @property
+    def schema(self) -> Schema:
+        return self.group.plan.schema
 
     @property
     def missing(self) -> Sequence[int]:

@@ -110,6 +110,35 @@ async def test_a_lost_session_is_raised_after_what_had_come() -> None:
         await anext(feed)
 
 
+async def test_a_server_found_dead_while_values_wait_loses_none_of_them() -> None:
+    """They were heard before the gap, so its mark does not cover them."""
+    session, hands = FakeSession(), Hands()
+    feed = await feed_of(session, hands=hands)
+    await started(feed, session)
+    session.say((0, 1.0))
+    session.refusal = Unreachable("no answer")
+    hands.seconds += QUIET + 0.1
+    assert list((await anext(feed)).values) == [1.0]
+    with pytest.raises(Unreachable, match="no answer"):
+        await anext(feed)
+
+
+async def test_values_that_come_while_the_server_is_asked_in_vain_are_not_lost() -> None:
+    session, hands = FakeSession(), Hands()
+    feed = await feed_of(session, hands=hands)
+    await started(feed, session)
+    hands.seconds += CHECK
+
+    async def status() -> tuple[int, int]:
+        session.say((0, 1.0))
+        raise Unreachable("no answer")
+
+    session.status = status  # type: ignore[method-assign]  # a fake of a fake
+    assert list((await anext(feed)).values) == [1.0]
+    with pytest.raises(Unreachable, match="no answer"):
+        await anext(feed)
+
+
 async def test_the_server_may_let_fewer_requests_wait() -> None:
     """BadTooManyPublishRequests on one of two requests: the other goes on."""
     session = FakeSession()

@@ -96,7 +96,7 @@ async def test_samples_that_the_driver_had_to_give_up_are_counted_and_said_once(
 class Watchful(Press):
     """One that knows its device's clock, what it refuses, and until when it heard of it."""
 
-    heard, skew = 1_700_000_000_000_000_000, 0.0
+    heard, skew = {SCHEMA: 1_700_000_000_000_000_000}, 0.0
 
     def __init__(self, *sessions: tuple[int, DeviceError]) -> None:
         super().__init__(*sessions)
@@ -128,4 +128,4 @@ async def test_what_a_driver_notices_is_in_health_and_said_once(caplog: pytest.L
         "device press: lost",
     ]
     assert (part.skew, part.refuses) == (2.0, {"a": "BadNotReadable"})
-    assert (await inlet.take(0))[-1].stamps == (Watchful.heard,)
+    assert (await inlet.take(0))[-1].stamps == (Watchful.heard[SCHEMA],)
