@@ -223,6 +223,7 @@ def text(held: object) -> str:
             found = "true" if held else "false"
         case _:
             found = str(held)
+    found = found if found.isascii() else found.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return found if len(found) <= LONGEST else found[: LONGEST - 1] + "…"
 
 
