@@ -27,12 +27,13 @@ _UINT32, _INT32, _INT64 = (
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A field as its definition says: `kind` is the node id of its type."""
+    """A field as its definition says: `kind` is the node id of its type; a matrix is an array of several dimensions."""
 
     name: str
     kind: str
     is_array: bool
     is_optional: bool
+    is_matrix: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ class Types:
     def _member(self, member: Member, body: bytes, at: int, depth: int) -> tuple[object, int]:
         if not member.is_array:
             return self._one(member.kind, body, at, depth)
-        length, at = count(body, at, 1)
+        length, at = _volume(body, at) if member.is_matrix else count(body, at, 1)
         listed = []
         for _ in range(length):
             value, at = self._one(member.kind, body, at, depth)
@@ -162,6 +163,17 @@ def enum_value(value: object) -> tuple[int, str] | None:
         return None
 
 
+def _volume(body: bytes, at: int) -> tuple[int, int]:
+    """How many elements follow the dimensions of a matrix (part 6, 5.2.5)."""
+    dimensions, at = count(body, at, 4)
+    volume = 1 if dimensions else 0
+    for place in range(dimensions):
+        volume *= max(0, _INT32(body, at + 4 * place)[0])
+        if volume > len(body):
+            raise Malformed(f"{volume:,} elements announced in {len(body):,} bytes")
+    return volume, at + 4 * dimensions
+
+
 def _structure(body: bytes) -> Definition:
     encoding, at = node_id(body, 0)
     _, at = node_id(body, at)
@@ -175,7 +187,7 @@ def _structure(body: bytes) -> Definition:
         (rank,), at = _INT32(body, at), at + 4
         dimensions, at = count(body, at, 4)
         at += 4 * dimensions + 4  # and the longest text
-        found.append(Member(name or "", kind, rank >= 0, body[at] != 0))
+        found.append(Member(name or "", kind, rank >= 0, body[at] != 0, rank > 1))
         at += 1
     return Definition(encoding, form, tuple(found))
 

@@ -95,6 +95,16 @@ def test_what_is_no_definition_says_nothing(value: object) -> None:
     assert enum_value(value) is None
 
 
+def test_a_matrix_is_one_long_array_behind_its_dimensions() -> None:
+    members = (Member("m", "i=6", True, False, is_matrix=True), Member("t", "i=12", False, False))
+    known = types(m=Definition("ns=2;i=6", PLAIN, members))
+    body = struct.pack("<iii6i", 2, 2, 3, *range(6)) + struct.pack("<i", 2) + b"ab"
+    assert known.fields(Structure("ns=2;i=6", body)) == {"m": [0, 1, 2, 3, 4, 5], "t": "ab"}
+    assert known.fields(Structure("ns=2;i=6", struct.pack("<ii", -1, -1))) == {"m": [], "t": None}
+    for dimensions in ((2, 4), (1 << 30, 1 << 30)):
+        assert known.fields(Structure("ns=2;i=6", struct.pack("<iii6i", 2, *dimensions, *range(6)))) == {}
+
+
 def test_a_definition_that_multiplies_has_an_end() -> None:
     """A thousand fields of a type of a thousand fields of … nothing: given up, not counted out."""
     wide = {
