@@ -81,8 +81,11 @@ class OpcuaPoller:
             return
         await self.close()
         idle = 3 * max((plan.interval for plan in self._plans), default=0.0)
-        session = self._session = await self._dial.session(idle)
-        self._server = ServerClock(self._server.skew)
+        try:
+            session = self._session = await self._dial.session(idle)
+        finally:
+            skew = self._dial.skew
+            self._server = ServerClock(self._server.skew if skew is None else skew)
         self._groups = {plan.schema: await bind(plan, session) for plan in self._plans}
         if self._config.mode == "poll":
             for group in self._groups.values():
