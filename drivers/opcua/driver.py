@@ -83,8 +83,11 @@ class OpcuaPoller:
             return
         await self.close()
         idle = 3 * max((plan.interval for plan in self._plans), default=0.0)
-        session = self._session = await self._dial.session(idle)
-        self._server = ServerClock(self._server.skew)
+        try:
+            session = self._session = await self._dial.session(idle)
+        finally:
+            skew = self._dial.skew
+            self._server = ServerClock(self._server.skew if skew is None else skew)
         known = Dictionaries()
         self._groups = {plan.schema: await bind(plan, session, known) for plan in self._plans}
         if self._config.mode == "poll":
