@@ -5,13 +5,14 @@ A sink's folder holds `config.py` with a class `Config(SinkConfig)` and `sink.py
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal, Protocol
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
 
 from agent.model.frame import Entry
 from agent.model.text import DURATION_PATTERN, NAME_PATTERN, SIZE_PATTERN, Referenced, duration, size
+from agent.northbound.house import Alone, House
 
 
 def _secret(text: object) -> SecretStr:
@@ -61,10 +62,11 @@ class SinkConfig(Section):
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """Who sends: the gateway's id and its place (enterprise, site, area, …)."""
+    """Who sends: the gateway's id and its place (enterprise, site, area, …), and what it does for this sink."""
 
     id: str
     site: tuple[str, ...] = ()
+    house: House = field(default_factory=Alone, compare=False)
 
 
 Batch = Sequence[Entry]

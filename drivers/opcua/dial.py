@@ -81,13 +81,15 @@ class Expiry:
 
     def _judge(self, whose: str, certificate: x509.Certificate) -> None:
         now = self._now()
-        level = certificates.alarm(certificate, now)
+        early = now < certificate.not_valid_before_utc  # it was made while this machine's clock was wrong
+        level = 4 if early else certificates.alarm(certificate, now)
         name = certificates.fingerprint(certificate)
         before, self._said[name] = self._said.get(name, 0), level
         if level <= before:
             return
-        moment = certificates.day(certificate.not_valid_after_utc)
+        moment = certificates.day(certificate.not_valid_before_utc if early else certificate.not_valid_after_utc)
         until = "expired at" if level > len(certificates.WARNINGS) else "expires at"
+        until = "is not valid before" if early else until
         what = "make a new one with `floorgate pki renew`" if whose == "our" else "the server needs a new one"
         log.log(
             logging.ERROR if level > 2 else logging.WARNING,

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from asyncua import ua
-from asyncua.common.utils import Buffer
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
@@ -24,6 +23,7 @@ from agent.model.frame import Frame, Value
 from agent.model.tag import Schema, Tag
 from drivers.opcua import services
 from drivers.opcua.eventing import EventsConfig, Level, column, dtype, path
+from drivers.opcua.guard import Strict
 from drivers.opcua.nodes import parse
 from drivers.opcua.notify import EVENTS, Message
 from drivers.opcua.pulse import KEEP_ALIVE, patience
@@ -138,7 +138,7 @@ class Events:
         for kind, body in message.others:
             if kind == EVENTS:
                 try:
-                    data = struct_from_binary(ua.EventNotificationList, Buffer(body))
+                    data = struct_from_binary(ua.EventNotificationList, Strict(body))
                 except UNDECODABLE as error:
                     raise Garbled(f"{self._where}: {str(error) or type(error).__name__}") from error
                 frames += self.take(data, ts, mono)
@@ -222,6 +222,7 @@ def text(held: object) -> str:
             found = "true" if held else "false"
         case _:
             found = str(held)
+    found = found if found.isascii() else found.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return found if len(found) <= LONGEST else found[: LONGEST - 1] + "…"
 
 

@@ -22,7 +22,7 @@ from drivers.opcua import notify
 from drivers.opcua.access import OPEN, Access, Papers
 from drivers.opcua.binary import ticks
 from drivers.opcua.channel import Channel, Left
-from drivers.opcua.guard import UNDECODABLE
+from drivers.opcua.guard import UNDECODABLE, Strict
 from drivers.opcua.limits import limits
 from drivers.opcua.nodes import NodeAddress, spellings
 from drivers.opcua.profiles import PROFILES, Service, recognise
@@ -340,7 +340,7 @@ class Session:
 
     async def call(self, request: Any, kind: type[R]) -> R:
         """The decoded answer to a request of any service."""
-        data = Buffer(await self._ask(request))
+        data = Strict(await self._ask(request))
         with self._mapped(_name(request), UNDECODABLE):
             response = struct_from_binary(kind, data)
             response.ResponseHeader.ServiceResult.check()

@@ -85,6 +85,10 @@ def _bool(value: Value, kind: int) -> bool:
 def _text(value: Value, kind: int) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is no text, and this is a {name(kind)}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{value!r} is no text in UTF-8") from None
     return value
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from agent.cli import main, outline
 from agent.cli.query import Query, Wishes, legal, tag_names, unique
 from agent.config import load_map
-from agent.model.text import NAME_PATTERN
+from agent.model.text import NAME_PATTERN, plain
 from drivers.api import Place
 from tests.sim.opcua_fixtures import MACHINE, OpcuaServer, machine_server
 
@@ -165,7 +165,7 @@ def test_names_are_legal_and_each_is_there_once(paths: list[tuple[str, ...]]) ->
 def test_text_in_quotation_marks_is_read_back(text: str) -> None:
     safe = text.encode("utf-8", "replace").decode()
     assert yaml.safe_load(outline.quoted(safe)) == safe
-    assert all(c.isprintable() for c in outline.quoted(text) + outline.plain(text))
+    assert all(c.isprintable() for c in outline.quoted(text) + plain(text))
 
 
 def test_a_unique_name_is_not_that_of_another() -> None:

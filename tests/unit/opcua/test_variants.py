@@ -51,6 +51,7 @@ def test_what_a_node_takes(value: Any, kind: int, held: Any) -> None:
         (2, 1, "neither true nor false"),
         ("on", 1, "neither true nor false"),
         (7, 12, "no text"),
+        ("\udcff", 12, "no text in UTF-8"),
         ("soon", 13, "no time"),
         ("xyz", 15, "no bytes"),
         ("xyz", 14, "no GUID"),
