@@ -11,11 +11,12 @@ from agent.model.errors import Denied, Rejected, SinkError, Unavailable
 from agent.model.frame import Entry
 from agent.northbound.api import Batch, Gateway, SinkConfig
 from agent.northbound.broker import codes, packet
-from agent.northbound.broker.client import Connection, HungUp, Will
+from agent.northbound.broker.client import Connection, Will
 from agent.northbound.broker.dial import Dialler
 from agent.northbound.broker.learnt import Learnt
 from agent.northbound.broker.outbox import ranges
 from agent.northbound.broker.packet import Message
+from agent.northbound.broker.refusal import HungUp
 from agent.northbound.mqtt.config import Config
 from agent.northbound.mqtt.letters import Letters, Room, Written
 from agent.northbound.mqtt.orders import Orders
