@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from agent.model.clock import SYSTEM
 from agent.model.errors import AgentError, Refused
 from agent.model.frame import Value
 from agent.runtime.app import build_drivers
-from agent.runtime.audit import audit, somebody
+from agent.runtime.audit import somebody
+from agent.runtime.book import Book
 from agent.runtime.guard import Forbidden, parse
 from agent.runtime.write import Written, limits, prepared, write
 from drivers.api import DriverConfig, Encoded, TagConfig, Writer, enum_names
@@ -90,10 +92,10 @@ async def _look(driver: Writer, tag: str) -> Value:
 
 async def _write(target: Target, value: Value, old: Value) -> Written:
     driver = target.driver()
-    with audit(target.data) as book:
+    with closing(Book(target.data)) as book:
         try:
             await driver.open()
-            return await write(driver, target.tag, value, old, audit=book, who=somebody())
+            return await write(driver, target.tag, value, old, book=book, who=somebody())
         finally:
             await driver.close()
 
