@@ -17,7 +17,7 @@ from agent.model.clock import SYSTEM
 from agent.model.errors import AgentError, Refused
 from agent.model.frame import Value
 from agent.runtime.app import build_drivers
-from agent.runtime.audit import somebody
+from agent.runtime.audit import NEARLY, resting, somebody
 from agent.runtime.book import Book
 from agent.runtime.guard import Forbidden, parse
 from agent.runtime.write import Written, limits, prepared, write
@@ -66,6 +66,17 @@ def command(config: Path, device: str, tag: str, value: str, data: Path, yes: bo
     with port_in_use(data, found.endpoint):
         written = asyncio.run(_write(target, meant, old))
     _report(target, old, encoded, written, as_json)
+    _warn(data)
+
+
+def _warn(data: Path) -> None:
+    """When there is not much room left in the audit."""
+    with resting(data) as book:
+        if book.fill() >= NEARLY:
+            what = (
+                f"floorgate: the audit is more than {NEARLY:.0%} full; when it is full nothing is written to a device"
+            )
+            click.echo(f"{what} (`floorgate audit --archive FILE` makes room)", err=True)
 
 
 def _parsed(target: Target, text: str) -> Value:

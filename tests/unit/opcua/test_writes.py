@@ -88,3 +88,21 @@ def test_what_the_tag_cannot_hold_is_known_before_anybody_is_asked() -> None:
     with pytest.raises(ValueError, match="-128 to 127"):
         driver.encode("t", 300)
     assert driver.encode("s", "x").raw == "i=2: 'x'"
+
+
+async def test_right_before_a_value_leaves_somebody_is_asked(machine: OpcuaServer, connect: Connect) -> None:
+    driver = await connect(machine.endpoint, {"t": (node("Limit"), None), "none": node("Nothing")})
+
+    def no() -> None:
+        raise Refused("too late")
+
+    asked: list[int] = []
+    await driver.write("t", 7, lambda: asked.append(1))
+    assert (await driver.look("t", lambda: asked.append(2)), asked) == (7, [1, 2])
+    for call in (driver.write("t", 12, no), driver.look("t", no)):
+        with pytest.raises(Refused, match="too late"):
+            await call
+    assert await driver.look("t") == 7
+    with pytest.raises(Refused, match="BadNodeIdUnknown"):
+        await driver.write("none", 7, lambda: asked.append(3))
+    assert asked == [1, 2]
