@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from agent.model.errors import ConfigError
 from agent.model.frame import Value
 from agent.model.text import plain
 from agent.runtime.app import build_drivers
-from agent.runtime.audit import audit, somebody
+from agent.runtime.audit import somebody
+from agent.runtime.book import Book
 from agent.runtime.call import Called, call, given, spelt
 from agent.runtime.guard import Forbidden
 from drivers.api import Argument, Caller, DriverConfig, MethodConfig
@@ -83,10 +85,10 @@ class _Target:
 
     async def call(self, values: Sequence[Value]) -> Called:
         driver = self.driver()
-        with audit(self.data) as book:
+        with closing(Book(self.data)) as book:
             try:
                 await driver.open()
-                return await call(driver, self.method, values, audit=book, who=somebody())
+                return await call(driver, self.method, values, book=book, who=somebody())
             finally:
                 await driver.close()
 

@@ -1,6 +1,7 @@
 """Write one node: learn what it takes, send that, and read back what stands there then."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,7 @@ from asyncua.ua.status_codes import StatusCodes
 from agent.model.errors import DeviceError, Garbled, Refused, Unreachable
 from agent.model.frame import Value
 from agent.model.tag import DType
-from drivers.api import Encoded, enum_names
+from drivers.api import Encoded, enum_names, nothing
 from drivers.opcua import services
 from drivers.opcua.config import Tag
 from drivers.opcua.datatypes import DataTypes
@@ -68,7 +69,7 @@ async def look(session: Session, tag: Tag) -> Value:
     return _as(tag.dtype, target.held)
 
 
-async def write(session: Session, tag: Tag, value: Value) -> Value:
+async def write(session: Session, tag: Tag, value: Value, leaving: Callable[[], None] = nothing) -> Value:
     """The value that was read back. Raises Refused when nothing was written; otherwise the error says what is known."""
     meant = encode(tag, value).value
     target = await _target(session, tag)
@@ -76,6 +77,7 @@ async def write(session: Session, tag: Tag, value: Value) -> Value:
         sent = variant(meant, target.kind)
     except ValueError as error:
         raise Refused(f"{session.endpoint}: {tag.name}: {error}", hint=_NOT) from error
+    leaving()
     try:
         code = await services.write(session, target.node, sent)
     except (Unreachable, Garbled) as error:
