@@ -275,7 +275,7 @@ class Feed:
             self.gap.meet(stream.schema, batch)
         if self._newest is not None:
             self._newest.setdefault(stream.schema, {}).update(zip(batch.handles, times(batch), strict=True))
-        if batch.codes:
+        if batch.codes or stream.refused:
             stream.look(batch, self._heard)
         for frame in stream.group.plan.columns.frames(batch, received, self._clock.mono()):
             self._hold(frame)

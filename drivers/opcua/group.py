@@ -16,7 +16,7 @@ from drivers.opcua.plan import Plan
 from drivers.opcua.refusal import ServiceRefused, name
 from drivers.opcua.resolve import resolve
 from drivers.opcua.session import Session
-from drivers.opcua.status import is_bad, quality
+from drivers.opcua.status import PLAIN, is_bad, quality
 
 Answers = list[tuple[Sequence[int], Batch]]
 Request = tuple[Sequence[int], ua.ReadRequest]
@@ -132,12 +132,16 @@ class Group:
         taken: dict[int, int] = {}
         bad: dict[int, int] = {column: Quality.BAD_CONFIG for column in columns if self.nodes[column] is None}
         left = [column for column in columns if self.nodes[column] is not None]
+        room = len(left)
         while left:
-            chunk = left[: self.session.limits.of("monitor")]
+            chunk = left[: min(room, self.session.limits.of("monitor"))]
             try:
                 results = await self.session.monitor(subscription, [self._item(column) for column in chunk])
             except Refused as error:
-                if self._too_many(error, "monitor", chunk):
+                if _is_full(error):
+                    room = len(chunk) // 2  # fewer may fit; when not even one does, none of the others will
+                    chunk = left if not room else []
+                elif self._too_many(error, "monitor", chunk):
                     continue
                 for column in chunk:
                     self.note(column, str(error))
@@ -185,7 +189,12 @@ class Group:
 
     def _let_go(self, answers: Answers) -> None:
         """A registered node that is gone may be back under its own name."""
-        gone = [c for columns, batch in answers for c, code in zip(columns, batch.codes, strict=False) if code in _GONE]
+        gone = [
+            c
+            for columns, batch in answers
+            for c, code in zip(columns, batch.codes, strict=False)
+            if code & PLAIN in _GONE
+        ]
         if any(self._registered.pop(column, None) for column in gone):
             self._requests.clear()
 
@@ -225,6 +234,10 @@ def all_refused(device: str, groups: Sequence[Group]) -> Refused:
     first = ", ".join(refused[:3])
     more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
     return Refused(f"{device}: the server has none of the tags: {first}{more}", hint="check their `node` entries")
+
+
+def _is_full(error: Refused) -> bool:
+    return isinstance(error, ServiceRefused) and error.code == StatusCodes.BadTooManyMonitoredItems
 
 
 def _mark(qualities: bytearray, columns: Sequence[int], value: int) -> None:

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 
 from asyncua.ua.status_codes import StatusCodes
 
+from agent.model.errors import Refused
 from agent.model.tag import Schema
 from drivers.opcua.group import Group
 from drivers.opcua.notify import Batch
 from drivers.opcua.pulse import KEEP_ALIVE, patience
+from drivers.opcua.status import PLAIN
 
 FIRST, LONGEST = 10.0, 600.0  # seconds until a refused tag is tried again: ten, then twice as long each time
 _GONE = frozenset({StatusCodes.BadNodeIdUnknown, StatusCodes.BadNodeIdInvalid, StatusCodes.BadMonitoredItemIdInvalid})
@@ -45,32 +47,47 @@ class Stream:
         return bad
 
     async def retry(self, now: float) -> dict[int, int]:
-        """Try those again whose time has come; the qualities of the columns that the server still does not take."""
+        """Try those again whose time has come, as many as the server takes at once: the others have to wait a second,
+        and what came meanwhile does not. The qualities of the columns that the server still does not take."""
         due = [column for column, refusal in self.refused.items() if now >= refusal.due]
+        due = due[: self.group.session.limits.of("monitor")]
         if not due:
             return {}
-        session = self.group.session
-        old = [item for column in due if (item := self.items.pop(column, None)) is not None]
-        if old:
-            await session.forget(self.number, old)
-        if any(self.group.nodes[column] is None for column in due):
-            await session.learn()
-        await self.group.bind(due)
-        taken, bad = await self.group.monitor(self.number, due)
+        bad: dict[int, int] = {}
+        try:
+            taken, bad = await self._again(due)
+        except Refused:  # of something on the way: it is no better next second, and no reason to give up the others
+            taken = {}
         for column in taken:
             del self.refused[column]
             self.group.taken(column)
-        for column in bad:
-            refusal = self.refused[column]
-            refusal.wait = min(2 * refusal.wait, LONGEST)
-            refusal.due = now + refusal.wait
+        for column in due:
+            if column not in taken:
+                refusal = self.refused[column]
+                refusal.wait = min(2 * refusal.wait, LONGEST)
+                refusal.due = now + refusal.wait
         self.items |= taken
         return bad
 
+    async def _again(self, due: Sequence[int]) -> tuple[dict[int, int], dict[int, int]]:
+        session = self.group.session
+        old = [column for column in due if column in self.items]
+        if old:
+            await session.forget(self.number, [self.items[column] for column in old])
+        for column in old:
+            del self.items[column]
+        if any(self.group.nodes[column] is None for column in due):
+            await session.learn()
+        await self.group.bind(due)
+        return await self.group.monitor(self.number, due)
+
     def look(self, batch: Batch, now: float) -> None:
-        """A node that is gone takes its item with it, for some servers even when it comes back: to be made anew."""
-        for column, code in zip(batch.handles, batch.codes, strict=False):
-            if code in _GONE and column not in self.refused:
+        """A node that is gone takes its item with it, for some servers even when it comes back: to be made anew,
+        unless it speaks before that."""
+        for column, code in zip(batch.handles, batch.codes or bytes(len(batch)), strict=True):
+            if code & PLAIN not in _GONE:
+                self.refused.pop(column, None)
+            elif column not in self.refused:
                 self.refused[column] = Refusal(now + FIRST)
 
     @property
