@@ -41,6 +41,7 @@ _GONE = frozenset({StatusCodes.BadNodeIdUnknown, StatusCodes.BadNodeIdInvalid})
 class Group:
     """`nodes` has one entry per column (None: it is not there); `refused` says why a tag cannot be had.
 
+    `special` are the columns whose values need more than their type to be understood.
     `unfiltered` are the columns whose deadband the server does not take: each change of them comes.
     """
 
@@ -49,6 +50,7 @@ class Group:
     nodes: list[ua.NodeId | None] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     unfiltered: set[int] = field(default_factory=set)
+    special: set[int] = field(default_factory=set)
     _registered: dict[int, ua.NodeId] = field(default_factory=dict)
     _requests: list[Request] = field(default_factory=list)
 
@@ -63,6 +65,7 @@ class Group:
             if each.node is None:
                 self.note(column, each.why)
         special = {c: each for c, each in zip(wanted, found, strict=True) if c in self.plan.enums or each.inner}
+        self.special.update(special)
         for column, convert in (await meanings(self.session, special, self.plan.enums)).items():
             self.plan.columns.adapt(column, convert)
         self._requests.clear()

@@ -3,6 +3,7 @@
 from agent.model.quality import Quality
 
 PLAIN = 0xFFFF0000  # of a code: what it says, without limits, overflow and what has changed
+CHANGED = 0xC000  # structure or semantics changed: what was read of a node's meaning holds no more (part 4, 7.39)
 OVERFLOW = 0x0480  # info bits: a data value whose queue on the server was too short, so that older ones are gone
 
 # name: (code, quality); a code that is not here follows its severity

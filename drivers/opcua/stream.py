@@ -10,7 +10,7 @@ from agent.model.tag import Schema
 from drivers.opcua.group import Group
 from drivers.opcua.notify import Batch
 from drivers.opcua.pulse import KEEP_ALIVE, patience
-from drivers.opcua.status import PLAIN
+from drivers.opcua.status import CHANGED, PLAIN
 
 FIRST, LONGEST = 10.0, 600.0  # seconds until a refused tag is tried again: ten, then twice as long each time
 _GONE = frozenset({StatusCodes.BadNodeIdUnknown, StatusCodes.BadNodeIdInvalid, StatusCodes.BadMonitoredItemIdInvalid})
@@ -34,6 +34,8 @@ class Stream:
     heard: float = 0.0
     items: dict[int, int] = field(default_factory=dict)
     refused: dict[int, Refusal] = field(default_factory=dict)
+    changed: dict[int, float] = field(default_factory=dict)  # when to ask anew what the values of a column mean
+    _known: set[int] = field(default_factory=set)  # those whose meaning has changed before
 
     async def open(self, now: float) -> dict[int, int]:
         """Make the subscription and its items; the qualities of the columns that the server does not take."""
@@ -50,6 +52,7 @@ class Stream:
         """Try those again whose time has come, as many as the server takes at once: the others have to wait a second,
         and what came meanwhile does not. The qualities of the columns that the server still does not take."""
         due = [column for column, refusal in self.refused.items() if now >= refusal.due]
+        due += [column for column, moment in self.changed.items() if now >= moment and column not in self.refused]
         due = due[: self.group.session.limits.of("monitor")]
         if not due:
             return {}
@@ -58,12 +61,13 @@ class Stream:
             taken, bad = await self._again(due)
         except Refused:  # of something on the way: it is no better next second, and no reason to give up the others
             taken = {}
-        for column in taken:
-            del self.refused[column]
-            self.group.taken(column)
         for column in due:
-            if column not in taken:
-                refusal = self.refused[column]
+            self.changed.pop(column, None)
+            if column in taken:
+                self.refused.pop(column, None)
+                self.group.taken(column)
+            else:
+                refusal = self.refused.setdefault(column, Refusal(now))
                 refusal.wait = min(2 * refusal.wait, LONGEST)
                 refusal.due = now + refusal.wait
         self.items |= taken
@@ -83,10 +87,14 @@ class Stream:
 
     def look(self, batch: Batch, now: float) -> None:
         """A node that is gone takes its item with it, for some servers even when it comes back: to be made anew,
-        unless it speaks before that."""
+        unless it speaks before that. One whose meaning is another is made anew, too, so that it tells its value again:
+        at once, and then every ten seconds at most."""
         for column, code in zip(batch.handles, batch.codes or bytes(len(batch)), strict=True):
             if code & PLAIN not in _GONE:
                 self.refused.pop(column, None)
+                if code & CHANGED and column in self.group.special:
+                    self.changed.setdefault(column, now + FIRST * (column in self._known))
+                    self._known.add(column)
             elif column not in self.refused:
                 self.refused[column] = Refusal(now + FIRST)
 
