@@ -53,6 +53,8 @@ class Subscription:
         finally:
             self._mark_gap()
             await self._driver.close()
+            if self._note is not None:
+                self._note()  # a server that takes no session may have told its time
 
     def _lives(self) -> None:
         """A session is good when it gives a frame: a server may take the session and then refuse every tag."""

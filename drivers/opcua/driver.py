@@ -14,6 +14,7 @@ from drivers.opcua.browse import browse, peek
 from drivers.opcua.calling import Method
 from drivers.opcua.config import Config, Tag
 from drivers.opcua.dial import Dial
+from drivers.opcua.encodings import Dictionaries
 from drivers.opcua.events import Events, event_plan
 from drivers.opcua.feed import Feed
 from drivers.opcua.gap import Gap, Times
@@ -83,9 +84,13 @@ class OpcuaPoller:
             return
         await self.close()
         idle = 3 * max((plan.interval for plan in self._plans), default=0.0)
-        session = self._session = await self._dial.session(idle)
-        self._server = ServerClock(self._server.skew)
-        self._groups = {plan.schema: await bind(plan, session) for plan in self._plans}
+        try:
+            session = self._session = await self._dial.session(idle)
+        finally:
+            skew = self._dial.skew
+            self._server = ServerClock(self._server.skew if skew is None else skew)
+        known = Dictionaries()
+        self._groups = {plan.schema: await bind(plan, session, known) for plan in self._plans}
         if self._config.mode == "poll":
             for group in self._groups.values():
                 await group.register()

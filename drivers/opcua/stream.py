@@ -7,6 +7,7 @@ from asyncua.ua.status_codes import StatusCodes
 
 from agent.model.errors import Refused
 from agent.model.tag import Schema
+from drivers.opcua.encodings import Dictionaries
 from drivers.opcua.group import Group
 from drivers.opcua.notify import Batch
 from drivers.opcua.pulse import KEEP_ALIVE, patience
@@ -82,6 +83,8 @@ class Stream:
             del self.items[column]
         if any(self.group.nodes[column] is None for column in due):
             await session.learn()
+        if not self.changed.keys().isdisjoint(due):
+            self.group.known = Dictionaries()
         await self.group.bind(due)
         return await self.group.monitor(self.number, due)
 
