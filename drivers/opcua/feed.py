@@ -205,7 +205,7 @@ class Feed:
                 continue
             left.remove(stream)
             async for batch in gap.pages(self._session, stream.group, self.heard[stream.schema]):
-                yield stream.group.plan.columns.frames(batch, self._clock.wall(), self._clock.mono())
+                yield list(stream.group.plan.columns.frames(batch, self._clock.wall(), self._clock.mono()))
 
     async def _turn_page(self, history: AsyncIterator[list[Frame]]) -> None:
         """One page of history. It goes before what comes live, so that the youngest value comes last; but a long one
