@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from asyncua.ua.status_codes import StatusCodes
 
 from agent.model.errors import Refused
+from agent.model.quality import Quality
 from agent.model.tag import Schema
 from drivers.opcua.encodings import Dictionaries
 from drivers.opcua.group import Group
@@ -36,17 +37,37 @@ class Stream:
     items: dict[int, int] = field(default_factory=dict)
     refused: dict[int, Refusal] = field(default_factory=dict)
     changed: dict[int, float] = field(default_factory=dict)  # when to ask anew what the values of a column mean
+    later: Refusal | None = None  # when to ask anew for the subscription itself
     _known: set[int] = field(default_factory=set)  # those whose meaning has changed before
 
     async def open(self, now: float) -> dict[int, int]:
-        """Make the subscription and its items; the qualities of the columns that the server does not take."""
+        """Make the subscription; or else the qualities of all columns, and `later` says when it is worth another try.
+
+        Its items are to be made by `fill`, once somebody asks for its messages.
+        """
         session = self.group.session
         interval = max(self.group.plan.interval, session.profile.least_publishing)
-        made = await session.subscribe(interval, KEEP_ALIVE)
+        try:
+            made = await session.subscribe(interval, KEEP_ALIVE)
+        except Refused as error:  # many servers have room for a few subscriptions
+            wait = min(2 * self.later.wait, LONGEST) if self.later else FIRST
+            self.later = Refusal(now + wait, wait)
+            columns = range(len(self.group.nodes))
+            for column in columns:
+                self.group.note(column, str(error))
+            return dict.fromkeys(columns, Quality.BAD_DEVICE)
+        self.later = None
         self.number, self.patience = int(made.SubscriptionId), patience(made, interval, session.timeout)
+        self.heard = now
+        return {}
+
+    async def fill(self, now: float) -> dict[int, int]:
+        """Make the items; the qualities of the columns that the server does not take."""
         taken, bad = await self.group.monitor(self.number, range(len(self.group.nodes)))
         self.items = taken
-        self.refused = {column: Refusal(now + FIRST) for column in bad}
+        for column in taken:
+            self.group.taken(column)
+        self.refused |= {column: Refusal(now + FIRST) for column in bad}
         return bad
 
     async def retry(self, now: float) -> dict[int, int]:

@@ -140,6 +140,7 @@ async def test_many_nodes_that_are_gone_are_tried_again_piece_by_piece() -> None
     """A program was loaded into the PLC: all its nodes are new, and the server takes two items at once."""
     stream = Stream(await group_of(session := Strict(), NODES))
     await stream.open(0.0)
+    await stream.fill(0.0)
     stream.look(gone(0, 1, 2, 3, 4), 0.0)
     for second in range(3):
         assert await stream.retry(FIRST + second) == {}
@@ -150,6 +151,7 @@ async def test_a_service_that_fails_on_the_way_to_a_tag_does_not_end_the_others(
     stream = Stream(await group_of(session := Strict(), [*NODES, "nsu=urn:late;s=A"]))
     session.fails = True
     await stream.open(0.0)
+    await stream.fill(0.0)
     assert await stream.retry(FIRST) == {}
     assert stream.refused[5].due == FIRST + 2 * FIRST
 
@@ -158,6 +160,7 @@ async def test_a_node_that_comes_back_by_itself_keeps_its_item() -> None:
     """Deleting it would throw away what the server holds of it."""
     stream = Stream(await group_of(session := Strict(), NODES))
     await stream.open(0.0)
+    await stream.fill(0.0)
     stream.look(gone(0), 0.0)
     stream.look(batch_of(ONE, (0,)), 1.0)
     await stream.retry(FIRST)

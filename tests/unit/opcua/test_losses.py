@@ -9,39 +9,21 @@ from asyncua import ua
 from asyncua.ua.status_codes import StatusCodes
 
 from agent.model.errors import Garbled, Unreachable
-from drivers.opcua.config import Config
 from drivers.opcua.feed import Feed
-from drivers.opcua.group import Group, bind
 from drivers.opcua.notify import Message
-from drivers.opcua.plan import plans
 from drivers.opcua.pulse import DAY, KEEP_ALIVE, Numbers
 from drivers.opcua.refusal import ServiceRefused
 from drivers.opcua.session import Session
 from tests.sim.opcua_canned import NAMESPACE, Connection, Plant, code
 from tests.unit.opcua.conftest import Canned, Connect
 from tests.unit.opcua.fakes import FakeSession, Hands
-from tests.unit.opcua.test_feed import feed_of, started
+from tests.unit.opcua.test_feed import feed_of, started, two_groups
 
 NOON = datetime(2023, 11, 14, 12, tzinfo=UTC)
 
 
 def ns(moment: datetime) -> int:
     return round(moment.timestamp()) * 10**9
-
-
-async def two_groups(session: FakeSession) -> list[Group]:
-    """A fast one and a slow one, a tag each."""
-    config = Config.model_validate(
-        {
-            "name": "press-3",
-            "driver": "opcua",
-            "endpoint": session.endpoint,
-            "security": "none",
-            "groups": {"slow": {"interval": "60s"}},
-            "tags": [{"name": "a", "node": "ns=1;s=A"}, {"name": "b", "node": "ns=1;s=B", "group": "slow"}],
-        }
-    )
-    return [await bind(plan, cast(Session, session)) for plan in plans(config)]
 
 
 async def test_a_slow_group_s_gap_begins_with_its_own_last_message() -> None:
