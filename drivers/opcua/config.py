@@ -112,6 +112,10 @@ def _security(text: object) -> object:
 def _secret(text: object) -> SecretStr:
     if not isinstance(text, Referenced):
         raise ValueError("a secret is not written into the file: use ${NAME} from the environment, or file:PATH")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("what stands there is no text in UTF-8") from None
     return SecretStr(str(text))
 
 

@@ -64,6 +64,8 @@ def test_a_password_comes_from_elsewhere_and_is_not_shown() -> None:
     device = Config.model_validate({**secured, "password": Referenced("secret")})
     assert device.password is not None and device.password.get_secret_value() == "secret"
     assert "secret" not in repr(device)
+    assert "no text in UTF-8" in (said := errors(**secured, password=Referenced("secret\udcff")))
+    assert "secret\udcff" not in said
 
 
 def test_half_a_user_is_none() -> None:
