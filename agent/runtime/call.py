@@ -1,5 +1,6 @@
 """The one way to a device's method: the guard, the audit, then the driver, and the audit again."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,6 +67,9 @@ async def call(
         found = await driver.call(method.name, values)
     except DeviceError as error:
         audit.end(number, "refused" if isinstance(error, Refused) else "unknown", None, str(error), clock.wall())
+        raise
+    except asyncio.CancelledError:
+        audit.end(number, "unknown", None, "interrupted", clock.wall())
         raise
     audit.end(number, "done", json.dumps(list(found), ensure_ascii=False), "", clock.wall())
     return Called(number, found)

@@ -1,5 +1,6 @@
 """The one way to a device for a value: the guard, the audit, then the driver, and the audit again."""
 
+import asyncio
 from dataclasses import dataclass
 from functools import partial
 
@@ -54,6 +55,9 @@ async def write(
         found = await driver.write(tag.name, value)
     except DeviceError as error:
         audit.end(number, "refused" if isinstance(error, Refused) else "unknown", None, str(error), clock.wall())
+        raise
+    except asyncio.CancelledError:
+        audit.end(number, "unknown", None, "interrupted", clock.wall())
         raise
     outcome: Outcome = "done" if found == encoded.value else "differs"
     audit.end(number, outcome, found, "", clock.wall())

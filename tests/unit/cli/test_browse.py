@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from agent.cli import main, outline
 from agent.cli.browse import Asked, Walked, _walk
 from agent.cli.query import Query, Wishes, legal, tag_names, unique
-from agent.cli.resume import Broken, resumed
+from agent.cli.resume import Broken, keep, resumed
 from agent.config import load_map
+from agent.model.errors import AgentError
 from agent.model.text import NAME_PATTERN, plain
 from drivers.api import Place
 from tests.sim.opcua_fixtures import MACHINE, OpcuaServer, machine_server
@@ -153,6 +154,13 @@ async def test_a_walk_is_kept_in_its_course(machine: OpcuaServer, tmp_path: Path
     assert len(last.found) < len(walked.found)
     await _walk(asked, last, Query(asked.wishes, last.found), lambda count: None)
     assert {place.address for place in last.found} == {place.address for place in walked.found}
+
+
+def test_a_forged_walk_does_not_get_into_a_map(tmp_path: Path) -> None:
+    path = tmp_path / "walk.json"
+    keep(path, ["x"], 0, [Place(-1, "a", "i=1", "variable", "bool}\nwrite: {min: 0")])
+    with pytest.raises(AgentError, match="makes no sense"):
+        resumed(path, ["x"])
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"asked": [], "expanded": 5}', '{"asked": 1}', "[]"])
