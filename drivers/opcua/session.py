@@ -95,6 +95,7 @@ class Session:
         self.certificates: dict[str, x509.Certificate] = {}  # those that this session lives on: our, the server's
         self.tended: Callable[[], None] = _nothing
         self.left: Left | None = None  # this session, as long as the server may have it
+        self.skew: float | None = None  # of the server's clock, as far as it said so before the session
         self._before = before
         self._lost = self._learnt = False
         self._used = self._renew_at = 0.0
@@ -312,6 +313,7 @@ class Session:
             await self._channel.open()
             return await self._channel.endpoints()
         finally:
+            self.skew = self._channel.skew
             await self._channel.close(GOODBYE)
 
     def _note_channel(self) -> None:
