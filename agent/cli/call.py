@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from agent.cli import records
+from agent.cli.interrupt import interruptible
 from agent.cli.options import config_option, data_option, iso, json_option
 from agent.cli.pick import device as picked
 from agent.config import load
@@ -46,7 +47,8 @@ def command(
     click.echo(f"{device}: {plain(said)}", err=True)
     if not yes:
         click.confirm("Call?", abort=True, err=True)
-    called = asyncio.run(target.call(values))
+    with interruptible():
+        called = asyncio.run(target.call(values))
     if as_json:
         row = {"device": device, "method": method, "arguments": values, "found": list(called.found)}
         records.show(row | {"audit": called.number, "time": iso(SYSTEM.wall())})

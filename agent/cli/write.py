@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from agent.cli import pick, records
+from agent.cli.interrupt import interruptible
 from agent.cli.options import config_option, data_option, iso, json_option
 from agent.cli.port import port_in_use
 from agent.config import Site, load
@@ -65,7 +66,7 @@ def command(config: Path, device: str, tag: str, value: str, data: Path, yes: bo
     )
     if not yes:
         click.confirm("Write?", abort=True, err=True)
-    with port_in_use(data, found.endpoint):
+    with port_in_use(data, found.endpoint), interruptible():
         written = asyncio.run(_write(target, meant, old))
     _report(target, old, encoded, written, as_json)
     _warn(data)

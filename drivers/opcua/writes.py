@@ -34,8 +34,8 @@ HINTS = {
     StatusCodes.BadOutOfRange: "the server's own limits are narrower",
     StatusCodes.BadTypeMismatch: "the node takes another type than it says",
     StatusCodes.BadWriteNotSupported: "the server does not let this node be written",
-    StatusCodes.BadNodeIdUnknown: "check the tag's `node`",
-    StatusCodes.BadNodeIdInvalid: "check the tag's `node`",
+    StatusCodes.BadNodeIdUnknown: "check its `node`",
+    StatusCodes.BadNodeIdInvalid: "check its `node`",
 }
 _KINDS = {"bool": 1, "int8": 2, "uint8": 3, "int16": 4, "uint16": 5, "int32": 6, "uint32": 7, "int64": 8}
 _KINDS |= {"uint64": 9, "float32": 10, "float64": 11, "str": 12}
@@ -104,7 +104,7 @@ async def _target(session: Session, tag: Tag) -> Target:
     (found,) = await resolve(session, [locate(tag.node)])
     node = found.node
     if node is None:
-        raise Refused(f"{session.endpoint}: {tag.name}: {found.why}", hint="check the tag's `node`")
+        raise Refused(f"{session.endpoint}: {tag.name}: {found.why}", hint="check its `node`")
     if found.inner:
         raise Refused(f"{session.endpoint}: {tag.name}: a part of a node cannot be written", hint=_NOT)
     wanted = [AttributeIds.DataType, AttributeIds.ValueRank, AttributeIds.Value]
