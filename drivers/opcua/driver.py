@@ -1,6 +1,6 @@
 """An OPC UA device: one session, whose nodes are read in few requests or subscribed to."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 from agent.model.clock import SYSTEM, Clock
@@ -71,6 +71,11 @@ class OpcuaPoller:
     def skew(self) -> float | None:
         """How many seconds the server's clock is ahead of ours, give or take half a round trip."""
         return self._server.skew
+
+    @property
+    def expiries(self) -> Mapping[str, float]:
+        """Until when our certificate and the server's are good, once there was a session with them."""
+        return self._dial.expiries
 
     @property
     def overflows(self) -> int:
