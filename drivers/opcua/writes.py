@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from asyncua import ua
@@ -232,6 +233,8 @@ def _shown(tag: Tag, target: Target) -> Value:
 def _as(dtype: DType, held: object) -> Value:
     if isinstance(held, ua.LocalizedText):
         held = held.Text
+    if isinstance(held, datetime):
+        held = held.isoformat().replace("+00:00", "Z")
     found = converter(dtype)(held)
     if found is None and held is not None and dtype == "str":
         return held.hex() if isinstance(held, bytes) else str(held)

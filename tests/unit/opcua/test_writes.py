@@ -195,3 +195,9 @@ async def test_a_server_that_takes_whole_arrays_only_is_told_from_others(code: s
 async def test_an_array_that_became_an_element_is_noticed() -> None:
     with pytest.raises(Garbled, match=r"has 1 instead of 3 now.*taken the element for the whole"):
         await write(cast(Session, Careless(how="whole")), ELEMENT, 7)
+
+
+async def test_a_time_is_looked_at_as_a_scan_has_it(machine: OpcuaServer, connect: Connect) -> None:
+    driver = await connect(machine.endpoint, {"t": ("i=2257", "str")})
+    frame = await driver.scan(driver.schemas[0])
+    assert [await driver.look("t")] == list(frame.values)
