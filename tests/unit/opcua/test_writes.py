@@ -34,7 +34,7 @@ def node(name: str) -> str:
         ("Recipe", "str", ["咖啡", "", "tea"]),
         ("Running", "bool", [True, False]),
         ("Running", None, [1, 0]),
-        ("Zones[1]", "int16", [-5, 2]),
+        ("Zones[1]", "int32", [-5, 2]),
         ("Grid[4]", None, [44.5, 4.0]),
         ("Mode", "enum", ["Automatic", "Manual"]),
     ],
