@@ -1,7 +1,7 @@
 """What an OPC UA device is told: the server, how the way there is secured, how it is asked, which node is which tag."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -28,6 +28,7 @@ from drivers.opcua.spots import locate
 
 PORT = 4840
 MOST_ENDPOINTS = 8
+NONE = (None, None, None)
 Policy = Literal["Aes256Sha256RsaPss", "Aes128Sha256RsaOaep", "Basic256Sha256"]
 BROKEN = ("Basic256", "Basic128Rsa15")  # policies on SHA-1, withdrawn by the OPC Foundation
 
@@ -130,6 +131,14 @@ class Tag(TagConfig, Monitoring):
         None, description="what the node holds; enum: the name of its number; without it a number, kept as float64"
     )
     write: WriteConfig | None = Field(None, description="what may be written; without it the tag is read only")
+
+    @model_validator(mode="after")
+    def _has_no_limits_as_a_name(self) -> Self:
+        if self.type == "enum" and self.write is not None and (self.write.min, self.write.max, self.write.step) != NONE:
+            raise ValueError(
+                "write: a tag of the type enum is written by name: `min`, `max` and `step` say nothing of it"
+            )
+        return self
 
     @property
     def dtype(self) -> DType:

@@ -14,7 +14,7 @@ from drivers.opcua.meaning import meanings
 from drivers.opcua.monitoring import Watch
 from drivers.opcua.notify import Batch
 from drivers.opcua.plan import Plan
-from drivers.opcua.refusal import ServiceRefused, name
+from drivers.opcua.refusal import ServiceRefused, reason
 from drivers.opcua.resolve import resolve
 from drivers.opcua.session import Session
 from drivers.opcua.status import PLAIN, is_bad, quality
@@ -187,7 +187,7 @@ class Group:
                 self.unfiltered.add(column)
                 again.append(column)
             else:
-                self.note(column, name(code))
+                self.note(column, reason(code))
                 bad[column] = quality(code)
         return again
 
