@@ -1,7 +1,7 @@
 """What the agent does for a sink beyond handing it frames: it tells what there is to read, keeps small things, and
 takes commands on their way down. A sink gets it as `gateway.house`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -15,7 +15,7 @@ Outcome = Literal[
     "forbidden",  # the guard said no: nothing was sent
     "stale",  # it came too late, or from a clock that is not ours: nothing was sent
     "repeated",  # an id that was there before: nothing was sent
-    "busy",  # too many at once: nothing was sent
+    "busy",  # too many at once, or too soon after another: nothing was sent, and the same may come again
     "unknown",  # nobody knows what the device did
 ]
 
@@ -27,6 +27,10 @@ class Command:
     `id` is the platform's own and is never taken twice; empty where the dialect has none. `issued` is when the platform
     gave it (ns UTC by its own clock; 0: the dialect does not say), `ttl` for how many seconds it is worth anything.
     `value` is what stood there, of any type that JSON or Sparkplug has for a single value.
+
+    Without `issued` nobody can tell how old it is: a sink passes such a one only when it has just come over a live
+    connection, never one that was retained. Without `id` it is told apart by tag and `issued`; without both, each is
+    one of its own.
     """
 
     device: str
@@ -47,6 +51,9 @@ class Answer:
     message: str = ""
     hint: str = ""
     audit: int = 0
+
+
+Answered = Callable[[Answer], None]
 
 
 class House(Protocol):
@@ -71,6 +78,15 @@ class House(Protocol):
 
     async def command(self, command: Command) -> Answer:
         """Pass it through the guard of this sink and write it; never raises for what is wrong with the command."""
+        ...
+
+    def submit(self, command: Command, answered: Answered) -> None:
+        """As `command`, for who cannot wait: returns at once, and `answered` is called once with what became of it. It
+        is called in the loop and returns fast."""
+        ...
+
+    def drop(self) -> None:
+        """The connection is gone: commands of this sink of which nothing was sent yet are given up."""
         ...
 
     def noticed(self, what: str) -> None:
@@ -98,6 +114,12 @@ class Alone:
 
     async def command(self, command: Command) -> Answer:
         return Answer("forbidden", message=f"{command.device}, {command.tag}: this sink takes no commands")
+
+    def submit(self, command: Command, answered: Answered) -> None:
+        answered(Answer("forbidden", message=f"{command.device}, {command.tag}: this sink takes no commands"))
+
+    def drop(self) -> None:
+        """There are none."""
 
     def noticed(self, what: str) -> None:
         self.notes.append(what)

@@ -1,16 +1,23 @@
 """What a sink may ask of the agent, one `Room` for each sink."""
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 from agent.health import Part
 from agent.model.frame import Frame
 from agent.model.tag import Schema
-from agent.northbound.house import Answer, Command
+from agent.northbound.house import Answer, Answered, Command
 from agent.runtime.storage import Storage
 from drivers.api import Driver
 
-Commander = Callable[[Command], Awaitable[Answer]]
+
+class Commander(Protocol):
+    """What a sink's commands are passed through; as the calls of a House."""
+
+    async def __call__(self, command: Command) -> Answer: ...
+    def submit(self, command: Command, answered: Answered) -> None: ...
+    def drop(self) -> None: ...
 
 
 class Room:
@@ -37,15 +44,28 @@ class Room:
 
     async def command(self, command: Command) -> Answer:
         if self._commander is None:
-            return Answer(
-                "forbidden",
-                message=f"{command.device}, {command.tag}: sink {self._name} takes no commands",
-                hint="`commands: {allow: [DEVICE/TAG]}` lets it",
-            )
+            return self._closed(command)
         return await self._commander(command)
+
+    def submit(self, command: Command, answered: Answered) -> None:
+        if self._commander is None:
+            answered(self._closed(command))
+        else:
+            self._commander.submit(command, answered)
+
+    def drop(self) -> None:
+        if self._commander is not None:
+            self._commander.drop()
 
     def noticed(self, what: str) -> None:
         self._part.noticed(what, logging.WARNING)
+
+    def _closed(self, command: Command) -> Answer:
+        return Answer(
+            "forbidden",
+            message=f"{command.device}, {command.tag}: sink {self._name} takes no commands",
+            hint="`commands: {allow: [DEVICE/TAG]}` lets it",
+        )
 
     def _key(self, key: str) -> str:
         return f"sink/{self._name}/{key}"

@@ -55,6 +55,11 @@ class Publisher:
         await self._confirmed(sending, done)
         return sending.codes, self.failure if sending.left else None
 
+    def post(self, message: Message) -> None:
+        """As `publish`, for who does not wait; after the end of the connection it does nothing."""
+        self.outbox.add(Sending(1, lambda: None), [message])
+        self._hand_over()
+
     async def publish_first(self, message: Message) -> None:
         """Before everything that waits; what the broker thinks of it does not matter any more."""
         done = self._loop.create_future()
