@@ -48,6 +48,13 @@ class OpcuaServer:
         _, sessions, items = self.line("count", 10).split()
         return int(sessions), int(items)
 
+    def writes(self) -> int:
+        """How many values clients have sent it to be written (the one of `opcua_plant.js`)."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"writes\n")
+        self.process.stdin.flush()
+        return int(self.line("writes", 10).split()[1])
+
     def tell(self, **order: object) -> None:
         """Any other order that the server knows."""
         assert self.process.stdin is not None
