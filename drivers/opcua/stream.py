@@ -37,6 +37,7 @@ class Stream:
     items: dict[int, int] = field(default_factory=dict)
     refused: dict[int, Refusal] = field(default_factory=dict)
     changed: dict[int, float] = field(default_factory=dict)  # when to ask anew what the values of a column mean
+    full: bool = False  # all items are made: from now on a message tells until when all is known
     later: Refusal | None = None  # when to ask anew for the subscription itself
     _known: set[int] = field(default_factory=set)  # those whose meaning has changed before
 
@@ -64,7 +65,7 @@ class Stream:
     async def fill(self, now: float) -> dict[int, int]:
         """Make the items; the qualities of the columns that the server does not take."""
         taken, bad = await self.group.monitor(self.number, range(len(self.group.nodes)))
-        self.items = taken
+        self.items, self.full = taken, True
         for column in taken:
             self.group.taken(column)
         self.refused |= {column: Refusal(now + FIRST) for column in bad}

@@ -187,3 +187,17 @@ async def test_names_that_change_are_read_again(connect: Connect) -> None:
         said = [(await anext(frames)).values[0] for _ in range(3)]
         assert said == ["on", "on", "running"]
         assert len(plant.requests(ua.DeleteMonitoredItemsRequest)) == 1
+
+
+async def test_a_keep_alive_from_before_the_items_says_nothing_of_them() -> None:
+    """It comes at once from a subscription that is empty; the history of the gap must wait for what stands."""
+
+    class Early(FakeSession):
+        async def monitor(self, subscription: int, items: Any) -> Any:
+            self.say(published=NOON)
+            return await super().monitor(subscription, items)
+
+    session = Early()
+    feed = await feed_of(session)
+    await started(feed, session)
+    assert NOON.timestamp() * 1e9 not in feed.heard.values() and len(feed.heard) == 1
