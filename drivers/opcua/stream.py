@@ -14,6 +14,7 @@ from drivers.opcua.notify import Batch
 from drivers.opcua.pulse import KEEP_ALIVE, patience
 from drivers.opcua.status import CHANGED, PLAIN
 
+VALUES, ARRAYS = 5000, 50  # in one message: of single values, and where some are arrays or structures of up to 80 KB
 FIRST, LONGEST = 10.0, 600.0  # seconds until a refused tag is tried again: ten, then twice as long each time
 _GONE = frozenset({StatusCodes.BadNodeIdUnknown, StatusCodes.BadNodeIdInvalid, StatusCodes.BadMonitoredItemIdInvalid})
 
@@ -49,7 +50,7 @@ class Stream:
         session = self.group.session
         interval = max(self.group.plan.interval, session.profile.least_publishing)
         try:
-            made = await session.subscribe(interval, KEEP_ALIVE)
+            made = await session.subscribe(interval, KEEP_ALIVE, ARRAYS if self.group.deep else VALUES)
         except Refused as error:  # many servers have room for a few subscriptions
             wait = min(2 * self.later.wait, LONGEST) if self.later else FIRST
             self.later = Refusal(now + wait, wait)
