@@ -18,6 +18,7 @@ from asyncua.common.connection import SecureConnection, TransportLimits
 from asyncua.common.utils import Buffer, NotEnoughData
 from asyncua.crypto.security_policies import SecurityPolicy
 from asyncua.crypto.uacrypto import InvalidSignature as WrongMac  # type: ignore[attr-defined]  # it is there
+from asyncua.ua import ua_binary
 from asyncua.ua.ua_binary import Primitives1, header_from_binary, struct_from_binary
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -83,6 +84,14 @@ class _Nothing:
         return ()
 
 
+def _as_it_came(flat: Sequence[object], dimensions: Sequence[int]) -> Sequence[object]:
+    """An array of several dimensions stays one long one; asyncua would make lists within lists, as many as a few
+    numbers say, and take minutes to multiply a hundred thousand of them."""
+    del dimensions
+    return flat
+
+
+ua_binary._reshape = _as_it_came  # type: ignore[assignment]  # noqa: SLF001  # looked up by name
 Primitives1.Null = _Nothing()  # type: ignore[attr-defined]  # looked up by name
 
 
