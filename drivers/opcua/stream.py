@@ -14,6 +14,7 @@ from drivers.opcua.notify import Batch
 from drivers.opcua.pulse import KEEP_ALIVE, patience
 from drivers.opcua.status import CHANGED, PLAIN
 
+VALUES, ARRAYS = 5000, 50  # in one message: of single values, and where some are arrays or structures of up to 80 KB
 FIRST, LONGEST = 10.0, 600.0  # seconds until a refused tag is tried again: ten, then twice as long each time
 _GONE = frozenset({StatusCodes.BadNodeIdUnknown, StatusCodes.BadNodeIdInvalid, StatusCodes.BadMonitoredItemIdInvalid})
 
@@ -37,6 +38,7 @@ class Stream:
     items: dict[int, int] = field(default_factory=dict)
     refused: dict[int, Refusal] = field(default_factory=dict)
     changed: dict[int, float] = field(default_factory=dict)  # when to ask anew what the values of a column mean
+    full: bool = False  # all items are made: from now on a message tells until when all is known
     later: Refusal | None = None  # when to ask anew for the subscription itself
     _known: set[int] = field(default_factory=set)  # those whose meaning has changed before
 
@@ -48,7 +50,7 @@ class Stream:
         session = self.group.session
         interval = max(self.group.plan.interval, session.profile.least_publishing)
         try:
-            made = await session.subscribe(interval, KEEP_ALIVE)
+            made = await session.subscribe(interval, KEEP_ALIVE, ARRAYS if self.group.deep else VALUES)
         except Refused as error:  # many servers have room for a few subscriptions
             wait = min(2 * self.later.wait, LONGEST) if self.later else FIRST
             self.later = Refusal(now + wait, wait)
@@ -64,7 +66,7 @@ class Stream:
     async def fill(self, now: float) -> dict[int, int]:
         """Make the items; the qualities of the columns that the server does not take."""
         taken, bad = await self.group.monitor(self.number, range(len(self.group.nodes)))
-        self.items = taken
+        self.items, self.full = taken, True
         for column in taken:
             self.group.taken(column)
         self.refused |= {column: Refusal(now + FIRST) for column in bad}
