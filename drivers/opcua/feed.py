@@ -25,6 +25,7 @@ from drivers.opcua.notify import Batch, Message
 from drivers.opcua.refusal import name
 from drivers.opcua.session import Session
 from drivers.opcua.stream import Stream
+from drivers.opcua.tally import Tally
 from drivers.opcua.watch import ServerClock, look
 
 PUBLISHERS = 2  # publish requests that always wait at the server, so that it never has to wait for one
@@ -56,6 +57,7 @@ class Feed:
         newest: dict[Schema, Times] | None = None,
         limit: int = LIMIT,
         events: Sequence[Events] = (),
+        tally: Tally | None = None,
     ) -> None:
         self.dropped = 0
         self.heard: dict[Schema, int] = {}
@@ -64,6 +66,7 @@ class Feed:
         self._server, self._limit = server or ServerClock(), limit
         self._streams: dict[int, Stream] = {}
         self._events, self._ears = events, dict[int, Events]()
+        self._tally = tally
         self._waiting: deque[Frame] = deque()
         self._old: deque[Frame] = deque()  # a page of history
         self._history: AsyncIterator[list[Frame]] | None = None
@@ -113,6 +116,8 @@ class Feed:
         told = [await self._listen(events) for events in self._events]
         if self._groups and not any(told) and not any(stream.items for stream in self._streams.values()):
             raise all_refused(self._groups[0].plan.schema.device, self._groups)
+        if not self._groups and not any(told):
+            raise Refused("; ".join(why for events in self._events for why in events.refused.values()))
         self._heard = self._now()
         for source in self._sources:
             source.heard = self._heard
@@ -126,15 +131,16 @@ class Feed:
             self._hold(stream.group.plan.columns.refused(bad, self._clock.wall(), self._clock.mono()))
 
     async def _listen(self, events: Events) -> bool:
-        """Whether the server tells these events; without them the rest goes on."""
+        """Whether the server tells these events; without them the rest goes on, and they are tried again later."""
+        known = events.refusal is not None
         try:
             await events.open()
         except Refused as error:
-            if not self._groups:
-                raise
-            events.refused[events.schema.group] = str(error)
-            self._hold(bad_frame(events.schema, Quality.BAD_CONFIG, self._clock.wall(), self._clock.mono()))
+            events.refuse(str(error), self._now())
+            if not known:
+                self._hold(bad_frame(events.schema, Quality.BAD_CONFIG, self._clock.wall(), self._clock.mono()))
             return False
+        events.heard = self._now()
         self._ears[events.number] = events
         return True
 
@@ -170,9 +176,20 @@ class Feed:
             await self._check()
         for stream in self._streams.values():
             await stream.retry(now)
-        for events in self._ears.values():
-            if events.stale:
-                await events.refresh()
+            if self._tally is not None:
+                self._tell(stream, await self._tally.compare(stream, now))
+        for events in self._events:
+            await self._look_at_events(events, now)
+
+    async def _look_at_events(self, events: Events, now: float) -> None:
+        if events.refusal is not None:
+            if now >= events.refusal.due:
+                await self._listen(events)
+            return
+        if events.stale:
+            await events.refresh()
+        if self._tally is not None and await self._tally.revive(events, now):
+            self._hold(bad_frame(events.schema, Quality.BAD_COMM, self._clock.wall(), self._clock.mono()))
 
     async def _check(self) -> None:
         """Ask for the server's time, which says that it is there, too."""

@@ -22,6 +22,12 @@ class Refusal:
     wait: float = FIRST
 
 
+def later(refusal: Refusal | None, now: float) -> Refusal:
+    """The next one, after which something was refused again, or for the first time."""
+    wait = FIRST if refusal is None else min(2 * refusal.wait, LONGEST)
+    return Refusal(now + wait, wait)
+
+
 @dataclass(slots=True, eq=False)
 class Stream:
     """`items` are the ids of the monitored items by column, `patience` is how long it may be silent (seconds)."""
@@ -32,6 +38,7 @@ class Stream:
     heard: float = 0.0
     items: dict[int, int] = field(default_factory=dict)
     refused: dict[int, Refusal] = field(default_factory=dict)
+    compare_at: float = 0.0  # when the server's own list of items is looked at again
 
     async def open(self, now: float) -> dict[int, int]:
         """Make the subscription and its items; the qualities of the columns that the server does not take."""
