@@ -1,6 +1,7 @@
 """What was browsed, for people and files: an outline of the tree, rows of data, and a device map."""
 
 from collections.abc import Iterator, Sequence
+from string import Formatter
 from typing import Any
 
 from agent.cli.query import Query, path, tag_names, unique
@@ -92,3 +93,14 @@ def _named(found: Sequence[Place], query: Query, places: Sequence[int], naming: 
         except (LookupError, AttributeError):
             raise ValueError(f"{naming!r} asks for more than the {len(texts)} wildcards of the pattern") from None
     return unique(names)
+
+
+def is_naming(text: str) -> None:
+    """Raises ValueError unless it has nothing but text, `{1}` and `{name}`."""
+    try:
+        fields = [(name, how, spec) for _, name, spec, how in Formatter().parse(text) if name is not None]
+    except ValueError:
+        fields = [("", None, "")]
+    for name, how, spec in fields:
+        if how or spec or not (name == "name" or (name.isascii() and name.isdigit())):
+            raise ValueError(f"{text!r} is no name: write text, {{1}} for the first wildcard, {{name}} for the node's")

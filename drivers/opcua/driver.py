@@ -29,6 +29,7 @@ from drivers.opcua.watch import ServerClock, look
 
 MINUTE, SECOND = 60.0, 1e9
 
+TRIES = 3  # sessions in a row that end for the numbers of a server's messages, until these count as meaningless
 SPACING = 5.0  # seconds between two connects: small controllers run out of sessions
 
 
@@ -171,6 +172,7 @@ class OpcuaSubscriber(OpcuaPoller):
         self._tally = Tally()
         self._dropped = 0
         self._newest: dict[Schema, Times] = {}
+        self._skips = 0  # sessions in a row that ended for a message that never came
         self._heard: dict[Schema, int] = {}
 
     @property
@@ -203,6 +205,7 @@ class OpcuaSubscriber(OpcuaPoller):
             if backfill and heard
             else None,
             newest=self._newest if backfill else None,
+            strict=self._skips < TRIES,
         )
         return self._feed
 
@@ -211,6 +214,7 @@ class OpcuaSubscriber(OpcuaPoller):
         if feed is not None:
             self._dropped += feed.dropped
             self._heard |= feed.heard
+            self._skips = self._skips + 1 if feed.skipped else 0
             feed.stop()
         await super().close()
 

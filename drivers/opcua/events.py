@@ -26,10 +26,11 @@ from drivers.opcua.eventing import EventsConfig, Level, column, dtype, path
 from drivers.opcua.guard import Strict
 from drivers.opcua.nodes import parse
 from drivers.opcua.notify import EVENTS, Message
+from drivers.opcua.pulse import KEEP_ALIVE, patience
 from drivers.opcua.refusal import name as status_name
 from drivers.opcua.session import Session
 from drivers.opcua.status import is_bad
-from drivers.opcua.stream import KEEP_ALIVE, Refusal, later
+from drivers.opcua.stream import Refusal, later
 from drivers.opcua.values import converter
 
 UNDECODABLE = (
@@ -119,8 +120,7 @@ class Events:
         )
         if not self.number:
             made = await self._session.subscribe(self._interval, KEEP_ALIVE)
-            beat = made.RevisedPublishingInterval / 1000 * max(made.RevisedMaxKeepAliveCount, 1)
-            self.number, self.patience = int(made.SubscriptionId), 1.5 * beat + self._session.timeout
+            self.number, self.patience = int(made.SubscriptionId), patience(made, self._interval, self._session.timeout)
         (result,) = await self._session.monitor(self.number, [item])
         if is_bad(result.StatusCode.value):
             hint = "is it an object that notifies? the Server object, i=2253, knows all events"

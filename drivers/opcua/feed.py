@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 
 from asyncua import ua
+from asyncua.ua.status_codes import StatusCodes
 
 from agent.model.clock import Clock
 from agent.model.errors import DeviceError, Garbled, Refused, Unreachable
@@ -22,7 +23,8 @@ from drivers.opcua.events import Events
 from drivers.opcua.gap import Gap, Times, times
 from drivers.opcua.group import Group, all_refused
 from drivers.opcua.notify import Batch, Message
-from drivers.opcua.refusal import name
+from drivers.opcua.pulse import Numbers
+from drivers.opcua.refusal import ServiceRefused, name
 from drivers.opcua.session import Session
 from drivers.opcua.stream import Stream
 from drivers.opcua.tally import Tally
@@ -33,6 +35,7 @@ QUIET = 2.0  # seconds without any message after which the server is asked wheth
 CHECK = 5.0  # seconds between two looks at its clock
 TICK = 1.0  # seconds between two looks at all that
 PATIENCE = 5.0  # seconds for which a group's live values wait for what the server kept of before them
+_TOO_LARGE = (StatusCodes.BadResponseTooLarge, StatusCodes.BadEncodingLimitsExceeded)  # a message that is lost
 LIMIT = 100_000  # samples that may wait for the consumer
 
 
@@ -44,6 +47,7 @@ class Feed:
     frames go, and `dropped` counts samples. `heard` is until when all is known of a group: the last message of its
     subscription, by the server's clock where it says that (ns UTC). With a `gap`, what the server kept of it is fetched
     as soon as the live values have come. The times of the last values go into `newest`, for the gap after this session.
+    When a message never came the session is lost, too, unless not `strict`, and `skipped` is set.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Feed:
         limit: int = LIMIT,
         events: Sequence[Events] = (),
         tally: Tally | None = None,
+        strict: bool = True,
     ) -> None:
         self.dropped = 0
         self.heard: dict[Schema, int] = {}
@@ -67,6 +72,8 @@ class Feed:
         self._streams: dict[int, Stream] = {}
         self._events, self._ears = events, dict[int, Events]()
         self._tally = tally
+        self._numbers: dict[int, Numbers] = {}
+        self._strict, self.skipped = strict, False
         self._waiting: deque[Frame] = deque()
         self._old: deque[Frame] = deque()  # a page of history
         self._history: AsyncIterator[list[Frame]] | None = None
@@ -112,6 +119,7 @@ class Feed:
         for group in self._groups:
             stream = Stream(group)
             self._tell(stream, await stream.open(self._now()))
+            self._is_new(stream.number)
             self._streams[stream.number] = stream
         told = [await self._listen(events) for events in self._events]
         if self._groups and not any(told) and not any(stream.items for stream in self._streams.values()):
@@ -125,6 +133,11 @@ class Feed:
             self._history = self._past(self.gap)
         for _ in range(PUBLISHERS):
             self._ask([])
+
+    def _is_new(self, number: int) -> None:
+        if number in self._streams or number in self._ears:
+            raise Garbled(f"{self._session.endpoint}: the server gives two subscriptions the number {number}")
+        self._numbers[number] = Numbers()
 
     def _tell(self, stream: Stream, bad: dict[int, int]) -> None:
         if bad:
@@ -141,6 +154,7 @@ class Feed:
                 self._hold(bad_frame(events.schema, Quality.BAD_CONFIG, self._clock.wall(), self._clock.mono()))
             return False
         events.heard = self._now()
+        self._is_new(events.number)
         self._ears[events.number] = events
         return True
 
@@ -234,7 +248,8 @@ class Feed:
                 raise outcome
             self._ask(self._take(outcome))
         except Refused as error:
-            if not self._asked:  # a server may let fewer requests wait than we send
+            code = error.code if isinstance(error, ServiceRefused) else 0
+            if not self._asked or code in _TOO_LARGE:  # a server may let fewer requests wait than we send
                 self._fail(error)
         except DeviceError as error:
             self._fail(error)
@@ -242,16 +257,11 @@ class Feed:
     def _take(self, message: Message) -> list[ua.SubscriptionAcknowledgement]:
         """Hold the frames of one message; what is to be acknowledged of it."""
         self._heard, received = self._now(), self._clock.wall()
-        stream, ear = self._streams.get(message.subscription), self._ears.get(message.subscription)
-        if ear is not None:
-            for frame in ear.read(message, received, self._clock.mono()):
-                self._hold(frame)
-        for batch in message.changes:
-            if stream is not None:
-                self._changed(stream, batch, received)
+        source = self._streams.get(message.subscription) or self._ears.get(message.subscription)
+        if source is not None:
+            self._read(source, message, received)
         if message.ended is not None:
             raise Unreachable(f"{self._session.endpoint}: the server ended a subscription: {name(message.ended)}")
-        source = stream or ear
         if source is not None:
             source.heard = self._heard
             if not message.more:  # otherwise what it has not said yet is older than this message
@@ -261,6 +271,19 @@ class Feed:
         if message.empty:
             return []
         return [ua.SubscriptionAcknowledgement(ua.UInt32(message.subscription), ua.UInt32(message.sequence))]
+
+    def _read(self, source: Stream | Events, message: Message, received: int) -> None:
+        """A message that never came may have held the last change of a tag: only a new session tells that again."""
+        missed = self._numbers[message.subscription].missed(message)
+        if missed and self._strict:
+            self.skipped = True
+            raise Unreachable(f"{self._session.endpoint}: {missed} messages of a subscription never came")
+        if isinstance(source, Events):
+            for frame in source.read(message, received, self._clock.mono()):
+                self._hold(frame)
+            return
+        for batch in message.changes:
+            self._changed(source, batch, received)
 
     def _changed(self, stream: Stream, batch: Batch, received: int) -> None:
         if max(batch.handles, default=0) >= len(stream.group.nodes):

@@ -92,10 +92,15 @@ async def call(
 def spelt(node: ua.NodeId, uris: Mapping[int, str]) -> str:
     """A node id as a tag has it, by the URI of its namespace where that is known; empty for one that is none."""
     text = identifier(node.Identifier)
-    uri = uris.get(node.NamespaceIndex, "").replace("%", "%25").replace(";", "%3B")
+    uri = escaped(uris.get(node.NamespaceIndex, ""))
     if not text or not node.NamespaceIndex:
         return text
     return f"nsu={uri};{text}" if uri else f"ns={node.NamespaceIndex};{text}"
+
+
+def escaped(uri: str) -> str:
+    """A namespace URI within a node id or a path (part 6, 5.1.12)."""
+    return uri.replace("%", "%25").replace(";", "%3B")
 
 
 def identifier(held: object) -> str:

@@ -8,9 +8,9 @@ from asyncua.ua.status_codes import StatusCodes
 from agent.model.tag import Schema
 from drivers.opcua.group import Group
 from drivers.opcua.notify import Batch
+from drivers.opcua.pulse import KEEP_ALIVE, patience
 
 FIRST, LONGEST = 10.0, 600.0  # seconds until a refused tag is tried again: ten, then twice as long each time
-KEEP_ALIVE = 5.0  # seconds after which a subscription without changes says that it lives
 _GONE = frozenset({StatusCodes.BadNodeIdUnknown, StatusCodes.BadNodeIdInvalid, StatusCodes.BadMonitoredItemIdInvalid})
 
 
@@ -45,8 +45,7 @@ class Stream:
         session = self.group.session
         interval = max(self.group.plan.interval, session.profile.least_publishing)
         made = await session.subscribe(interval, KEEP_ALIVE)
-        beat = made.RevisedPublishingInterval / 1000 * max(made.RevisedMaxKeepAliveCount, 1)
-        self.number, self.patience = int(made.SubscriptionId), 1.5 * beat + session.timeout
+        self.number, self.patience = int(made.SubscriptionId), patience(made, interval, session.timeout)
         taken, bad = await self.group.monitor(self.number, range(len(self.group.nodes)))
         self.items = taken
         self.refused = {column: Refusal(now + FIRST) for column in bad}

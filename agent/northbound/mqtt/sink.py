@@ -11,17 +11,18 @@ from agent.model.errors import Denied, Rejected, SinkError, Unavailable
 from agent.model.frame import Entry
 from agent.model.tag import Schema
 from agent.northbound.api import Batch, Gateway, SinkConfig
+from agent.northbound.broker import codes, packet
+from agent.northbound.broker.client import Connection, HungUp, Will
+from agent.northbound.broker.dial import Dialler
+from agent.northbound.broker.learnt import Learnt
+from agent.northbound.broker.outbox import ranges
+from agent.northbound.broker.packet import Message
 from agent.northbound.encode import Encoder
-from agent.northbound.mqtt import codes, packet
-from agent.northbound.mqtt.client import Connection, HungUp
 from agent.northbound.mqtt.config import Config
-from agent.northbound.mqtt.dial import Dialler
-from agent.northbound.mqtt.learnt import Learnt
-from agent.northbound.mqtt.outbox import ranges
-from agent.northbound.mqtt.packet import Message
 from agent.northbound.mqtt.parts import cut
 from agent.northbound.mqtt.topic import level, namer
 
+_dump = msgspec.json.encode
 _GOODBYE = 3.0  # seconds for the last message and the DISCONNECT
 _SCHEMAS = 1024  # topics kept: after a reload the store hands out new schemas
 _URGENCY = (Denied, Unavailable, Rejected)  # of several errors in a batch the first kind is raised: it loses nothing
@@ -45,22 +46,23 @@ class MqttSink:
         self.limit = config.batch
         self.window = -(-config.window // config.batch) + 1  # one more than fills the window: it never runs dry
         self._gateway = gateway.id
-        self._where = f"mqtt {config.host}:{config.port}"
+        self._where = config.where
         self._goodbye = min(_GOODBYE, config.timeout)
         self._encode = Encoder(gateway.id).encode
         self._topic = namer(config.topic, gateway.id, gateway.site)
         self._heads: dict[Schema, bytes] = {}
         self._status_topic = f"floorgate/{level(gateway.id)}/$status"
+        self._last_words = _dump({"gateway": gateway.id, "state": "offline", "reason": "connection lost"})
         self._started = time.time_ns() // 1_000_000
         self._learnt = Learnt()
-        self._dialler = Dialler(config, self._where, gateway.id, self._status_topic, self._learnt)
+        self._dialler = Dialler(config, gateway, self._learnt)
         self._connection: Connection | None = None
 
     async def open(self) -> None:
         await self.close()
         if self._learnt.shut:
             raise self._shut(self._learnt.shut)
-        connection = await self._dialler.connect()
+        connection = await self._dialler.connect(Will(self._status_topic, self._last_words, retain=True))
         greeted = False
         try:
             await self._greet(connection)
@@ -88,7 +90,7 @@ class MqttSink:
     async def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            failure = connection.publisher.failure
+            failure = connection.failure
             if failure is not None:
                 self._learnt.lost(connection.publisher.outbox.under_way(), hung_up=isinstance(failure, HungUp))
             await connection.finish(self._status(connection, "offline", reason="stopped"), self._goodbye)
@@ -106,7 +108,7 @@ class MqttSink:
     def _status(self, connection: Connection, state: str, **more: object) -> Message:
         status = {"gateway": self._gateway, "state": state, "ts": time.time_ns() // 1_000_000, **more}
         head = packet.topic_head(self._status_topic.encode())
-        return head, msgspec.json.encode(status), connection.limits.retain
+        return head, _dump(status), connection.limits.retain
 
     def _head(self, schema: Schema) -> bytes:
         head = self._heads.get(schema)

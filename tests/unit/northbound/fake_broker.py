@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from agent.northbound.mqtt import packet
+from agent.northbound.broker import packet
 
 CONNECT, PUBLISH, DISCONNECT = 1, 3, 14
 Answer = Callable[[int, bytes, int], bytes | None]  # (how many frames before, topic, packet id) → reply, or silence

@@ -7,7 +7,7 @@ import pytest
 
 from agent.model.errors import Rejected, Unavailable
 from agent.model.frame import Entry
-from agent.northbound.mqtt import codes
+from agent.northbound.broker import codes
 from agent.northbound.mqtt.sink import MqttSink
 from tests.sim.mosquitto import Mosquitto, wait_until
 from tests.unit.northbound.fake_broker import FakeBroker, fake_broker, goodbye, puback

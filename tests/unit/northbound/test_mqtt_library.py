@@ -11,12 +11,12 @@ import uvloop
 from paho.mqtt.client import Client as PahoClient
 
 from agent.model.errors import Unavailable
-from agent.northbound.mqtt import packet
-from agent.northbound.mqtt.learnt import Learnt
-from agent.northbound.mqtt.library import QUIET
-from agent.northbound.mqtt.outbox import Outbox
-from agent.northbound.mqtt.publisher import Publisher
-from agent.northbound.mqtt.wire import BufferedSocket
+from agent.northbound.broker import packet
+from agent.northbound.broker.learnt import Learnt
+from agent.northbound.broker.library import QUIET
+from agent.northbound.broker.outbox import Outbox
+from agent.northbound.broker.publisher import Publisher
+from agent.northbound.broker.wire import BufferedSocket
 from tests.sim.mosquitto import Mosquitto
 from tests.unit.northbound.making import entries, mqtt
 
@@ -26,12 +26,14 @@ from tests.unit.northbound.making import entries, mqtt
     [
         ("_create_socket", []),
         ("_ssl_wrap_socket", ["tcp_sock"]),
-        ("_handle_pubackcomp", ["cmd"]),
+        ("_packet_handle", []),
+        ("_send_pingreq", []),
         ("_packet_queue", ["command", "packet", "mid", "qos", "info"]),
         ("_call_socket_register_write", []),
         ("_mid_generate", []),
         ("_sock_close", []),
         ("loop_write", []),
+        ("loop_read", ["max_packets"]),
     ],
 )
 def test_paho_still_has_what_we_override_or_call(method: str, parameters: list[str]) -> None:
@@ -97,9 +99,9 @@ def test_a_buffered_socket_gives_every_byte_once() -> None:
         sock = BufferedSocket(ours, 5.0)
         sock.setblocking(False)
         theirs.send(b"abcdef")
-        assert sock.pending() == 0
+        assert sock.left() == 0
         assert [sock.recv(1), sock.recv(2)] == [b"a", b"bc"]
-        assert sock.pending() == 3
+        assert sock.left() == 3
         assert sock.recv(100) == b"def"
         with pytest.raises(BlockingIOError):
             sock.recv(1)
@@ -129,8 +131,8 @@ def test_a_buffered_socket_counts_what_tls_has_decoded() -> None:
         send = fileno = setblocking = recv
 
     sock = BufferedSocket(Decoded(), 5.0)
-    assert (sock.recv(1), sock.pending()) == (b"a", 3)
-    assert (sock.recv(1), sock.recv(2), sock.pending()) == (b"b", b"cd", 0)
+    assert (sock.recv(1), sock.left()) == (b"a", 3)
+    assert (sock.recv(1), sock.recv(2), sock.left()) == (b"b", b"cd", 0)
     with pytest.raises(ssl.SSLWantReadError):
         sock.recv(1)
 

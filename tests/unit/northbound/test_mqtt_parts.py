@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.northbound.mqtt import codes, packet
-from agent.northbound.mqtt.learnt import Learnt
-from agent.northbound.mqtt.outbox import Outbox, Sending, ranges
-from agent.northbound.mqtt.packet import Message
+from agent.northbound.broker import codes, packet
+from agent.northbound.broker.learnt import Learnt
+from agent.northbound.broker.outbox import Outbox, Sending, ranges
+from agent.northbound.broker.packet import Message
 from agent.northbound.mqtt.topic import check, level, namer
 from tests.unit.northbound.making import schema
 

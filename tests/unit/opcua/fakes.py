@@ -44,7 +44,8 @@ class FakeSession:
     reads: int = 0
     probes: int = 0
     learnt: int = 0
-    subscriptions: int = 0
+    numbers: list[int] = field(default_factory=lambda: list(range(7, 99)))
+    interval: float | None = None  # to which the server revises each (ms)
 
     def resolve(self, node: NodeAddress) -> ua.NodeId | None:
         if isinstance(node.namespace, str):
@@ -69,10 +70,9 @@ class FakeSession:
         return batch_of(answer)
 
     async def subscribe(self, interval: float, keep_alive: float) -> ua.CreateSubscriptionResult:
-        self.subscriptions += 1
         return ua.CreateSubscriptionResult(
-            cast(Any, 6 + self.subscriptions),
-            cast(Any, interval * 1000),
+            cast(Any, self.numbers.pop(0)),
+            cast(Any, interval * 1000 if self.interval is None else self.interval),
             RevisedMaxKeepAliveCount=cast(Any, round(keep_alive / interval)),
         )
 

@@ -4,12 +4,16 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 
 import pytest
+from asyncua.ua.status_codes import StatusCodes
 
-from agent.model.errors import Garbled
+from agent.model.errors import Garbled, Unreachable
 from drivers.opcua.config import Config
 from drivers.opcua.feed import Feed
 from drivers.opcua.group import Group, bind
+from drivers.opcua.notify import Message
 from drivers.opcua.plan import plans
+from drivers.opcua.pulse import DAY, KEEP_ALIVE, Numbers
+from drivers.opcua.refusal import ServiceRefused
 from drivers.opcua.session import Session
 from tests.unit.opcua.fakes import FakeSession, Hands
 from tests.unit.opcua.test_feed import feed_of, started
@@ -77,3 +81,91 @@ async def test_a_message_that_makes_no_sense_was_not_heard() -> None:
     await anext(feed)
     with pytest.raises(Garbled):
         await anext(feed)
+
+
+LAST = (1 << 32) - 1
+TOLD, LIVES = True, False
+
+
+@pytest.mark.parametrize(
+    ("messages", "missed"),
+    [
+        ([(1, TOLD), (2, TOLD), (3, TOLD)], [0, 0, 0]),
+        ([(1, TOLD), (2, LIVES), (2, LIVES), (2, TOLD)], [0, 0, 0, 0]),
+        ([(1, TOLD), (3, TOLD), (4, TOLD)], [0, 1, 0]),
+        ([(1, TOLD), (3, LIVES)], [0, 1]),
+        ([(LAST, TOLD), (1, TOLD), (3, TOLD)], [0, 0, 1]),
+        ([(7, TOLD), (8, LIVES), (9, LIVES), (10, TOLD)], [0, 0, 0, 0]),
+        ([(0, TOLD), (0, TOLD), (0, TOLD)], [0, 0, 0]),
+        ([(5, TOLD), (4, TOLD), (6, TOLD), (1, TOLD), (2, TOLD)], [0, 0, 0, 0, 0]),
+    ],
+    ids=[
+        "in order",
+        "alive",
+        "lost",
+        "lost and alive",
+        "around",
+        "counts all",
+        "counts nothing",
+        "repeats, begins anew",
+    ],
+)
+def test_a_message_that_never_came_is_noticed(messages: list[tuple[int, bool]], missed: list[int]) -> None:
+    """By the numbers of those that do, as far as a server's numbers mean something."""
+    numbers = Numbers()
+    assert [numbers.missed(Message(7, number, others=(("i=0", b""),) * told)) for number, told in messages] == missed
+
+
+async def test_a_session_that_lost_a_message_is_made_anew() -> None:
+    """The gap begins with the last message before it."""
+    session = FakeSession()
+    feed = await feed_of(session)
+    await started(feed, session)
+    session.say((0, 1.0), sequence=2, published=NOON)
+    session.say((0, 3.0), sequence=4, published=NOON + timedelta(seconds=2))
+    assert list((await anext(feed)).values) == [1.0]
+    with pytest.raises(Unreachable, match="1 messages of a subscription never came"):
+        await anext(feed)
+    assert feed.skipped and list(feed.heard.values()) == [ns(NOON)]
+
+
+async def test_numbers_that_were_found_to_mean_nothing_are_not_judged() -> None:
+    session = FakeSession()
+    feed = await feed_of(session, strict=False)
+    await started(feed, session)
+    session.say((0, 3.0), sequence=40)
+    assert list((await anext(feed)).values) == [3.0]
+
+
+async def test_a_message_that_the_server_cannot_send_is_lost() -> None:
+    """Though another request still waits."""
+    session = FakeSession()
+    feed = await feed_of(session)
+    await started(feed, session)
+    session.asked.pop(0)(ServiceRefused("BadResponseTooLarge", StatusCodes.BadResponseTooLarge))
+    with pytest.raises(ServiceRefused, match="BadResponseTooLarge"):
+        await anext(feed)
+
+
+@pytest.mark.parametrize("interval", [0.0, -1.0, float("nan"), float("inf"), 1e300, 1.0])
+async def test_a_publishing_interval_without_a_meaning_is_taken_for_the_one_that_was_asked(interval: float) -> None:
+    """Otherwise it would be silent after a second already, or never be."""
+    session, hands = FakeSession(interval=interval), Hands()
+    feed = await feed_of(session, hands=hands)
+    await started(feed, session)
+    (stream,) = feed.streams
+    assert stream.patience == 1.5 * KEEP_ALIVE + session.timeout
+
+
+async def test_a_server_may_publish_more_slowly_than_it_was_asked_to() -> None:
+    session = FakeSession(interval=60_000.0)
+    feed = await feed_of(session)
+    await started(feed, session)
+    assert feed.streams[0].patience == 1.5 * 5 * 60 + session.timeout < DAY
+
+
+async def test_two_subscriptions_of_one_number_are_garbage() -> None:
+    """The values of one group would be taken for those of the other."""
+    session = FakeSession(numbers=[7, 7])
+    with pytest.raises(Garbled, match="two subscriptions the number 7"):
+        await anext(Feed(cast(Session, session), await two_groups(session), Hands().clock()))

@@ -1,12 +1,16 @@
-"""Sends messages through one connection: a window for all sends together, and a watch over the PUBACKs."""
+"""Sends messages through one connection: a window for all sends together, and a watch over the answers."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 
 from agent.model.errors import SinkError, Unavailable
-from agent.northbound.mqtt.codes import UNCONFIRMED
-from agent.northbound.mqtt.outbox import Outbox, Sending
-from agent.northbound.mqtt.packet import Message
+from agent.northbound.broker import packet
+from agent.northbound.broker.codes import UNCONFIRMED
+from agent.northbound.broker.outbox import Outbox, Plain, Sending
+from agent.northbound.broker.packet import Message
+
+_Answer = asyncio.Future[Sequence[int] | None]  # reason codes; None: the connection is over
 
 
 class Publisher:
@@ -28,7 +32,9 @@ class Publisher:
         self.failure: SinkError | None = None
         self._queue, self._fail, self._where, self._timeout = queue, fail, where, timeout
         self._loop = asyncio.get_running_loop()
-        self._sends: set[asyncio.Future[None]] = set()
+        self._sends: set[asyncio.Future[None] | _Answer] = set()
+        self._pings: deque[_Answer | None] = deque()  # PINGREQs without PINGRESP; None is one that keeps alive
+        self._subscribing: dict[int, _Answer] = {}  # by packet id
         self._scheduled = False
         self._watch: asyncio.TimerHandle | None = None
         self._progress = 0.0
@@ -50,6 +56,79 @@ class Publisher:
         sending = Sending(1, lambda: _finish(done))
         self.outbox.add_first(sending, message)
         await self._confirmed(sending, done)
+
+    def publish_unconfirmed(self, messages: Iterable[Message]) -> None:
+        """With QoS 0, behind everything that waits; nothing but a `barrier` now and then bounds how much that is."""
+        if self.failure is None:
+            self.outbox.add_unconfirmed(messages)
+            self._hand_over()
+
+    async def barrier(self) -> None:
+        """Return when the broker has read everything that was published before. Raises why it never will.
+
+        A broker reads what comes through one connection in its order, so its PINGRESP says that it came that far.
+        """
+        await self._ask(packet.PINGREQ, self._pings.append, "PINGRESP")
+
+    async def subscribe(self, filters: Sequence[tuple[str, int]]) -> Sequence[int]:
+        """The broker's reason code for each filter. Raises why there is none."""
+        mid = self.outbox.reserve()
+        try:
+            request = packet.subscribe(mid, filters, self.outbox.properties)
+            return await self._ask(request, lambda answer: self._subscribing.update({mid: answer}), "SUBACK")
+        finally:
+            self._subscribing.pop(mid, None)
+            self.outbox.release(mid)
+
+    async def _ask(self, request: bytes, note: Callable[[_Answer], None], what: str) -> Sequence[int]:
+        """Send a packet in its turn; `note` keeps what its answer is to be put into. The deadline begins then."""
+        if self.failure is not None:
+            raise self._gone()
+        answer: _Answer = self._loop.create_future()
+
+        def gone() -> None:
+            note(answer)
+            watch = self._loop.call_later(self._timeout, self._unanswered, answer, what)
+            answer.add_done_callback(lambda _: watch.cancel())
+
+        self.outbox.add_plain(Plain(request, gone))
+        self._sends.add(answer)
+        try:
+            self._hand_over()
+            codes = await answer
+        finally:
+            self._sends.discard(answer)
+        if codes is None:
+            raise self._gone()
+        return codes
+
+    def _gone(self) -> SinkError:
+        return self.failure or Unavailable(f"{self._where}: the connection is over")
+
+    def _unanswered(self, answer: _Answer, what: str) -> None:
+        if not answer.done():
+            self._fail(
+                Unavailable(
+                    f"{self._where}: no {what} within {self._timeout:g} s",
+                    hint="is the broker overloaded, or the link slower than `timeout` allows?",
+                )
+            )
+
+    def kept_alive(self) -> None:
+        """A PINGREQ went that nobody waits for; its PINGRESP must not be taken for that of another."""
+        self._pings.append(None)
+
+    def ponged(self) -> None:
+        """A PINGRESP came; they come in the order of the PINGREQs."""
+        answer = self._pings.popleft() if self._pings else None
+        if answer is not None and not answer.done():
+            answer.set_result(())
+
+    def subscribed(self, mid: int, codes: Sequence[int]) -> None:
+        """A SUBACK came."""
+        answer = self._subscribing.pop(mid, None)
+        if answer is not None and not answer.done():
+            answer.set_result(codes)
 
     async def _confirmed(self, sending: Sending, done: asyncio.Future[None]) -> None:
         self._sends.add(done)
@@ -109,6 +188,6 @@ class Publisher:
             self._watch = self._loop.call_later(since + self._timeout - now, self._look)
 
 
-def _finish(done: asyncio.Future[None]) -> None:
+def _finish(done: asyncio.Future[None] | _Answer) -> None:
     if not done.done():
         done.set_result(None)

@@ -13,6 +13,7 @@ import socket
 from contextlib import suppress
 from typing import Any
 
+LARGEST = 262_144  # bytes of a packet to us: what is larger is not read
 _PIECE = 65536
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)  # Linux only, as the next one
 _USER_TIMEOUT = getattr(socket, "TCP_USER_TIMEOUT", None)
@@ -22,6 +23,7 @@ class BufferedSocket:
     """What paho needs of a socket, around a TCP or TLS one; errors pass through unchanged.
 
     `patience` is how long, in seconds, the other side may not acknowledge what was sent; `silent` says that it did not.
+    paho asks for the rest of a packet in one piece: `oversized` is one that was refused for its size.
     """
 
     def __init__(self, sock: Any, patience: float) -> None:
@@ -33,10 +35,14 @@ class BufferedSocket:
         self.fileno = sock.fileno
         self.setblocking = sock.setblocking
         self.silent = False
+        self.oversized = 0
         self._set(socket.TCP_NODELAY, 1)
         self._set(_USER_TIMEOUT, round(patience * 1000))
 
     def recv(self, size: int) -> bytes:
+        if size > LARGEST:
+            self.oversized = size
+            raise ConnectionAbortedError
         at = self._at
         if at == len(self._buffer):
             self._buffer, at = self._read(), 0
@@ -45,8 +51,8 @@ class BufferedSocket:
         self._at = at + len(piece)
         return piece
 
-    def pending(self) -> int:
-        """Bytes that a read gets without the network: aiomqtt asks, and reads on while there are any."""
+    def left(self) -> int:
+        """Bytes that a read gets without the network."""
         inner = getattr(self._sock, "pending", None)
         return len(self._buffer) - self._at + (inner() if inner else 0)
 
