@@ -30,7 +30,7 @@ from drivers.opcua.pulse import KEEP_ALIVE, patience
 from drivers.opcua.refusal import name as status_name
 from drivers.opcua.session import Session
 from drivers.opcua.status import is_bad
-from drivers.opcua.stream import Refusal, later
+from drivers.opcua.stream import Refusal, postponed
 from drivers.opcua.values import converter
 
 UNDECODABLE = (
@@ -136,7 +136,7 @@ class Events:
 
     def refuse(self, why: str, now: float) -> None:
         """The server tells none: to be tried again as a tag that it refuses."""
-        self.refusal = later(self.refusal, now)
+        self.refusal = postponed(self.refusal, now)
         self.refused = {self.schema.group: why}
 
     async def refresh(self) -> None:

@@ -5,7 +5,7 @@ on, and of some tags nothing comes any more. GetMonitoredItems of the Server obj
 client handles of all items; a server that does not have it is not asked again in the same session.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -42,36 +42,37 @@ class Tally:
     doubtful: bool = False
     _unanswered: int = 0
 
-    async def compare(self, stream: Stream, now: float) -> dict[int, int]:
-        """Make what is missing again, and delete what is too many. Of each column of which something may be lost its
-        quality: bad_comm, or why the server does not take it any more. Raises what a session raises."""
+    async def compare(self, stream: Stream, now: float, tell: Callable[[dict[int, int]], None]) -> None:
+        """Make what is missing again, and delete what is too many. Of each column of which something may be lost the
+        quality is told before: bad_comm; and afterwards why the server does not take it any more. Raises what a
+        session raises."""
         if now < stream.compare_at or self.doubtful or self._unanswered >= TRIES:
-            return {}
+            return
         stream.compare_at = now + EVERY
         missing, strays = await self._differences(stream)
         if not missing and not strays:
-            return {}
-        bad = await _mend(stream, missing, strays, now)
+            return
+        tell(dict.fromkeys(missing, int(Quality.BAD_COMM)))
+        tell(await _mend(stream, missing, strays, now))
         self.lost, self.strays = self.lost + len(missing), self.strays + len(strays)
         self.tags = [stream.group.plan.schema.tags[column].name for column in missing] or self.tags
         still, more = await self._differences(stream)
         self.doubtful = not {*missing}.isdisjoint(still) or not {*strays}.isdisjoint(more)
-        return {**dict.fromkeys(missing, int(Quality.BAD_COMM)), **bad}
 
-    async def revive(self, events: Events, now: float) -> bool:
-        """Whether the one item of a group of events was gone, and made again or refused."""
+    async def revive(self, events: Events, now: float, tell: Callable[[], None]) -> None:
+        """The same for the one item of a group of events."""
         if now < events.compare_at or self.doubtful or self._unanswered >= TRIES:
-            return False
+            return
         events.compare_at = now + EVERY
         if await self._list(events) != []:
-            return False
+            return
+        tell()
         self.lost, self.tags = self.lost + 1, [events.schema.group]
         try:
             await events.open()
             self.doubtful = await self._list(events) == []
         except Refused as error:
             events.refuse(str(error), now)
-        return True
 
     async def _differences(self, stream: Stream) -> tuple[list[int], list[int]]:
         found = await self._list(stream)

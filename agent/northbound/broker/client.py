@@ -24,28 +24,13 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from agent.model.errors import SinkError, Unavailable
-from agent.northbound.broker import codes, packet
+from agent.northbound.broker import codes, packet, refusal
 from agent.northbound.broker.learnt import Learnt
 from agent.northbound.broker.library import QUIET, Paho
 from agent.northbound.broker.outbox import Outbox
 from agent.northbound.broker.packet import Message
 from agent.northbound.broker.publisher import Publisher
-from agent.northbound.broker.wire import LARGEST
-
-
-class NotSpoken(Unavailable):
-    """The broker refused this protocol version (`certain`), or hung up or fell silent instead of answering."""
-
-    certain = False
-
-
-class HungUp(Unavailable):
-    """The other side closed the connection without a word."""
-
-
-class NoRetain(Unavailable):
-    """The broker keeps no retained messages, so it refused a will that asks for it."""
-
+from agent.northbound.broker.reader import LARGEST
 
 Protocol = Literal["5", "3.1.1"]
 _VERSIONS = {"5": aiomqtt.ProtocolVersion.V5, "3.1.1": aiomqtt.ProtocolVersion.V311}
@@ -129,7 +114,8 @@ class Connection(aiomqtt.Client):
     def _new_publisher(self) -> Publisher:
         window = min(self._window, self.limits.unconfirmed)
         outbox = Outbox(window, self.properties, self._paho.next_mid, self._learnt)
-        return Publisher(outbox, self._paho.queue, self._over, self._target.where, self._target.timeout)
+        paho, target = self._paho, self._target
+        return Publisher(outbox, paho.queue, paho.progress, self._over, target.where, target.timeout)
 
     @property
     def failure(self) -> SinkError | None:
@@ -168,7 +154,7 @@ class Connection(aiomqtt.Client):
                 await self.__aenter__()
             alive = self._paho.socket() is not None
         except MqttConnectError as error:
-            raise _refusal(error, where) from None
+            raise refusal.refused(error, where) from None
         except (TimeoutError, aiomqtt.MqttError) as error:
             raise self._not_started(str(error)) from None
         finally:
@@ -182,12 +168,12 @@ class Connection(aiomqtt.Client):
     def _not_started(self, text: str) -> SinkError:
         where = self._target.where
         if self._hung_up:
-            return NotSpoken(f"{where}: {text}", hint=_hint(text))
+            return refusal.NotSpoken(f"{where}: {text}", hint=refusal.hint(text))
         if self._paho.socket() is not None:
-            return NotSpoken(f"{where}: no answer within {self._target.timeout:g} s")
+            return refusal.NotSpoken(f"{where}: no answer within {self._target.timeout:g} s")
         if not text:
             return Unavailable(f"{where}: no connection within {self._target.timeout:g} s")
-        return Unavailable(f"{where}: {text}", hint=_hint(text))
+        return Unavailable(f"{where}: {text}", hint=refusal.hint(text))
 
     async def finish(self, goodbye: Message | None, deadline: float) -> None:
         """Say goodbye and DISCONNECT within `deadline` seconds if the link stands, and close; can be called twice.
@@ -230,6 +216,13 @@ class Connection(aiomqtt.Client):
             if late:
                 self._loop.call_soon_threadsafe(self._paho.drop)
 
+    def _on_socket_register_write(self, client: PahoClient, userdata: Any, sock: Any) -> None:
+        """At once, unlike aiomqtt's own: a turn later the socket may be closed, and its number another's."""
+        if self._in_thread:
+            super()._on_socket_register_write(client, userdata, sock)
+        else:
+            self._loop.add_writer(sock.fileno(), self._paho.loop_write)
+
     def acknowledged(self, mid: int, code: int) -> None:
         self.publisher.acknowledged(mid, code)
 
@@ -247,6 +240,7 @@ class Connection(aiomqtt.Client):
         pubacks, self._pubacks = bytes(self._pubacks), bytearray()
         if not self._paho.acknowledge(pubacks):
             self._over(Unavailable(f"{self._target.where}: the broker sent {self._paho.complaint}"))
+            self.discard()
 
     def subscribed(self, body: bytes) -> None:
         self.publisher.subscribed(*packet.suback(body, properties=bool(self.properties)))
@@ -310,7 +304,7 @@ class Connection(aiomqtt.Client):
                     f"{where}: the network acknowledged nothing for {self._paho.patience:g} s",
                     hint="do packets get lost on the way, or is the broker frozen?",
                 )
-            kind = HungUp if reason_code.value == codes.CONNECTION_LOST else Unavailable
+            kind = refusal.HungUp if reason_code.value == codes.CONNECTION_LOST else Unavailable
             return kind(f"{where}: the connection was lost")
         if reason_code.value == codes.TOO_LARGE:
             # PUBACKs come in order, so the culprit is unconfirmed; the largest unconfirmed one is not smaller than it.
@@ -333,24 +327,3 @@ def _asked() -> Properties:
     asked.ReceiveMaximum = _UNREAD
     asked.MaximumPacketSize = LARGEST
     return asked
-
-
-def _refusal(error: MqttConnectError, where: str) -> SinkError:
-    code = int(error.rc.value if isinstance(error.rc, ReasonCode) else error.rc or 0)
-    if code == codes.UNSUPPORTED_PROTOCOL:
-        refusal = NotSpoken(f"{where}: the broker does not speak this version of MQTT", hint="set `protocol: auto`")
-        refusal.certain = True
-        return refusal
-    if code == codes.NO_RETAIN:
-        return NoRetain(f"{where}: the broker keeps no retained messages")
-    return codes.refused(code, where)
-
-
-def _hint(text: str) -> str:
-    if "CERTIFICATE_VERIFY_FAILED" in text:
-        return "is `ca` the authority of this broker, does `url` use the name in its certificate, is our clock right?"
-    if "SSL" in text or "ssl" in text:
-        return "does this port speak TLS, and does it want a client certificate (`cert`, `key`)?"
-    if "Connection refused" in text or "closed the connection" in text:
-        return "is the broker running, and is this its port (1883, with TLS 8883)?"
-    return ""

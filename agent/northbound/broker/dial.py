@@ -6,9 +6,10 @@ from dataclasses import replace
 from agent.model.errors import SinkError
 from agent.northbound import trust
 from agent.northbound.api import Gateway
-from agent.northbound.broker.client import Connection, NoRetain, NotSpoken, Protocol, Target, Will
+from agent.northbound.broker.client import Connection, Protocol, Target, Will
 from agent.northbound.broker.config import BrokerConfig
 from agent.northbound.broker.learnt import Learnt
+from agent.northbound.broker.refusal import NoRetain, NotSpoken
 
 _HANG_UPS = 2  # in a row, before 3.1.1 is tried: a single one may be a broker that is just starting or stopping
 

@@ -1,11 +1,12 @@
 """paho with a better socket, a short way for what is sent and received, and no ear for what has no place in MQTT.
 
-Per message, paho makes a condition, takes five locks and builds a table of 60 entries for the PUBACK; here the packets
-of a burst are queued as one, and a PUBACK is three bytes that we read. Nothing lands in paho's own message queue, so
-nothing is sent again behind our back.
+Per message, paho makes a condition, takes five locks and builds a table of 60 entries for the PUBACK, which it reads in
+three system calls; here the packets of a burst are queued as one, and its PUBACKs are read as one. Nothing lands in
+paho's own message queue, so nothing is sent again behind our back.
 
 Private names that this rests on, each held by a test: `_create_socket`, `_ssl_wrap_socket`, `_packet_handle`,
-`_in_packet`, `_packet_queue`, `_mid_generate`, `_sock_close`, `_send_pingreq`.
+`_in_packet`, `_packet_queue`, `_mid_generate`, `_sock`, `_sock_close`, `_send_pingreq`, `_loop_rc_handle`,
+`_last_bytes_received`.
 """
 
 import logging
@@ -13,13 +14,15 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.exception import MalformedPacket
 
 from agent.northbound.broker import packet
-from agent.northbound.broker.wire import LARGEST, BufferedSocket
+from agent.northbound.broker.reader import Reader
+from agent.northbound.broker.wire import Wire
 
 QUIET = logging.getLogger(f"{__name__}.quiet")
 QUIET.setLevel(logging.CRITICAL + 1)  # what goes wrong is raised; the runtime logs it, on the edges only
@@ -47,9 +50,11 @@ class Paho(Client):
     """
 
     ears: Ears
-    wire: BufferedSocket | None = None
+    reader: Reader
+    wire: Wire | None = None
     patience = 0.0  # seconds
-    _complaint = ""
+    complaint = ""
+    _behind = False  # packets have been read that wait for their turn
     _greeted = False
     _writing = False
     _owed = 0
@@ -59,16 +64,11 @@ class Paho(Client):
         client.__class__ = Paho
         assert isinstance(client, Paho)
         client.ears = ears
+        client.reader = Reader()
         client.connect_timeout = timeout
         client.patience = timeout / 2
         client.disable_logger()
         return client
-
-    @property
-    def complaint(self) -> str:
-        if self.wire is not None and self.wire.oversized:
-            return f"a packet of {self.wire.oversized:,} bytes, and no more than {LARGEST:,} are taken"
-        return self._complaint
 
     def queue(self, packets: bytes) -> None:
         """Write packets, back to back: now, and what the socket does not take when it is writable again."""
@@ -81,10 +81,15 @@ class Paho(Client):
         """Write PUBACKs of ours; False when the broker sends and sends and does not read them."""
         self._owed += len(pubacks)
         if self._owed > _OWED:
-            self._complaint = "messages without reading what they are answered"
+            self.complaint = "messages without reading what they are answered"
             return False
         self.queue(pubacks)
         return True
+
+    def progress(self) -> tuple[int, bool]:
+        """Bytes that the other side has acknowledged so far, and whether there are any that it has not."""
+        taken, rest = self.wire.progress() if self.wire is not None else (0, False)
+        return taken, rest or self.want_write()
 
     def next_mid(self) -> int:
         return self._mid_generate()
@@ -94,16 +99,70 @@ class Paho(Client):
         self._sock_close()
 
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
-        """Handle everything that has been read from the socket, the rest of it after others had their turn."""
+        """Take what has come, in one piece, unless there is still something to do."""
         del max_packets
+        if self._sock is None or self.wire is None:
+            return MQTTErrorCode.MQTT_ERR_NO_CONN
+        if not self._behind:
+            try:
+                data = self.wire.read()
+            except BlockingIOError:
+                return MQTTErrorCode.MQTT_ERR_SUCCESS
+            except OSError:
+                return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)
+            if not data:
+                return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)
+            self._last_bytes_received = time.monotonic()
+            self.reader.feed(data)
+        return self._loop_rc_handle(self._take_turn())
+
+    def _take_turn(self) -> MQTTErrorCode:
+        """Handle packets; when that takes long, the rest of them after others had their turn."""
+        self._behind = False
         end = time.monotonic() + _TURN
-        while True:
-            rc = super().loop_read()
-            if rc or self.wire is None or not self.wire.left():
-                return rc
-            if time.monotonic() >= end:
-                self.ears.later(self.loop_read)
-                return rc
+        try:
+            self._check_greeting()
+            while self._sock is not None and (found := self.reader.next()):
+                if rc := self._heard(*found):
+                    return rc
+                if time.monotonic() > end:
+                    self._behind = True
+                    self.ears.later(self._catch_up)
+                    break
+        except (ValueError, MalformedPacket) as error:
+            self.complaint = str(error)
+            return MQTTErrorCode.MQTT_ERR_PROTOCOL
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def _catch_up(self) -> None:
+        if self._behind and self._sock is not None:
+            self._loop_rc_handle(self._take_turn())
+
+    def _check_greeting(self) -> None:
+        """What is no broker is told by its first byte: what it takes for a length may never come."""
+        first = self.reader.first()
+        if not self._greeted and first is not None and first >> 4 != _CONNACK:
+            raise ValueError(f"a packet of kind {first >> 4} before its CONNACK")
+
+    def _heard(self, first: int, body: bytearray) -> MQTTErrorCode:
+        """Only what a broker may say to a client like us; paho would have an answer to the rest, too."""
+        kind = first >> 4
+        if kind == _PUBACK:
+            self.ears.acknowledged(*packet.puback(body))
+        elif kind == _PUBLISH:
+            self.ears.heard(first, bytes(body))
+        elif kind == _SUBACK:
+            self.ears.subscribed(bytes(body))
+        elif kind in {_PINGRESP, _DISCONNECT} or (kind == _CONNACK and not self._greeted):
+            self._greeted = True
+            self._in_packet |= {"command": first, "packet": body, "remaining_length": len(body)}
+            rc = self._packet_handle()
+            if kind == _PINGRESP:
+                self.ears.ponged()
+            return rc
+        else:
+            raise ValueError(f"a packet of kind {kind}, which has no place here")
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def loop_write(self) -> MQTTErrorCode:
         rc = super().loop_write()
@@ -116,7 +175,7 @@ class Paho(Client):
             super()._call_socket_register_write()
 
     def _create_socket(self) -> Any:
-        self.wire = BufferedSocket(super()._create_socket(), self.patience)
+        self.wire = Wire(cast(socket.socket, super()._create_socket()), self.patience)
         return self.wire
 
     def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
@@ -127,35 +186,3 @@ class Paho(Client):
     def _send_pingreq(self) -> MQTTErrorCode:
         self.ears.kept_alive()
         return super()._send_pingreq()
-
-    def _ponged(self) -> MQTTErrorCode:
-        self.ears.ponged()
-        return MQTTErrorCode.MQTT_ERR_SUCCESS
-
-    def _packet_handle(self) -> MQTTErrorCode:
-        """Only what a broker may say to a client like us is heard; paho has an answer to the rest, too."""
-        first = self._in_packet["command"]
-        kind, body = first >> 4, self._in_packet["packet"]
-        if (kind == _CONNACK) == self._greeted:
-            return self._refuse(f"a packet of kind {kind} {'after' if self._greeted else 'before'} its CONNACK")
-        try:
-            if kind == _PUBACK:
-                self.ears.acknowledged(*packet.puback(body))
-            elif kind in {_CONNACK, _DISCONNECT}:
-                self._greeted = True
-                return super()._packet_handle()
-            elif kind == _PINGRESP:
-                return super()._packet_handle() or self._ponged()
-            elif kind == _PUBLISH:
-                self.ears.heard(first, bytes(body))
-            elif kind == _SUBACK:
-                self.ears.subscribed(bytes(body))
-            else:
-                return self._refuse(f"a packet of kind {kind}, which has no place here")
-        except ValueError as error:
-            return self._refuse(str(error))
-        return MQTTErrorCode.MQTT_ERR_SUCCESS
-
-    def _refuse(self, complaint: str) -> MQTTErrorCode:
-        self._complaint = complaint
-        return MQTTErrorCode.MQTT_ERR_PROTOCOL

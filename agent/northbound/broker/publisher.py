@@ -16,28 +16,33 @@ _Answer = asyncio.Future[Sequence[int] | None]  # reason codes; None: the connec
 class Publisher:
     """Lives as long as a connection; `failure` is set when that is over, and every send returns then.
 
-    `queue(packets)` puts bytes on the wire. When the oldest message waits `timeout` seconds for its PUBACK, or no
-    PUBACK comes at all for that time, the broker counts as frozen: `fail` is called with why.
+    `queue(packets)` puts bytes on the wire; `flow()` is how many of them the other side has acknowledged, and whether
+    there are any that it has not. When the oldest message waits `timeout` seconds for its PUBACK, or no PUBACK comes
+    at all for that time, or another answer does not, the broker counts as frozen: `fail` is called with why. While
+    bytes are on their way and get there, it is the link that is slow: the time begins anew.
     """
 
     def __init__(
         self,
         outbox: Outbox,
         queue: Callable[[bytes], None],
+        flow: Callable[[], tuple[int, bool]],
         fail: Callable[[SinkError], None],
         where: str,
         timeout: float,
     ) -> None:
         self.outbox = outbox
         self.failure: SinkError | None = None
-        self._queue, self._fail, self._where, self._timeout = queue, fail, where, timeout
+        self._queue, self._flow, self._fail = queue, flow, fail
+        self._where, self._timeout = where, timeout
         self._loop = asyncio.get_running_loop()
         self._sends: set[asyncio.Future[None] | _Answer] = set()
         self._pings: deque[_Answer | None] = deque()  # PINGREQs without PINGRESP; None is one that keeps alive
         self._subscribing: dict[int, _Answer] = {}  # by packet id
         self._scheduled = False
         self._watch: asyncio.TimerHandle | None = None
-        self._progress = 0.0
+        self._progress = 0.0  # when
+        self._taken = 0  # bytes, at the last look
         self._oldest: tuple[object, float] = (None, 0.0)
 
     async def publish(self, messages: Sequence[Message]) -> tuple[list[int], SinkError | None]:
@@ -49,6 +54,11 @@ class Publisher:
         self.outbox.add(sending, messages)
         await self._confirmed(sending, done)
         return sending.codes, self.failure if sending.left else None
+
+    def post(self, message: Message) -> None:
+        """As `publish`, for who does not wait; after the end of the connection it does nothing."""
+        self.outbox.add(Sending(1, lambda: None), [message])
+        self._hand_over()
 
     async def publish_first(self, message: Message) -> None:
         """Before everything that waits; what the broker thinks of it does not matter any more."""
@@ -88,8 +98,7 @@ class Publisher:
 
         def gone() -> None:
             note(answer)
-            watch = self._loop.call_later(self._timeout, self._unanswered, answer, what)
-            answer.add_done_callback(lambda _: watch.cancel())
+            self._await(answer, what)
 
         self.outbox.add_plain(Plain(request, gone))
         self._sends.add(answer)
@@ -105,14 +114,26 @@ class Publisher:
     def _gone(self) -> SinkError:
         return self.failure or Unavailable(f"{self._where}: the connection is over")
 
-    def _unanswered(self, answer: _Answer, what: str) -> None:
-        if not answer.done():
-            self._fail(
-                Unavailable(
-                    f"{self._where}: no {what} within {self._timeout:g} s",
-                    hint="is the broker overloaded, or the link slower than `timeout` allows?",
-                )
+    def _await(self, answer: _Answer, what: str) -> None:
+        watch = self._loop.call_later(self._timeout, self._unanswered, answer, what, self._flow()[0])
+        answer.add_done_callback(lambda _: watch.cancel())
+
+    def _unanswered(self, answer: _Answer, what: str, taken: int) -> None:
+        if answer.done():
+            return
+        if self._flows_since(taken):
+            self._await(answer, what)
+            return
+        self._fail(
+            Unavailable(
+                f"{self._where}: no {what} within {self._timeout:g} s",
+                hint="is the broker overloaded, or the link slower than `timeout` allows?",
             )
+        )
+
+    def _flows_since(self, before: int) -> bool:
+        taken, waiting = self._flow()
+        return waiting and taken > before
 
     def kept_alive(self) -> None:
         """A PINGREQ went that nobody waits for; its PINGRESP must not be taken for that of another."""
@@ -167,7 +188,11 @@ class Publisher:
         while packets := self.outbox.take():
             self._queue(packets)
         if self._watch is None and len(self.outbox):
-            self._watch = self._loop.call_later(self._timeout, self._look)
+            self._look_in(self._timeout)
+
+    def _look_in(self, delay: float) -> None:
+        self._taken = self._flow()[0]
+        self._watch = self._loop.call_later(delay, self._look)
 
     def _look(self) -> None:
         self._watch = None
@@ -176,6 +201,8 @@ class Publisher:
         now, oldest = self._loop.time(), self.outbox.oldest()
         if oldest is not self._oldest[0]:
             self._oldest = oldest, now
+        if self._flows_since(self._taken):
+            self._oldest, self._progress = (oldest, now), now
         since = min(self._progress, self._oldest[1])
         if now - since >= self._timeout:
             self._fail(
@@ -185,7 +212,7 @@ class Publisher:
                 )
             )
         else:
-            self._watch = self._loop.call_later(since + self._timeout - now, self._look)
+            self._look_in(since + self._timeout - now)
 
 
 def _finish(done: asyncio.Future[None] | _Answer) -> None:

@@ -1,21 +1,25 @@
 """What a sink can ask of a connection beyond QoS 1: QoS 0 in order, a barrier, subscriptions, messages, a will."""
 
 import asyncio
+import socket
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
 
-from agent.model.errors import Unavailable
+from agent.model.errors import SinkError, Unavailable
 from agent.northbound.api import Gateway
 from agent.northbound.broker import packet
 from agent.northbound.broker.client import Connection, Will
 from agent.northbound.broker.config import BrokerConfig
 from agent.northbound.broker.dial import Dialler
 from agent.northbound.broker.learnt import Learnt
+from agent.northbound.broker.outbox import Outbox
 from agent.northbound.broker.packet import Message
+from agent.northbound.broker.publisher import Publisher
+from agent.northbound.broker.wire import Wire
 from tests.sim.mosquitto import Mosquitto, wait_until
 from tests.unit.northbound.making import no_tasks_left
 
@@ -179,3 +183,50 @@ async def test_what_is_published_unconfirmed_after_the_end_goes_nowhere(broker: 
             await connection.barrier()
         with pytest.raises(Unavailable, match="was closed"):
             await connection.subscribe([("a", 1)])
+
+
+@pytest.mark.parametrize("confirmed", [True, False])
+async def test_a_link_that_is_only_slow_is_waited_for_and_one_that_stands_still_is_not(confirmed: bool) -> None:
+    looks = 0
+    why: list[SinkError] = []
+
+    def flow() -> tuple[int, bool]:
+        nonlocal looks
+        looks += 1
+        return min(looks, 10), True
+
+    def fail(error: SinkError) -> None:
+        why.append(error)
+        publisher.stop(error)
+
+    outbox = Outbox(10, b"\0", iter(range(1, 100)).__next__, Learnt())
+    publisher = Publisher(outbox, lambda packets: None, flow, fail, "here", 0.05)
+    if confirmed:
+        _, failure = await publisher.publish([message(1)])
+        assert failure is why[0]
+    else:
+        with pytest.raises(Unavailable):
+            await publisher.barrier()
+    assert str(why[0]).startswith("here: no " + ("PUBACK" if confirmed else "PINGRESP") + " within 0.05 s")
+    assert looks >= 11, "it was waited for as long as it moved"
+
+
+async def test_the_system_tells_how_far_what_was_sent_has_come() -> None:
+    heard: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
+    server = await asyncio.start_server(lambda _, writer: heard.put(writer), "127.0.0.1", 0, limit=1000)
+    with socket.create_connection(server.sockets[0].getsockname()) as sock:
+        wire = Wire(sock, 5.0)
+        wire.setblocking(False)
+        assert wire.progress() == (1, False), "the SYN counts"
+        wire.send(bytes(1000))
+        writer = await heard.get()
+        assert wire.progress() == (1001, False)
+        with suppress(BlockingIOError):
+            while True:
+                wire.send(bytes(1_000_000))
+        taken, waiting = wire.progress()
+        assert taken > 1001 and waiting
+    writer.close()
+    server.close()
+    await server.wait_closed()
+    assert wire.progress() == (0, False), "the socket is closed"

@@ -205,7 +205,7 @@ def test_any_name_becomes_one_level_of_a_valid_topic(name: str) -> None:
         ("{site}", "needs more"),
         ("a/+/b", "wildcard"),
         ("a/#", "wildcard"),
-        ("a/{tag}", "not a placeholder of a topic: there are {gateway}, {site}"),
+        ("a/{unit}", "not a placeholder of a topic: there are {gateway}, {site}"),
         ("a/{device", "open brace"),
         ("a/device}", "closing brace"),
         ("a/{}", "not a placeholder"),
