@@ -24,6 +24,7 @@ from drivers.opcua.refusal import name
 from drivers.opcua.remarks import Remarks
 from drivers.opcua.session import Session
 from drivers.opcua.status import quality
+from drivers.opcua.tally import Tally
 from drivers.opcua.watch import ServerClock, look
 
 MINUTE, SECOND = 60.0, 1e9
@@ -174,6 +175,7 @@ class OpcuaSubscriber(OpcuaPoller):
     def __init__(self, config: Config, timeout: float, data: Path | None = None, clock: Clock = SYSTEM) -> None:
         super().__init__(config, timeout, data, clock)
         self._feed: Feed | None = None
+        self._tally = Tally()
         self._dropped = 0
         self._newest: dict[Schema, Times] = {}
         self._skips = 0  # sessions in a row that ended for a message that never came
@@ -185,7 +187,8 @@ class OpcuaSubscriber(OpcuaPoller):
         return self._dropped + (self._feed.dropped if self._feed else 0)
 
     def remarks(self) -> Sequence[str]:
-        return self._remarks.fresh(list(self._groups.values()), self._feed.gap if self._feed else None)
+        gap = self._feed.gap if self._feed else None
+        return self._remarks.fresh(list(self._groups.values()), gap, self._events, self._tally)
 
     @property
     def heard(self) -> Mapping[Schema, int]:
@@ -203,6 +206,7 @@ class OpcuaSubscriber(OpcuaPoller):
             self._clock,
             server=self._server,
             events=self._events,
+            tally=self._tally,
             gap=Gap(heard, {schema: dict(each) for schema, each in self._newest.items()})
             if backfill and heard
             else None,

@@ -27,6 +27,12 @@ class Refusal:
     wait: float = FIRST
 
 
+def postponed(refusal: Refusal | None, now: float) -> Refusal:
+    """The next one, after which something was refused again, or for the first time."""
+    wait = FIRST if refusal is None else min(2 * refusal.wait, LONGEST)
+    return Refusal(now + wait, wait)
+
+
 @dataclass(slots=True, eq=False)
 class Stream:
     """`items` are the ids of the monitored items by column, `patience` is how long it may be silent (seconds)."""
@@ -37,6 +43,7 @@ class Stream:
     heard: float = 0.0
     items: dict[int, int] = field(default_factory=dict)
     refused: dict[int, Refusal] = field(default_factory=dict)
+    compare_at: float = 0.0  # when the server's own list of items is looked at again
     changed: dict[int, float] = field(default_factory=dict)  # when to ask anew what the values of a column mean
     full: bool = False  # all items are made: from now on a message tells until when all is known
     later: Refusal | None = None  # when to ask anew for the subscription itself
@@ -52,8 +59,7 @@ class Stream:
         try:
             made = await session.subscribe(interval, KEEP_ALIVE, ARRAYS if self.group.deep else VALUES)
         except Refused as error:  # many servers have room for a few subscriptions
-            wait = min(2 * self.later.wait, LONGEST) if self.later else FIRST
-            self.later = Refusal(now + wait, wait)
+            self.later = postponed(self.later, now)
             columns = range(len(self.group.nodes))
             for column in columns:
                 self.group.note(column, str(error))
