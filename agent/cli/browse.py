@@ -15,12 +15,13 @@ from agent import registry
 from agent.cli import outline, pick, resume
 from agent.cli.options import data_option, iso, json_option
 from agent.cli.progress import progress
-from agent.cli.query import Query, Wishes, legal
+from agent.cli.query import Query, Wishes
 from agent.cli.spelt import Span
 from agent.config import load
 from agent.model.errors import AgentError, DeviceError
 from agent.runtime.app import build_drivers
 from drivers.api import Browser, Driver, LineConfig, Place
+from drivers.opcua.naming import legal
 
 PATIENCE = 5.0  # seconds for one answer of a server that is in no file
 PEEK = 200  # values that are asked for at once

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from agent.cli.query import Query, path, tag_names, unique
-from agent.cli.query import legal as legal_name
+from agent.cli.query import Query
 from drivers.api import Place
+from drivers.opcua.naming import check, formed, path, tag_names, unique
 
 _ESCAPES = {'"': '\\"', "\\": "\\\\"}
 CAN_BE_WRITTEN = "  # the server lets it be written"
@@ -96,8 +96,6 @@ def _named(found: Sequence[Place], query: Query, places: Sequence[int], naming: 
     names = []
     for at in places:
         texts = query.captures(at)
-        try:
-            names.append(legal_name(naming.format("", *texts, name=found[at].name.rpartition(":")[2])) or "node")
-        except (LookupError, AttributeError):
-            raise ValueError(f"{naming!r} asks for more than the {len(texts)} wildcards of the pattern") from None
+        check(naming, len(texts))
+        names.append(formed(naming, texts, path(found, at)))
     return unique(names)
