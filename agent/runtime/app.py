@@ -14,7 +14,7 @@ from agent.health import Health, Part
 from agent.model.clock import SYSTEM, Clock, boot_id
 from agent.model.errors import StoreError
 from agent.model.tag import Schema
-from agent.normalise import compile_step
+from agent.normalise import Steps
 from agent.northbound.api import Gateway
 from agent.runtime.desk import Desk
 from agent.runtime.inlet import Inlet
@@ -143,7 +143,7 @@ class App:
             yield f"pump:{config.name}", self._kept(pump.run, part, backoff)
 
     def _field_works(self, drivers: Sequence[Driver]) -> Iterator[tuple[str, Work]]:
-        steps = {schema: compile_step(schema) for driver in drivers for schema in driver.schemas}
+        steps = Steps(schema for driver in drivers for schema in driver.schemas)
         lines: dict[str, list[Poller]] = {}
         priority = partial(priority_of, {device.name: device for device in self._site.devices})
         for driver in drivers:

@@ -7,7 +7,7 @@ size follows how fast answers come, and names that are too long are cut.
 """
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -159,6 +159,7 @@ class Walk:
         await self._types.learn(kind for kind, _, _ in answers)
         for each, (kind, rank, access) in zip(fresh, answers, strict=True):
             source, dtype = self._types.known(kind)
+            source = _clean(source)
             writable = isinstance(access, int) and access & _WRITE > 0
             is_array = isinstance(rank, int) and rank >= 0
             each.about = {"type": dtype, "source": source, "array": is_array, "writable": writable}
@@ -197,7 +198,7 @@ class Walk:
         if isinstance(node, ua.ExpandedNodeId) and (node.ServerIndex or node.NamespaceUri):
             return ""  # on another server
         found = services.spelt(node, self._uris)
-        if not found or len(found) > LONGEST_ID:
+        if not found or len(found) > LONGEST_ID or found != _clean(found):
             return ""
         try:
             same = self._session.resolve(parse(found)) == ua.NodeId(node.Identifier, node.NamespaceIndex)
@@ -208,7 +209,7 @@ class Walk:
 
 async def browse(
     session: Session, found: list[Place], expanded: int, *, start: str, wanted: Callable[[int], bool], most: int
-) -> AsyncIterator[int]:
+) -> AsyncGenerator[int, None]:
     """See `drivers.api.Browser.browse`."""
     walk = Walk(session, found, most=most)
     try:
@@ -258,8 +259,13 @@ def _name(held: object) -> str:
     """`2:Temp`, and `Temp` in the namespace of the standard."""
     if not isinstance(held, ua.QualifiedName):
         return "?"
-    text = (held.Name or "?")[:LONGEST_NAME]
+    text = _clean(held.Name or "?")[:LONGEST_NAME]
     return f"{held.NamespaceIndex}:{text}" if held.NamespaceIndex else text
+
+
+def _clean(text: str) -> str:
+    """What is no UTF-8 can stand in no file."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _escaped(name: str) -> str:

@@ -7,7 +7,7 @@ something that the server refused is to be tried again.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from asyncua import ua
 
@@ -39,6 +39,7 @@ class Feed:
     stands or goes back; Garbled; Refused when the server takes none of the tags. When the consumer is slow the oldest
     frames go, and `dropped` counts samples. With `since` (ns UTC, the source's clock) it begins with what the server
     kept from then on. `newest` is the youngest time of a value, `heard` when the server last spoke (ns UTC, ours).
+    `errand` gives something else to do with the server, while there is any, and that the groups that grew by it.
     """
 
     def __init__(
@@ -51,13 +52,14 @@ class Feed:
         since: int = 0,
         limit: int = LIMIT,
         events: Sequence[Events] = (),
+        errand: Callable[[], Awaitable[Sequence[Group]] | None] | None = None,
     ) -> None:
         self.dropped = self.newest = self.heard = 0
         self.gap: Gap | None = None
         self._session, self._groups, self._clock = session, groups, clock
         self._server, self._since, self._limit = server or ServerClock(), since, limit
         self._streams: dict[int, Stream] = {}
-        self._events, self._ears = events, dict[int, Events]()
+        self._events, self._ears, self._errand = events, dict[int, Events](), errand
         self._waiting: deque[Frame] = deque()
         self._history: AsyncIterator[list[Frame]] | None = None
         self._samples = self._asked = 0
@@ -103,7 +105,8 @@ class Feed:
             self._tell(stream, await stream.open(self._now()))
             self._streams[stream.number] = stream
         told = [await self._listen(events) for events in self._events]
-        if self._groups and not any(told) and not any(stream.items for stream in self._streams.values()):
+        empty = not any(told) and not any(stream.items for stream in self._streams.values())
+        if self._groups and empty and self._errand is None:
             raise all_refused(self._groups[0].plan.schema.device, self._groups)
         self._heard = self._now()
         for source in self._sources:
@@ -111,8 +114,34 @@ class Feed:
         if self._since:
             self.gap = Gap(self._since, self._clock.wall())
             self._history = self._past(self.gap)
-        for _ in range(PUBLISHERS):
+        self._fill()
+
+    def _fill(self) -> None:
+        """Have the server hold as many requests as it is to, once there is a subscription that they may be for."""
+        while self._sources and self._asked < PUBLISHERS:
             self._ask([])
+
+    async def _adopt(self, group: Group) -> None:
+        """A group that has grown, or that is new: a subscription goes on with it."""
+        name = group.plan.schema.group
+        stream = next((each for each in self._streams.values() if each.group.plan.schema.group == name), None)
+        if stream is not None:
+            stream.grow(group, self._now())
+            self._tell(stream, await stream.retry(self._now()))
+            return
+        stream = Stream(group, heard=self._now())
+        self._tell(stream, await stream.open(self._now()))
+        self._streams[stream.number] = stream
+        self._fill()
+
+    async def _run_errand(self) -> bool:
+        """A part of what else there is to be done; whether there was anything."""
+        errand = self._errand() if self._errand is not None and self._history is None else None
+        if errand is None:
+            return False
+        for group in await errand:
+            await self._adopt(group)
+        return True
 
     def _tell(self, stream: Stream, bad: dict[int, int]) -> None:
         if bad:
@@ -135,6 +164,11 @@ class Feed:
         """Until there is something to hand out, or to raise."""
         if self._failure is not None:
             raise self._failure
+        if self._now() >= self._look_at:
+            await self._look()
+            return
+        if await self._run_errand():
+            return
         self._wake.clear()
         try:
             async with asyncio.timeout(TICK):
@@ -156,6 +190,7 @@ class Feed:
         for events in self._ears.values():
             if events.stale:
                 await events.refresh()
+        await self._run_errand()
 
     async def _check(self) -> None:
         """Ask for the server's time, which says that it is there, too."""

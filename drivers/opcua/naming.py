@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Collection, Iterator, Sequence
 
 from drivers.api import Place
 
@@ -40,7 +40,7 @@ def formed(naming: str, texts: Sequence[str], names: Names) -> str:
     return legal(_PLACEHOLDER.sub(said, naming)) or "node"
 
 
-def tag_names(paths: Sequence[Names], others: Set[str] = frozenset()) -> list[str]:
+def tag_names(paths: Sequence[Names], others: Collection[str] = ()) -> list[str]:
     """A legal name for each path: its last part, with as many of those before it as it takes to be the only one.
 
     None of them is among `others`.
@@ -62,7 +62,7 @@ def tag_names(paths: Sequence[Names], others: Set[str] = frozenset()) -> list[st
     return unique(made, others)
 
 
-def unique(names: Sequence[str], others: Set[str] = frozenset()) -> list[str]:
+def unique(names: Sequence[str], others: Collection[str] = ()) -> list[str]:
     """The same, with a number behind each that was there before or is among `others`."""
     made: list[str] = []
     taken = {*names, *others}

@@ -44,6 +44,12 @@ class Stream:
         self.refused = {column: Refusal(now + FIRST) for column in bad}
         return bad
 
+    def grow(self, group: Group, now: float) -> None:
+        """Go on with a group that has more columns at its end: those are the next to be tried."""
+        fresh = range(len(self.group.nodes), len(group.nodes))
+        self.refused |= {column: Refusal(now) for column in fresh}
+        self.group = group
+
     async def retry(self, now: float) -> dict[int, int]:
         """Try those again whose time has come; the qualities of the columns that the server still does not take."""
         due = [column for column, refusal in self.refused.items() if now >= refusal.due]

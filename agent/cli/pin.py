@@ -1,0 +1,48 @@
+"""`floorgate browse --pin`: find at once what the patterns of a device mean, and keep it."""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+
+import click
+
+from agent.cli.outline import plain
+from agent.cli.progress import progress
+from drivers.api import Driver, Finder, Search, TagConfig
+
+
+def pin(driver: Driver, *, most: int, seconds: float, as_json: bool) -> bool:
+    """Look, and say what is new; whether the search came to its end. Raises AgentError and click.UsageError."""
+    with progress("nodes") as done:
+        try:
+            search = asyncio.run(_find(driver, most, seconds, done))
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(_record(driver.device, search), ensure_ascii=True))
+    else:
+        click.echo(f"{driver.device}: {search.found:,} tags found by its patterns, {len(search.new):,} of them new")
+        for tag in search.new:
+            click.echo(f"  {plain('  '.join(_words(tag)))}")
+    for remark in search.remarks:
+        click.echo(f"floorgate: {plain(remark)}", err=True)
+    return not search.cut
+
+
+async def _find(driver: Driver, most: int, seconds: float, done: Callable[[int], None]) -> Search:
+    if not isinstance(driver, Finder):
+        raise ValueError(f"{driver.device}: its driver knows no patterns of tags")
+    try:
+        await driver.open()
+        return await driver.find(done, most=most, seconds=seconds)
+    finally:
+        await driver.close()
+
+
+def _words(tag: TagConfig) -> Sequence[str]:
+    return [tag.name, getattr(tag, "node", ""), getattr(tag, "dtype", ""), tag.unit]
+
+
+def _record(device: str, search: Search) -> dict[str, object]:
+    new = [dict(zip(("name", "node", "type", "unit"), _words(tag), strict=True)) for tag in search.new]
+    return {"device": device, "found": search.found, "new": new, "remarks": list(search.remarks), "cut": search.cut}
