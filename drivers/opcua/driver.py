@@ -174,7 +174,8 @@ class OpcuaPoller:
             self._say()
         if not found:
             return ()
-        log.info("device %s: %d tags found: %s", self.device, len(found), shown([tag.name for tag in found]))
+        names = shown([tag.name for tag in found])
+        log.info("device %s: found by its patterns: %s", self.device, names, extra={"tags": len(found)})
         return [await self._grown(plan) for plan in self._replan()]
 
     def _replan(self) -> list[Plan]:

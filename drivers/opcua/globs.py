@@ -153,5 +153,6 @@ def _compiled(level: list[tuple[bool, str]]) -> re.Pattern[str]:
 
 
 def _fits(level: re.Pattern[str], name: str) -> re.Match[str] | None:
+    """A wildcard stands for the name without its namespace, if that will do."""
     bare = _NUMBERED.match(name)
-    return level.fullmatch(name) or (level.fullmatch(name, bare.end()) if bare else None)
+    return (level.fullmatch(name, bare.end()) if bare else None) or level.fullmatch(name)
