@@ -107,8 +107,8 @@ def _found(device: dict[str, Any]) -> str:
     """How many of a device's tags its patterns have found."""
     if not device.get("patterns"):
         return ""
-    count = f"{device['found']:,} of them" if device["found"] else "none so far"
-    return f"  ({count} found by {_n(device['patterns'], 'pattern')})"
+    by = _n(device["patterns"], "pattern")
+    return f"  ({device['found']:,} found by {by})" if device["found"] else f"  ({by}, nothing found yet)"
 
 
 def _n(count: int, word: str) -> str:

@@ -21,7 +21,7 @@ def pin(driver: Driver, *, most: int, seconds: float, as_json: bool) -> bool:
     if as_json:
         click.echo(json.dumps(_record(driver.device, search), ensure_ascii=True))
     else:
-        click.echo(f"{driver.device}: {search.found:,} tags found by its patterns, {len(search.new):,} of them new")
+        click.echo(f"{driver.device}: found by its patterns: {search.found:,}, of which {len(search.new):,} new")
         for tag in search.new:
             click.echo(f"  {plain('  '.join(_words(tag)))}")
     for remark in search.remarks:
