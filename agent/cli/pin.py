@@ -1,13 +1,13 @@
 """`floorgate browse --pin`: find at once what the patterns of a device mean, and keep it."""
 
 import asyncio
-import json
 from collections.abc import Callable, Sequence
 
 import click
 
-from agent.cli.outline import plain
+from agent.cli import records
 from agent.cli.progress import progress
+from agent.model.text import plain
 from drivers.api import Driver, Finder, Search, TagConfig
 
 
@@ -19,7 +19,7 @@ def pin(driver: Driver, *, most: int, seconds: float, as_json: bool) -> bool:
         except ValueError as error:
             raise click.UsageError(str(error)) from error
     if as_json:
-        click.echo(json.dumps(_record(driver.device, search), ensure_ascii=True))
+        records.show(_record(driver.device, search))
     else:
         click.echo(f"{driver.device}: found by its patterns: {search.found:,}, of which {len(search.new):,} new")
         for tag in search.new:

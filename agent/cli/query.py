@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from drivers.api import Place
-from drivers.opcua.globs import Glob, Trails, can_be_tag, glob
+from drivers.opcua.globs import DEEPEST, Glob, Trails, can_be_tag, glob
 from drivers.opcua.naming import path
 
 SERVER = "i=2253"  # the server's own object: diagnostics, limits
@@ -28,12 +28,14 @@ class Query:
         self._wishes, self._found = wishes, found
         self._globs: list[Glob] = [glob(text) for text in wishes.matches]
         self._trails = Trails(self._globs, found)
-        self._depths: list[int] = []
+        self.cut = False  # whether something lies deeper than anybody looks
 
     def wanted(self, at: int) -> bool:
         """Whether to look into this place."""
-        self._follow(at)
-        deep = self._wishes.depth is not None and self._depths[at] >= self._wishes.depth
+        depth = self._trails.depth(at)
+        deep = self._wishes.depth is not None and depth >= self._wishes.depth
+        if depth >= DEEPEST and not deep:
+            deep = self.cut = True
         if deep or (self._found[at].address == SERVER and at and not self._wishes.everything):
             return False
         return not self._globs or any(self._trails.at(at))
@@ -55,8 +57,3 @@ class Query:
         """What the wildcards of the first pattern that fits stand for."""
         names = path(self._found, at)
         return next((texts for each in self._globs if (texts := each.captures(names)) is not None), ())
-
-    def _follow(self, at: int) -> None:
-        while len(self._depths) <= at:
-            above = self._found[len(self._depths)].parent
-            self._depths.append(self._depths[above] + 1 if above >= 0 else 0)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ from agent.model.clock import SYSTEM, Clock, boot_id
 from agent.model.errors import StoreError
 from agent.model.tag import Schema
 from agent.normalise import Steps
-from agent.northbound.api import Gateway
+from agent.northbound.api import Gateway, commands_of
+from agent.runtime.commands import ALL, KIND, Control, targets
 from agent.runtime.desk import Desk
+from agent.runtime.house import Room
 from agent.runtime.inlet import Inlet
 from agent.runtime.line import Line
 from agent.runtime.pump import Pump
@@ -96,6 +99,11 @@ class App:
 
     async def run(self, stop: asyncio.Event) -> None:
         drivers = build_drivers(self._site, self._site.devices, self._data)
+        known = targets(self._site.devices, drivers, self._health)
+        with closing(Control(known, self._data, self._health, self._clock)) as control:
+            await self._run(drivers, control, stop)
+
+    async def _run(self, drivers: Sequence[Driver], control: Control, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group:
 
             def start(works: Iterator[tuple[str, Work]]) -> list[asyncio.Task[None]]:
@@ -103,14 +111,16 @@ class App:
 
             house = start(self._house())
             writer = start(iter([("writer", self._kept(self._storage.run, *self._commits))]))
-            pumps = start(self._pump_works())
+            pumps = start(self._pump_works(drivers, control))
             for driver in drivers:
                 if isinstance(driver, Learner):
                     await attempt(self._recall(driver), self._health.part("device", driver.device))
             field = start(self._field_works(drivers))
+            commands = start(self._command_works(control))
             await stop.wait()
             log.info("stopping")
             self._stopping.set()
+            await _finish(commands, CLOSE)
             await _finish(field, CLOSE, cancel=True)
             self._inlet.close()
             await _finish(writer, DRAIN)
@@ -133,10 +143,20 @@ class App:
         status = partial(serve, listen, self._data, self._health, Desk(self._storage))
         yield "status", self._kept(status, self._health.part("status", listen), Backoff(FIELD_CAP))
 
-    def _pump_works(self) -> Iterator[tuple[str, Work]]:
-        gateway = Gateway(self._site.gateway.id, tuple(self._site.gateway.site))
+    def _command_works(self, control: Control) -> Iterator[tuple[str, Work]]:
+        if control.clerks:
+            part = self._health.part(KIND, ALL)
+            run = partial(control.run, self._stopping)
+            yield "commands", self._kept(run, part, Backoff(SINK_CAP))
+
+    def _pump_works(self, drivers: Sequence[Driver], control: Control) -> Iterator[tuple[str, Work]]:
+        who = self._site.gateway
         for config in (each for each in self._site.sinks if each.enabled):
             part, backoff = self._health.part("sink", config.name), Backoff(SINK_CAP)
+            commands = commands_of(config)
+            clerk = control.clerk(config.name, commands) if commands else None
+            room = Room(config.name, drivers, self._storage, part, clerk)
+            gateway = Gateway(who.id, tuple(who.site), room)
             sink = registry.sink_builder(config.type)(config, gateway)
             pump = Pump(config.name, sink, self._storage, part, backoff, self._stopping, config.backfill)
             self._pumps.append(pump)

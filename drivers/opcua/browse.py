@@ -178,7 +178,7 @@ class Walk:
         """`nsu=urn:press;Temp`, with the signs of a path escaped."""
         index, _, text = name.partition(":")
         uri = self._uris.get(int(index), "") if index.isdigit() and len(index) < 6 else ""
-        return f"nsu={uri};{_escaped(text)}" if uri else _escaped(name)
+        return f"nsu={services.escaped(uri)};{_escaped(text)}" if uri else _escaped(name)
 
     def _is_variable(self, at: int) -> bool:
         return at >= 0 and self.found[at].kind == "variable"
@@ -198,9 +198,10 @@ class Walk:
         if isinstance(node, ua.ExpandedNodeId) and (node.ServerIndex or node.NamespaceUri):
             return ""  # on another server
         found = services.spelt(node, self._uris)
-        if not found or len(found) > LONGEST_ID or found != _clean(found):
+        if not found or len(found) > LONGEST_ID:
             return ""
         try:
+            found.encode()  # bytes that are no text cannot stand in a file
             same = self._session.resolve(parse(found)) == ua.NodeId(node.Identifier, node.NamespaceIndex)
         except ValueError:
             return ""
@@ -259,7 +260,7 @@ def _name(held: object) -> str:
     """`2:Temp`, and `Temp` in the namespace of the standard."""
     if not isinstance(held, ua.QualifiedName):
         return "?"
-    text = _clean(held.Name or "?")[:LONGEST_NAME]
+    text = _clean((held.Name or "?")[:LONGEST_NAME])
     return f"{held.NamespaceIndex}:{text}" if held.NamespaceIndex else text
 
 

@@ -1,7 +1,7 @@
 """An OPC UA device: one session, whose nodes are read in few requests or subscribed to."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from asyncua import ua
@@ -11,18 +11,20 @@ from agent.model.errors import Refused, Unreachable
 from agent.model.frame import Frame, Value
 from agent.model.quality import Quality
 from agent.model.tag import Schema
-from drivers.api import Argument, Driver, DriverConfig, Encoded, LineConfig, Place, Search
+from drivers.api import Argument, Driver, DriverConfig, Encoded, LineConfig, Place, Search, nothing
 from drivers.opcua import methods, writes
 from drivers.opcua.browse import browse, peek
 from drivers.opcua.calling import Method
 from drivers.opcua.config import Config, Tag
 from drivers.opcua.dial import Dial
+from drivers.opcua.encodings import Dictionaries
 from drivers.opcua.events import Events, event_plan
 from drivers.opcua.feed import Feed
+from drivers.opcua.gap import Gap, Times
 from drivers.opcua.group import Answers, Group, all_refused, bind
 from drivers.opcua.naming import shown
 from drivers.opcua.pins import Pins
-from drivers.opcua.plan import Plan, plans
+from drivers.opcua.plan import Plan, move, plans
 from drivers.opcua.refusal import name
 from drivers.opcua.remarks import Remarks
 from drivers.opcua.search import Seeker
@@ -32,6 +34,7 @@ from drivers.opcua.watch import ServerClock, look
 
 MINUTE, SECOND = 60.0, 1e9
 
+TRIES = 3  # sessions in a row that end for the numbers of a server's messages, until these count as meaningless
 SPACING = 5.0  # seconds between two connects: small controllers run out of sessions
 WALK = 0.25  # share of a polled device's time that a walk through it may take,
 BARREN = 5.0  # and seconds of a scan that has nothing to read
@@ -65,6 +68,7 @@ class OpcuaPoller:
         self._events: list[Events] = []
         self._session: Session | None = None
         self._groups: dict[str, Group] = {}
+        self._known = Dictionaries()
         self._server, self._remarks = ServerClock(), Remarks()
         self._check_at = self._walk_at = 0.0
         alone = not self._pins.named and not config.events
@@ -73,6 +77,11 @@ class OpcuaPoller:
     @property
     def schemas(self) -> tuple[Schema, ...]:
         return (*(plan.schema for plan in self._plans), *(plan.schema for plan in self._told))
+
+    @property
+    def tags(self) -> Sequence[Tag]:
+        """Those that the file lists, and at the end those that its patterns have found."""
+        return (*self._pins.named, *self._pins.tags)
 
     @property
     def refused(self) -> dict[str, str]:
@@ -90,6 +99,11 @@ class OpcuaPoller:
         return self._server.skew
 
     @property
+    def expiries(self) -> Mapping[str, float]:
+        """Until when our certificate and the server's are good, once there was a session with them."""
+        return self._dial.expiries
+
+    @property
     def overflows(self) -> int:
         """Values that said that the server had thrown away older ones: `queue_size` is too small."""
         return sum(plan.columns.overflows for plan in self._plans) + sum(each.overflows for each in self._events)
@@ -101,15 +115,19 @@ class OpcuaPoller:
         self._say()
         self._replan()
         idle = 3 * max((plan.interval for plan in self._plans), default=0.0)
-        session = self._session = await self._dial.session(idle)
-        self._server = ServerClock(self._server.skew)
+        try:
+            session = self._session = await self._dial.session(idle)
+        finally:
+            skew = self._dial.skew
+            self._server = ServerClock(self._server.skew if skew is None else skew)
+        self._known = Dictionaries()
         self._groups = {plan.schema.group: await self._bound(plan, session) for plan in self._plans}
         self._walk_at = 0.0
         if self._seeker is not None:
             self._seeker.opened()
 
     async def _bound(self, plan: Plan, session: Session) -> Group:
-        group = await bind(plan, session)
+        group = await bind(plan, session, self._known)
         if self._config.mode == "poll":
             await group.register()
         return group
@@ -237,11 +255,12 @@ class OpcuaPoller:
     def encode(self, tag: str, value: Value) -> Encoded:
         return writes.encode(self._named(tag), value)
 
-    async def look(self, tag: str) -> Value:
+    async def look(self, tag: str, leaving: Callable[[], None] = nothing) -> Value:
+        leaving()
         return await writes.look(self._live(), self._named(tag))
 
-    async def write(self, tag: str, value: Value) -> Value:
-        return await writes.write(self._live(), self._named(tag), value)
+    async def write(self, tag: str, value: Value, leaving: Callable[[], None] = nothing) -> Value:
+        return await writes.write(self._live(), self._named(tag), value, leaving)
 
     async def signature(self, method: str) -> Sequence[Argument]:
         return (await methods.signature(self._live(), self._method(method))).arguments
@@ -253,7 +272,7 @@ class OpcuaPoller:
         return next(method for method in self._config.methods if method.name == name)
 
     def _named(self, name: str) -> Tag:
-        return next(tag for tag in (*self._pins.named, *self._pins.tags) if tag.name == name)
+        return next(tag for tag in self.tags if tag.name == name)
 
     def _now(self) -> float:
         return self._clock.mono() / SECOND
@@ -271,7 +290,9 @@ class OpcuaSubscriber(OpcuaPoller):
         super().__init__(config, timeout, data, clock)
         self._feed: Feed | None = None
         self._dropped = 0
-        self._newest = self._heard = 0
+        self._newest: dict[Schema, Times] = {}
+        self._skips = 0  # sessions in a row that ended for a message that never came
+        self._heard: dict[Schema, int] = {}
 
     @property
     def dropped(self) -> int:
@@ -282,13 +303,14 @@ class OpcuaSubscriber(OpcuaPoller):
         return self._remarks.fresh(list(self._groups.values()), self._feed.gap if self._feed else None)
 
     @property
-    def heard(self) -> int:
-        """Until when nothing was missed: the last message of the server (ns UTC); 0 before the first."""
-        return (self._feed.heard if self._feed else 0) or self._heard
+    def heard(self) -> Mapping[Schema, int]:
+        """Until when nothing of a group was missed: its last message (ns UTC), by the server's clock."""
+        return {**self._heard, **(self._feed.heard if self._feed else {})}
 
     def frames(self) -> AsyncIterator[Frame]:
         """What changed, one frame per message of the server; see `Feed`. To be called once per `open()`."""
-        config = self._config
+        config, heard = self._config, self.heard
+        backfill = config.gap == "history"
         self._events = [Events(plan, self._live(), config.interval) for plan in self._told]
         self._feed = Feed(
             self._live(),
@@ -296,10 +318,24 @@ class OpcuaSubscriber(OpcuaPoller):
             self._clock,
             server=self._server,
             events=self._events,
-            since=self._newest if config.gap == "history" else 0,
+            gap=Gap(heard, {schema: dict(each) for schema, each in self._newest.items()})
+            if backfill and heard
+            else None,
+            newest=self._newest if backfill else None,
+            strict=self._skips < TRIES,
             errand=self._errand if self._seeker else None,
         )
         return self._feed
+
+    def _replan(self) -> list[Plan]:
+        before = {plan.schema.group: plan.schema for plan in self._plans}
+        grown = super()._replan()
+        for plan in grown:
+            old = before.get(plan.schema.group, plan.schema)
+            move(self._heard, old, plan.schema)
+            if self._feed is None:  # otherwise it does so when the values come with the new one
+                move(self._newest, old, plan.schema)
+        return grown
 
     def _errand(self) -> Awaitable[Sequence[Group]] | None:
         return self.seek() if self._seeker and self._seeker.due() else None
@@ -308,7 +344,8 @@ class OpcuaSubscriber(OpcuaPoller):
         feed, self._feed = self._feed, None
         if feed is not None:
             self._dropped += feed.dropped
-            self._newest, self._heard = feed.newest or self._newest, feed.heard or self._heard
+            self._heard |= feed.heard
+            self._skips = self._skips + 1 if feed.skipped else 0
             feed.stop()
         await super().close()
 

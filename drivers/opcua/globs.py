@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from drivers.api import Place
 
+DEEPEST = 64  # levels that are looked into; a server may have them without end
 LONGEST = 1024  # characters of a pattern
 ANY = ([(True, "**")], [(False, "…")])
 _PIECES = re.compile(r"&(.)|(/)|([*]+)|(\?)|([^&/*?]+|&$)", re.DOTALL)
@@ -90,16 +91,23 @@ class Trails:
     def __init__(self, globs: Sequence[Glob], found: Sequence[Place]) -> None:
         self._globs, self._found = globs, found
         self._trails: list[tuple[States, ...]] = []
+        self._depths: list[int] = []
         self._known: dict[tuple[States, ...], tuple[States, ...]] = {}
 
     def at(self, place: int) -> tuple[States, ...]:
         """Where each pattern stands there."""
         while len(self._trails) <= place:
             each = self._found[len(self._trails)]
+            self._depths.append(self._depths[each.parent] + 1 if each.parent >= 0 else 0)
             before = self._trails[each.parent] if each.parent >= 0 else tuple(one.start() for one in self._globs)
             states = tuple(one.step(states, each.name) for one, states in zip(self._globs, before, strict=True))
             self._trails.append(self._known.setdefault(states, states))
         return self._trails[place]
+
+    def depth(self, place: int) -> int:
+        """How many levels it lies below where browsing began."""
+        self.at(place)
+        return self._depths[place]
 
     def first(self, place: int) -> int | None:
         """The number of the first pattern that fits this place."""

@@ -3,8 +3,9 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
+from agent.model.text import plain
 from drivers.api import Place
 
 LONGEST = 120  # characters of a name that is made here
@@ -21,14 +22,14 @@ def path(found: Sequence[Place], at: int) -> Names:
     return tuple(reversed(names))
 
 
-def check(naming: str, wildcards: int) -> None:
+def check(naming: str, wildcards: int = 1 << 30) -> None:
     """Raises ValueError when `naming` asks for anything but the name and what the wildcards of a pattern stand for."""
-    for asked in _PLACEHOLDER.findall(naming):
-        if asked != "name" and not (asked.isascii() and asked.isdigit() and 1 <= int(asked[:9]) <= wildcards):
-            raise ValueError(
-                f"{naming!r} asks for {{{asked}}}: there are {{name}} and the {wildcards} wildcards of the pattern, "
-                "{1} the first of them"
-            )
+    asked = [text for text in _PLACEHOLDER.findall(naming) if text != "name"]
+    odd = any(not (text.isascii() and text.isdigit() and int(text[:10]) >= 1) for text in asked)
+    if odd or set(_PLACEHOLDER.sub("", naming)) & set("{}"):
+        raise ValueError(f"{naming!r} is no name: write text, {{1}} for the first wildcard, {{name}} for the node's")
+    if any(int(text[:10]) > wildcards for text in asked):
+        raise ValueError(f"{naming!r} asks for more than the {wildcards} wildcards of the pattern")
 
 
 def formed(naming: str, texts: Sequence[str], names: Names) -> str:
@@ -86,10 +87,9 @@ def legal(text: str) -> str:
 
 
 def shown(names: Sequence[str], most: int = 3) -> str:
-    """The first few, for a line in the log; what would steer a terminal is left out."""
-    first: Iterator[str] = ("".join(c if c.isprintable() else "?" for c in name) for name in names[:most])
+    """The first few, for a line in the log."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(first) + more
+    return ", ".join(map(plain, names[:most])) + more
 
 
 def _bare(name: str) -> str:

@@ -43,6 +43,12 @@ def plans(config: Config, found: Sequence[Tag] = ()) -> tuple[Plan, ...]:
     return tuple(_plan(config, group, interval, tags) for (group, interval), tags in groups.items())
 
 
+def move(table: dict[Schema, T] | None, before: Schema, after: Schema) -> None:
+    """What is kept of a schema that has grown is kept of the bigger one."""
+    if table and before in table:
+        table[after] = table.pop(before)
+
+
 def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """Pieces of at most `size` items, in order."""
     return (items[start : start + size] for start in range(0, len(items), size))

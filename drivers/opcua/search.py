@@ -16,7 +16,7 @@ from agent.model.errors import Refused
 from drivers.api import Place
 from drivers.opcua.browse import OBJECTS, browse
 from drivers.opcua.config import Tag
-from drivers.opcua.globs import Trails, can_be_tag
+from drivers.opcua.globs import DEEPEST, Trails, can_be_tag
 from drivers.opcua.naming import shown
 from drivers.opcua.nodes import parse
 from drivers.opcua.pins import Hit, Pattern, Pins, TooMany
@@ -52,7 +52,8 @@ class Way:
 
     def wanted(self, at: int) -> bool:
         """Whether to look into this place."""
-        return any(self.trails.at(at)) and (not at or self.found[at].address != SERVER)
+        led = any(self.trails.at(at)) and self.trails.depth(at) < DEEPEST
+        return led and (not at or self.found[at].address != SERVER)
 
     def look(self) -> None:
         """Note which of the places that are new are meant."""

@@ -75,6 +75,19 @@ function build(addressSpace, children) {
     add("Running", "Boolean", false, { options: WRITE });
     add("Fixed", "Double", 2.5, { options: READ });
     add("Row", "Double", [1, 2, 3], { variant: { arrayType: VariantArrayType.Array }, options: { valueRank: 1, arrayDimensions: [3] } });
+    add("Zones", "Int32", [1, 2, 3], { variant: { arrayType: VariantArrayType.Array }, options: { ...WRITE, valueRank: 1, arrayDimensions: [3] } });
+    add("Grid", "Double", [0, 1, 2, 3, 4, 5], {
+        variant: { arrayType: VariantArrayType.Matrix, dimensions: [2, 3] },
+        options: { ...WRITE, valueRank: 2, arrayDimensions: [2, 3] },
+    });
+    held.Mode = namespace.addMultiStateDiscrete({
+        componentOf: machine,
+        browseName: "Mode",
+        nodeId: "s=Mode",
+        enumStrings: ["Off", "Manual", "Automatic", "Manual again", "Off"],
+        value: 1,
+        ...WRITE,
+    });
     add("\u001b[31mRed\u202e name", "Double", 0);
     held.Temp = namespace.addAnalogDataItem({
         componentOf: machine,

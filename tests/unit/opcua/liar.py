@@ -5,6 +5,8 @@ from typing import Any, cast
 
 from asyncua import ua
 
+from drivers.opcua.nodes import spellings
+
 
 class Liar:
     """A session with a server that always has more children, with names as long and ids as odd as it likes."""
@@ -18,7 +20,9 @@ class Liar:
         self._children, self._endless = children, endless
 
     def resolve(self, node: Any) -> ua.NodeId | None:
-        index = self.namespaces.get(node.namespace) if isinstance(node.namespace, str) else node.namespace
+        named = spellings(node.namespace) if isinstance(node.namespace, str) else ()
+        index = next((self.namespaces[each] for each in named if each in self.namespaces), None)
+        index = index if named else node.namespace
         return None if index is None else ua.NodeId(node.identifier, index)
 
     def read_request(self, nodes: Sequence[ua.NodeId]) -> ua.ReadRequest:

@@ -8,7 +8,9 @@ import pytest
 from agent.model.errors import Refused
 from drivers.api import Browser, Place
 from drivers.opcua.browse import browse
+from drivers.opcua.nodes import spellings
 from drivers.opcua.session import Session
+from drivers.opcua.spots import BrowsePath, locate
 from tests.sim.opcua_fixtures import MACHINE, OpcuaServer
 from tests.unit.opcua.conftest import Connect
 from tests.unit.opcua.liar import Liar, child
@@ -111,6 +113,22 @@ async def test_a_server_that_says_the_same_for_ever_is_left() -> None:
 
 async def test_what_no_tag_could_name_is_left_out() -> None:
     """Ids without an end or a meaning, lines that break, nothing at all."""
-    odd = ["x" * 100_000, "", "two\nlines", b"", -1]
+    odd = ["x" * 100_000, "", "two\nlines", b"", -1, "K\udcfchlung"]
     found = await through(Liar(lambda n: [child(each, None) for each in odd] if n == 1 else [], endless=False))
     assert [place.address for place in found] == ["i=85"]
+
+
+@pytest.mark.parametrize("uri", ["urn:a;b", "urn:a%3Bb", "http://a/b", "%", ";"])
+async def test_the_way_to_a_node_leads_there_whatever_its_namespace_is_called(uri: str) -> None:
+    liar = Liar(lambda n: [child("a", "a/b;c")] if n == 1 else [], endless=False)
+    liar.namespaces = {uri: 1}
+    spot = locate("/Objects/" + (await through(liar))[1].way)
+    assert isinstance(spot.node, BrowsePath)
+    namespace, name = spot.node.names[-1]
+    assert isinstance(namespace, str) and uri in spellings(namespace)
+    assert name == "a/b;c"
+
+
+async def test_a_name_that_is_no_text_is_shown_as_far_as_it_is() -> None:
+    found = await through(Liar(lambda n: [child("a", "K\udcfchlung")] if n == 1 else [], endless=False))
+    assert found[1].name == "1:K?hlung"
