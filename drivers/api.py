@@ -425,7 +425,13 @@ class Search:
 
 @runtime_checkable
 class Finder(Driver, Protocol):
-    """A device whose file may have patterns that stand for many tags; what they find is kept in the data directory."""
+    """A device whose file may have patterns that stand for many tags; what they find is kept in the data directory.
+
+    `tags` are those that the file lists, and then those that were found: it grows at its end.
+    """
+
+    @property
+    def tags(self) -> Sequence[TagConfig]: ...
 
     async def find(self, done: Callable[[int], None], *, most: int, seconds: float) -> Search:
         """Look for it now, through at most `most` places and for at most `seconds`, and keep it.

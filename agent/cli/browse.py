@@ -125,7 +125,7 @@ class Asked:
     values: bool
     as_map: bool
     naming: str
-    pins: bool
+    pins: bool = False
     again: bool
     state: Path | None
     data: Path

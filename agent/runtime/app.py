@@ -17,7 +17,7 @@ from agent.model.errors import StoreError
 from agent.model.tag import Schema
 from agent.normalise import Steps
 from agent.northbound.api import Gateway, commands_of
-from agent.runtime.commands import ALL, KIND, Control, targets
+from agent.runtime.commands import ALL, KIND, Control
 from agent.runtime.desk import Desk
 from agent.runtime.house import Room
 from agent.runtime.inlet import Inlet
@@ -26,6 +26,7 @@ from agent.runtime.pump import Pump
 from agent.runtime.storage import Storage
 from agent.runtime.subscription import Subscription
 from agent.runtime.supervise import Backoff, attempt, keep
+from agent.runtime.targets import targets
 from agent.runtime.wiring import lines_of
 from agent.status.server import serve
 from buffer.keeper import Keeper, Limits

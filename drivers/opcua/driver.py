@@ -64,6 +64,7 @@ class OpcuaPoller:
         self._dial = Dial(config, timeout, data)
         self._pins = Pins(config, data)
         self._plans = plans(config, self._pins.tags)
+        self.tags: Sequence[Tag] = (*self._pins.named, *self._pins.tags) if self._pins.patterns else config.tags
         self._told = tuple(event_plan(config.name, each) for each in config.events)
         self._events: list[Events] = []
         self._session: Session | None = None
@@ -77,11 +78,6 @@ class OpcuaPoller:
     @property
     def schemas(self) -> tuple[Schema, ...]:
         return (*(plan.schema for plan in self._plans), *(plan.schema for plan in self._told))
-
-    @property
-    def tags(self) -> Sequence[Tag]:
-        """Those that the file lists, and at the end those that its patterns have found."""
-        return (*self._pins.named, *self._pins.tags)
 
     @property
     def refused(self) -> dict[str, str]:
@@ -207,6 +203,8 @@ class OpcuaPoller:
                 before[plan.schema.group] = plan
                 grown.append(plan)
         self._plans = tuple(before.values())
+        if grown:
+            self.tags = (*self._pins.named, *self._pins.tags)
         return grown
 
     async def _grown(self, plan: Plan) -> Group:

@@ -269,10 +269,11 @@ def test_what_another_process_pins_is_taken_up_and_kept(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_written_is_as_it_was(tmp_path: Path) -> None:
-    """Somebody has put a folder where the draft goes."""
+    """Somebody has put a folder where its lock goes."""
     pins = pinned(tmp_path, "Objects/2:Press1/2:Temp")
     before = file(tmp_path).read_bytes()
-    (file(tmp_path).parent / f".{file(tmp_path).name}.part").mkdir()
+    file(tmp_path).with_suffix(".lock").unlink()
+    file(tmp_path).with_suffix(".lock").mkdir()
     pins.add(walked(pins, "Objects/2:Press2/2:Temp"))
     with pytest.raises(OSError, match="directory"):
         pins.save()

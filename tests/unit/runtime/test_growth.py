@@ -1,10 +1,14 @@
 """A device whose tags grow while it is read: its frames have a bigger schema from then on, and nothing else changes."""
 
+from agent.health import Health
 from agent.model.errors import Unreachable
 from agent.model.frame import Frame
 from agent.model.quality import Quality
 from agent.model.tag import Schema, Tag
 from agent.normalise import Steps, compile_step
+from agent.runtime.latest import Latest
+from agent.runtime.targets import targets
+from drivers.api import Search, TagConfig
 from tests.bench.virtual import running
 from tests.unit.runtime.test_line import Bench, Device
 
@@ -55,3 +59,38 @@ def test_steps_are_compiled_once_and_one_is_kept_for_each_group() -> None:
 def test_a_frame_without_tags_is_left_out() -> None:
     schema = Schema("press", "1s", ())
     assert compile_step(schema)(Frame(schema, 1, (), b"")) == ()
+
+
+def test_the_newest_values_of_a_group_that_grows_stay_known() -> None:
+    """Its first frame afterwards has the new tag alone."""
+    small = Schema("press", "1s", (Tag("a", "int16"), Tag("b", "int16")))
+    big = Schema("press", "1s", (*small.tags, Tag("c", "int16")))
+    latest = Latest()
+    latest.add([Frame(small, 5, (1, 2), bytes(2)), Frame(big, 6, (3,), bytes(1), columns=(2,))])
+    whole = latest.get(big)
+    assert whole is not None
+    assert (tuple(whole.values), whole.quality, whole.stamps) == ((1, 2, 3), bytes(3), (5, 5, 6))
+    assert latest.get(small) is None
+    other = Schema("press", "1s", (Tag("x", "int16"), *big.tags))
+    latest.add([Frame(other, 7, (9,), bytes(1), columns=(0,))])
+    whole = latest.get(other)
+    assert whole is not None and tuple(whole.values) == (9, None, None, None)
+
+
+class Finds(Growing):
+    """A device that says itself which tags it has."""
+
+    tags: list[TagConfig] = []  # noqa: RUF012  # a test's own
+
+    async def find(self, done: object, *, most: int, seconds: float) -> Search:
+        raise AssertionError("nobody asks for a search")
+
+
+def test_a_tag_that_is_found_later_can_be_commanded() -> None:
+    press = Finds()
+    press.tags = [TagConfig(name="a")]
+    known = targets([], [press], Health())["press"]
+    assert list(known) == ["a"]
+    press.tags.append(TagConfig(name="b"))
+    assert known["b"].tag is press.tags[1]
+    assert (known.get("c"), len(known)) == (None, 2)
