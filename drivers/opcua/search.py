@@ -27,6 +27,7 @@ from drivers.opcua.spots import locate
 
 SERVER = "i=2253"  # the server's own object: diagnostics, limits
 MOST_PLACES = 100_000  # that one walk goes through
+ANSWER = 400  # references in one answer: to decode them takes a tenth of a second, and others need the loop, too
 LONGEST = 600.0  # seconds of requests of one walk
 RARELY = 100  # times as long as a walk took a server is left alone after it,
 SOONEST, LATEST = 10.0, 600.0  # at least and at most so many seconds
@@ -88,7 +89,7 @@ class Seeker:
         self._sessions = self._walked = 0
         self._patience = GROWN
         self._said: set[str] = set()
-        self.cut = self.barren = ""
+        self.cut = self.barren = self._excess = ""
 
     def opened(self) -> None:
         """There is a new session, in which a walk is due."""
@@ -168,7 +169,7 @@ class Seeker:
         if steps is None:
             start = "" if way.found else await _address(session, way.start)
             most = self._most - self.seen + len(way.found)
-            steps = browse(session, way.found, way.expanded, start=start, wanted=way.wanted, most=most)
+            steps = browse(session, way.found, way.expanded, start=start, wanted=way.wanted, most=most, answer=ANSWER)
         done = await anext(steps, None)
         way.look()
         if done is not None:
@@ -183,11 +184,11 @@ class Seeker:
         hits = [Hit(way.patterns[number], way.found, at) for way in self._ways for number, at in way.hits]
         self._ways = []
         self._next = self._now() + min(max(RARELY * self._spent, SOONEST), LATEST)
-        before = len(self._pins.tags)
+        before, self._excess = len(self._pins.tags), ""
         try:
             self._pins.add([hit for hit in hits if self._is_free(session, hit.place.address, listed)])
         except TooMany as error:
-            self._pins.remarks.append(f"{error}: none of the new ones is a tag; write patterns that mean fewer")
+            self._excess = f"{error}: none of the new ones is a tag; write patterns that mean fewer"
         if not self._pins.saved:
             await self._save()
         if before and len(self._pins.tags) > before:
@@ -209,17 +210,16 @@ class Seeker:
             )
 
     def _judge(self) -> None:
-        """Patterns that mean nothing. Raises Refused where that is all that the device has."""
+        """Say what was not found. Raises Refused where the device has nothing but patterns, and no tag of them."""
         missed = [each.tag.match for each in self._pins.missed() if each.tag.enabled]
-        said = f"nothing on the server is meant by {shown(missed)}" if missed else ""
-        self.barren = ""
-        if self._alone and not self._pins.tags:
-            self.barren = f"{self._device}: {said or 'no tag was found'}" + f" ({self.cut})" * bool(self.cut)
+        nothing = f"nothing on the server is meant by {shown(missed)}" if missed else ""
+        said = self._excess or self.cut or nothing
+        self.barren = f"{self._device}: {said}" if self._alone and not self._pins.tags else ""
+        if self.barren:
             raise Refused(self.barren, hint="`floorgate browse … --match` shows what a pattern means")
         if self.cut:
-            self._pins.remarks.append(f"{self.cut}: what lies beyond it is not found; begin the patterns with / or ./")
-        if said:
-            self._pins.remarks.append(said)
+            said = f"{self.cut}: what lies beyond it is not found; begin the patterns with / or ./"
+        self._pins.remarks += [each for each in (self._excess, said) if each]
 
     def _now(self) -> float:
         return self._clock.mono() / 1e9
