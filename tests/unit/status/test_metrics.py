@@ -180,6 +180,6 @@ def test_the_page_has_every_metric_and_every_path() -> None:
     page = (ROOT / "agent/status/README.md").read_text("utf-8")
     device = Part("device", "d", breaker="open", probe_at=1e12)
     names = {key[0] for key in everything(Part("sink", "a"), device) if key[0].startswith("floorgate_")}
-    paths = {route.path for route in Pages(Asked()).routes()} | {"/healthz", "/readyz", "/metrics", "/api/v1/health"}
+    paths = {path for _, path in Pages(Asked()).routes()} | {"/healthz", "/readyz", "/metrics", "/api/v1/health"}
     assert {name for name in names if f"`{name}`" not in page} == set()
     assert {path for path in paths if f"{path}`" not in page} == set()
