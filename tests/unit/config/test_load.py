@@ -211,7 +211,7 @@ def test_only_what_the_file_names_is_imported(tmp_path: Path) -> None:
     (tmp_path / "site.yaml").write_text(SITE + "sinks: [{name: p, type: mqtt, url: mqtt://b}]")
     code = (
         "import sys; from pathlib import Path; from agent.config import load; load(Path(sys.argv[1]));"
-        "print(*sorted({'pymodbus', 'asyncua', 'aiomqtt', 'paho', 'aiohttp', 'drivers.opcua.config',"
+        "print(*sorted({'pymodbus', 'asyncua', 'aiomqtt', 'paho', 'drivers.opcua.config',"
         " 'drivers.sim.config', 'drivers.modbus.driver', 'agent.northbound.mqtt.sink'} & set(sys.modules)))"
     )
     env = {**os.environ, "PYTHONPATH": "."}
