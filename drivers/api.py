@@ -263,7 +263,7 @@ class Encoded:
 
 @runtime_checkable
 class Writer(Driver, Protocol):
-    """A device that takes values. Whether one may be written is decided before this is called."""
+    """A device that takes values, of tags with a `write` section. Whether a value may be written is decided before."""
 
     def encode(self, tag: str, value: Value) -> Encoded:
         """What `write` would send. Raises ValueError for a value that the tag cannot hold."""

@@ -17,7 +17,8 @@ def compile_step(schema: Schema) -> Step:
     Text for a number is wrong, and so is a number for text; a number must be finite. One `sum` over the columns finds
     out whether there is anything to do at all: it is finite only if every number is, and text stops it.
     """
-    fits = tuple(_fit(tag.dtype) for tag in schema.tags)
+    checks = {dtype: _fit(dtype) for dtype in {tag.dtype for tag in schema.tags}}
+    fits = tuple(checks[tag.dtype] for tag in schema.tags)
     numeric = all(tag.dtype != "str" for tag in schema.tags)
 
     def step(frame: Frame) -> tuple[Frame, ...]:

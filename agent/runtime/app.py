@@ -66,7 +66,11 @@ async def run(site: Site, data: Path, stop: asyncio.Event, clock: Clock = SYSTEM
     try:
         await asyncio.wrap_future(owner.call(keeper.attach, *_names(site)))
         log.info("started", extra=_facts(site, data, owner.store))
-        await App(site, data, owner, keeper, clock).run(stop)
+        drivers = build_drivers(site, site.devices, data)
+        site = (
+            site.bare()
+        )  # nobody keeps the tags but the drivers, in columns: ten thousand take 8 MB as the file has them
+        await App(site, drivers, data, owner, keeper, clock).run(stop)
     finally:
         owner.close()
         log.info("stopped")
@@ -87,15 +91,16 @@ def store_keeper(site: Site, data: Path, clock: Clock) -> Keeper:
 class App:
     """One run of one site: the tasks by the order in which they stop."""
 
-    def __init__(self, site: Site, data: Path, owner: Writer, keeper: Keeper, clock: Clock) -> None:
-        self._site, self._data, self._clock = site, data, clock
+    def __init__(
+        self, site: Site, drivers: Sequence[Driver], data: Path, owner: Writer, keeper: Keeper, clock: Clock
+    ) -> None:
+        self._site, self._drivers, self._data, self._clock = site, drivers, data, clock
         self._health, self._inlet, self._stopping = Health(), Inlet(), asyncio.Event()
         self._commits = self._health.part("store", STORE), Backoff(DISK_CAP)
         self._storage = Storage(owner, self._inlet, self._commits[0], site.buffer.commit, self._commits[1], keeper)
         self._pumps: list[Pump] = []
 
     async def run(self, stop: asyncio.Event) -> None:
-        drivers = build_drivers(self._site, self._site.devices, self._data)
         async with asyncio.TaskGroup() as group:
 
             def start(works: Iterator[tuple[str, Work]]) -> list[asyncio.Task[None]]:
@@ -104,10 +109,10 @@ class App:
             house = start(self._house())
             writer = start(iter([("writer", self._kept(self._storage.run, *self._commits))]))
             pumps = start(self._pump_works())
-            for driver in drivers:
+            for driver in self._drivers:
                 if isinstance(driver, Learner):
                     await attempt(self._recall(driver), self._health.part("device", driver.device))
-            field = start(self._field_works(drivers))
+            field = start(self._field_works(self._drivers))
             await stop.wait()
             log.info("stopping")
             self._stopping.set()

@@ -45,7 +45,8 @@ class OpcuaPoller:
 
     def __init__(self, config: Config, timeout: float, data: Path | None = None, clock: Clock = SYSTEM) -> None:
         self.device, self.endpoint, self.line = config.name, config.endpoint, config.endpoint
-        self._config, self._clock = config, clock
+        self._writable = {tag.name: tag for tag in config.tags if tag.write is not None}
+        self._config, self._clock = config.model_copy(update={"tags": []}), clock
         self._dial = Dial(config, timeout, data)
         self._plans = plans(config)
         self._told = tuple(event_plan(config.name, each) for each in config.events)
@@ -147,7 +148,7 @@ class OpcuaPoller:
         return next(method for method in self._config.methods if method.name == name)
 
     def _named(self, name: str) -> Tag:
-        return next(tag for tag in self._config.tags if tag.name == name)
+        return self._writable[name]
 
     def _live(self) -> Session:
         if self._session is None or not self._session.alive:
