@@ -1,7 +1,7 @@
 """Small values of other rooms that must survive, by key: what a device has learnt, a session's counter.
 
-A value is written in the transaction of the frames that are committed after it was set, never on its own: it is on the
-disk when they are. It survives a restart, a salvage, and the time in memory while the disk fails.
+A value is written in the transaction of the frames that are committed after it was set: it is on the disk when they
+are. It survives a restart, a salvage, and the time in memory while the disk fails.
 """
 
 import sqlite3

@@ -121,16 +121,18 @@ class Store:
     def append(self, frames: Sequence[Frame]) -> Range:
         """Commit frames in one transaction and return their first and last seq; the last is below the first for none.
 
-        When the file cannot grow, the oldest frames make room.
+        When the file cannot grow, the oldest frames make room. Without frames it writes what waits for a commit.
         """
         if not frames:
+            self._flush()
             return self._log.next, self._log.next - 1
         with mapped(self._path):
             for _ in range(_TRIES):
                 try:
                     return self._append(frames)
                 except sqlite3.OperationalError as error:
-                    if code(error) != sqlite3.SQLITE_FULL or not self._make_room(need(frames)):
+                    full, attached = code(error) == sqlite3.SQLITE_FULL, bool(self._attached)
+                    if not full or not self._retention.make_room(need(frames), attached=attached):
                         raise
             return self._append(frames)
 
@@ -282,7 +284,7 @@ class Store:
 
     @property
     def state(self) -> State:
-        """Small values that survive: written with the next transaction, never on their own."""
+        """Small values that survive: written with the next transaction, or by `append` without frames."""
         return self._log.state
 
     @property
@@ -330,12 +332,15 @@ class Store:
             return
         self._closed = True
         try:
-            with mapped(self._path):
-                if self._log.waiting:
-                    with self._log.transaction():
-                        pass
+            self._flush()
         finally:
             self.abandon()
+
+    def _flush(self) -> None:
+        with mapped(self._path):
+            if self._log.waiting:
+                with self._log.transaction():
+                    pass
 
     def _settle(self) -> None:
         """Write what has waited for a commit in vain, and once an hour how the ledger stands."""
@@ -352,9 +357,6 @@ class Store:
         if found:
             marks = [(report.mark, seq, report.row) for seq, report in enumerate(found, self._log.next)]
             self._append([report.frame for report in found], marks)
-
-    def _make_room(self, need: int) -> bool:
-        return self._retention.make_room(need, attached=bool(self._attached))
 
     def _append(self, frames: Sequence[Frame], marks: Sequence[tuple[str, int, int]] = ()) -> Range:
         log = self._log

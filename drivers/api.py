@@ -323,7 +323,7 @@ class Choosy(Driver, Protocol):
 class Subscriber(Driver, Protocol):
     """A device that speaks up by itself. `dropped` counts samples that came faster than they were taken.
 
-    One that knows until when nothing was missed (ns UTC) says so as `heard`, 0 for never.
+    One that knows until when nothing of a group was missed says so as `heard`: ns UTC by schema, on the source's clock.
     """
 
     @property

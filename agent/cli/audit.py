@@ -1,14 +1,14 @@
 """`floorgate audit`"""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from agent.cli import tables
+from agent.cli import records, tables
 from agent.cli.options import data_option, iso, json_option
+from agent.model.text import plain
 from agent.runtime.audit import KEEP, resting
 
 COLUMNS = ("time", "who", "device", "tag", "old", "new", "outcome", "found", "raw")
@@ -30,7 +30,7 @@ def command(device: str, last: int, data: Path, as_json: bool) -> None:
         entries = audit.entries(last, device)
     if as_json:
         rows = [{**entry, "at": iso(entry["at"])} for entry in entries]
-        click.echo(json.dumps(rows, ensure_ascii=False))
+        records.show(rows)
     else:
         _show(entries)
 
@@ -45,4 +45,4 @@ def _show(entries: Sequence[dict[str, Any]]) -> None:
     tables.show(table)
     for entry in entries:
         if entry["message"]:
-            click.echo(f"{iso(entry['at'])}  {entry['message']}")
+            click.echo(f"{iso(entry['at'])}  {plain(entry['message'])}")

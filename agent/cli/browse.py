@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from agent import registry
 from agent.cli import outline, pick, resume
 from agent.cli.options import data_option, iso, json_option
 from agent.cli.progress import progress
-from agent.cli.query import Query, Wishes, legal
+from agent.cli.query import DEEPEST, Query, Wishes, legal
 from agent.cli.spelt import Span
 from agent.config import load
 from agent.model.errors import AgentError, DeviceError
@@ -70,8 +70,11 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     walked, failure = Walked(), None
     try:
         query = Query(asked.wishes, walked.found)
+        outline.is_naming(asked.naming)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    if asked.state is not None:
+        resume.free(asked.state)
     if asked.again:
         kept = resume.resumed(asked.kept, asked.key)
         walked.expanded = kept.expanded
@@ -86,6 +89,8 @@ def command(ctx: click.Context, /, **given: Any) -> None:
             raise
         walked.cut, failure = "the connection was lost", error
     _report(asked, walked, query)
+    if query.cut:
+        click.echo(f"floorgate: what lies more than {DEEPEST} levels down was not looked into: see --start", err=True)
     _settle(asked, walked)
     if failure is not None:
         raise failure
@@ -200,10 +205,19 @@ def _report(asked: Asked, walked: Walked, query: Query) -> None:
         click.echo("\n".join(lines))
         _say_what_is_no_tag(walked, query)
     elif asked.as_json:
-        click.echo(json.dumps(list(outline.rows(found, query, walked.values)), ensure_ascii=True))
+        _write(outline.rows(found, query, walked.values))
     else:
         for line in outline.tree(found, query, walked.values):
             click.echo(line)
+
+
+def _write(rows: Iterable[dict[str, Any]]) -> None:
+    """One after the other: the ways to a hundred thousand nodes are not held at once."""
+    before = "["
+    for row in rows:
+        click.echo(before + json.dumps(row), nl=False)
+        before = ", "
+    click.echo("]" if before == ", " else "[]")
 
 
 def _say_what_is_no_tag(walked: Walked, query: Query) -> None:

@@ -1,21 +1,21 @@
 """`floorgate call`"""
 
 import asyncio
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+from agent.cli import records
 from agent.cli.options import config_option, data_option, iso, json_option
-from agent.cli.outline import plain
 from agent.cli.pick import device as picked
 from agent.config import load
 from agent.config.words import did_you_mean
 from agent.model.clock import SYSTEM
 from agent.model.errors import ConfigError
 from agent.model.frame import Value
+from agent.model.text import plain
 from agent.runtime.app import build_drivers
 from agent.runtime.audit import audit, somebody
 from agent.runtime.call import Called, call, given, spelt
@@ -47,7 +47,7 @@ def command(
     called = asyncio.run(target.call(values))
     if as_json:
         row = {"device": device, "method": method, "arguments": values, "found": list(called.found)}
-        click.echo(json.dumps(row | {"audit": called.number, "time": iso(SYSTEM.wall())}, ensure_ascii=False))
+        records.show(row | {"audit": called.number, "time": iso(SYSTEM.wall())})
     else:
         back = plain(", ".join("?" if each is None else str(each) for each in called.found))
         click.echo(f"{device}: {plain(said)}: done" + f", gave {back}" * bool(called.found))

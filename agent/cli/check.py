@@ -1,6 +1,5 @@
 """`floorgate check`"""
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 import click
 
-from agent.cli import BAD_CONFIG, blocks
+from agent.cli import BAD_CONFIG, blocks, records
 from agent.cli.budget import budgets, said
 from agent.cli.options import json_option
 from agent.config import Invalid, Problem, is_map, load, load_map
@@ -30,7 +29,7 @@ def command(ctx: click.Context, files: tuple[Path, ...], with_blocks: bool, as_j
             problems += error.problems
     if as_json:
         found = [problem.as_dict() for problem in problems]
-        click.echo(json.dumps({"ok": not problems, "problems": found, "files": summaries}, ensure_ascii=False))
+        records.show({"ok": not problems, "problems": found, "files": summaries})
     else:
         _say(summaries, problems)
     ctx.exit(BAD_CONFIG if problems else 0)

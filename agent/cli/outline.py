@@ -1,29 +1,21 @@
 """What was browsed, for people and files: an outline of the tree, rows of data, and a device map."""
 
 from collections.abc import Iterator, Sequence
+from string import Formatter
 from typing import Any
 
 from agent.cli.query import Query, path, tag_names, unique
 from agent.cli.query import legal as legal_name
+from agent.model.text import escaped, plain
 from drivers.api import Place
 
 _ESCAPES = {'"': '\\"', "\\": "\\\\"}
 CAN_BE_WRITTEN = "  # the server lets it be written"
 
 
-def plain(text: str) -> str:
-    """Text of a device for a terminal: what would steer it, or turn the line around, is spelt out."""
-    return "".join(c if c.isprintable() else _escaped(c) for c in text)
-
-
 def quoted(text: str) -> str:
     """Text for a YAML file, in quotation marks."""
-    return '"' + "".join(_ESCAPES.get(c) or (c if c.isprintable() else _escaped(c)) for c in text) + '"'
-
-
-def _escaped(c: str) -> str:
-    code = ord(c)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    return '"' + "".join(_ESCAPES.get(c) or (c if c.isprintable() else escaped(c)) for c in text) + '"'
 
 
 def tree(found: Sequence[Place], query: Query, values: dict[int, str]) -> Iterator[str]:
@@ -101,3 +93,14 @@ def _named(found: Sequence[Place], query: Query, places: Sequence[int], naming: 
         except (LookupError, AttributeError):
             raise ValueError(f"{naming!r} asks for more than the {len(texts)} wildcards of the pattern") from None
     return unique(names)
+
+
+def is_naming(text: str) -> None:
+    """Raises ValueError unless it has nothing but text, `{1}` and `{name}`."""
+    try:
+        fields = [(name, how, spec) for _, name, spec, how in Formatter().parse(text) if name is not None]
+    except ValueError:
+        fields = [("", None, "")]
+    for name, how, spec in fields:
+        if how or spec or not (name == "name" or (name.isascii() and name.isdigit())):
+            raise ValueError(f"{text!r} is no name: write text, {{1}} for the first wildcard, {{name}} for the node's")

@@ -9,6 +9,7 @@ from drivers.api import Place
 from drivers.opcua.globs import Glob, Names, States, glob
 
 SERVER = "i=2253"  # the server's own object: diagnostics, limits
+DEEPEST = 64  # levels; a server may have them without end
 LONGEST = 120  # characters of a tag's name that is made here
 
 
@@ -31,11 +32,14 @@ class Query:
         self._globs: list[Glob] = [glob(text) for text in wishes.matches]
         self._states: list[tuple[States, ...]] = []
         self._depths: list[int] = []
+        self.cut = False  # whether something lies deeper than anybody looks
 
     def wanted(self, at: int) -> bool:
         """Whether to look into this place."""
         self._follow(at)
         deep = self._wishes.depth is not None and self._depths[at] >= self._wishes.depth
+        if self._depths[at] >= DEEPEST and not deep:
+            deep = self.cut = True
         if deep or (self._found[at].address == SERVER and at and not self._wishes.everything):
             return False
         return not self._globs or any(self._states[at])

@@ -17,6 +17,17 @@ class Referenced(str):
     __slots__ = ()
 
 
+def plain(text: str) -> str:
+    """Text from elsewhere for a terminal or a log: what would steer it, or turn the line around, is spelt out."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else escaped(c) for c in text)
+
+
+def escaped(c: str) -> str:
+    """`\\x1b`"""
+    code = ord(c)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
 def duration(text: object) -> float:
     """Seconds from `250ms`, `1s`, `5m`, `2h`, `7d`. Raises ValueError."""
     match = _DURATION.fullmatch(text) if isinstance(text, str) else None

@@ -4,14 +4,17 @@ A sink's folder holds `config.py` with a class `Config(SinkConfig)` and `sink.py
 `build(config: Config, gateway: Gateway) -> Sink`. `config.py` must import fast: it is loaded to check a file.
 """
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Annotated, Literal, Protocol
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
 
 from agent.model.frame import Entry
 from agent.model.text import DURATION_PATTERN, NAME_PATTERN, SIZE_PATTERN, Referenced, duration, size
+from agent.northbound.house import Alone, House
 
 
 def _secret(text: object) -> SecretStr:
@@ -47,6 +50,44 @@ class Backfill(Section):
     )
 
 
+def _pattern(text: str) -> str:
+    device, _, tag = text.partition("/")
+    if not device or not tag or "/" in tag:
+        raise ValueError(f"{text!r} is not DEVICE/TAG: write press-3/setpoint, or press-*/start")
+    return text
+
+
+Pattern = Annotated[str, Field(max_length=257), AfterValidator(_pattern)]
+
+
+class Commands(Section):
+    """What a platform may have written through a sink. The guard is the same for all of them."""
+
+    allow: list[Pattern] = Field(
+        min_length=1, max_length=1000, description="DEVICE/TAG that may be written; * and ? stand for text and a letter"
+    )
+    max_age: Annotated[Seconds, Field(ge=1, le=3600)] = Field(
+        30.0, description="how far the time of a command may be from ours, either way"
+    )
+    per_minute: int = Field(10, ge=1, le=600, description="commands that are let through in a minute, of all tags")
+
+    def allows(self, device: str, tag: str) -> bool:
+        return any(fits(pattern, f"{device}/{tag}") for pattern in self.allow)
+
+
+def fits(pattern: str, name: str) -> bool:
+    """Whether `DEVICE/TAG` is one that the pattern of an `allow` stands for."""
+    return _compiled(pattern).fullmatch(name) is not None
+
+
+@lru_cache(4096)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Each star but the last takes as little as it can, and keeps it: no pattern takes long."""
+    first, *rest = (re.escape(part).replace(r"\?", "[^/]") for part in re.split(r"\*+", pattern))
+    middle = "".join(f"(?>[^/]*?{part})" for part in rest[:-1])
+    return re.compile(first + (f"{middle}[^/]*{rest[-1]}" if rest else ""), re.DOTALL)
+
+
 class SinkConfig(Section):
     """What every sink has. A kind of sink adds where it is and how it talks."""
 
@@ -59,12 +100,19 @@ class SinkConfig(Section):
     backfill: Backfill = Field(Backfill(), description="order and rate of what has waited on disk")
 
 
+class Commanded(Section):
+    """A kind of sink that takes commands: `class Config(Commanded, SinkConfig)`. What comes goes to `House.command`."""
+
+    commands: Commands | None = Field(None, description="what may be written through this sink; without it nothing")
+
+
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """Who sends: the gateway's id and its place (enterprise, site, area, …)."""
+    """Who sends: the gateway's id and its place (enterprise, site, area, …), and what it does for this sink."""
 
     id: str
     site: tuple[str, ...] = ()
+    house: House = field(default_factory=Alone, compare=False)
 
 
 Batch = Sequence[Entry]

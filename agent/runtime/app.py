@@ -17,6 +17,7 @@ from agent.model.tag import Schema
 from agent.normalise import compile_step
 from agent.northbound.api import Gateway
 from agent.runtime.desk import Desk
+from agent.runtime.house import Room
 from agent.runtime.inlet import Inlet
 from agent.runtime.line import Line
 from agent.runtime.pump import Pump
@@ -67,9 +68,7 @@ async def run(site: Site, data: Path, stop: asyncio.Event, clock: Clock = SYSTEM
         await asyncio.wrap_future(owner.call(keeper.attach, *_names(site)))
         log.info("started", extra=_facts(site, data, owner.store))
         drivers = build_drivers(site, site.devices, data)
-        site = (
-            site.bare()
-        )  # nobody keeps the tags but the drivers, in columns: ten thousand take 8 MB as the file has them
+        site = site.bare()  # as the file has them ten thousand tags take 8 MB, and the drivers have them in columns
         await App(site, drivers, data, owner, keeper, clock).run(stop)
     finally:
         owner.close()
@@ -108,7 +107,7 @@ class App:
 
             house = start(self._house())
             writer = start(iter([("writer", self._kept(self._storage.run, *self._commits))]))
-            pumps = start(self._pump_works())
+            pumps = start(self._pump_works(self._drivers))
             for driver in self._drivers:
                 if isinstance(driver, Learner):
                     await attempt(self._recall(driver), self._health.part("device", driver.device))
@@ -138,10 +137,11 @@ class App:
         status = partial(serve, listen, self._data, self._health, Desk(self._storage))
         yield "status", self._kept(status, self._health.part("status", listen), Backoff(FIELD_CAP))
 
-    def _pump_works(self) -> Iterator[tuple[str, Work]]:
-        gateway = Gateway(self._site.gateway.id, tuple(self._site.gateway.site))
+    def _pump_works(self, drivers: Sequence[Driver]) -> Iterator[tuple[str, Work]]:
+        who = self._site.gateway
         for config in (each for each in self._site.sinks if each.enabled):
             part, backoff = self._health.part("sink", config.name), Backoff(SINK_CAP)
+            gateway = Gateway(who.id, tuple(who.site), Room(config.name, drivers, self._storage, part))
             sink = registry.sink_builder(config.type)(config, gateway)
             pump = Pump(config.name, sink, self._storage, part, backoff, self._stopping, config.backfill)
             self._pumps.append(pump)

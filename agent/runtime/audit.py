@@ -90,7 +90,7 @@ class Audit:
             last = db.execute(_LAST, (entry.device, entry.tag)).fetchone()
             allowed(last[0] if last else None)
             row = (now, who.user, who.uid, who.terminal, who.via, entry.device, entry.endpoint, entry.tag)
-            values = (_json(entry.old), _json(entry.new) or "null", entry.raw)
+            values = (_json(entry.old), _json(entry.new) or "null", _spelt(entry.raw))
             marks = ", ".join("?" * 11)
             columns = "at, user, uid, terminal, via, device, endpoint, tag, old, new, raw"
             made = db.execute(f"INSERT INTO entry ({columns}) VALUES ({marks})", (*row, *values)).lastrowid  # noqa: S608  # our own words
@@ -102,7 +102,9 @@ class Audit:
     def end(self, number: int, outcome: Outcome, found: Value, message: str, now: int) -> None:
         kept = f"the device was asked all the same and the outcome was {outcome}; the audit will say unknown"
         with mapped(self._path, kept), _transaction(self._connection) as db:
-            db.execute("INSERT INTO outcome VALUES (?, ?, ?, ?, ?)", (number, now, outcome, _json(found), message))
+            db.execute(
+                "INSERT INTO outcome VALUES (?, ?, ?, ?, ?)", (number, now, outcome, _json(found), _spelt(message))
+            )
 
     def entries(self, last: int, device: str = "") -> list[dict[str, Any]]:
         """The newest ones, oldest first; of one device when it is named."""
@@ -237,7 +239,12 @@ def _json(value: Value) -> str | None:
     """None for no value; a number that JSON does not have as its name."""
     if isinstance(value, float) and not math.isfinite(value):
         value = str(value)
-    return None if value is None else json.dumps(value, ensure_ascii=False)
+    return None if value is None else _spelt(json.dumps(value, ensure_ascii=False))
+
+
+def _spelt(text: str) -> str:
+    """What UTF-8 cannot carry (bytes of a device that are no text) as `\\udcff`: an entry never fails for it."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from agent.model.errors import Damaged, DiskFailed, StoreError
 from agent.model.frame import Frame
 from agent.runtime.backfill import Meter
 from agent.runtime.inlet import Inlet
+from agent.runtime.latest import Latest
 from agent.runtime.supervise import Backoff
 from buffer.keeper import Keeper
 from buffer.state import MOST
@@ -48,6 +49,7 @@ class Storage:
         self.generation = 0
         self.meter = Meter()  # of the samples that are committed
         self.inflow = Meter()  # of the bytes that they take in the file
+        self.latest = Latest()  # of what is committed
         self._frames: list[Frame] = []  # what is being committed; kept when that fails
         self._kept: dict[str, bytes] = {}  # state that goes with the next commit; kept when that fails
         self._share: int | None = None  # how many of them at a time; None: all
@@ -87,6 +89,10 @@ class Storage:
     async def recall(self, device: str) -> bytes | None:
         """What was kept for a device, by this run or an earlier one. Raises StoreError."""
         return await self.call(self.store.state.get, _learnt(device))
+
+    async def keep(self, key: str, value: bytes) -> None:
+        """On the disk when this returns. Raises StoreError."""
+        await self.call(_commit, self.store, [], {key: value})
 
     async def mend(self, part: Part) -> None:
         """Wait until the store fails, and see to it; for ever. Raises StoreError as long as only memory works."""
@@ -159,6 +165,7 @@ class Storage:
         self._trying = False
         self._kept = {key: value for key, value in self._kept.items() if kept.get(key) is not value}
         self._part.frames += len(frames)
+        self.latest.add(frames)
         self.meter.add(sum(len(frame.values) for frame in frames))
         self.inflow.add(store.taken - taken)
 

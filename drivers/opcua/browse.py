@@ -177,7 +177,7 @@ class Walk:
         """`nsu=urn:press;Temp`, with the signs of a path escaped."""
         index, _, text = name.partition(":")
         uri = self._uris.get(int(index), "") if index.isdigit() and len(index) < 6 else ""
-        return f"nsu={uri};{_escaped(text)}" if uri else _escaped(name)
+        return f"nsu={services.escaped(uri)};{_escaped(text)}" if uri else _escaped(name)
 
     def _is_variable(self, at: int) -> bool:
         return at >= 0 and self.found[at].kind == "variable"
@@ -200,6 +200,7 @@ class Walk:
         if not found or len(found) > LONGEST_ID:
             return ""
         try:
+            found.encode()  # bytes that are no text cannot stand in a file
             same = self._session.resolve(parse(found)) == ua.NodeId(node.Identifier, node.NamespaceIndex)
         except ValueError:
             return ""
@@ -258,7 +259,7 @@ def _name(held: object) -> str:
     """`2:Temp`, and `Temp` in the namespace of the standard."""
     if not isinstance(held, ua.QualifiedName):
         return "?"
-    text = (held.Name or "?")[:LONGEST_NAME]
+    text = (held.Name or "?")[:LONGEST_NAME].encode("utf-8", "replace").decode()
     return f"{held.NamespaceIndex}:{text}" if held.NamespaceIndex else text
 
 

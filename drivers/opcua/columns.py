@@ -108,10 +108,11 @@ def _stamps(batch: Batch, received: int) -> list[int]:
     ticks = batch.ticks
     if min(ticks, default=0) > TICKS_1970 and max(ticks) < _LAST:
         return [(moment - TICKS_1970) * 100 for moment in ticks]
-    return [_stamp(*times, received) for times in zip(ticks, batch.served, strict=True)]
+    return [stamp(*times, received) for times in zip(ticks, batch.served, strict=True)]
 
 
-def _stamp(ticks: int, served: int, received: int) -> int:
+def stamp(ticks: int, served: int, received: int) -> int:
+    """The first of two times in ticks that makes sense, or else the third, which is ns UTC as the answer is."""
     for moment in (ticks, served):
         if TICKS_1970 < moment < _LAST:
             return (moment - TICKS_1970) * 100

@@ -1,6 +1,6 @@
 """An OPC UA device: one session, whose nodes are read in few requests or subscribed to."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 from agent.model.clock import SYSTEM, Clock
@@ -14,8 +14,10 @@ from drivers.opcua.browse import browse, peek
 from drivers.opcua.calling import Method
 from drivers.opcua.config import Config, Tag
 from drivers.opcua.dial import Dial
+from drivers.opcua.encodings import Dictionaries
 from drivers.opcua.events import Events, event_plan
 from drivers.opcua.feed import Feed
+from drivers.opcua.gap import Gap, Times
 from drivers.opcua.group import Answers, Group, all_refused, bind
 from drivers.opcua.plan import plans
 from drivers.opcua.refusal import name
@@ -26,6 +28,7 @@ from drivers.opcua.watch import ServerClock, look
 
 MINUTE, SECOND = 60.0, 1e9
 
+TRIES = 3  # sessions in a row that end for the numbers of a server's messages, until these count as meaningless
 SPACING = 5.0  # seconds between two connects: small controllers run out of sessions
 
 
@@ -82,9 +85,13 @@ class OpcuaPoller:
             return
         await self.close()
         idle = 3 * max((plan.interval for plan in self._plans), default=0.0)
-        session = self._session = await self._dial.session(idle)
-        self._server = ServerClock(self._server.skew)
-        self._groups = {plan.schema: await bind(plan, session) for plan in self._plans}
+        try:
+            session = self._session = await self._dial.session(idle)
+        finally:
+            skew = self._dial.skew
+            self._server = ServerClock(self._server.skew if skew is None else skew)
+        known = Dictionaries()
+        self._groups = {plan.schema: await bind(plan, session, known) for plan in self._plans}
         if self._config.mode == "poll":
             for group in self._groups.values():
                 await group.register()
@@ -163,7 +170,9 @@ class OpcuaSubscriber(OpcuaPoller):
         super().__init__(config, timeout, data, clock)
         self._feed: Feed | None = None
         self._dropped = 0
-        self._newest = self._heard = 0
+        self._newest: dict[Schema, Times] = {}
+        self._skips = 0  # sessions in a row that ended for a message that never came
+        self._heard: dict[Schema, int] = {}
 
     @property
     def dropped(self) -> int:
@@ -174,13 +183,14 @@ class OpcuaSubscriber(OpcuaPoller):
         return self._remarks.fresh(list(self._groups.values()), self._feed.gap if self._feed else None)
 
     @property
-    def heard(self) -> int:
-        """Until when nothing was missed: the last message of the server (ns UTC); 0 before the first."""
-        return (self._feed.heard if self._feed else 0) or self._heard
+    def heard(self) -> Mapping[Schema, int]:
+        """Until when nothing of a group was missed: its last message (ns UTC), by the server's clock."""
+        return {**self._heard, **(self._feed.heard if self._feed else {})}
 
     def frames(self) -> AsyncIterator[Frame]:
         """What changed, one frame per message of the server; see `Feed`. To be called once per `open()`."""
-        config = self._config
+        config, heard = self._config, self.heard
+        backfill = config.gap == "history"
         self._events = [Events(plan, self._live(), config.interval) for plan in self._told]
         self._feed = Feed(
             self._live(),
@@ -188,7 +198,11 @@ class OpcuaSubscriber(OpcuaPoller):
             self._clock,
             server=self._server,
             events=self._events,
-            since=self._newest if config.gap == "history" else 0,
+            gap=Gap(heard, {schema: dict(each) for schema, each in self._newest.items()})
+            if backfill and heard
+            else None,
+            newest=self._newest if backfill else None,
+            strict=self._skips < TRIES,
         )
         return self._feed
 
@@ -196,7 +210,8 @@ class OpcuaSubscriber(OpcuaPoller):
         feed, self._feed = self._feed, None
         if feed is not None:
             self._dropped += feed.dropped
-            self._newest, self._heard = feed.newest or self._newest, feed.heard or self._heard
+            self._heard |= feed.heard
+            self._skips = self._skips + 1 if feed.skipped else 0
             feed.stop()
         await super().close()
 

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from asyncua import ua
-from asyncua.common.utils import Buffer
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
@@ -24,12 +23,13 @@ from agent.model.frame import Frame, Value
 from agent.model.tag import Schema, Tag
 from drivers.opcua import services
 from drivers.opcua.eventing import EventsConfig, Level, column, dtype, path
+from drivers.opcua.guard import Strict
 from drivers.opcua.nodes import parse
 from drivers.opcua.notify import EVENTS, Message
+from drivers.opcua.pulse import KEEP_ALIVE, patience
 from drivers.opcua.refusal import name as status_name
 from drivers.opcua.session import Session
 from drivers.opcua.status import is_bad
-from drivers.opcua.stream import KEEP_ALIVE
 from drivers.opcua.values import converter
 
 UNDECODABLE = (
@@ -111,8 +111,7 @@ class Events:
             Filter=self._filter(), QueueSize=self.plan.config.queue_size, DiscardOldest=True
         )
         made = await self._session.subscribe(self._interval, KEEP_ALIVE)
-        beat = made.RevisedPublishingInterval / 1000 * max(made.RevisedMaxKeepAliveCount, 1)
-        self.number, self.patience = int(made.SubscriptionId), 1.5 * beat + self._session.timeout
+        self.number, self.patience = int(made.SubscriptionId), patience(made, self._interval, self._session.timeout)
         (result,) = await self._session.monitor(self.number, [item])
         if is_bad(result.StatusCode.value):
             hint = "is it an object that notifies? the Server object, i=2253, knows all events"
@@ -139,7 +138,7 @@ class Events:
         for kind, body in message.others:
             if kind == EVENTS:
                 try:
-                    data = struct_from_binary(ua.EventNotificationList, Buffer(body))
+                    data = struct_from_binary(ua.EventNotificationList, Strict(body))
                 except UNDECODABLE as error:
                     raise Garbled(f"{self._where}: {str(error) or type(error).__name__}") from error
                 frames += self.take(data, ts, mono)
@@ -223,6 +222,7 @@ def text(held: object) -> str:
             found = "true" if held else "false"
         case _:
             found = str(held)
+    found = found if found.isascii() else found.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return found if len(found) <= LONGEST else found[: LONGEST - 1] + "…"
 
 

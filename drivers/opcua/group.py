@@ -9,6 +9,7 @@ from asyncua.ua.status_codes import StatusCodes
 
 from agent.model.errors import DeviceError, Garbled, Refused, Unreachable
 from agent.model.quality import Quality
+from drivers.opcua.encodings import Dictionaries
 from drivers.opcua.meaning import meanings
 from drivers.opcua.monitoring import Watch
 from drivers.opcua.notify import Batch
@@ -42,7 +43,8 @@ _GONE = frozenset({StatusCodes.BadNodeIdUnknown, StatusCodes.BadNodeIdInvalid})
 class Group:
     """`nodes` has one entry per column (None: it is not there); `refused` says why a tag cannot be had.
 
-    `unfiltered` are the columns whose deadband the server does not take: each change of them comes.
+    `unfiltered` are the columns whose deadband the server does not take: each change of them comes. `closed` says of
+    columns why nothing can be had from within what their nodes hold.
     """
 
     plan: Plan
@@ -50,6 +52,8 @@ class Group:
     nodes: list[ua.NodeId | None] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     unfiltered: set[int] = field(default_factory=set)
+    known: Dictionaries = field(default_factory=Dictionaries)
+    closed: dict[int, str] = field(default_factory=dict)
     _registered: dict[int, ua.NodeId] = field(default_factory=dict)
     _requests: list[Request] = field(default_factory=list)
 
@@ -58,14 +62,18 @@ class Group:
         wanted = list(range(len(self.plan.nodes)) if columns is None else columns)
         if columns is None:
             self.nodes = [None] * len(wanted)
+        else:
+            self.known.forget()
         found = await resolve(self.session, [locate(self.plan.nodes[column]) for column in wanted])
         for column, each in zip(wanted, found, strict=True):
             self.nodes[column] = each.node
             if each.node is None:
                 self.note(column, each.why)
         special = {c: each for c, each in zip(wanted, found, strict=True) if c in self.plan.enums or each.inner}
-        for column, convert in (await meanings(self.session, special, self.plan.enums)).items():
+        converts, closed = await meanings(self.session, self.known, special, self.plan.enums)
+        for column, convert in converts.items():
             self.plan.columns.adapt(column, convert)
+        self.closed = {column: why for column, why in self.closed.items() if column not in special} | closed
         self._requests.clear()
 
     async def search(self) -> None:
@@ -211,9 +219,9 @@ class Group:
         return item
 
 
-async def bind(plan: Plan, session: Session) -> Group:
-    """Look up the plan's nodes in this session."""
-    group = Group(plan, session)
+async def bind(plan: Plan, session: Session, known: Dictionaries | None = None) -> Group:
+    """Look up the plan's nodes in this session, of which `known` is what other groups of it have learnt."""
+    group = Group(plan, session, known=known or Dictionaries())
     await group.bind()
     return group
 

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from agent.model.errors import Refused
 from drivers.opcua import certificates
-from drivers.opcua.certificates import LONGEST, Bundle, Distrusted, Peer
+from drivers.opcua.certificates import LONGEST, LONGEST_LIST, Bundle, Distrusted, Peer
 
 Shelf = Literal["trusted", "rejected", "issuers"]
 SHELVES: tuple[Shelf, ...] = ("trusted", "rejected", "issuers")
@@ -104,7 +104,10 @@ class Pki:
         wanted = re.sub(r"[\s:]", "", digits).lower()
         if len(wanted) < SHORTEST or not re.fullmatch("[0-9a-f]+", wanted):
             raise Refused(f"{digits!r} is no fingerprint", hint=f"give its first {SHORTEST} digits, or all of them")
-        found = {each.path: each for each in self.filed(*shelves) if _has(each.certificate, wanted)}
+        found: dict[x509.Certificate, Filed] = {}
+        for each in self.filed(*shelves):
+            if _has(each.certificate, wanted):
+                found.setdefault(each.certificate, each)  # it may lie in several files
         if len(found) != 1:
             where = " or ".join(f"{shelf}/" for shelf in shelves or SHELVES)
             what = "no certificate" if not found else f"{len(found)} certificates"
@@ -112,11 +115,22 @@ class Pki:
         return next(iter(found.values()))
 
     def move(self, filed: Filed, shelf: Shelf) -> Path:
-        """Into another folder, under the name that it has there by rights."""
-        target = self._folder(shelf) / f"{certificates.fingerprint(filed.certificate)}.der"
-        self._write(target, certificates.der(filed.certificate), 0o644)
-        filed.path.unlink()
+        """Into another folder, out of every file of the one where it was; what else these hold stays there."""
+        target = self._put(filed.certificate, shelf)
+        self._take_out(filed.certificate, filed.shelf)
         return target
+
+    def _take_out(self, certificate: x509.Certificate, shelf: Shelf) -> None:
+        for path in {each.path for each in self.filed(shelf) if each.certificate == certificate}:
+            others = [each for each in certificates.read(_content(path)) if each != certificate]
+            if path not in [self._put(each, shelf) for each in others]:
+                path.unlink()
+
+    def _put(self, certificate: x509.Certificate, shelf: Shelf) -> Path:
+        """Under the name that it has there by rights."""
+        path = self._folder(shelf) / f"{certificates.fingerprint(certificate)}.der"
+        self._write(path, certificates.der(certificate), 0o644)
+        return path
 
     def add(self, file: Path) -> list[Filed]:
         """Copy the certificates of a file into trusted/. Raises Refused."""
@@ -124,10 +138,10 @@ class Pki:
             found = certificates.read(_content(file))
         except (Distrusted, OSError) as error:
             raise Refused(f"{file}: {error}") from error
-        made = [self._folder("trusted") / f"{certificates.fingerprint(each)}.der" for each in found]
-        for path, each in zip(made, found, strict=True):
-            self._write(path, certificates.der(each), 0o644)
-        return [Filed("trusted", path, each) for path, each in zip(made, found, strict=True)]
+        made = [Filed("trusted", self._put(each, "trusted"), each) for each in found]
+        for each in found:
+            self._take_out(each, "rejected")
+        return made
 
     @property
     def _staged(self) -> Path:
@@ -182,9 +196,6 @@ class Pki:
             "servers must then trust",
         )
 
-    def _unwritable(self, error: OSError) -> Refused:
-        return Refused(f"{self.root}: {error.strerror}", hint="can the agent write to its data directory?")
-
     def _refusal(self, error: Distrusted, certificate: x509.Certificate | None, peer: Peer) -> Refused:
         if certificate is None:
             return Refused(f"the server's certificate: {error}", hint=error.hint)
@@ -214,7 +225,7 @@ class Pki:
         for shelf in ("issuers", "trusted"):
             for path in self._files(shelf, (".crl",)):
                 try:
-                    yield certificates.read_revoked(_content(path))
+                    yield certificates.read_revoked(_content(path, LONGEST_LIST))
                 except (Distrusted, OSError) as error:
                     raise Distrusted(
                         f"the revocation list {path} cannot be read: {error}", "mend it, or take it away"
@@ -224,7 +235,7 @@ class Pki:
         folder = self.root / shelf
         if not folder.is_dir():
             return []
-        return sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes)[:MOST]
+        return sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes and path.is_file())[:MOST]
 
     def _folder(self, shelf: Shelf) -> Path:
         self._mkdir(self.root.parent)
@@ -289,9 +300,9 @@ def kept_not() -> str:
     return "it could not be kept in rejected/: is the disk full, and the data directory ours?"
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path, most: int = LONGEST) -> bytes:
     with path.open("rb") as file:
-        return file.read(LONGEST + 1)
+        return file.read(most + 1)
 
 
 def _has(certificate: x509.Certificate, digits: str) -> bool:

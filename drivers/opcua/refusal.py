@@ -31,6 +31,7 @@ _LOST = frozenset(
 )
 _USER = "is the user known there, and what proves it right? without `user` it is asked as anonymous"
 _OURS = "does the server trust our certificate? it lies in pki/own, and `floorgate pki show own` shows its fingerprint"
+_LESS = "that is more than fits into one message: give its tags several groups, or a smaller `queue_size`"
 _HINTS = {
     StatusCodes.BadCertificateChainIncomplete: _OURS,
     StatusCodes.BadCertificateHostNameInvalid: _OURS,
@@ -44,6 +45,8 @@ _HINTS = {
     StatusCodes.BadIdentityTokenInvalid: _USER,
     StatusCodes.BadIdentityTokenRejected: _USER,
     StatusCodes.BadNoMatch: "is the path of the endpoint right?",
+    StatusCodes.BadResponseTooLarge: _LESS,
+    StatusCodes.BadEncodingLimitsExceeded: _LESS,
     StatusCodes.BadSecurityChecksFailed: _OURS,
     StatusCodes.BadSecurityModeRejected: "the server takes no connection without encryption: write security: auto",
     StatusCodes.BadSecurityPolicyRejected: "the server takes no connection without encryption: write security: auto",

@@ -36,6 +36,9 @@ def _all(groups: Sequence[Group], gap: Gap | None) -> Iterator[tuple[str, int, s
         len(plain),
         f"the server takes no such deadband or trigger: {_tags(len(plain), [names])}" if plain else "",
     )
+    closed = [(group, column, why) for group in groups for column, why in group.closed.items()]
+    reasons = {group.plan.schema.tags[column].name: why for group, column, why in islice(closed, SHOWN)}
+    yield "closed", len(closed), f"no fields of {_tags(len(closed), [reasons])}" if closed else ""
     if gap is not None:
         without = len(gap.without)
         yield "history", without, f"no history of {_tags(without, [gap.without])}" if without else ""

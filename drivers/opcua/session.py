@@ -22,7 +22,7 @@ from drivers.opcua import notify
 from drivers.opcua.access import OPEN, Access, Papers
 from drivers.opcua.binary import ticks
 from drivers.opcua.channel import Channel, Left
-from drivers.opcua.guard import UNDECODABLE
+from drivers.opcua.guard import UNDECODABLE, Strict
 from drivers.opcua.limits import limits
 from drivers.opcua.nodes import NodeAddress, spellings
 from drivers.opcua.profiles import PROFILES, Service, recognise
@@ -95,6 +95,7 @@ class Session:
         self.certificates: dict[str, x509.Certificate] = {}  # those that this session lives on: our, the server's
         self.tended: Callable[[], None] = _nothing
         self.left: Left | None = None  # this session, as long as the server may have it
+        self.skew: float | None = None  # of the server's clock, as far as it said so before the session
         self._before = before
         self._lost = self._learnt = False
         self._used = self._renew_at = 0.0
@@ -312,6 +313,7 @@ class Session:
             await self._channel.open()
             return await self._channel.endpoints()
         finally:
+            self.skew = self._channel.skew
             await self._channel.close(GOODBYE)
 
     def _note_channel(self) -> None:
@@ -340,7 +342,7 @@ class Session:
 
     async def call(self, request: Any, kind: type[R]) -> R:
         """The decoded answer to a request of any service."""
-        data = Buffer(await self._ask(request))
+        data = Strict(await self._ask(request))
         with self._mapped(_name(request), UNDECODABLE):
             response = struct_from_binary(kind, data)
             response.ResponseHeader.ServiceResult.check()

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 
 from asyncua.ua.status_codes import StatusCodes
 
+from agent.model.tag import Schema
 from drivers.opcua.group import Group
 from drivers.opcua.notify import Batch
+from drivers.opcua.pulse import KEEP_ALIVE, patience
 
 FIRST, LONGEST = 10.0, 600.0  # seconds until a refused tag is tried again: ten, then twice as long each time
-KEEP_ALIVE = 5.0  # seconds after which a subscription without changes says that it lives
 _GONE = frozenset({StatusCodes.BadNodeIdUnknown, StatusCodes.BadNodeIdInvalid, StatusCodes.BadMonitoredItemIdInvalid})
 
 
@@ -37,8 +38,7 @@ class Stream:
         session = self.group.session
         interval = max(self.group.plan.interval, session.profile.least_publishing)
         made = await session.subscribe(interval, KEEP_ALIVE)
-        beat = made.RevisedPublishingInterval / 1000 * max(made.RevisedMaxKeepAliveCount, 1)
-        self.number, self.patience = int(made.SubscriptionId), 1.5 * beat + session.timeout
+        self.number, self.patience = int(made.SubscriptionId), patience(made, interval, session.timeout)
         taken, bad = await self.group.monitor(self.number, range(len(self.group.nodes)))
         self.items = taken
         self.refused = {column: Refusal(now + FIRST) for column in bad}
@@ -72,6 +72,10 @@ class Stream:
         for column, code in zip(batch.handles, batch.codes, strict=False):
             if code in _GONE and column not in self.refused:
                 self.refused[column] = Refusal(now + FIRST)
+
+    @property
+    def schema(self) -> Schema:
+        return self.group.plan.schema
 
     @property
     def missing(self) -> Sequence[int]:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from asyncua import ua
@@ -129,6 +130,8 @@ def _rank(value: ua.DataValue) -> int:
 def _as(dtype: DType, held: object) -> Value:
     if isinstance(held, ua.LocalizedText):
         held = held.Text
+    if isinstance(held, datetime):
+        held = held.isoformat().replace("+00:00", "Z")
     found = converter(dtype)(held)
     if found is None and held is not None and dtype == "str":
         return held.hex() if isinstance(held, bytes) else str(held)

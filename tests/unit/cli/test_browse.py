@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from agent.cli import main, outline
 from agent.cli.query import Query, Wishes, legal, tag_names, unique
 from agent.config import load_map
-from agent.model.text import NAME_PATTERN
+from agent.model.text import NAME_PATTERN, plain
 from drivers.api import Place
 from tests.sim.opcua_fixtures import MACHINE, OpcuaServer, machine_server
 
@@ -111,6 +111,25 @@ def test_a_walk_that_is_too_large_is_kept_and_gone_on_with(machine: OpcuaServer,
     assert "nothing to go on with" in browse(machine, tmp_path, "--resume").stderr
 
 
+def test_a_file_that_is_no_walk_is_neither_overwritten_nor_deleted(machine: OpcuaServer, tmp_path: Path) -> None:
+    """One that is named by mistake may be the site's."""
+    path = tmp_path / "site.yaml"
+    path.write_text("gateway: {id: gw}\n")
+    for how in ([], ["--max-nodes", "5"], ["--resume"]):
+        result = browse(machine, tmp_path, "--state", str(path), *how)
+        assert (result.exit_code, "is no broken-off walk" in result.stderr) == (1, True), result.output
+    assert path.read_text() == "gateway: {id: gw}\n"
+
+
+def test_levels_without_end_are_not_followed() -> None:
+    found = [Place(at - 1, f"n{at}", f"i={at}", "object") for at in range(200)]
+    query = Query(Wishes(), found)
+    assert [query.wanted(at) for at in (0, 63, 64, 199)] == [True, True, False, False]
+    assert query.cut
+    few = Query(Wishes(depth=3), found)
+    assert not any(few.wanted(at) for at in range(3, 200)) and not few.cut
+
+
 @pytest.mark.parametrize("text", ["", "{", '{"asked": [], "expanded": 5}', '{"asked": 1}', "[]"])
 def test_a_file_of_a_walk_that_makes_no_sense(text: str, machine: OpcuaServer, tmp_path: Path) -> None:
     path = tmp_path / "walk.json"
@@ -126,6 +145,10 @@ def test_a_file_of_a_walk_that_makes_no_sense(text: str, machine: OpcuaServer, t
         (["opc.tcp://127.0.0.1:1", "--security", "Basic256"], "is broken"),
         (["opc.tcp://u:p@127.0.0.1:1", "--security", "none"], "no user"),
         (["opc.tcp://127.0.0.1:1", "--security", "none", "--match", "a//b"], "no pattern"),
+        (["opc.tcp://127.0.0.1:1", "--security", "none", "--name", "{"], "is no name"),
+        (["opc.tcp://127.0.0.1:1", "--security", "none", "--name", "{1[x]}"], "is no name"),
+        (["opc.tcp://127.0.0.1:1", "--security", "none", "--name", "{name:>99999999999}"], "is no name"),
+        (["opc.tcp://127.0.0.1:1", "--security", "none", "--name", "{name!r}"], "is no name"),
     ],
 )
 def test_a_command_line_that_says_too_little(arguments: Sequence[str], said: str) -> None:
@@ -165,7 +188,7 @@ def test_names_are_legal_and_each_is_there_once(paths: list[tuple[str, ...]]) ->
 def test_text_in_quotation_marks_is_read_back(text: str) -> None:
     safe = text.encode("utf-8", "replace").decode()
     assert yaml.safe_load(outline.quoted(safe)) == safe
-    assert all(c.isprintable() for c in outline.quoted(text) + outline.plain(text))
+    assert all(c.isprintable() for c in outline.quoted(text) + plain(text))
 
 
 def test_a_unique_name_is_not_that_of_another() -> None:

@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, cast
 
 from asyncua import ua
@@ -43,6 +44,8 @@ class FakeSession:
     reads: int = 0
     probes: int = 0
     learnt: int = 0
+    numbers: list[int] = field(default_factory=lambda: list(range(7, 99)))
+    interval: float | None = None  # to which the server revises each (ms)
 
     def resolve(self, node: NodeAddress) -> ua.NodeId | None:
         if isinstance(node.namespace, str):
@@ -68,7 +71,9 @@ class FakeSession:
 
     async def subscribe(self, interval: float, keep_alive: float) -> ua.CreateSubscriptionResult:
         return ua.CreateSubscriptionResult(
-            cast(Any, 7), cast(Any, interval * 1000), RevisedMaxKeepAliveCount=cast(Any, round(keep_alive / interval))
+            cast(Any, self.numbers.pop(0)),
+            cast(Any, interval * 1000 if self.interval is None else self.interval),
+            RevisedMaxKeepAliveCount=cast(Any, round(keep_alive / interval)),
         )
 
     async def monitor(
@@ -100,16 +105,20 @@ class FakeSession:
     async def tend(self) -> None:
         """No channel to renew."""
 
-    def say(self, *changes: tuple[int, Any], sequence: int = 1) -> None:
+    def say(self, *changes: tuple[int, Any], sequence: int = 1, **how: Any) -> None:
         """Answer the oldest publish request with these (client handle, value)."""
         items = [
             ua.MonitoredItemNotification(cast(Any, handle), ua.DataValue(ua.Variant(value)))
             for handle, value in changes
         ]
-        self.send(ua.DataChangeNotification(items) if items else None, sequence)
+        self.send(ua.DataChangeNotification(items) if items else None, sequence, **how)
 
-    def send(self, data: object, sequence: int = 1) -> None:
-        result = ua.PublishResult(cast(Any, 7))
+    def send(
+        self, data: object, sequence: int = 1, *, number: int = 7, more: bool = False, published: datetime | None = None
+    ) -> None:
+        result = ua.PublishResult(cast(Any, number), MoreNotifications=more)
+        if published is not None:
+            result.NotificationMessage.PublishTime = published
         result.NotificationMessage.SequenceNumber = cast(Any, sequence)
         result.NotificationMessage.NotificationData = cast(Any, [data] if data is not None else None)
         self.asked.pop(0)(publish(struct_to_binary(result), 0))

@@ -9,7 +9,9 @@ from asyncua import ua
 from agent.model.errors import Refused
 from drivers.api import Browser, Place
 from drivers.opcua.browse import browse
+from drivers.opcua.nodes import spellings
 from drivers.opcua.session import Session
+from drivers.opcua.spots import BrowsePath, locate
 from tests.sim.opcua_fixtures import MACHINE, OpcuaServer
 from tests.unit.opcua.conftest import Connect
 
@@ -102,7 +104,9 @@ class Liar:
         self._children, self._endless = children, endless
 
     def resolve(self, node: Any) -> ua.NodeId | None:
-        index = self.namespaces.get(node.namespace) if isinstance(node.namespace, str) else node.namespace
+        named = spellings(node.namespace) if isinstance(node.namespace, str) else ()
+        index = next((self.namespaces[each] for each in named if each in self.namespaces), None)
+        index = index if named else node.namespace
         return None if index is None else ua.NodeId(node.identifier, index)
 
     def read_request(self, nodes: Sequence[ua.NodeId]) -> ua.ReadRequest:
@@ -155,6 +159,22 @@ async def test_a_server_that_says_the_same_for_ever_is_left() -> None:
 
 async def test_what_no_tag_could_name_is_left_out() -> None:
     """Ids without an end or a meaning, lines that break, nothing at all."""
-    odd = ["x" * 100_000, "", "two\nlines", b"", -1]
+    odd = ["x" * 100_000, "", "two\nlines", b"", -1, "K\udcfchlung"]
     found = await through(Liar(lambda n: [child(each, None) for each in odd] if n == 1 else [], endless=False))
     assert [place.address for place in found] == ["i=85"]
+
+
+@pytest.mark.parametrize("uri", ["urn:a;b", "urn:a%3Bb", "http://a/b", "%", ";"])
+async def test_the_way_to_a_node_leads_there_whatever_its_namespace_is_called(uri: str) -> None:
+    liar = Liar(lambda n: [child("a", "a/b;c")] if n == 1 else [], endless=False)
+    liar.namespaces = {uri: 1}
+    spot = locate("/Objects/" + (await through(liar))[1].way)
+    assert isinstance(spot.node, BrowsePath)
+    namespace, name = spot.node.names[-1]
+    assert isinstance(namespace, str) and uri in spellings(namespace)
+    assert name == "a/b;c"
+
+
+async def test_a_name_that_is_no_text_is_shown_as_far_as_it_is() -> None:
+    found = await through(Liar(lambda n: [child("a", "K\udcfchlung")] if n == 1 else [], endless=False))
+    assert found[1].name == "1:K?hlung"

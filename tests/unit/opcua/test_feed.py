@@ -10,8 +10,8 @@ from agent.model.errors import Garbled, Refused, Unreachable
 from agent.model.frame import Frame
 from agent.model.quality import Quality
 from drivers.opcua.feed import CHECK, PUBLISHERS, QUIET, Feed
+from drivers.opcua.pulse import KEEP_ALIVE
 from drivers.opcua.session import Session
-from drivers.opcua.stream import KEEP_ALIVE
 from tests.unit.opcua.fakes import FakeSession, Hands, group_of
 
 NODES = ["ns=1;s=A", "ns=1;s=B"]
@@ -43,20 +43,20 @@ async def test_a_message_becomes_a_frame_of_the_tags_that_changed() -> None:
 async def test_the_server_always_holds_requests_and_gets_its_messages_acknowledged() -> None:
     session = FakeSession()
     await started(await feed_of(session), session)
-    for sequence in (5, 6, 7):
+    for sequence in (2, 3, 4):
         session.say((0, 1.0), sequence=sequence)
         assert len(session.asked) == PUBLISHERS
-    assert session.acknowledged == [1, 5, 6, 7]
+    assert session.acknowledged == [1, 2, 3, 4]
 
 
 async def test_a_keep_alive_is_no_frame_and_is_not_acknowledged() -> None:
     session = FakeSession()
     feed = await feed_of(session)
     await started(feed, session)
-    session.say(sequence=9)
-    session.say((0, 3.0), sequence=9)
+    session.say(sequence=2)
+    session.say((0, 3.0), sequence=2)
     assert list((await anext(feed)).values) == [3.0]
-    assert session.acknowledged == [1, 9]
+    assert session.acknowledged == [1, 2]
 
 
 async def test_changes_that_came_while_the_consumer_was_busy_keep_their_order() -> None:
@@ -107,6 +107,35 @@ async def test_a_lost_session_is_raised_after_what_had_come() -> None:
     session.asked[0](Unreachable("connection lost"))
     assert list((await anext(feed)).values) == [1.0]
     with pytest.raises(Unreachable, match="connection lost"):
+        await anext(feed)
+
+
+async def test_a_server_found_dead_while_values_wait_loses_none_of_them() -> None:
+    """They were heard before the gap, so its mark does not cover them."""
+    session, hands = FakeSession(), Hands()
+    feed = await feed_of(session, hands=hands)
+    await started(feed, session)
+    session.say((0, 1.0))
+    session.refusal = Unreachable("no answer")
+    hands.seconds += QUIET + 0.1
+    assert list((await anext(feed)).values) == [1.0]
+    with pytest.raises(Unreachable, match="no answer"):
+        await anext(feed)
+
+
+async def test_values_that_come_while_the_server_is_asked_in_vain_are_not_lost() -> None:
+    session, hands = FakeSession(), Hands()
+    feed = await feed_of(session, hands=hands)
+    await started(feed, session)
+    hands.seconds += CHECK
+
+    async def status() -> tuple[int, int]:
+        session.say((0, 1.0))
+        raise Unreachable("no answer")
+
+    session.status = status  # type: ignore[method-assign]  # a fake of a fake
+    assert list((await anext(feed)).values) == [1.0]
+    with pytest.raises(Unreachable, match="no answer"):
         await anext(feed)
 
 

@@ -88,3 +88,9 @@ def test_what_the_tag_cannot_hold_is_known_before_anybody_is_asked() -> None:
     with pytest.raises(ValueError, match="-128 to 127"):
         driver.encode("t", 300)
     assert driver.encode("s", "x").raw == "i=2: 'x'"
+
+
+async def test_a_time_is_looked_at_as_a_scan_has_it(machine: OpcuaServer, connect: Connect) -> None:
+    driver = await connect(machine.endpoint, {"t": ("i=2257", "str")})
+    frame = await driver.scan(driver.schemas[0])
+    assert [await driver.look("t")] == list(frame.values)

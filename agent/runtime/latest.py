@@ -1,0 +1,81 @@
+"""The newest values of each group: what is asked for now, not what is owed."""
+
+from collections.abc import Iterable
+
+from agent.model.frame import Frame, Value
+from agent.model.quality import Quality
+from agent.model.tag import Schema
+
+
+class _Row:
+    """The columns of a group that speaks up by itself, put together from sparse frames."""
+
+    __slots__ = ("frame", "quality", "stamps", "values")
+
+    def __init__(self, schema: Schema, whole: Frame | None) -> None:
+        count = len(schema.tags)
+        self.values: list[Value] = list(whole.values) if whole else [None] * count
+        self.quality = bytearray(whole.quality if whole else bytes((Quality.BAD_COMM,)) * count)
+        self.stamps = list(_stamps(whole)) if whole else [0] * count
+        self.frame = whole
+
+    def put(self, frame: Frame) -> None:
+        assert frame.columns is not None
+        values, quality, stamps = self.values, self.quality, self.stamps
+        for place, column in enumerate(frame.columns):
+            values[column] = frame.values[place]
+            quality[column] = frame.quality[place]
+            stamps[column] = frame.stamps[place] if frame.stamps else frame.ts
+        self.frame = frame
+
+    def whole(self) -> Frame | None:
+        last = self.frame
+        if last is None:
+            return None
+        return Frame(last.schema, last.ts, tuple(self.values), bytes(self.quality), last.mono, None, tuple(self.stamps))
+
+
+class Latest:
+    """Costs a reference a frame, and for sparse frames a copy of their columns.
+
+    A tag of which nothing has come yet is None and `bad_comm`, with 0 as its time.
+    """
+
+    def __init__(self) -> None:
+        self._whole: dict[Schema, Frame] = {}
+        self._rows: dict[Schema, _Row] = {}
+
+    def add(self, frames: Iterable[Frame]) -> None:
+        whole, rows = self._whole, self._rows
+        for frame in frames:
+            schema = frame.schema
+            if frame.columns is None:
+                whole[schema] = frame
+                if schema in rows:
+                    del rows[schema]
+            else:
+                row = rows.get(schema)
+                if row is None:
+                    row = rows[schema] = _Row(schema, whole.get(schema))
+                row.put(frame)
+
+    def get(self, schema: Schema) -> Frame | None:
+        """All columns, each with its own time in `stamps` (ns UTC); None when the group has given nothing yet."""
+        row = self._rows.get(schema)
+        if row is not None:
+            return row.whole()
+        frame = self._whole.get(schema)
+        if frame is None:
+            return None
+        return Frame(schema, frame.ts, frame.values, frame.quality, frame.mono, None, tuple(_stamps(frame)))
+
+    def keep_only(self, schemas: Iterable[Schema]) -> None:
+        """Groups that are no more are forgotten."""
+        wanted = set(schemas)
+        for gone in [schema for schema in (*self._whole, *self._rows) if schema not in wanted]:
+            self._whole.pop(gone, None)
+            self._rows.pop(gone, None)
+
+
+def _stamps(frame: Frame) -> Iterable[int]:
+    return frame.stamps or (frame.ts,) * len(frame.values)
