@@ -15,14 +15,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 
 from agent.model.frame import Frame, Value
 from agent.model.tag import Kind, Schema
-from agent.model.text import DURATION_PATTERN, NAME_PATTERN, duration, duration_text
+from agent.model.text import DURATION_PATTERN, LONGEST_NAME, NAME_PATTERN, duration, duration_text
 
 Seconds = Annotated[
     float,
     BeforeValidator(duration),
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN}),
 ]
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Name = Annotated[str, Field(max_length=LONGEST_NAME, pattern=NAME_PATTERN)]
 Number = Annotated[  # a whole one keeps all of its digits
     int | Annotated[float, Field(allow_inf_nan=False)], WithJsonSchema({"type": "number"})
 ]
