@@ -157,6 +157,8 @@ log: {level: inf}
         ("gateway: {id: a, site: b}\n" + DEVICE, "site.yaml:1:24: gateway: site: must be a list ('b' is not)"),
         ("gateway: {id: a, site: [b, 7]}\n" + DEVICE, "site.yaml:1:28: gateway: site[1]: must be text"),
         ("gateway: {id: a, site: [b, 'c/d']}\n" + DEVICE, "site.yaml:1:28: gateway: site[1]: 'c/d' is not a name"),
+        (f"gateway: {{id: {'a' * 129}}}\n" + DEVICE, "site.yaml:1:15: gateway: id: is longer than 128 characters"),
+        ('gateway: {id: "a\\n"}\n' + DEVICE, "site.yaml:1:15: gateway: id: 'a\\n' is not a name"),
     ],
 )
 def test_a_mistake_is_said_once_and_at_its_place(text: str, message: str, complaint: Any) -> None:
