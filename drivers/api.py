@@ -85,6 +85,11 @@ class WriteConfig(Limits):
     """What may be written to a tag; without this section nothing may."""
 
     rate: Annotated[Seconds, Field(ge=0, le=86400)] = Field(1.0, description="least time between two writes")
+    change: Annotated[float, Field(gt=0)] | None = Field(
+        None,
+        allow_inf_nan=False,
+        description="how far a value may be from the one that stands there, in the tag's unit",
+    )
 
 
 class ArgumentConfig(Limits):
@@ -261,6 +266,10 @@ class Encoded:
     raw: str
 
 
+def nothing() -> None:
+    """Nobody wants to know."""
+
+
 @runtime_checkable
 class Writer(Driver, Protocol):
     """A device that takes values, of tags with a `write` section. Whether a value may be written is decided before."""
@@ -269,13 +278,17 @@ class Writer(Driver, Protocol):
         """What `write` would send. Raises ValueError for a value that the tag cannot hold."""
         ...
 
-    async def look(self, tag: str) -> Value:
-        """Read this tag alone. Raises Unreachable, Garbled or Refused."""
+    async def look(self, tag: str, leaving: Callable[[], None] = nothing) -> Value:
+        """Read this tag alone. Raises Unreachable, Garbled or Refused; `leaving` is called as in `write`."""
         ...
 
-    async def write(self, tag: str, value: Value) -> Value:
+    async def write(self, tag: str, value: Value, leaving: Callable[[], None] = nothing) -> Value:
         """Write a tag, read it back, and return what stands there now. Raises ValueError for a value that the tag
-        cannot hold, Unreachable, Garbled or Refused."""
+        cannot hold, Unreachable, Garbled or Refused.
+
+        `leaving` is called when the wire is ours, right before the value leaves. What it raises is raised, and then
+        nothing was sent; as long as it was not called nothing was either.
+        """
         ...
 
 

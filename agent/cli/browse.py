@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from agent.runtime.app import build_drivers
 from drivers.api import Browser, Driver, LineConfig, Place
 
 PATIENCE = 5.0  # seconds for one answer of a server that is in no file
+KEEP_EVERY = 5000  # nodes, and a quarter of what there is
 PEEK = 200  # values that are asked for at once
 
 
@@ -162,14 +164,21 @@ class Asked:
         return found
 
 
-async def _walk(asked: Asked, walked: Walked, query: Query, done: Callable[[int], None]) -> None:
+async def _walk(
+    asked: Asked, walked: Walked, query: Query, done: Callable[[int], None], every: int = KEEP_EVERY
+) -> None:
+    """Keeps what it has from time to time, for a process that is killed cannot."""
     driver, ends = asked.driver(), time.monotonic() + asked.most_time
-    found = walked.found
+    found, kept = walked.found, len(walked.found)
     try:
         await driver.open()
         steps = driver.browse(found, walked.expanded, start=asked.start, wanted=query.wanted, most=asked.max_nodes)
         async for walked.expanded in steps:
             done(len(found))
+            if len(found) > kept * 1.25 + every:
+                kept = len(found)
+                with suppress(AgentError):  # a full disk is told at the end
+                    resume.keep(asked.kept, asked.key, walked.expanded, found)
             if time.monotonic() > ends:
                 walked.cut = f"broken off after {asked.most_time:g} s"
                 break

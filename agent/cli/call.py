@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from agent.cli import records
+from agent.cli.interrupt import interruptible
 from agent.cli.options import config_option, data_option, iso, json_option
 from agent.cli.pick import device as picked
 from agent.config import load
@@ -17,7 +19,8 @@ from agent.model.errors import ConfigError
 from agent.model.frame import Value
 from agent.model.text import plain
 from agent.runtime.app import build_drivers
-from agent.runtime.audit import audit, somebody
+from agent.runtime.audit import somebody
+from agent.runtime.book import Book
 from agent.runtime.call import Called, call, given, spelt
 from agent.runtime.guard import Forbidden
 from drivers.api import Argument, Caller, DriverConfig, MethodConfig
@@ -44,7 +47,8 @@ def command(
     click.echo(f"{device}: {plain(said)}", err=True)
     if not yes:
         click.confirm("Call?", abort=True, err=True)
-    called = asyncio.run(target.call(values))
+    with interruptible():
+        called = asyncio.run(target.call(values))
     if as_json:
         row = {"device": device, "method": method, "arguments": values, "found": list(called.found)}
         records.show(row | {"audit": called.number, "time": iso(SYSTEM.wall())})
@@ -83,10 +87,10 @@ class _Target:
 
     async def call(self, values: Sequence[Value]) -> Called:
         driver = self.driver()
-        with audit(self.data) as book:
+        with closing(Book(self.data)) as book:
             try:
                 await driver.open()
-                return await call(driver, self.method, values, audit=book, who=somebody())
+                return await call(driver, self.method, values, book=book, who=somebody())
             finally:
                 await driver.close()
 

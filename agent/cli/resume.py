@@ -65,6 +65,7 @@ def resumed(path: Path, asked: Sequence[str]) -> Broken:
         hint = "give the same device, --start, --match, --depth and --all, or begin without --resume"
         raise AgentError(f"{path}: belongs to another walk", hint=hint)
     parents = all(-1 <= place.parent < at for at, place in enumerate(found.found))
-    if not parents or not 0 <= found.expanded <= len(found.found):
+    types = all(place.type.isalnum() or not place.type for place in found.found)  # it goes into a map as it is
+    if not parents or not types or not 0 <= found.expanded <= len(found.found):
         raise AgentError(f"{path}: makes no sense", hint="begin without --resume")
     return found

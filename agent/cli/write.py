@@ -1,6 +1,7 @@
 """`floorgate write`"""
 
 import asyncio
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import click
 
 from agent.cli import pick, records
+from agent.cli.interrupt import interruptible
 from agent.cli.options import config_option, data_option, iso, json_option
 from agent.cli.port import port_in_use
 from agent.config import Site, load
@@ -16,7 +18,8 @@ from agent.model.errors import AgentError, Refused
 from agent.model.frame import Value
 from agent.model.text import plain
 from agent.runtime.app import build_drivers
-from agent.runtime.audit import audit, somebody
+from agent.runtime.audit import NEARLY, resting, somebody
+from agent.runtime.book import Book
 from agent.runtime.guard import Forbidden, parse
 from agent.runtime.write import Written, limits, prepared, write
 from drivers.api import DriverConfig, Encoded, TagConfig, Writer, enum_names
@@ -63,9 +66,20 @@ def command(config: Path, device: str, tag: str, value: str, data: Path, yes: bo
     )
     if not yes:
         click.confirm("Write?", abort=True, err=True)
-    with port_in_use(data, found.endpoint):
+    with port_in_use(data, found.endpoint), interruptible():
         written = asyncio.run(_write(target, meant, old))
     _report(target, old, encoded, written, as_json)
+    _warn(data)
+
+
+def _warn(data: Path) -> None:
+    """When there is not much room left in the audit."""
+    with resting(data) as book:
+        if book.fill() >= NEARLY:
+            what = (
+                f"floorgate: the audit is more than {NEARLY:.0%} full; when it is full nothing is written to a device"
+            )
+            click.echo(f"{what} (`floorgate audit --archive FILE` makes room)", err=True)
 
 
 def _parsed(target: Target, text: str) -> Value:
@@ -92,10 +106,10 @@ async def _look(driver: Writer, tag: str) -> Value:
 
 async def _write(target: Target, value: Value, old: Value) -> Written:
     driver = target.driver()
-    with audit(target.data) as book:
+    with closing(Book(target.data)) as book:
         try:
             await driver.open()
-            return await write(driver, target.tag, value, old, audit=book, who=somebody())
+            return await write(driver, target.tag, value, old, book=book, who=somebody())
         finally:
             await driver.close()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from agent.config.classes import sink_class
+from agent.config.commands import check_commands
 from agent.config.devices import read_devices
 from agent.config.explain import validate
 from agent.config.files import Unreadable, read_bytes
@@ -85,6 +86,7 @@ def _site(root: Mapping, folder: Path, scope: Scope) -> Site | None:
     enabled = tuple(device for device in devices if device.enabled)
     site = Site(gateway, enabled, lines, sinks, buffer, log, status)
     check_wires(root, site, scope)
+    check_commands(root, devices, sinks, scope)
     return site
 
 

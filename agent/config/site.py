@@ -21,7 +21,7 @@ class Site:
     status: StatusConfig
 
     def bare(self) -> "Site":
-        """The same without the tags that are only read: their drivers have them, once they are built."""
+        """The same without the tags of its devices, which their drivers have once they are built."""
         return replace(self, devices=tuple(map(_bare, self.devices)))
 
     def line(self, endpoint: str) -> LineConfig:
@@ -32,5 +32,4 @@ class Site:
 
 
 def _bare(device: DriverConfig) -> DriverConfig:
-    tags = [tag for tag in getattr(device, "tags", ()) if getattr(tag, "write", None) is not None]
-    return device.model_copy(update={"tags": tags} if "tags" in type(device).model_fields else None)
+    return device.model_copy(update={"tags": []} if "tags" in type(device).model_fields else None)

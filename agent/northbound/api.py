@@ -106,6 +106,12 @@ class Commanded(Section):
     commands: Commands | None = Field(None, description="what may be written through this sink; without it nothing")
 
 
+def commands_of(config: SinkConfig) -> Commands | None:
+    """What may be written through this sink; None: nothing."""
+    found = getattr(config, "commands", None)
+    return found if isinstance(found, Commands) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Gateway:
     """Who sends: the gateway's id and its place (enterprise, site, area, …), and what it does for this sink."""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from agent.model.clock import SYSTEM, Clock, boot_id
 from agent.model.errors import StoreError
 from agent.model.tag import Schema
 from agent.normalise import compile_step
-from agent.northbound.api import Gateway
+from agent.northbound.api import Gateway, commands_of
+from agent.runtime.commands import ALL, KIND, Control, targets
 from agent.runtime.desk import Desk
 from agent.runtime.house import Room
 from agent.runtime.inlet import Inlet
@@ -67,9 +69,11 @@ async def run(site: Site, data: Path, stop: asyncio.Event, clock: Clock = SYSTEM
     try:
         await asyncio.wrap_future(owner.call(keeper.attach, *_names(site)))
         log.info("started", extra=_facts(site, data, owner.store))
-        drivers = build_drivers(site, site.devices, data)
-        site = site.bare()  # as the file has them ten thousand tags take 8 MB, and the drivers have them in columns
-        await App(site, drivers, data, owner, keeper, clock).run(stop)
+        app = App(site, data, owner, keeper, clock)
+        del (
+            site
+        )  # so that its tags can go: as the file has them ten thousand take 8 MB, and drivers have them in columns
+        await app.run(stop)
     finally:
         owner.close()
         log.info("stopped")
@@ -90,16 +94,21 @@ def store_keeper(site: Site, data: Path, clock: Clock) -> Keeper:
 class App:
     """One run of one site: the tasks by the order in which they stop."""
 
-    def __init__(
-        self, site: Site, drivers: Sequence[Driver], data: Path, owner: Writer, keeper: Keeper, clock: Clock
-    ) -> None:
-        self._site, self._drivers, self._data, self._clock = site, drivers, data, clock
+    def __init__(self, site: Site, data: Path, owner: Writer, keeper: Keeper, clock: Clock) -> None:
+        self._site, self._data, self._clock = site, data, clock
         self._health, self._inlet, self._stopping = Health(), Inlet(), asyncio.Event()
         self._commits = self._health.part("store", STORE), Backoff(DISK_CAP)
         self._storage = Storage(owner, self._inlet, self._commits[0], site.buffer.commit, self._commits[1], keeper)
         self._pumps: list[Pump] = []
 
     async def run(self, stop: asyncio.Event) -> None:
+        drivers = build_drivers(self._site, self._site.devices, self._data)
+        known = targets(self._site.devices, drivers, self._health)
+        self._site = self._site.bare()
+        with closing(Control(known, self._data, self._health, self._clock)) as control:
+            await self._run(drivers, control, stop)
+
+    async def _run(self, drivers: Sequence[Driver], control: Control, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group:
 
             def start(works: Iterator[tuple[str, Work]]) -> list[asyncio.Task[None]]:
@@ -107,14 +116,16 @@ class App:
 
             house = start(self._house())
             writer = start(iter([("writer", self._kept(self._storage.run, *self._commits))]))
-            pumps = start(self._pump_works(self._drivers))
-            for driver in self._drivers:
+            pumps = start(self._pump_works(drivers, control))
+            for driver in drivers:
                 if isinstance(driver, Learner):
                     await attempt(self._recall(driver), self._health.part("device", driver.device))
-            field = start(self._field_works(self._drivers))
+            field = start(self._field_works(drivers))
+            commands = start(self._command_works(control))
             await stop.wait()
             log.info("stopping")
             self._stopping.set()
+            await _finish(commands, CLOSE)
             await _finish(field, CLOSE, cancel=True)
             self._inlet.close()
             await _finish(writer, DRAIN)
@@ -137,11 +148,20 @@ class App:
         status = partial(serve, listen, self._data, self._health, Desk(self._storage))
         yield "status", self._kept(status, self._health.part("status", listen), Backoff(FIELD_CAP))
 
-    def _pump_works(self, drivers: Sequence[Driver]) -> Iterator[tuple[str, Work]]:
+    def _command_works(self, control: Control) -> Iterator[tuple[str, Work]]:
+        if control.clerks:
+            part = self._health.part(KIND, ALL)
+            run = partial(control.run, self._stopping)
+            yield "commands", self._kept(run, part, Backoff(SINK_CAP))
+
+    def _pump_works(self, drivers: Sequence[Driver], control: Control) -> Iterator[tuple[str, Work]]:
         who = self._site.gateway
         for config in (each for each in self._site.sinks if each.enabled):
             part, backoff = self._health.part("sink", config.name), Backoff(SINK_CAP)
-            gateway = Gateway(who.id, tuple(who.site), Room(config.name, drivers, self._storage, part))
+            commands = commands_of(config)
+            clerk = control.clerk(config.name, commands) if commands else None
+            room = Room(config.name, drivers, self._storage, part, clerk)
+            gateway = Gateway(who.id, tuple(who.site), room)
             sink = registry.sink_builder(config.type)(config, gateway)
             pump = Pump(config.name, sink, self._storage, part, backoff, self._stopping, config.backfill)
             self._pumps.append(pump)

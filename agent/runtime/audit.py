@@ -1,61 +1,56 @@
 """Who wrote what, kept in `audit.db`: an entry is on disk before anything is sent, its outcome follows as another row.
 
 An entry without an outcome means that the process ended in between: nobody knows what the device did. Rows are never
-changed; the newest `KEEP` entries stay. Several processes may write at once.
+changed, and each is chained to the one before (`chain.py`). When there are `KEEP` entries nothing more is written to a
+device, until some are archived. Several processes may write at once.
+
+Commands that were turned away leave rows of their own, of which the newest `REFUSALS` stay: a flood of them pushes no
+entry out.
 """
 
-import fcntl
 import json
 import math
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
-from agent.model.errors import StoreError
+from agent.model.errors import AgentError, StoreError
 from agent.model.frame import Value
+from agent.runtime import audit_file as file
+from agent.runtime.audit_file import FILE, UNCHAINED, VERSION, WAIT, mapped, prepare, transaction
+from agent.runtime.chain import Link, Verdict, advance, read_head, verify
 
-FILE = "audit.db"
-KEEP = 100_000  # entries; the schema has the number too
-APPLICATION_ID = 0x464C4741  # "FLGA" at byte 68 of the file; as above
-VERSION = 1
-WAIT = 5.0  # seconds for another process that writes at the same moment
-_WITHOUT = "without it nothing is written to a device: may this user write there, is the disk full?"
+KEEP = 100_000  # entries
+NEARLY = 0.8  # of them: from there on a person is told
+REFUSALS = 10_000  # rows
+IDS, REMEMBERED = 100_000, 2 * 3600 * 10**9  # ids that are known for ever, and ns for which all are: see `Commands`
 _LOOKING = "may this user read it, or is it damaged?"
 Outcome = Literal["done", "differs", "refused", "unknown"]
 
-_SCHEMA = """
-CREATE TABLE entry (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, user TEXT NOT NULL, uid INTEGER NOT NULL,
-    terminal TEXT NOT NULL, via TEXT NOT NULL, device TEXT NOT NULL, endpoint TEXT NOT NULL, tag TEXT NOT NULL,
-    old TEXT, new TEXT NOT NULL, raw TEXT NOT NULL) STRICT;
-CREATE INDEX entry_tag ON entry (device, tag, id);
-CREATE TABLE outcome (
-    id INTEGER PRIMARY KEY, at INTEGER NOT NULL, outcome TEXT NOT NULL, found TEXT, message TEXT NOT NULL) STRICT;
-CREATE TRIGGER entry_stays BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'an audit is not changed'); END;
-CREATE TRIGGER outcome_stays BEFORE UPDATE ON outcome BEGIN SELECT RAISE(ABORT, 'an audit is not changed'); END;
-CREATE TRIGGER entry_kept BEFORE DELETE ON entry WHEN OLD.id > (SELECT max(id) FROM entry) - 100000
-BEGIN SELECT RAISE(ABORT, 'an audit is not changed'); END;
-CREATE TRIGGER outcome_kept BEFORE DELETE ON outcome WHEN OLD.id > (SELECT max(id) FROM entry) - 100000
-BEGIN SELECT RAISE(ABORT, 'an audit is not changed'); END;
-PRAGMA application_id=0x464C4741;
-PRAGMA user_version=1;
-"""
-_LAST = "SELECT at FROM entry WHERE device = ? AND tag = ? ORDER BY id DESC LIMIT 1"
+_LAST = "SELECT at FROM last WHERE device = ? AND tag = ?"
+_NEXT = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'entry'), 0) + 1"
+_COUNT = "SELECT coalesce(max(id) - min(id) + 1, 0) FROM entry"
 _LIST = """
 SELECT entry.id, entry.at, user, uid, terminal, via, device, endpoint, tag, old, new, raw,
        coalesce(outcome, 'unknown') AS outcome, found, coalesce(message, '') AS message
 FROM entry LEFT JOIN outcome USING (id) WHERE ? IN ('', device) ORDER BY entry.id DESC LIMIT ?
 """
+_REFUSED = "SELECT * FROM refusal WHERE ? IN ('', device) ORDER BY id DESC LIMIT ?"
+_FORGET = "DELETE FROM claim WHERE k <= (SELECT max(k) FROM claim) - ? AND at < ?"
+
+
+class Repeated(AgentError):
+    """A command with this id was there before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """A person, as far as the operating system knows. `via` is where they came from: ssh, sudo."""
+    """A person, as far as the operating system knows, or a sink. `via` is where they came from: ssh, sudo."""
 
     user: str
     uid: int
@@ -75,42 +70,167 @@ class Entry:
     raw: str
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The id of a command, which is taken once."""
+
+    sink: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A command that was turned away, or `count` of them that nobody told apart."""
+
+    at: int
+    sink: str
+    who: str
+    command: str
+    device: str
+    tag: str
+    value: str
+    outcome: str
+    message: str
+    count: int = 1
+
+
 class Audit:
     """The file, open. Every call raises StoreError."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self._path, self._connection = path, connection
 
-    def begin(self, who: Who, entry: Entry, allowed: Callable[[int | None], None], now: int) -> int:
-        """Commit an entry and give its number, unless `allowed` raises when it is told the time of the last one.
+    def begin(
+        self,
+        who: Who,
+        entry: Entry,
+        allowed: Callable[[int | None], None],
+        now: int,
+        claim: Claim | None = None,
+    ) -> int:
+        """Commit an entry and give its number, unless `allowed` raises when it is told the time of the last one, or the
+        claim was made before: Repeated.
 
-        Both happen in one transaction: of two processes that write the same tag at once only one is in time.
+        All happens in one transaction: of two processes that write the same tag at once only one is in time.
         """
-        with mapped(self._path), _transaction(self._connection) as db:
-            last = db.execute(_LAST, (entry.device, entry.tag)).fetchone()
-            allowed(last[0] if last else None)
-            row = (now, who.user, who.uid, who.terminal, who.via, entry.device, entry.endpoint, entry.tag)
-            values = (_json(entry.old), _json(entry.new) or "null", _spelt(entry.raw))
-            marks = ", ".join("?" * 11)
-            columns = "at, user, uid, terminal, via, device, endpoint, tag, old, new, raw"
-            made = db.execute(f"INSERT INTO entry ({columns}) VALUES ({marks})", (*row, *values)).lastrowid  # noqa: S608  # our own words
-            assert made is not None
-            for table in ("entry", "outcome"):
-                db.execute(f"DELETE FROM {table} WHERE id <= ?", (made - KEEP,))  # noqa: S608  # as above
-            return made
+        with mapped(self._path):
+            with transaction(self._connection) as db:
+                last = db.execute(_LAST, (entry.device, entry.tag)).fetchone()
+                if claim is not None:
+                    _claim(db, claim, now)
+                allowed(last[0] if last else None)
+                if db.execute(_COUNT).fetchone()[0] >= KEEP:
+                    hint = "`floorgate audit --archive FILE` makes room; until then nothing is written to a device"
+                    raise StoreError(f"audit {self._path} is full: {KEEP:,} entries", hint=hint)
+                (number,) = db.execute(_NEXT).fetchone()
+                values = (_json(entry.old), _json(entry.new) or "null", _spelt(entry.raw))
+                row = (number, now, *astuple(who), entry.device, entry.endpoint, entry.tag, *values)
+                link = file.insert(db, "entry", row)
+                db.execute("INSERT OR REPLACE INTO last VALUES (?, ?, ?)", (entry.device, entry.tag, now))
+            advance(self._path.parent, link)
+        return int(number)
 
-    def end(self, number: int, outcome: Outcome, found: Value, message: str, now: int) -> None:
+    def end(self, number: int, outcome: Outcome, found: Value, message: str, now: int) -> Link:
+        """Put the outcome beside an entry; gives its link in the chain."""
         kept = f"the device was asked all the same and the outcome was {outcome}; the audit will say unknown"
-        with mapped(self._path, kept), _transaction(self._connection) as db:
-            db.execute(
-                "INSERT INTO outcome VALUES (?, ?, ?, ?, ?)", (number, now, outcome, _json(found), _spelt(message))
-            )
+        with mapped(self._path, kept):
+            with transaction(self._connection) as db:
+                link = file.insert(db, "outcome", (number, now, outcome, _json(found), _spelt(message)))
+            advance(self._path.parent, link)
+        return link
+
+    def refuse(self, refusal: Refusal, claim: Claim | None = None) -> None:
+        """Keep what was turned away; with a claim its id is not taken later either."""
+        with mapped(self._path), transaction(self._connection) as db:
+            if claim is not None:
+                with suppress(Repeated):
+                    _claim(db, claim, refusal.at)
+            made = db.execute(
+                "INSERT INTO refusal VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(refusal)
+            ).lastrowid
+            db.execute("DELETE FROM refusal WHERE id <= ?", ((made or 0) - REFUSALS,))
+
+    def known(self, claim: Claim) -> bool:
+        """Whether an id was there before."""
+        with mapped(self._path, _LOOKING):
+            return _known(self._connection, claim)
+
+    def fill(self) -> float:
+        """How much of its room is taken, from 0 to 1."""
+        with mapped(self._path, _LOOKING):
+            return float(self._connection.execute(_COUNT).fetchone()[0] / KEEP)
 
     def entries(self, last: int, device: str = "") -> list[dict[str, Any]]:
         """The newest ones, oldest first; of one device when it is named."""
         with mapped(self._path, _LOOKING):
             rows = self._connection.execute(_LIST, (device, last)).fetchall()
-            return [_shown(dict(row)) for row in reversed(rows)]
+            return [file.shown(dict(row), ("old", "new", "found")) for row in reversed(rows)]
+
+    def refusals(self, last: int, device: str = "") -> list[dict[str, Any]]:
+        """The newest commands that were turned away, oldest first."""
+        with mapped(self._path, _LOOKING):
+            return [dict(row) for row in reversed(self._connection.execute(_REFUSED, (device, last)).fetchall())]
+
+    def verify(self) -> Verdict:
+        """Whether all rows are as they were written, in their order; the head tells whether some are missing at the
+        end, if this is the file that it belongs to."""
+        head = read_head(self._path.parent)  # before the rows, for another process may add some
+        with mapped(self._path, _LOOKING), _snapshot(self._connection) as db:
+            if file.kind_of(db)[1] == UNCHAINED:
+                hint = "the next write makes it a chain"
+                raise StoreError(f"audit {self._path} is of an earlier version, whose rows were not chained", hint=hint)
+            return verify(file.base(db), file.rows(db), head if self._path.name == FILE else file.newest(db))
+
+    def archive(self, target: Path) -> Link:
+        """Copy all into a new file, and begin anew behind it; gives the last link that went there."""
+        if target.exists():
+            raise StoreError(f"{target} is there already", hint="name a file that is not")
+        with mapped(self._path, "nothing was taken out of the audit"):
+            target.touch(mode=0o600)
+            with closing(sqlite3.connect(target, isolation_level=None)) as copy:
+                self._connection.backup(copy)
+                copy.execute("PRAGMA journal_mode=DELETE").fetchall()
+                link = file.newest(copy)
+            _sync(target)
+            with transaction(self._connection) as db:
+                advance(self._path.parent, file.newest(db))
+                db.execute("UPDATE base SET n = ?, hash = ?", link)
+                for table in file.COLUMNS:
+                    db.execute(f"DELETE FROM {table} WHERE n <= ?", (link.n,))  # noqa: S608  # our own words
+        return link
+
+
+def _claim(db: sqlite3.Connection, claim: Claim, now: int) -> None:
+    if _known(db, claim):
+        raise Repeated(
+            f"a command with the id {claim.id!r} was there before", hint="give each command an id of its own"
+        )
+    db.execute("INSERT INTO claim (sink, id, at) VALUES (?, ?, ?)", (claim.sink, claim.id, now))
+    db.execute(_FORGET, (IDS, now - REMEMBERED))
+
+
+def _known(db: sqlite3.Connection, claim: Claim) -> bool:
+    found = db.execute("SELECT 1 FROM claim WHERE sink = ? AND id = ?", (claim.sink, claim.id)).fetchone()
+    return found is not None
+
+
+@contextmanager
+def _snapshot(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """What is written meanwhile is not seen."""
+    db.execute("BEGIN")
+    try:
+        yield db
+    finally:
+        db.execute("ROLLBACK")
+
+
+def _sync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    file.sync(path.absolute().parent)
 
 
 @contextmanager
@@ -123,26 +243,27 @@ def audit(folder: Path) -> Iterator[Audit]:
         connection = sqlite3.connect(path, timeout=WAIT, isolation_level=None)
     with closing(connection):
         connection.row_factory = sqlite3.Row
-        with mapped(path), _alone(folder):
-            _prepare(path, connection)
+        with mapped(path):
+            prepare(path, connection)
         yield Audit(path, connection)
 
 
 @contextmanager
-def resting(folder: Path) -> Iterator[Audit]:
-    """The same to look into only: nothing is made and nothing changed, so it works beside a writer and on a disk that
-    takes no more. Raises StoreError."""
-    path = folder / FILE
+def resting(path: Path) -> Iterator[Audit]:
+    """The same to look into only, in a data directory or a file of its own: nothing is made and nothing changed, so it
+    works beside a writer and on a disk that takes no more. Raises StoreError."""
+    folder, path = path.parent if path.is_file() else path, path if path.is_file() else path / FILE
     if not path.exists():
         raise StoreError(f"there is no audit in {folder}", hint="was nothing written yet? name the folder with --data")
-    alone = "" if path.with_name(f"{FILE}-wal").exists() else "&immutable=1"  # else it would want to make one
+    alone = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"  # else it would want to make one
     with mapped(path, _LOOKING):
         address = f"file:{quote(str(path.absolute()))}?mode=ro{alone}"
         connection = sqlite3.connect(address, timeout=WAIT, isolation_level=None, uri=True)
     with closing(connection):
         connection.row_factory = sqlite3.Row
         with mapped(path, _LOOKING):
-            _refuse_unknown(path, *_kind(connection))
+            kind, version = file.kind_of(connection)
+            file.refuse_unknown(path, kind, version, known=(VERSION, UNCHAINED))
         yield Audit(path, connection)
 
 
@@ -170,71 +291,6 @@ def _terminal() -> str:
     return ""
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One process after the other: SQLite does not wait for another that is about to turn the journal into a WAL."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)  # which lets go of it
-
-
-def _prepare(path: Path, db: sqlite3.Connection) -> None:
-    for setting in ("journal_mode=WAL", "synchronous=FULL", "trusted_schema=OFF"):
-        db.execute(f"PRAGMA {setting}").fetchall()
-    with _transaction(db):
-        kind, version = _kind(db)
-        empty = not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-        if empty and not version:
-            for statement in _statements(_SCHEMA):
-                db.execute(statement)
-        else:
-            _refuse_unknown(path, kind, version)
-
-
-def _kind(db: sqlite3.Connection) -> tuple[int, int]:
-    """Whose file it is, and of which version."""
-    kind, version = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
-    return kind, version
-
-
-def _refuse_unknown(path: Path, kind: int, version: int) -> None:
-    if (kind, version) != (APPLICATION_ID, VERSION):
-        hint = "a newer floorgate has written it" if kind == APPLICATION_ID else "move it away"
-        raise StoreError(f"{path} is no audit that this version knows", hint=hint)
-
-
-def _statements(script: str) -> Iterator[str]:
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
-
-
-@contextmanager
-def _transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield db
-        db.execute("COMMIT")
-    finally:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-
-
-@contextmanager
-def mapped(path: Path, hint: str = _WITHOUT) -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.Error, OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise StoreError(f"audit {path}: {why}", hint=hint) from error
-
-
 def _json(value: Value) -> str | None:
     """None for no value; a number that JSON does not have as its name."""
     if isinstance(value, float) and not math.isfinite(value):
@@ -245,9 +301,3 @@ def _json(value: Value) -> str | None:
 def _spelt(text: str) -> str:
     """What UTF-8 cannot carry (bytes of a device that are no text) as `\\udcff`: an entry never fails for it."""
     return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
-    for name in ("old", "new", "found"):
-        row[name] = None if row[name] is None else json.loads(row[name])
-    return row

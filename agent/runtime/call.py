@@ -1,5 +1,6 @@
 """The one way to a device's method: the guard, the audit, then the driver, and the audit again."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +9,8 @@ from functools import partial
 from agent.model.clock import SYSTEM, Clock
 from agent.model.errors import DeviceError, Refused
 from agent.model.frame import Value
-from agent.runtime.audit import Audit, Entry, Who
+from agent.runtime.audit import Entry, Who
+from agent.runtime.book import Book
 from agent.runtime.guard import Forbidden, allow, in_time, parse
 from drivers.api import Argument, Caller, MethodConfig
 
@@ -52,7 +54,7 @@ def spelt(method: MethodConfig, values: Sequence[Value]) -> str:
 
 
 async def call(
-    driver: Caller, method: MethodConfig, values: Sequence[Value], *, audit: Audit, who: Who, clock: Clock = SYSTEM
+    driver: Caller, method: MethodConfig, values: Sequence[Value], *, book: Book, who: Who, clock: Clock = SYSTEM
 ) -> Called:
     """Call it on an open device, with values that `given` has let pass.
 
@@ -61,11 +63,14 @@ async def call(
     """
     now, said = clock.wall(), spelt(method, values)
     entry = Entry(driver.device, driver.endpoint, f"{method.name}()", None, said, said)
-    number = audit.begin(who, entry, partial(in_time, method.rate, now=now), now)
+    number = await book.begin(who, entry, partial(in_time, method.rate, now=now), now)
     try:
         found = await driver.call(method.name, values)
     except DeviceError as error:
-        audit.end(number, "refused" if isinstance(error, Refused) else "unknown", None, str(error), clock.wall())
+        await book.end(number, "refused" if isinstance(error, Refused) else "unknown", None, str(error), clock.wall())
         raise
-    audit.end(number, "done", json.dumps(list(found), ensure_ascii=False), "", clock.wall())
+    except asyncio.CancelledError:
+        await book.end(number, "unknown", None, "interrupted", clock.wall())
+        raise
+    await book.end(number, "done", json.dumps(list(found), ensure_ascii=False), "", clock.wall())
     return Called(number, found)

@@ -8,7 +8,7 @@ from fractions import Fraction
 from agent.model.errors import AgentError
 from agent.model.frame import Value
 from agent.model.tag import FLOATS, DType
-from drivers.api import Limits, Number
+from drivers.api import Limits, Number, WriteConfig
 
 _WORDS = {"true": True, "on": True, "yes": True, "1": True, "false": False, "off": False, "no": False, "0": False}
 _WHOLE = re.compile(r"[+-]?(?:[0-9]+|0x[0-9a-fA-F]+)")
@@ -18,6 +18,10 @@ LONGEST = 1024  # characters of a value
 
 class Forbidden(AgentError):
     """The configuration does not allow this write; nothing was sent."""
+
+
+class TooSoon(Forbidden):
+    """It is allowed, but not yet."""
 
 
 def parse(text: str, dtype: DType, names: Sequence[str] = ()) -> Value:
@@ -36,6 +40,23 @@ def parse(text: str, dtype: DType, names: Sequence[str] = ()) -> Value:
         among = f" and none of its names: {', '.join(names)}" if names else ""
         raise ValueError(f"{text!r} is no number{among}")
     return _decimal(text, dtype)
+
+
+def near(limits: WriteConfig, value: Value, old: Value) -> None:
+    """Raises Forbidden for a number that is further from what stands there than the tag's `change` allows."""
+    if limits.change is None or value is None or isinstance(value, bool | str):
+        return
+    hint = f"the tag allows a change of {limits.change:g} at a time"
+    if old is None or isinstance(old, bool | str) or not math.isfinite(old):
+        raise Forbidden("what stands there now cannot be read, so nobody knows how far the value is from it", hint=hint)
+    distance = abs(_fraction(value) - _fraction(old))
+    if distance > _fraction(limits.change):
+        raise Forbidden(f"{value} is {float(distance):.15g} away from the {_said(old)} that stands there", hint=hint)
+
+
+def _fraction(number: Number) -> Fraction:
+    """Exactly what is written."""
+    return Fraction(repr(number) if isinstance(number, float) else number)
 
 
 def _decimal(text: str, dtype: DType) -> float:
@@ -65,24 +86,24 @@ def allow(limits: Limits | None, value: Value, names: Mapping[str, int] | None =
         return
     if number is None or (isinstance(number, float) and not math.isfinite(number)):
         raise Forbidden(f"{value} is no value that can be written")
-    exact = Fraction(repr(number) if isinstance(number, float) else number)
-    if limits.min is not None and exact < Fraction(repr(limits.min)):
+    exact = _fraction(number)
+    if limits.min is not None and exact < _fraction(limits.min):
         raise Forbidden(f"{value} is less than {_said(limits.min)}", hint=f"the tag allows {_range(limits)}")
-    if limits.max is not None and exact > Fraction(repr(limits.max)):
+    if limits.max is not None and exact > _fraction(limits.max):
         raise Forbidden(f"{value} is more than {_said(limits.max)}", hint=f"the tag allows {_range(limits)}")
     if limits.step is not None:
         _on_a_step(exact, limits, value)
 
 
 def in_time(rate: float, last: int | None, now: int) -> None:
-    """Raises Forbidden when the last write (ns UTC) is less than `rate` ago.
+    """Raises TooSoon when the last write (ns UTC) is less than `rate` ago.
 
     A last write that lies in the future means that the clock was set back; it holds nobody up for longer than `rate`.
     """
     if last is None or abs(now - last) >= rate * 1e9:
         return
     left = rate - abs(now - last) / 1e9
-    raise Forbidden(
+    raise TooSoon(
         f"the last write was {abs(now - last) / 1e9:.1f} s ago, and there must be {rate:g} s between two",
         hint=f"again in {left:.1f} s, or a smaller `rate` of the tag",
     )
@@ -94,7 +115,7 @@ def _on_a_step(exact: Fraction, limits: Limits, value: Value) -> None:
     if steps.denominator == 1:
         return
     below = base + math.floor(steps) * step
-    near = [each for each in (below, below + step) if limits.max is None or each <= Fraction(repr(limits.max))]
+    near = [each for each in (below, below + step) if limits.max is None or each <= _fraction(limits.max)]
     said = " or ".join(f"{float(each):.15g}" for each in near)
     raise Forbidden(f"{value} is no whole step of {limits.step:g}", hint=f"nearest: {said}")
 

@@ -60,6 +60,7 @@ class Metrics(Collector):
         yield _gauge("floorgate_info", "The agent", ("version",), [((__version__,), 1)])
         yield _gauge("floorgate_store_up", "Whether the store answers", (), [((), int(self._stats is not None))])
         yield from self._health()
+        yield from self._commands()
         yield from self._lines(time.monotonic_ns())
         yield from self._breakers(time.monotonic())
         if self._stats is not None:
@@ -74,6 +75,11 @@ class Metrics(Collector):
         yield _gauge("floorgate_part_state", "The state that a part is in", (*_PART, "state"), states)
         for key, (name, what) in PARTS.items():
             yield _counter(name, what, _PART, [(labels, getattr(part, key)) for labels, part in parts])
+
+    def _commands(self) -> Iterator[Metric]:
+        counts = [((part.name, outcome), n) for part in self._parts for outcome, n in part.commands.items()]
+        what = "Commands that a sink passed on, by what became of them"
+        yield _counter("floorgate_commands", what, ("sink", "outcome"), counts)
 
     def _lines(self, now: int) -> Iterator[Metric]:
         loads = [((public(load.name),), load) for load in self._loads]

@@ -1,6 +1,6 @@
 """Modbus devices: each scan reads its blocks in order and puts their columns side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from agent.model.errors import DeviceError, Garbled, Refused, Unreachable
 from agent.model.frame import Frame, Value
 from agent.model.quality import Quality
 from agent.model.tag import Schema
-from drivers.api import Encoded, LineConfig, Raw
+from drivers.api import Encoded, LineConfig, Raw, nothing
 from drivers.modbus.config import Config
 from drivers.modbus.config import Tag as TagConfig
 from drivers.modbus.cost import cost
@@ -161,13 +161,14 @@ class Device:
         made = self._change(tag, value)
         return Encoded(made.value, made.raw)
 
-    async def look(self, tag: str) -> Value:
+    async def look(self, tag: str, leaving: Callable[[], None] = nothing) -> Value:
         found = self._named(tag)
         request, decode = inspection(found, unit=self._config.unit, order=self._config.order_of(found))
+        request.leaving = leaving
         return decode(await self._ask(request))[0]
 
-    async def write(self, tag: str, value: Value) -> Value:
-        return await carry_out(self._ask, self.endpoint, self._change(tag, value))
+    async def write(self, tag: str, value: Value, leaving: Callable[[], None] = nothing) -> Value:
+        return await carry_out(self._ask, self.endpoint, self._change(tag, value), leaving)
 
     async def _ask(self, request: Request) -> bytes:
         await self._wire.ready(self)

@@ -9,6 +9,7 @@ Its logger is silenced here, since every outage reaches the supervisor as an err
 import asyncio
 import logging
 import struct
+from collections.abc import Callable
 from typing import cast
 
 from pymodbus.framer import FramerSocket
@@ -36,6 +37,7 @@ class Request(ModbusPDU):
     bridges = False  # it reads registers that no tag asked for
     strict = False  # nothing but its registers may be read
     once = False  # it changes something, so it is not sent again on a new connection
+    leaving: Callable[[], None] | None = None  # called right before it is sent; what it raises keeps it from that
 
     def __init__(self, unit: int, body: bytes, head: bytes, length: int, what: str) -> None:
         super().__init__(dev_id=unit)

@@ -227,8 +227,11 @@ with warnings.catch_warnings():
                 raise ValueError("a datetime cannot be written")
             if info.data.get("length", 0) > MOST_WRITTEN:
                 raise ValueError(f"at most {MOST_WRITTEN} registers can be written at once")
-            if (kind in SIZED | {"bool"} or single) and (write.min, write.max, write.step) != (None, None, None):
-                raise ValueError(f"{_a('bool' if single else kind)} has no `min`, `max` or `step`: numbers have")
+            numbers = (write.min, write.max, write.step, write.change)
+            if (kind in SIZED | {"bool"} or single) and numbers != (None,) * len(numbers):
+                raise ValueError(
+                    f"{_a('bool' if single else kind)} has no `min`, `max`, `step` or `change`: numbers have"
+                )
             return write
 
         @field_validator("scale", "offset")

@@ -147,6 +147,8 @@ class Wire:
         answered = False
         if isinstance(link, StreamLink):
             self._overhear(link, link.heard)
+        if request.leaving is not None:
+            request.leaving()
         try:
             reply = await link.ask(request, until - link.loop.time())
             answered = True

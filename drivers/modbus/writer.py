@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from agent.model.errors import DeviceError, Garbled, Unreachable
 from agent.model.frame import Value
+from drivers.api import nothing
 from drivers.modbus.asking import Ask, confirmed
 from drivers.modbus.faults import ILLEGAL_FUNCTION, SaysNo
 from drivers.modbus.link import Request
@@ -18,24 +19,38 @@ _HINTS = {
 }
 
 
-async def carry_out(ask: Answers, endpoint: str, change: Change) -> Value:
+async def carry_out(ask: Answers, endpoint: str, change: Change, leaving: Callable[[], None] = nothing) -> Value:
     """The value that was read back. Raises Refused when nothing was written; otherwise the error says what is known."""
+    sent = Sent(leaving)
+    for request in change.requests:
+        request.leaving = sent
     for request in change.requests[:-1]:
         try:
-            await _send(ask, endpoint, request)
+            await _send(ask, endpoint, request, sent)
             break
         except SaysNo as error:
             if error.code != ILLEGAL_FUNCTION:
                 raise
     else:
-        await _send(ask, endpoint, change.requests[-1], change.hint)
+        await _send(ask, endpoint, change.requests[-1], sent, change.hint)
     try:
         return change.found(await ask(change.check))
     except DeviceError as error:
         raise Unreachable(f"written, but it cannot be read back: {error.message}", hint=error.hint) from error
 
 
-async def _send(ask: Answers, endpoint: str, request: Ask, unknown: str = "") -> None:
+class Sent:
+    """Whether a change has left."""
+
+    def __init__(self, leaving: Callable[[], None]) -> None:
+        self._leaving, self.yes = leaving, False
+
+    def __call__(self) -> None:
+        self._leaving()
+        self.yes = True
+
+
+async def _send(ask: Answers, endpoint: str, request: Ask, sent: Sent, unknown: str = "") -> None:
     """`unknown`: the hint when the device does not have the function."""
     try:
         answer = await ask(request)
@@ -44,5 +59,5 @@ async def _send(ask: Answers, endpoint: str, request: Ask, unknown: str = "") ->
         hint = unknown if unknown and error.code == ILLEGAL_FUNCTION else hint
         raise SaysNo(error.message, hint=hint, code=error.code) from error
     except (Unreachable, Garbled) as error:
-        raise type(error)(error.message, hint=LOST) from error
+        raise type(error)(error.message, hint=LOST if sent.yes else error.hint) from error
     confirmed(request, answer, endpoint)

@@ -41,19 +41,24 @@ class Endpoints(str):
 
 def address(endpoint: str) -> tuple[str, int]:
     """Host and port of `opc.tcp://host:port/path`; the port is 4840 unless told. Raises ValueError."""
+    shown = repr(f"…@{endpoint.rpartition('@')[2]}" if "@" in endpoint else endpoint)  # before it stands a password
     try:
         parts = urlsplit(endpoint)
         host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise ValueError(f"{endpoint!r} is not an endpoint: {error}") from None
+    except ValueError:  # whose text may be a part of the password
+        raise ValueError(f"{shown} is not an endpoint: look at its host and its port") from None
     if parts.scheme != "opc.tcp" or not host:
-        raise ValueError(
-            f"{endpoint!r} is not an OPC UA endpoint: write opc.tcp://HOST:4840 or opc.tcp://HOST:4840/PATH"
-        )
+        raise ValueError(f"{shown} is not an OPC UA endpoint: write opc.tcp://HOST:4840 or opc.tcp://HOST:4840/PATH")
     if "@" in parts.netloc:
         raise ValueError("an endpoint holds no user and no password: they would end up in logs")
+    if not endpoint.isprintable() or endpoint != endpoint.strip() or set(parts.netloc) & set(" \\"):
+        raise ValueError(f"{shown} is not an endpoint: it has spaces, or what cannot be printed")
     if port == 0:
-        raise ValueError(f"{endpoint!r}: port 0 cannot be connected to")
+        raise ValueError(f"{shown}: port 0 cannot be connected to")
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise ValueError(f"{shown} is not an endpoint: no host can have that name") from None
     return host, port or PORT
 
 
@@ -95,10 +100,10 @@ def _root(text: str) -> str:
 
 
 def _security(text: object) -> object:
-    """A policy may be written as in its URI, with underscores."""
+    """A policy may be written as its URI, or as in that, with underscores."""
     if not isinstance(text, str):
         return text
-    plain = text.rpartition("#")[2].replace("_", "")
+    plain = text.removeprefix("http://opcfoundation.org/UA/SecurityPolicy#").replace("_", "")
     if plain in BROKEN:
         raise ValueError(f"{text} is broken (SHA-1) and not used: write auto, and have the server offer a newer one")
     return "none" if plain == "None" else plain
@@ -107,6 +112,10 @@ def _security(text: object) -> object:
 def _secret(text: object) -> SecretStr:
     if not isinstance(text, Referenced):
         raise ValueError("a secret is not written into the file: use ${NAME} from the environment, or file:PATH")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("what stands there is no text in UTF-8") from None
     return SecretStr(str(text))
 
 
@@ -127,6 +136,17 @@ class Tag(TagConfig, Monitoring):
         if self.type == "string" or self.type == "enum":  # noqa: PLR1714  # mypy understands no other
             return "str"
         return self.type or "float64"
+
+    @model_validator(mode="after")
+    def _can_be_written(self) -> "Tag":
+        told = self.write
+        if told is not None and self.type == "enum":
+            raise ValueError(
+                "write: a tag of the type enum cannot be written: give it the type int32, and write numbers"
+            )
+        if told is not None and self.dtype == "str" and (told.min, told.max, told.step) != (None, None, None):
+            raise ValueError("write: `min`, `max` and `step` hold for numbers, and the tag is a text")
+        return self
 
 
 class Config(DriverConfig, Monitoring):
@@ -228,6 +248,8 @@ class Config(DriverConfig, Monitoring):
                 raise ValueError(f"events: {name!r} is the name of another group")
         if names and self.mode == "poll":
             raise ValueError("events: only come by subscription: take `mode: subscribe`")
+        if self.gap == "history" and self.mode == "poll":
+            raise ValueError("gap: history only goes with `mode: subscribe`")
         methods = [each.name for each in self.methods]
         if len(set(methods)) < len(methods):
             raise ValueError("methods: two have the same name")

@@ -56,8 +56,9 @@ class Dial:
                 continue
             finally:
                 self.skew = session.skew
+                if session.left is not None:  # also by a try that failed
+                    self._last[self._endpoints[at]] = session
             self._at = at
-            self._last[self._endpoints[at]] = session
             self._expiry.watch(session)
             return session
         raise _all(failures)

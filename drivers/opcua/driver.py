@@ -8,7 +8,7 @@ from agent.model.errors import Unreachable
 from agent.model.frame import Frame, Value
 from agent.model.quality import Quality
 from agent.model.tag import Schema
-from drivers.api import Argument, Driver, DriverConfig, Encoded, LineConfig, Place
+from drivers.api import Argument, Driver, DriverConfig, Encoded, LineConfig, Place, nothing
 from drivers.opcua import methods, writes
 from drivers.opcua.browse import browse, peek
 from drivers.opcua.calling import Method
@@ -139,11 +139,12 @@ class OpcuaPoller:
     def encode(self, tag: str, value: Value) -> Encoded:
         return writes.encode(self._named(tag), value)
 
-    async def look(self, tag: str) -> Value:
+    async def look(self, tag: str, leaving: Callable[[], None] = nothing) -> Value:
+        leaving()
         return await writes.look(self._live(), self._named(tag))
 
-    async def write(self, tag: str, value: Value) -> Value:
-        return await writes.write(self._live(), self._named(tag), value)
+    async def write(self, tag: str, value: Value, leaving: Callable[[], None] = nothing) -> Value:
+        return await writes.write(self._live(), self._named(tag), value, leaving)
 
     async def signature(self, method: str) -> Sequence[Argument]:
         return (await methods.signature(self._live(), self._method(method))).arguments

@@ -68,6 +68,7 @@ class Feed:
         self._session, self._groups, self._clock = session, groups, clock
         self._server, self._limit = server or ServerClock(), limit
         self._streams: dict[int, Stream] = {}
+        self._closed: list[Stream] = []  # those that the server has no room for
         self._events, self._ears = events, dict[int, Events]()
         self._numbers: dict[int, Numbers] = {}
         self._strict, self.skipped = strict, False
@@ -85,7 +86,10 @@ class Feed:
 
     async def __anext__(self) -> Frame:
         if not self._started:
-            await self._start()
+            try:
+                await self._start()
+            except (Unreachable, Garbled) as error:
+                self._fail(error)
         await self._tend()
         while not self._waiting and not self._old:
             await self._wait()
@@ -113,26 +117,36 @@ class Feed:
 
     async def _start(self) -> None:
         self._started = True
+        if self.gap is not None:
+            self._history = self._past(self.gap)
         for group in self._groups:
-            stream = Stream(group)
-            self._tell(stream, await stream.open(self._now()))
-            self._is_new(stream.number)
-            self._streams[stream.number] = stream
+            await self._open(Stream(group))
         told = [await self._listen(events) for events in self._events]
         if self._groups and not any(told) and not any(stream.items for stream in self._streams.values()):
             raise all_refused(self._groups[0].plan.schema.device, self._groups)
         self._heard = self._now()
         for source in self._sources:
             source.heard = self._heard
-        if self.gap is not None:
-            self._history = self._past(self.gap)
-        for _ in range(PUBLISHERS):
-            self._ask([])
 
-    def _is_new(self, number: int) -> None:
+    async def _open(self, stream: Stream) -> None:
+        """What it says is asked for before its items are made: that may take longer than a server waits for it."""
+        again = stream.later is not None
+        bad = await stream.open(self._now())
+        if stream.later is None:
+            self._register(stream.number)
+            self._streams[stream.number] = stream
+            bad = await stream.fill(self._now())
+        elif not again:
+            self._closed.append(stream)
+        if not again:
+            self._tell(stream, bad)
+
+    def _register(self, number: int) -> None:
         if number in self._streams or number in self._ears:
             raise Garbled(f"{self._session.endpoint}: the server gives two subscriptions the number {number}")
         self._numbers[number] = Numbers()
+        for _ in range(0 if len(self._numbers) > 1 else PUBLISHERS):
+            self._ask([])
 
     def _tell(self, stream: Stream, bad: dict[int, int]) -> None:
         if bad:
@@ -148,7 +162,7 @@ class Feed:
             events.refused[events.schema.group] = str(error)
             self._hold(bad_frame(events.schema, Quality.BAD_CONFIG, self._clock.wall(), self._clock.mono()))
             return False
-        self._is_new(events.number)
+        self._register(events.number)
         self._ears[events.number] = events
         return True
 
@@ -182,7 +196,10 @@ class Feed:
             raise Unreachable(f"{self._session.endpoint}: a subscription fell silent")
         if now - self._heard > QUIET or now >= self._check_at:
             await self._check()
-        for stream in self._streams.values():
+        for stream in [each for each in self._closed if each.later and now >= each.later.due]:
+            await self._open(stream)
+        self._closed = [each for each in self._closed if each.later]
+        for stream in list(self._streams.values()):
             await stream.retry(now)
         for events in self._ears.values():
             if events.stale:
@@ -205,7 +222,7 @@ class Feed:
                 continue
             left.remove(stream)
             async for batch in gap.pages(self._session, stream.group, self.heard[stream.schema]):
-                yield stream.group.plan.columns.frames(batch, self._clock.wall(), self._clock.mono())
+                yield list(stream.group.plan.columns.frames(batch, self._clock.wall(), self._clock.mono()))
 
     async def _turn_page(self, history: AsyncIterator[list[Frame]]) -> None:
         """One page of history. It goes before what comes live, so that the youngest value comes last; but a long one
@@ -275,7 +292,7 @@ class Feed:
             self.gap.meet(stream.schema, batch)
         if self._newest is not None:
             self._newest.setdefault(stream.schema, {}).update(zip(batch.handles, times(batch), strict=True))
-        if batch.codes:
+        if batch.codes or stream.refused:
             stream.look(batch, self._heard)
         for frame in stream.group.plan.columns.frames(batch, received, self._clock.mono()):
             self._hold(frame)

@@ -18,7 +18,7 @@ from drivers.opcua.refusal import ServiceRefused, name
 from drivers.opcua.resolve import resolve
 from drivers.opcua.session import Session
 from drivers.opcua.spots import locate
-from drivers.opcua.status import is_bad, quality
+from drivers.opcua.status import PLAIN, is_bad, quality
 
 Answers = list[tuple[Sequence[int], Batch]]
 Request = tuple[Sequence[int], ua.ReadRequest]
@@ -43,8 +43,9 @@ _GONE = frozenset({StatusCodes.BadNodeIdUnknown, StatusCodes.BadNodeIdInvalid})
 class Group:
     """`nodes` has one entry per column (None: it is not there); `refused` says why a tag cannot be had.
 
-    `unfiltered` are the columns whose deadband the server does not take: each change of them comes. `closed` says of
-    columns why nothing can be had from within what their nodes hold.
+    `special` are the columns whose values need more than their type to be understood, and `closed` says of those why
+    nothing can be had from within what their nodes hold. `unfiltered` are the columns whose deadband the server does
+    not take: each change of them comes.
     """
 
     plan: Plan
@@ -52,6 +53,7 @@ class Group:
     nodes: list[ua.NodeId | None] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     unfiltered: set[int] = field(default_factory=set)
+    special: set[int] = field(default_factory=set)
     known: Dictionaries = field(default_factory=Dictionaries)
     closed: dict[int, str] = field(default_factory=dict)
     _registered: dict[int, ua.NodeId] = field(default_factory=dict)
@@ -70,6 +72,7 @@ class Group:
             if each.node is None:
                 self.note(column, each.why)
         special = {c: each for c, each in zip(wanted, found, strict=True) if c in self.plan.enums or each.inner}
+        self.special.update(special)
         converts, closed = await meanings(self.session, self.known, special, self.plan.enums)
         for column, convert in converts.items():
             self.plan.columns.adapt(column, convert)
@@ -141,12 +144,16 @@ class Group:
         taken: dict[int, int] = {}
         bad: dict[int, int] = {column: Quality.BAD_CONFIG for column in columns if self.nodes[column] is None}
         left = [column for column in columns if self.nodes[column] is not None]
+        room = len(left)
         while left:
-            chunk = left[: self.session.limits.of("monitor")]
+            chunk = left[: min(room, self.session.limits.of("monitor"))]
             try:
                 results = await self.session.monitor(subscription, [self._item(column) for column in chunk])
             except Refused as error:
-                if self._too_many(error, "monitor", chunk):
+                if _is_full(error):
+                    room = len(chunk) // 2  # fewer may fit; when not even one does, none of the others will
+                    chunk = left if not room else []
+                elif self._too_many(error, "monitor", chunk):
                     continue
                 for column in chunk:
                     self.note(column, str(error))
@@ -194,7 +201,12 @@ class Group:
 
     def _let_go(self, answers: Answers) -> None:
         """A registered node that is gone may be back under its own name."""
-        gone = [c for columns, batch in answers for c, code in zip(columns, batch.codes, strict=False) if code in _GONE]
+        gone = [
+            c
+            for columns, batch in answers
+            for c, code in zip(columns, batch.codes, strict=False)
+            if code & PLAIN in _GONE
+        ]
         if any(self._registered.pop(column, None) for column in gone):
             self._requests.clear()
 
@@ -234,6 +246,10 @@ def all_refused(device: str, groups: Sequence[Group]) -> Refused:
     first = ", ".join(refused[:3])
     more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
     return Refused(f"{device}: the server has none of the tags: {first}{more}", hint="check their `node` entries")
+
+
+def _is_full(error: Refused) -> bool:
+    return isinstance(error, ServiceRefused) and error.code == StatusCodes.BadTooManyMonitoredItems
 
 
 def _mark(qualities: bytearray, columns: Sequence[int], value: int) -> None:

@@ -251,22 +251,24 @@ class Pki:
 
     def _write(self, path: Path, data: bytes, mode: int) -> None:
         """In whole or not at all, and on the disk when this returns."""
-        part = path.with_name(f".{path.name}.part")
-        fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-        with os.fdopen(fd, "wb") as file:
-            os.fchmod(fd, mode)
-            file.write(data)
-            file.flush()
-            os.fsync(fd)
-        part.rename(path)
-        _hand_over(path)
+        part = path.with_name(f".{secrets.token_hex(8)}.part")  # nobody has put a link there, nor writes it, too
+        try:
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+                os.fchmod(file.fileno(), mode)
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            _hand_over(part)
+            part.rename(path)
+        finally:
+            part.unlink(missing_ok=True)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """One process at a time makes or renews; several devices that start together do so too."""
         try:
             self._folder("trusted")
-            fd = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+            fd = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise Refused(
                 f"{self.root}: {error.strerror}", hint="can the agent write to its data directory?"
@@ -322,7 +324,10 @@ def _application_uri() -> str:
 
 
 def _hand_over(path: Path) -> None:
-    """What root makes belongs to whoever owns the folder around it, so that the agent can use it."""
+    """What root makes belongs to whoever owns the folder around it, so that the agent can use it.
+
+    That user may have put a link there: what it leads to stays root's.
+    """
     if os.geteuid() == 0:
         owner = path.parent.stat()
-        os.chown(path, owner.st_uid, owner.st_gid)
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)

@@ -305,6 +305,7 @@ class Session:
         here = listed_here(self.endpoint, made.ServerEndpoints, channel.policy)
         if papers is not None:
             compare(self.endpoint, listed, made.ServerEndpoints, chosen)
+        self.left = channel.left(here)
         await channel.activate(*prove(self.endpoint, login, here, channel.policy, channel.nonce))
         self.left = channel.left(here)
 

@@ -1,6 +1,7 @@
 """Write one node: learn what it takes, send that, and read back what stands there then."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,7 @@ from asyncua.ua.status_codes import StatusCodes
 from agent.model.errors import DeviceError, Garbled, Refused, Unreachable
 from agent.model.frame import Value
 from agent.model.tag import DType
-from drivers.api import Encoded, enum_names
+from drivers.api import Encoded, enum_names, nothing
 from drivers.opcua import services
 from drivers.opcua.config import Tag
 from drivers.opcua.datatypes import DataTypes
@@ -33,8 +34,8 @@ HINTS = {
     StatusCodes.BadOutOfRange: "the server's own limits are narrower",
     StatusCodes.BadTypeMismatch: "the node takes another type than it says",
     StatusCodes.BadWriteNotSupported: "the server does not let this node be written",
-    StatusCodes.BadNodeIdUnknown: "check the tag's `node`",
-    StatusCodes.BadNodeIdInvalid: "check the tag's `node`",
+    StatusCodes.BadNodeIdUnknown: "check its `node`",
+    StatusCodes.BadNodeIdInvalid: "check its `node`",
 }
 _KINDS = {"bool": 1, "int8": 2, "uint8": 3, "int16": 4, "uint16": 5, "int32": 6, "uint32": 7, "int64": 8}
 _KINDS |= {"uint64": 9, "float32": 10, "float64": 11, "str": 12}
@@ -68,7 +69,7 @@ async def look(session: Session, tag: Tag) -> Value:
     return _as(tag.dtype, target.held)
 
 
-async def write(session: Session, tag: Tag, value: Value) -> Value:
+async def write(session: Session, tag: Tag, value: Value, leaving: Callable[[], None] = nothing) -> Value:
     """The value that was read back. Raises Refused when nothing was written; otherwise the error says what is known."""
     meant = encode(tag, value).value
     target = await _target(session, tag)
@@ -76,6 +77,7 @@ async def write(session: Session, tag: Tag, value: Value) -> Value:
         sent = variant(meant, target.kind)
     except ValueError as error:
         raise Refused(f"{session.endpoint}: {tag.name}: {error}", hint=_NOT) from error
+    leaving()
     try:
         code = await services.write(session, target.node, sent)
     except (Unreachable, Garbled) as error:
@@ -102,7 +104,7 @@ async def _target(session: Session, tag: Tag) -> Target:
     (found,) = await resolve(session, [locate(tag.node)])
     node = found.node
     if node is None:
-        raise Refused(f"{session.endpoint}: {tag.name}: {found.why}", hint="check the tag's `node`")
+        raise Refused(f"{session.endpoint}: {tag.name}: {found.why}", hint="check its `node`")
     if found.inner:
         raise Refused(f"{session.endpoint}: {tag.name}: a part of a node cannot be written", hint=_NOT)
     wanted = [AttributeIds.DataType, AttributeIds.ValueRank, AttributeIds.Value]

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from paho.mqtt.client import topic_matches_sub
+
 _START = 5.0  # seconds
 
 
@@ -159,7 +161,7 @@ class Subscriber:
     def __init__(self, broker: Mosquitto, topic: str, session: str, login: tuple[str, str] | None) -> None:
         self._path = broker.folder / f"heard-{free_port()}"
         command = ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(broker.port), "-V", "mqttv5", "-q", "1", "-t", topic]
-        command += ["-F", "%t\t%r\t%p", "-k", "5"]
+        command += ["-F", "%t\t%r\t%x", "-k", "5"]
         command += ["-c", "-i", session, "-x", "3600"] if session else []
         command += ["-u", login[0], "-P", login[1]] if login else []
         with self._path.open("wb") as heard:
@@ -168,9 +170,20 @@ class Subscriber:
 
     def messages(self) -> list[tuple[str, bool, Any]]:
         """(topic, retained, payload as JSON) in the order in which they came."""
+        return [(topic, retained, json.loads(payload)) for topic, retained, payload in self._heard()]
+
+    def payloads(self, topics: str = "#", count: int = 0) -> list[tuple[str, bytes]]:
+        """(topic, payload) of the messages whose topic fits the filter, once there are so many."""
+        wait_until(lambda: len(self._fitting(topics)) >= count, f"{count} messages to {topics}")
+        return self._fitting(topics)
+
+    def _fitting(self, topics: str) -> list[tuple[str, bytes]]:
+        return [(topic, payload) for topic, _, payload in self._heard() if topic_matches_sub(topics, topic)]
+
+    def _heard(self) -> list[tuple[str, bool, bytes]]:
         lines = self._path.read_text().split("\n")[:-1]
         parts = (line.split("\t", 2) for line in lines)
-        return [(topic, retained == "1", json.loads(payload)) for topic, retained, payload in parts]
+        return [(topic, retained == "1", bytes.fromhex(payload)) for topic, retained, payload in parts]
 
     def frames(self) -> list[dict[str, Any]]:
         """The payloads that carry a sequence number, status messages left out."""

@@ -12,8 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.cli import main, outline
+from agent.cli.browse import Asked, Walked, _walk
 from agent.cli.query import Query, Wishes, legal, tag_names, unique
+from agent.cli.resume import Broken, keep, resumed
 from agent.config import load_map
+from agent.model.errors import AgentError
 from agent.model.text import LONGEST_NAME, NAME_PATTERN, plain
 from drivers.api import Place
 from tests.sim.opcua_fixtures import MACHINE, OpcuaServer, machine_server
@@ -128,6 +131,36 @@ def test_levels_without_end_are_not_followed() -> None:
     assert query.cut
     few = Query(Wishes(depth=3), found)
     assert not any(few.wanted(at) for at in range(3, 200)) and not few.cut
+
+
+async def test_a_walk_is_kept_in_its_course(machine: OpcuaServer, tmp_path: Path) -> None:
+    """For one that is killed cannot be kept afterwards; it is gone on with from there."""
+    given = dict.fromkeys(("config", "timeout", "depth"))
+    asked = Asked(
+        **given, device=machine.endpoint, security="none", start="", matches=(), types=(), writable=False,
+        everything=False, max_nodes=9999, most_time=60, values=False, as_map=False, naming="", again=False,
+        state=tmp_path / "walk.json", data=tmp_path, as_json=True,
+    )  # fmt: skip
+    walked = Walked()
+    kept: list[Broken] = []
+
+    def done(count: int) -> None:
+        if asked.kept.exists():
+            kept.append(resumed(asked.kept, asked.key))
+
+    await _walk(asked, walked, Query(asked.wishes, walked.found), done, every=10)
+    assert len({len(each.found) for each in kept}) > 1
+    last = Walked(kept[-1].found, kept[-1].expanded)
+    assert len(last.found) < len(walked.found)
+    await _walk(asked, last, Query(asked.wishes, last.found), lambda count: None)
+    assert {place.address for place in last.found} == {place.address for place in walked.found}
+
+
+def test_a_forged_walk_does_not_get_into_a_map(tmp_path: Path) -> None:
+    path = tmp_path / "walk.json"
+    keep(path, ["x"], 0, [Place(-1, "a", "i=1", "variable", "bool}\nwrite: {min: 0")])
+    with pytest.raises(AgentError, match="makes no sense"):
+        resumed(path, ["x"])
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"asked": [], "expanded": 5}', '{"asked": 1}', "[]"])

@@ -144,3 +144,35 @@ async def test_another_value_than_the_one_written_is_what_is_found() -> None:
         await made.open()
         assert await made.write("t", 77) == 3
         await made.close()
+
+
+def _no() -> None:
+    raise Refused("too late")
+
+
+async def test_right_before_a_value_leaves_somebody_is_asked() -> None:
+    async with faulty_device(fault.by_function({6: fault.written})) as plc:
+        made = device(plc.endpoint, [{"name": "t", "address": FREE}])
+        await made.open()
+        asked: list[int] = []
+        await made.write("t", 7, lambda: asked.append(len(plc.asked)))
+        await made.look("t", lambda: asked.append(len(plc.asked)))
+        assert asked == [0, 2]
+        for call in (made.write("t", 8, _no), made.look("t", _no)):
+            with pytest.raises(Refused, match="too late"):
+                await call
+        assert [adu[7] for adu in plc.asked] == [6, 3, 3]
+        await made.look("t")
+        await made.close()
+
+
+async def test_a_value_that_did_not_leave_is_not_said_to_be_lost() -> None:
+    async with faulty_device() as plc:
+        made = device(plc.endpoint, [{"name": "t", "address": FREE}])
+    with pytest.raises(Unreachable):
+        await made.open()
+    asked: list[int] = []
+    with pytest.raises(Unreachable) as error:
+        await made.write("t", 7, lambda: asked.append(1))
+    assert (asked, "it is not known" in error.value.hint) == ([], False)
+    await made.close()

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from asyncua import ua
+from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.ua_binary import struct_to_binary
 
 from agent.model.clock import Clock
@@ -18,6 +19,7 @@ from drivers.opcua.nodes import NodeAddress
 from drivers.opcua.notify import Batch, Message, publish, values
 from drivers.opcua.plan import plans
 from drivers.opcua.profiles import PROFILES, Profile
+from drivers.opcua.refusal import ServiceRefused
 from drivers.opcua.session import Session
 
 Done = Callable[[Message | DeviceError], None]
@@ -70,6 +72,8 @@ class FakeSession:
         return batch_of(answer)
 
     async def subscribe(self, interval: float, keep_alive: float) -> ua.CreateSubscriptionResult:
+        if not self.numbers:
+            raise ServiceRefused("BadTooManySubscriptions", StatusCodes.BadTooManySubscriptions)
         return ua.CreateSubscriptionResult(
             cast(Any, self.numbers.pop(0)),
             cast(Any, interval * 1000 if self.interval is None else self.interval),

@@ -7,10 +7,12 @@ from typing import Any, cast
 
 import pytest
 from asyncua import ua
+from asyncua.ua.ua_binary import variant_from_binary
 
 from agent.model.errors import Garbled
 from drivers.opcua.eventing import EventsConfig
 from drivers.opcua.events import Events, event_plan
+from drivers.opcua.guard import Strict
 from drivers.opcua.notify import EVENTS, Message
 from drivers.opcua.session import Session
 from tests.sim.hostile_opcua import header
@@ -53,3 +55,15 @@ def test_an_event_whose_texts_step_back_is_garbled(fields: bytes) -> None:
     body = struct.pack("<iIi", 1, 7, 1) + fields
     with pytest.raises(Garbled):
         source.read(Message(1, 1, others=((EVENTS, body),)), 1, 1)
+
+
+@pytest.mark.parametrize(
+    "dimensions",
+    [[2, 3], [1_000_000, *[1] * 30], [1] * 100_000, [(1 << 31) - 1] * 200_000, [-1, 0], [0], []],
+)
+def test_dimensions_cost_nothing_whatever_they_say(dimensions: list[int]) -> None:
+    """A few numbers would be lists within lists by the million, many of them a product of megabytes."""
+    body = (
+        b"\xc6" + struct.pack("<i6i", 6, *range(6)) + struct.pack(f"<i{len(dimensions)}i", len(dimensions), *dimensions)
+    )
+    assert list(variant_from_binary(Strict(body)).Value) == [0, 1, 2, 3, 4, 5]

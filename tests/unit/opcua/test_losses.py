@@ -1,43 +1,29 @@
 """What is lost between two values is marked, and from where on it may be: no later than the first lost one."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
 import pytest
+from asyncua import ua
 from asyncua.ua.status_codes import StatusCodes
 
 from agent.model.errors import Garbled, Unreachable
-from drivers.opcua.config import Config
 from drivers.opcua.feed import Feed
-from drivers.opcua.group import Group, bind
 from drivers.opcua.notify import Message
-from drivers.opcua.plan import plans
 from drivers.opcua.pulse import DAY, KEEP_ALIVE, Numbers
 from drivers.opcua.refusal import ServiceRefused
 from drivers.opcua.session import Session
+from tests.sim.opcua_canned import NAMESPACE, Connection, Plant, code
+from tests.unit.opcua.conftest import Canned, Connect
 from tests.unit.opcua.fakes import FakeSession, Hands
-from tests.unit.opcua.test_feed import feed_of, started
+from tests.unit.opcua.test_feed import feed_of, started, two_groups
 
 NOON = datetime(2023, 11, 14, 12, tzinfo=UTC)
 
 
 def ns(moment: datetime) -> int:
     return round(moment.timestamp()) * 10**9
-
-
-async def two_groups(session: FakeSession) -> list[Group]:
-    """A fast one and a slow one, a tag each."""
-    config = Config.model_validate(
-        {
-            "name": "press-3",
-            "driver": "opcua",
-            "endpoint": session.endpoint,
-            "security": "none",
-            "groups": {"slow": {"interval": "60s"}},
-            "tags": [{"name": "a", "node": "ns=1;s=A"}, {"name": "b", "node": "ns=1;s=B", "group": "slow"}],
-        }
-    )
-    return [await bind(plan, cast(Session, session)) for plan in plans(config)]
 
 
 async def test_a_slow_group_s_gap_begins_with_its_own_last_message() -> None:
@@ -169,3 +155,35 @@ async def test_two_subscriptions_of_one_number_are_garbage() -> None:
     session = FakeSession(numbers=[7, 7])
     with pytest.raises(Garbled, match="two subscriptions the number 7"):
         await anext(Feed(cast(Session, session), await two_groups(session), Hands().clock()))
+
+
+class Names(Connection):
+    """`A` is a number with names, which the node `names` holds."""
+
+    def _translatebrowsepathstonodeids(self, request: ua.TranslateBrowsePathsToNodeIdsRequest) -> Any:
+        answer = ua.TranslateBrowsePathsToNodeIdsResponse()
+        answer.Results = [self._path(each) for each in request.Parameters.BrowsePaths]
+        return answer
+
+    def _path(self, path: ua.BrowsePath) -> ua.BrowsePathResult:
+        if path.RelativePath.Elements[-1].TargetName.Name != "EnumStrings" or path.StartingNode.Identifier != "A":
+            return ua.BrowsePathResult(code("BadNoMatch"))
+        where = ua.ExpandedNodeId(cast(Any, "names"), path.StartingNode.NamespaceIndex)
+        return ua.BrowsePathResult(code("Good"), [ua.BrowsePathTarget(where, cast(Any, 0xFFFFFFFF))])
+
+
+async def test_names_that_change_are_read_again(connect: Connect) -> None:
+    """The server says so in the status of the next value; that is told again with its new name."""
+    plant = Plant({"A": 1, "names": [ua.LocalizedText("off"), ua.LocalizedText("on")]})
+    server = await asyncio.get_running_loop().create_server(lambda: Names(plant), "127.0.0.1", 0)
+    async with server, asyncio.timeout(10):
+        canned = Canned(plant, f"opc.tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        driver = await connect(canned.endpoint, {"a": (f"nsu={NAMESPACE};s=A", "enum")})
+        frames = driver.frames()
+        assert (await anext(frames)).values == ["on"]
+        plant.values["names"] = [ua.LocalizedText("stopped"), ua.LocalizedText("running")]
+        for _ in range(2):
+            canned.tell(A=ua.DataValue(ua.Variant(1), ua.StatusCode(cast(Any, 0x00004000))))
+        said = [(await anext(frames)).values[0] for _ in range(3)]
+        assert said == ["on", "on", "running"]
+        assert len(plant.requests(ua.DeleteMonitoredItemsRequest)) == 1

@@ -1,5 +1,6 @@
 """Certificates as people bring and keep them: several in a file, twice, with text around them, renewed, narrowed."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -138,3 +139,27 @@ def test_no_certificate_by_a_clock_far_ahead(files: Pki) -> None:
     for year in (2100, 9999):
         with pytest.raises(Refused, match="clock says"):
             files.own(datetime(year, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("name", [".lock", "trusted/.{}.der.part", "trusted/{}.der", "own.new", "own"])
+def test_a_link_that_somebody_put_there_is_not_followed(files: Pki, tmp_path: Path, name: str) -> None:
+    """What root does in a folder of the agent's user changes no file elsewhere."""
+    victim = tmp_path / "shadow"
+    victim.write_text("root:x")
+    victim.chmod(0o600)
+    server = made()
+    for folder in ("trusted", "rejected"):
+        (files.root / folder).mkdir(parents=True)
+    (files.root / name.format(server.sha256)).symlink_to(victim)
+    for act in (lambda: files.add(_written(files, server)), files.own, files.renew):
+        with suppress(Refused):
+            act()
+    assert (victim.read_text(), victim.stat().st_mode & 0o777) == ("root:x", 0o600)
+
+
+def test_nothing_is_left_of_what_cannot_be_written(files: Pki) -> None:
+    server = made()
+    (files.root / "trusted" / f"{server.sha256}.der").mkdir(parents=True)
+    with pytest.raises(OSError, match="directory"):
+        files.add(_written(files, server))
+    assert [path.name for path in (files.root / "trusted").iterdir()] == [f"{server.sha256}.der"]

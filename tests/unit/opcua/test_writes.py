@@ -94,3 +94,21 @@ async def test_a_time_is_looked_at_as_a_scan_has_it(machine: OpcuaServer, connec
     driver = await connect(machine.endpoint, {"t": ("i=2257", "str")})
     frame = await driver.scan(driver.schemas[0])
     assert [await driver.look("t")] == list(frame.values)
+
+
+async def test_right_before_a_value_leaves_somebody_is_asked(machine: OpcuaServer, connect: Connect) -> None:
+    driver = await connect(machine.endpoint, {"t": (node("Limit"), None), "none": node("Nothing")})
+
+    def no() -> None:
+        raise Refused("too late")
+
+    asked: list[int] = []
+    await driver.write("t", 7, lambda: asked.append(1))
+    assert (await driver.look("t", lambda: asked.append(2)), asked) == (7, [1, 2])
+    for call in (driver.write("t", 12, no), driver.look("t", no)):
+        with pytest.raises(Refused, match="too late"):
+            await call
+    assert await driver.look("t") == 7
+    with pytest.raises(Refused, match="BadNodeIdUnknown"):
+        await driver.write("none", 7, lambda: asked.append(3))
+    assert asked == [1, 2]

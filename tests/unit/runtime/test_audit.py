@@ -10,7 +10,9 @@ import pytest
 
 from agent.model.errors import StoreError
 from agent.runtime import audit as module
-from agent.runtime.audit import FILE, KEEP, Audit, Entry, Who, audit, resting, somebody
+from agent.runtime import audit_file
+from agent.runtime.audit import FILE, KEEP, Audit, Claim, Entry, Refusal, Repeated, Who, audit, resting, somebody
+from agent.runtime.chain import HEAD
 
 WHO = Who("wang", 1000, "/dev/pts/3", "ssh 10.0.0.7")
 
@@ -139,7 +141,7 @@ def test_looking_needs_no_room_and_leaves_nothing(tmp_path: Path) -> None:
         book.begin(WHO, entry(), anything, now=0)
     before = (tmp_path / FILE).read_bytes()
     with resting(tmp_path) as other:
-        assert [path.name for path in tmp_path.iterdir()] == [FILE]
+        assert sorted(path.name for path in tmp_path.iterdir()) == [FILE, HEAD]
         assert len(other.entries(10)) == 1
     assert (tmp_path / FILE).read_bytes() == before
     (tmp_path / FILE).write_bytes(b"")
@@ -165,19 +167,89 @@ def test_an_outcome_is_said_once(book: Audit) -> None:
         book.end(number, "done", 1, "", now=2)
 
 
-def test_the_oldest_go_when_there_are_too_many(book: Audit, tmp_path: Path) -> None:
-    first = book.begin(WHO, entry(), anything, now=0)
-    book.end(first, "done", 22.0, "", now=0)
-    with closing(sqlite3.connect(tmp_path / FILE)) as db:  # as if many had come since
-        db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'entry'", (first + KEEP - 1,))
+def crowded(folder: Path, entries: int) -> None:
+    """As if so many had come since the first."""
+    with closing(sqlite3.connect(folder / FILE)) as db:
+        db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'entry'", (entries - 1,))
         db.commit()
-    book.begin(WHO, entry(1), anything, now=1)
-    assert [row["new"] for row in book.entries(10)] == [1]
 
 
-def test_the_schema_and_the_code_agree_on_the_bound() -> None:
-    assert module._SCHEMA.count(f"- {KEEP}\n") == 2
-    assert f"application_id={module.APPLICATION_ID:#X}".replace("0X", "0x") in module._SCHEMA
+def test_a_full_audit_takes_nothing_more_and_says_what_to_do(book: Audit, tmp_path: Path) -> None:
+    book.begin(WHO, entry(), anything, now=0)
+    crowded(tmp_path, KEEP)
+    last = book.begin(WHO, entry(1), anything, now=1)
+    assert (last, book.fill()) == (KEEP, 1.0)
+    with pytest.raises(StoreError, match=r"is full: 100,000 entries.*audit --archive FILE"):
+        book.begin(WHO, entry(2), anything, now=2)
+    book.end(last, "done", 1.0, "", now=3)
+    assert [row["new"] for row in book.entries(10)] == [22.0, 1]
+
+
+def test_what_is_archived_makes_room_and_numbers_and_rates_go_on(book: Audit, tmp_path: Path) -> None:
+    book.end(book.begin(WHO, entry(), anything, now=7), "done", 22.0, "", now=8)
+    link = book.archive(tmp_path / "old.db")
+    assert (book.entries(10), book.fill(), link.n) == ([], 0.0, 2)
+    with resting(tmp_path / "old.db") as old:
+        assert [row["outcome"] for row in old.entries(10)] == ["done"]
+        assert (old.verify().fault, old.verify().last) == ("", link)
+    lasts: list[int | None] = []
+    assert book.begin(WHO, entry(1), lasts.append, now=9) == 2
+    assert (lasts, book.verify().first, book.verify().fault) == ([7], link, "")
+    with pytest.raises(StoreError, match="is there already"):
+        book.archive(tmp_path / "old.db")
+
+
+def test_an_id_is_taken_once_whoever_opens_the_file(book: Audit, tmp_path: Path) -> None:
+    book.begin(WHO, entry(), anything, 0, Claim("platform", "7f3a"))
+    with audit(tmp_path) as again, pytest.raises(Repeated, match="7f3a"):
+        again.begin(WHO, entry(), anything, 1, Claim("platform", "7f3a"))
+    book.begin(WHO, entry(), anything, 1, Claim("other", "7f3a"))
+    assert len(book.entries(10)) == 2
+    assert [book.known(Claim(sink, "7f3a")) for sink in ("platform", "other", "third")] == [True, True, False]
+
+
+def test_an_entry_that_is_not_made_takes_no_id(book: Audit) -> None:
+    def never(last: int | None) -> None:
+        raise LookupError(last)
+
+    with pytest.raises(LookupError):
+        book.begin(WHO, entry(), never, 0, Claim("platform", "1"))
+    assert not book.known(Claim("platform", "1"))
+
+
+def test_ids_are_forgotten_when_they_are_old_and_many(book: Audit, tmp_path: Path) -> None:
+    book.begin(WHO, entry(), anything, 0, Claim("platform", "first"))
+    with closing(sqlite3.connect(tmp_path / FILE)) as db:
+        db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'claim'", (module.IDS,))
+        db.commit()
+    book.begin(WHO, entry(), anything, module.REMEMBERED - 1, Claim("platform", "many"))
+    assert book.known(Claim("platform", "first"))
+    book.begin(WHO, entry(), anything, module.REMEMBERED + 1, Claim("platform", "old"))
+    assert not book.known(Claim("platform", "first")) and book.known(Claim("platform", "many"))
+
+
+def test_of_what_was_turned_away_the_newest_stay_and_no_entry_goes(book: Audit, tmp_path: Path) -> None:
+    number = book.begin(WHO, entry(), anything, now=0)
+    for at in range(3):
+        book.refuse(Refusal(at, "platform", "li", "id", "heating", "setpoint", "99", "forbidden", "no"))
+    with closing(sqlite3.connect(tmp_path / FILE)) as db:
+        db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'refusal'", (module.REFUSALS + 1,))
+        db.commit()
+    book.refuse(Refusal(9, "platform", "", "", "", "", "", "busy", "more", 17), Claim("platform", "taken"))
+    assert [(row["at"], row["count"]) for row in book.refusals(10)] == [(2, 1), (9, 17)]
+    assert [row["at"] for row in book.refusals(10, "heating")] == [2]
+    assert [row["id"] for row in book.entries(10)] == [number]
+    assert book.known(Claim("platform", "taken"))
+
+
+def test_the_schema_and_the_code_agree() -> None:
+    assert f"application_id={audit_file.APPLICATION_ID:#X}".replace("0X", "0x") in audit_file._SCHEMA
+    assert f"user_version={audit_file.VERSION};" in audit_file._SCHEMA
+
+
+def test_a_commit_is_on_the_disk_before_it_is_one(book: Audit) -> None:
+    assert book._connection.execute("PRAGMA synchronous").fetchone()[0] == 2  # FULL
+    assert book._connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
 
 
 def test_the_file_is_for_its_owner_only(book: Audit, tmp_path: Path) -> None:

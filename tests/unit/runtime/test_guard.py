@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from agent.model.frame import Value
 from agent.model.tag import DType
-from agent.runtime.guard import Forbidden, allow, in_time, parse
+from agent.runtime.guard import Forbidden, TooSoon, allow, in_time, near, parse
 from drivers.api import WriteConfig
 
 SECOND = 10**9
@@ -156,3 +156,33 @@ def test_a_clock_that_was_set_back_holds_nobody_up_for_longer_than_the_rate() ->
     in_time(10.0, 1000 * SECOND, 0)
     with pytest.raises(Forbidden):
         in_time(10.0, 5 * SECOND, 0)
+
+
+@pytest.mark.parametrize(("value", "old"), [(5, 0), (-5, 0.0), (0.3, 0.1 - 4.8), (True, False), ("a", "b"), (5, 5)])
+def test_what_is_near_enough_may_be_written(value: Value, old: Value) -> None:
+    near(limits(change=5), value, old)
+    near(limits(), 1e9, None)
+
+
+@pytest.mark.parametrize("old", [None, "text", True, float("nan"), float("inf"), 0.0, 10**30, -(10**30)])
+def test_what_is_not_or_where_nobody_knows_may_not(old: Value) -> None:
+    with pytest.raises(Forbidden, match=r"cannot be read|away from") as error:
+        near(limits(change=5), 5.0000001, old)
+    assert error.value.hint == "the tag allows a change of 5 at a time"
+
+
+def test_decimal_numbers_are_as_far_apart_as_they_say() -> None:
+    near(limits(change=0.1), 0.3, 0.2)
+    with pytest.raises(Forbidden, match=r"0\.4 is 0\.2 away from the 0\.2"):
+        near(limits(change=0.1), 0.4, 0.2)
+
+
+def test_too_soon_is_told_from_never() -> None:
+    with pytest.raises(TooSoon):
+        in_time(10, 0, SECOND)
+
+
+@pytest.mark.parametrize("change", [0, -1, float("nan"), float("inf"), True, "5"])
+def test_a_change_is_a_number_above_0(change: object) -> None:
+    with pytest.raises(ValidationError):
+        limits(change=change)

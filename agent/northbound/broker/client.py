@@ -1,7 +1,8 @@
 """The border to aiomqtt: one `Connection` is one TCP connection, used once and thrown away.
 
 aiomqtt keeps what it does well: connecting in a thread, TLS, keep-alive, the loop's readers and writers. Messages go by
-`Publisher` and `Paho` instead of its `publish`, which makes a future, a timer and an event for each.
+`Publisher` and `Paho` instead of its `publish`, which makes a future, a timer and an event for each, and come by
+`on_message` instead of its queue, which has no bound.
 
 Private names that this rests on, each held by a test: `_client`, `_client_connect`, `_on_connect`, `_on_disconnect`,
 `_connected`, `_disconnected`, `_misc_task`. Hence `aiomqtt>=2.5,<2.6`.
@@ -10,6 +11,7 @@ Private names that this rests on, each held by a test: `_client`, `_client_conne
 import asyncio
 import ssl
 import threading
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,34 +19,32 @@ import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
 from paho.mqtt.client import Client as PahoClient
 from paho.mqtt.client import ConnectFlags, DisconnectFlags
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from agent.model.errors import SinkError, Unavailable
-from agent.northbound.mqtt import codes, packet
-from agent.northbound.mqtt.learnt import Learnt
-from agent.northbound.mqtt.library import QUIET, Paho
-from agent.northbound.mqtt.outbox import Outbox
-from agent.northbound.mqtt.packet import Message
-from agent.northbound.mqtt.publisher import Publisher
-
-
-class NotSpoken(Unavailable):
-    """The broker refused this protocol version (`certain`), or hung up or fell silent instead of answering."""
-
-    certain = False
-
-
-class HungUp(Unavailable):
-    """The other side closed the connection without a word."""
-
-
-class NoRetain(Unavailable):
-    """The broker keeps no retained messages, so it refused a will that asks for it."""
-
+from agent.northbound.broker import codes, packet, refusal
+from agent.northbound.broker.learnt import Learnt
+from agent.northbound.broker.library import QUIET, Paho
+from agent.northbound.broker.outbox import Outbox
+from agent.northbound.broker.packet import Message
+from agent.northbound.broker.publisher import Publisher
+from agent.northbound.broker.reader import LARGEST
 
 Protocol = Literal["5", "3.1.1"]
 _VERSIONS = {"5": aiomqtt.ProtocolVersion.V5, "3.1.1": aiomqtt.ProtocolVersion.V311}
+_UNREAD = 64  # messages of QoS 1 that a broker may have under way to us (MQTT 5)
+
+
+@dataclass(frozen=True, slots=True)
+class Will:
+    """What the broker publishes for us when the connection breaks without a goodbye."""
+
+    topic: str
+    payload: bytes
+    qos: int = 1
+    retain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,7 @@ class Target:
     keepalive: float
     timeout: float
     tls: ssl.SSLContext | None
-    status_topic: str
-    last_words: bytes
+    will: Will | None
 
 
 @dataclass(slots=True)
@@ -75,9 +74,14 @@ class Limits:
 
 
 class Connection(aiomqtt.Client):
-    """`start()`, then any number of `publisher.publish()`, then `finish()` or `discard()`."""
+    """`start()`, then any number of publishes, then `finish()` or `discard()`.
 
-    def __init__(self, target: Target, protocol: Protocol, learnt: Learnt, *, retain: bool, window: int) -> None:
+    `publisher.publish(messages)` sends with QoS 1 and returns a reason code for each. `on_message(topic, payload,
+    retain)` is called in the loop for each message that comes; it returns fast and raises nothing.
+    """
+
+    def __init__(self, target: Target, protocol: Protocol, learnt: Learnt, window: int) -> None:
+        will = target.will
         super().__init__(
             target.host,
             target.port,
@@ -86,12 +90,14 @@ class Connection(aiomqtt.Client):
             logger=QUIET,
             identifier=target.client_id,
             protocol=_VERSIONS[protocol],
-            will=aiomqtt.Will(target.status_topic, target.last_words, qos=1, retain=retain),
-            clean_session=True if protocol == "3.1.1" else None,
+            will=None if will is None else aiomqtt.Will(will.topic, will.payload, qos=will.qos, retain=will.retain),
+            clean_session=True if protocol == "3.1.1" else None,  # under 5 a new client starts clean
+            properties=_asked() if protocol == "5" else None,
             timeout=target.timeout,
             keepalive=max(1, round(target.keepalive)),
             tls_context=target.tls,
         )
+        self.on_message: Callable[[str, bytes, bool], None] | None = None
         self.properties = b"\0" if protocol == "5" else b""  # the empty property list of a packet
         self.limits = Limits()
         self._target = target
@@ -101,13 +107,40 @@ class Connection(aiomqtt.Client):
         self._guard = threading.Lock()
         self._in_thread = False
         self._discarded = False
-        self._paho = Paho.adopt(self._client, target.timeout, self._acknowledged)
+        self._pubacks = bytearray()  # for what came in this turn of the loop
+        self._paho = Paho.adopt(self._client, target.timeout, self)
         self.publisher = self._new_publisher()
 
     def _new_publisher(self) -> Publisher:
         window = min(self._window, self.limits.unconfirmed)
         outbox = Outbox(window, self.properties, self._paho.next_mid, self._learnt)
-        return Publisher(outbox, self._paho.queue, self._over, self._target.where, self._target.timeout)
+        paho, target = self._paho, self._target
+        return Publisher(outbox, paho.queue, paho.progress, self._over, target.where, target.timeout)
+
+    @property
+    def failure(self) -> SinkError | None:
+        """Why the connection is over."""
+        return self.publisher.failure
+
+    def publish_unconfirmed(self, messages: Iterable[Message]) -> None:
+        """With QoS 0, after all that was published before; `barrier` says whether the broker has them."""
+        self.publisher.publish_unconfirmed(messages)
+
+    async def barrier(self) -> None:
+        """Return when the broker has read all that was published before. Raises Denied or Unavailable when it is over.
+
+        Await it before more than a batch is published unconfirmed: nothing else limits what waits in memory.
+        """
+        await self.publisher.barrier()
+
+    async def subscribe(self, filters: Sequence[tuple[str, int]]) -> None:  # type: ignore[override]  # narrower
+        """To (topic filter, highest QoS: 0 or 1); set `on_message` before. Raises Denied or Unavailable."""
+        granted = await self.publisher.subscribe(filters)
+        if len(granted) != len(filters):
+            raise Unavailable(f"{self._target.where}: a SUBACK for {len(granted)} of {len(filters)} topic filters")
+        for (wanted, _), code in zip(filters, granted, strict=True):
+            if code >= codes.FAILURE:
+                raise codes.unsubscribed(code, self._target.where, wanted)
 
     def size(self, message: Message) -> int:
         """Bytes of the packet that carries it."""
@@ -121,7 +154,7 @@ class Connection(aiomqtt.Client):
                 await self.__aenter__()
             alive = self._paho.socket() is not None
         except MqttConnectError as error:
-            raise _refusal(error, where) from None
+            raise refusal.refused(error, where) from None
         except (TimeoutError, aiomqtt.MqttError) as error:
             raise self._not_started(str(error)) from None
         finally:
@@ -135,19 +168,23 @@ class Connection(aiomqtt.Client):
     def _not_started(self, text: str) -> SinkError:
         where = self._target.where
         if self._hung_up:
-            return NotSpoken(f"{where}: {text}", hint=_hint(text))
+            return refusal.NotSpoken(f"{where}: {text}", hint=refusal.hint(text))
         if self._paho.socket() is not None:
-            return NotSpoken(f"{where}: no answer within {self._target.timeout:g} s")
+            return refusal.NotSpoken(f"{where}: no answer within {self._target.timeout:g} s")
         if not text:
             return Unavailable(f"{where}: no connection within {self._target.timeout:g} s")
-        return Unavailable(f"{where}: {text}", hint=_hint(text))
+        return Unavailable(f"{where}: {text}", hint=refusal.hint(text))
 
-    async def finish(self, goodbye: Message, deadline: float) -> None:
-        """Say goodbye within `deadline` seconds if the link still stands, and close. Can be called twice."""
+    async def finish(self, goodbye: Message | None, deadline: float) -> None:
+        """Say goodbye and DISCONNECT within `deadline` seconds if the link stands, and close; can be called twice.
+
+        After a DISCONNECT the broker forgets the will. `goodbye` goes with QoS 1, before all that waits.
+        """
         try:
             if self.publisher.failure is None and not self._discarded:
                 async with asyncio.timeout(deadline):
-                    await self.publisher.publish_first(goodbye)
+                    if goodbye is not None:
+                        await self.publisher.publish_first(goodbye)
                     await self.__aexit__(None, None, None)
         except (TimeoutError, aiomqtt.MqttError):
             pass  # the broker has our will and publishes it when it notices
@@ -179,8 +216,43 @@ class Connection(aiomqtt.Client):
             if late:
                 self._loop.call_soon_threadsafe(self._paho.drop)
 
-    def _acknowledged(self, mid: int, code: int) -> bool:
-        return self.publisher.acknowledged(mid, code)
+    def _on_socket_register_write(self, client: PahoClient, userdata: Any, sock: Any) -> None:
+        """At once, unlike aiomqtt's own: a turn later the socket may be closed, and its number another's."""
+        if self._in_thread:
+            super()._on_socket_register_write(client, userdata, sock)
+        else:
+            self._loop.add_writer(sock.fileno(), self._paho.loop_write)
+
+    def acknowledged(self, mid: int, code: int) -> None:
+        self.publisher.acknowledged(mid, code)
+
+    def heard(self, first: int, body: bytes) -> None:
+        """A PUBLISH came. It is acknowledged when `on_message` has returned, with all others of this turn."""
+        topic, payload, retain, mid = packet.heard(first, body, properties=bool(self.properties))
+        if self.on_message is not None:
+            self.on_message(topic, payload, retain)
+        if mid:
+            if not self._pubacks:
+                self._loop.call_soon(self._acknowledge)
+            self._pubacks += packet.acknowledge(mid)
+
+    def _acknowledge(self) -> None:
+        pubacks, self._pubacks = bytes(self._pubacks), bytearray()
+        if not self._paho.acknowledge(pubacks):
+            self._over(Unavailable(f"{self._target.where}: the broker sent {self._paho.complaint}"))
+            self.discard()
+
+    def subscribed(self, body: bytes) -> None:
+        self.publisher.subscribed(*packet.suback(body, properties=bool(self.properties)))
+
+    def ponged(self) -> None:
+        self.publisher.ponged()
+
+    def kept_alive(self) -> None:
+        self.publisher.kept_alive()
+
+    def later(self, work: Callable[[], object]) -> None:
+        self._loop.call_soon(work)
 
     def _on_connect(
         self,
@@ -211,24 +283,34 @@ class Connection(aiomqtt.Client):
             return
         if not self._connected.done():
             self._hung_up = True
-            self._connected.set_exception(aiomqtt.MqttError("the broker closed the connection instead of answering"))
+            why = self._paho.complaint
+            said = (
+                f"the other side sent {why}: is it a broker?"
+                if why
+                else "the broker closed the connection instead of answering"
+            )
+            self._connected.set_exception(aiomqtt.MqttError(said))
             return
         self._over(self._why(flags, reason_code))
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
 
     def _why(self, flags: DisconnectFlags, reason_code: ReasonCode) -> SinkError:
         where = self._target.where
+        if self._paho.complaint:
+            return Unavailable(f"{where}: the connection was closed, for the broker sent {self._paho.complaint}")
         if not flags.is_disconnect_packet_from_server:
             if self._paho.wire is not None and self._paho.wire.silent:
                 return Unavailable(
                     f"{where}: the network acknowledged nothing for {self._paho.patience:g} s",
                     hint="do packets get lost on the way, or is the broker frozen?",
                 )
-            kind = HungUp if reason_code.value == codes.CONNECTION_LOST else Unavailable
+            kind = refusal.HungUp if reason_code.value == codes.CONNECTION_LOST else Unavailable
             return kind(f"{where}: the connection was lost")
         if reason_code.value == codes.TOO_LARGE:
             # PUBACKs come in order, so the culprit is unconfirmed; the largest unconfirmed one is not smaller than it.
-            self._learnt.too_large(max((size for _, size in self.publisher.outbox.under_way()), default=packet.LARGEST))
+            outbox = self.publisher.outbox
+            sizes = [*(size for _, size in outbox.under_way()), outbox.largest]
+            self._learnt.too_large(max(sizes) or packet.LARGEST)
         return codes.closed(reason_code.value, where)
 
     def _reading_failed(self, disconnected: asyncio.Future[None]) -> None:
@@ -239,22 +321,9 @@ class Connection(aiomqtt.Client):
         self.publisher.stop(failure)
 
 
-def _refusal(error: MqttConnectError, where: str) -> SinkError:
-    code = int(error.rc.value if isinstance(error.rc, ReasonCode) else error.rc or 0)
-    if code == codes.UNSUPPORTED_PROTOCOL:
-        refusal = NotSpoken(f"{where}: the broker does not speak this version of MQTT", hint="set `protocol: auto`")
-        refusal.certain = True
-        return refusal
-    if code == codes.NO_RETAIN:
-        return NoRetain(f"{where}: the broker keeps no retained messages")
-    return codes.refused(code, where)
-
-
-def _hint(text: str) -> str:
-    if "CERTIFICATE_VERIFY_FAILED" in text:
-        return "is `ca` the authority of this broker, does `url` use the name in its certificate, is our clock right?"
-    if "SSL" in text or "ssl" in text:
-        return "does this port speak TLS, and does it want a client certificate (`cert`, `key`)?"
-    if "Connection refused" in text or "closed the connection" in text:
-        return "is the broker running, and is this its port (1883, with TLS 8883)?"
-    return ""
+def _asked() -> Properties:
+    """What we take: a broker of MQTT 5 keeps back what is more."""
+    asked = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's own
+    asked.ReceiveMaximum = _UNREAD
+    asked.MaximumPacketSize = LARGEST
+    return asked
