@@ -7,7 +7,6 @@ node alone, which the next walk finds again.
 """
 
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from stat import S_ISREG
 import msgspec
 
 from agent.model.tag import DType
-from agent.model.text import NAME_PATTERN
+from agent.model.text import is_name
 from drivers.api import DriverConfig, Kept, Place, TagConfig
 from drivers.opcua.config import Config, Tag
 from drivers.opcua.files import locked, make_folder, write
@@ -274,6 +273,6 @@ def _type(place: Place) -> DType:
 
 def _check(pin: Pin) -> None:
     """Whether it may be a tag. Raises ValueError."""
-    if not re.fullmatch(NAME_PATTERN, pin.name) or len(pin.unit) > LONGEST_UNIT or not pin.path:
+    if not is_name(pin.name) or len(pin.unit) > LONGEST_UNIT or not pin.path:
         raise ValueError(f"{pin.name!r} cannot be a tag")
     locate(pin.node)
