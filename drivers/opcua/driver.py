@@ -29,7 +29,6 @@ from drivers.opcua.refusal import name
 from drivers.opcua.remarks import Remarks
 from drivers.opcua.search import Seeker
 from drivers.opcua.session import Session
-from drivers.opcua.spots import locate
 from drivers.opcua.status import quality
 from drivers.opcua.tally import Tally
 from drivers.opcua.watch import ServerClock, look
