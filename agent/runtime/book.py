@@ -39,7 +39,7 @@ class Book:
         return await self._call(lambda book: book.end(number, outcome, found, message, now), last=True)
 
     async def refuse(self, refusal: Refusal, claim: Claim | None = None) -> None:
-        await self._call(lambda book: book.refuse(refusal, claim), last=True)
+        await self._call(lambda book: book.refuse(refusal, claim))
 
     async def known(self, claim: Claim) -> bool:
         return await self._call(lambda book: book.known(claim))

@@ -109,7 +109,8 @@ class Oracle:
         """`fate` is what the device would do with it."""
         name = command.id or (f"{command.tag}@{command.issued}" if command.issued else "")
         if no := self._at_the_door(command, name) or (self.up and self._not_now(command)):
-            return no
+            self.ids |= ({name} if no == "too far" else set()) - {""}
+            return "forbidden" if no == "too far" else no
         self.ids |= {name} - {""}
         if not self.up:
             return "refused"
@@ -141,7 +142,7 @@ class Oracle:
 
     def _not_now(self, command: Command) -> str:
         if command.tag == "near" and not self._near(command.value):
-            return "forbidden"
+            return "too far"
         if command.tag == "slow":
             if abs(self.time.wall - self.slow) < 3600 * 10**9:
                 return "busy"
