@@ -21,6 +21,6 @@ pin() { # LOCK [OPTION…]: the project with these options, and what builds it
         "$@" pyproject.toml - -o "$lock" >/dev/null
 }
 
-pin packaging/requirements.txt --extra fast --extra demo --extra xlsx "$@"
-pin packaging/requirements-dev.txt --extra fast --extra demo --extra xlsx --extra dev --extra build \
+pin packaging/requirements.txt --extra fast --extra demo --extra xlsx --extra zstd "$@"
+pin packaging/requirements-dev.txt --extra fast --extra demo --extra xlsx --extra zstd --extra dev --extra build \
     --constraint packaging/requirements.txt "$@"

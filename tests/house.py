@@ -52,6 +52,8 @@ PURE = (
     "agent/normalise/*",
     "agent/northbound/command.py",
     "agent/northbound/encode.py",
+    "agent/northbound/gap.py",
+    "agent/northbound/shapes/*",
     "buffer/store.py",
     "buffer/codec.py",
     "drivers/*/plan.py",

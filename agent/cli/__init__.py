@@ -1,5 +1,8 @@
 """The commands, one per file; a command's imports load only when it is chosen."""
 
+import errno
+import io
+import sys
 from typing import Any
 
 import click
@@ -7,6 +10,7 @@ import click
 from agent import __version__
 from agent.cli.lazy import Lazy
 from agent.model.errors import AgentError, ConfigError
+from agent.model.text import plain
 
 COMMANDS = (
     "audit",
@@ -32,14 +36,24 @@ class Commands(Lazy):
     """Ends every command with a message and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")  # a character that it cannot show is no reason to fail
         try:
             return super().invoke(ctx)
-        except ConfigError as error:
-            click.echo(f"floorgate: {error}", err=True)
-            ctx.exit(BAD_CONFIG)
         except AgentError as error:
-            click.echo(f"floorgate: {error}", err=True)
+            _say(str(error))
+            ctx.exit(BAD_CONFIG if isinstance(error, ConfigError) else 1)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # click's to end quietly
+                raise
+            _say(f"{error.filename or ctx.invoked_subcommand}: {error.strerror or error}")
             ctx.exit(1)
+
+
+def _say(error: str) -> None:
+    """A line each, with nothing that would steer the terminal: a device may have had a say in it."""
+    click.echo("\n".join(map(plain, f"floorgate: {error}".split("\n"))), err=True)
 
 
 @click.command(

@@ -1,15 +1,14 @@
 """`floorgate audit`"""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from agent.cli import tables
+from agent.cli import records, tables
 from agent.cli.options import data_option, iso, json_option
-from agent.cli.outline import plain
+from agent.model.text import plain
 from agent.runtime.audit import KEEP, Audit, audit, resting
 from agent.runtime.chain import Verdict
 
@@ -59,7 +58,7 @@ def command(
 def _list(book: Audit, last: int, device: str, refused: bool, as_json: bool) -> None:
     rows = book.refusals(last, device) if refused else book.entries(last, device)
     if as_json:
-        click.echo(json.dumps([{**row, "at": iso(row["at"])} for row in rows], ensure_ascii=False))
+        records.show([{**row, "at": iso(row["at"])} for row in rows])
     elif refused:
         _show_refused(rows)
     else:
@@ -70,7 +69,7 @@ def _archive(data: Path, target: Path, as_json: bool) -> None:
     with audit(data) as book:
         link = book.archive(target)
     if as_json:
-        click.echo(json.dumps({"file": str(target), "last": str(link)}))
+        records.show({"file": str(target), "last": str(link)})
     else:
         click.echo(f"{target}: all up to row {link.n}; keep it: without it nobody can say what was in these rows")
 
@@ -78,7 +77,7 @@ def _archive(data: Path, target: Path, as_json: bool) -> None:
 def _tell(found: Verdict, as_json: bool) -> int:
     if as_json:
         row = {"ok": not found.fault, "rows": found.rows, "first": str(found.first), "last": str(found.last)}
-        click.echo(json.dumps({**row, "fault": found.fault}, ensure_ascii=False))
+        records.show({**row, "fault": found.fault})
     elif found.fault:
         click.echo(found.fault, err=True)
     else:

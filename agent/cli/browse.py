@@ -3,7 +3,8 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,19 @@ from pydantic import ValidationError
 from agent import registry
 from agent.cli import outline, pick, resume
 from agent.cli.options import data_option, iso, json_option
+from agent.cli.pin import pin
 from agent.cli.progress import progress
-from agent.cli.query import Query, Wishes, legal
+from agent.cli.query import Query, Wishes
 from agent.cli.spelt import Span
 from agent.config import load
 from agent.model.errors import AgentError, DeviceError
 from agent.runtime.app import build_drivers
 from drivers.api import Browser, Driver, LineConfig, Place
+from drivers.opcua.globs import DEEPEST
+from drivers.opcua.naming import check, legal
 
 PATIENCE = 5.0  # seconds for one answer of a server that is in no file
+KEEP_EVERY = 5000  # nodes, and a quarter of what there is
 PEEK = 200  # values that are asked for at once
 
 
@@ -54,6 +59,7 @@ class Walked:
 @click.option(
     "--name", "naming", default="", help="Names of the map's tags: {1} is the first wildcard, {name} the node's."
 )
+@click.option("--pin", "pins", is_flag=True, help="Find and keep what the patterns of the device in FILE mean.")
 @click.option("--resume", "again", is_flag=True, help="Go on with a walk that was broken off.")
 @click.option(
     "--state", type=click.Path(path_type=Path, dir_okay=False), help="Where a walk that is broken off is kept."
@@ -67,11 +73,17 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     Ctrl-C breaks off, shows what was found, and keeps it; --resume goes on. Nothing is written to the device.
     """
     asked = Asked(**given)
+    if asked.pins:
+        whole = pin(asked.pinned(), most=asked.max_nodes, seconds=asked.most_time, as_json=asked.as_json)
+        ctx.exit(0 if whole else 1)
     walked, failure = Walked(), None
     try:
         query = Query(asked.wishes, walked.found)
+        check(asked.naming)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    if asked.state is not None:
+        resume.free(asked.state)
     if asked.again:
         kept = resume.resumed(asked.kept, asked.key)
         walked.expanded = kept.expanded
@@ -86,6 +98,8 @@ def command(ctx: click.Context, /, **given: Any) -> None:
             raise
         walked.cut, failure = "the connection was lost", error
     _report(asked, walked, query)
+    if query.cut:
+        click.echo(f"floorgate: what lies more than {DEEPEST} levels down was not looked into: see --start", err=True)
     _settle(asked, walked)
     if failure is not None:
         raise failure
@@ -111,6 +125,7 @@ class Asked:
     values: bool
     as_map: bool
     naming: str
+    pins: bool = False
     again: bool
     state: Path | None
     data: Path
@@ -135,6 +150,13 @@ class Asked:
             raise AgentError(f"{self.device}: its driver cannot tell what the device has")
         return found
 
+    def pinned(self) -> Driver:
+        """The device whose patterns are to be looked for: those of the file, and no others."""
+        others = self.matches or self.types or self.start or self.writable or self.as_map or self.again or self.values
+        if not self.config or others or self.depth is not None:
+            raise click.UsageError("--pin takes -c FILE and DEVICE, and goes by the tags of the device with `match`")
+        return self._of_a_file()
+
     def _of_a_file(self) -> Driver:
         assert self.config is not None
         site = load(self.config)
@@ -157,14 +179,21 @@ class Asked:
         return found
 
 
-async def _walk(asked: Asked, walked: Walked, query: Query, done: Callable[[int], None]) -> None:
+async def _walk(
+    asked: Asked, walked: Walked, query: Query, done: Callable[[int], None], every: int = KEEP_EVERY
+) -> None:
+    """Keeps what it has from time to time, for a process that is killed cannot."""
     driver, ends = asked.driver(), time.monotonic() + asked.most_time
-    found = walked.found
+    found, kept = walked.found, len(walked.found)
     try:
         await driver.open()
         steps = driver.browse(found, walked.expanded, start=asked.start, wanted=query.wanted, most=asked.max_nodes)
         async for walked.expanded in steps:
             done(len(found))
+            if len(found) > kept * 1.25 + every:
+                kept = len(found)
+                with suppress(AgentError):  # a full disk is told at the end
+                    resume.keep(asked.kept, asked.key, walked.expanded, found)
             if time.monotonic() > ends:
                 walked.cut = f"broken off after {asked.most_time:g} s"
                 break
@@ -200,10 +229,19 @@ def _report(asked: Asked, walked: Walked, query: Query) -> None:
         click.echo("\n".join(lines))
         _say_what_is_no_tag(walked, query)
     elif asked.as_json:
-        click.echo(json.dumps(list(outline.rows(found, query, walked.values)), ensure_ascii=True))
+        _write(outline.rows(found, query, walked.values))
     else:
         for line in outline.tree(found, query, walked.values):
             click.echo(line)
+
+
+def _write(rows: Iterable[dict[str, Any]]) -> None:
+    """One after the other: the ways to a hundred thousand nodes are not held at once."""
+    before = "["
+    for row in rows:
+        click.echo(before + json.dumps(row), nl=False)
+        before = ", "
+    click.echo("]" if before == ", " else "[]")
 
 
 def _say_what_is_no_tag(walked: Walked, query: Query) -> None:

@@ -1,7 +1,6 @@
 """`floorgate call`"""
 
 import asyncio
-import json
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -9,14 +8,16 @@ from pathlib import Path
 
 import click
 
+from agent.cli import records
+from agent.cli.interrupt import interruptible
 from agent.cli.options import config_option, data_option, iso, json_option
-from agent.cli.outline import plain
 from agent.cli.pick import device as picked
 from agent.config import load
 from agent.config.words import did_you_mean
 from agent.model.clock import SYSTEM
 from agent.model.errors import ConfigError
 from agent.model.frame import Value
+from agent.model.text import plain
 from agent.runtime.app import build_drivers
 from agent.runtime.audit import somebody
 from agent.runtime.book import Book
@@ -46,10 +47,11 @@ def command(
     click.echo(f"{device}: {plain(said)}", err=True)
     if not yes:
         click.confirm("Call?", abort=True, err=True)
-    called = asyncio.run(target.call(values))
+    with interruptible():
+        called = asyncio.run(target.call(values))
     if as_json:
         row = {"device": device, "method": method, "arguments": values, "found": list(called.found)}
-        click.echo(json.dumps(row | {"audit": called.number, "time": iso(SYSTEM.wall())}, ensure_ascii=False))
+        records.show(row | {"audit": called.number, "time": iso(SYSTEM.wall())})
     else:
         back = plain(", ".join("?" if each is None else str(each) for each in called.found))
         click.echo(f"{device}: {plain(said)}: done" + f", gave {back}" * bool(called.found))

@@ -3,27 +3,18 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from agent.cli.query import Query, path, tag_names, unique
-from agent.cli.query import legal as legal_name
+from agent.cli.query import Query
+from agent.model.text import escaped, plain
 from drivers.api import Place
+from drivers.opcua.naming import check, formed, path, tag_names, unique
 
 _ESCAPES = {'"': '\\"', "\\": "\\\\"}
 CAN_BE_WRITTEN = "  # the server lets it be written"
 
 
-def plain(text: str) -> str:
-    """Text of a device for a terminal: what would steer it, or turn the line around, is spelt out."""
-    return "".join(c if c.isprintable() else _escaped(c) for c in text)
-
-
 def quoted(text: str) -> str:
     """Text for a YAML file, in quotation marks."""
-    return '"' + "".join(_ESCAPES.get(c) or (c if c.isprintable() else _escaped(c)) for c in text) + '"'
-
-
-def _escaped(c: str) -> str:
-    code = ord(c)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    return '"' + "".join(_ESCAPES.get(c) or (c if c.isprintable() else escaped(c)) for c in text) + '"'
 
 
 def tree(found: Sequence[Place], query: Query, values: dict[int, str]) -> Iterator[str]:
@@ -96,8 +87,6 @@ def _named(found: Sequence[Place], query: Query, places: Sequence[int], naming: 
     names = []
     for at in places:
         texts = query.captures(at)
-        try:
-            names.append(legal_name(naming.format("", *texts, name=found[at].name.rpartition(":")[2])) or "node")
-        except (LookupError, AttributeError):
-            raise ValueError(f"{naming!r} asks for more than the {len(texts)} wildcards of the pattern") from None
+        check(naming, len(texts))
+        names.append(formed(naming, texts, path(found, at)))
     return unique(names)

@@ -1,6 +1,5 @@
 """`floorgate pki`: the certificates of OPC UA, ours and those that are trusted."""
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli import tables
+from agent.cli import records, tables
 from agent.cli.options import data_option, json_option
+from agent.model.text import plain
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -30,7 +30,7 @@ def list_(data: Path, as_json: bool) -> None:
     rows = [_row("own", each) for each in _ours(_pki(data))]
     rows += [_row(each.shelf, each.certificate) for each in _pki(data).filed()]
     if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=False))
+        records.show(rows)
         return
     table = tables.table("Certificates", where="left", fingerprint="left", subject="left", valid_until="left")
     for row in rows:
@@ -132,9 +132,9 @@ def _iso(moment: datetime) -> str:
 
 def _tell(rows: Sequence[dict[str, Any]], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=False))
+        records.show(rows)
         return
     for row in rows:
         for name, value in row.items():
             text = ", ".join(value) if isinstance(value, list) else value
-            click.echo(f"{name.replace('_', ' '):12}  {text}")
+            click.echo(f"{name.replace('_', ' '):12}  {plain(str(text))}")

@@ -1,7 +1,6 @@
 """`floorgate probe`"""
 
 import asyncio
-import json
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 import click
 
-from agent.cli import raw, tables
+from agent.cli import raw, records, tables
 from agent.cli.options import data_option, json_option
 from agent.cli.port import port_in_use
 from agent.cli.spelt import Address, Expected, Span, Tolerance
@@ -65,7 +64,7 @@ def command(
     found = ranked(first, again=second, expect=expect, tolerance=tolerance)
     shown = [each for each in found if each.fits][:top] or found[:top]
     if as_json:
-        click.echo(json.dumps([_record(each, address, register) for each in shown], ensure_ascii=False))
+        records.show([_record(each, address, register) for each in shown])
         return
     _show(shown, address, register, f"{endpoint}, unit {unit}, {register} {address}")
     _advise(found, expect)

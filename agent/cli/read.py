@@ -1,7 +1,6 @@
 """`floorgate read`"""
 
 import asyncio
-import json
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -9,14 +8,15 @@ from pathlib import Path
 
 import click
 
-from agent.cli import pick, tables
+from agent import registry
+from agent.cli import pick, records, tables
 from agent.cli.options import config_option, data_option, json_option
 from agent.config import Site, load
-from agent.config.words import did_you_mean
 from agent.model.errors import ConfigError, Refused
 from agent.model.frame import Frame, Value, bad_frame
 from agent.model.quality import Quality, quality_name
 from agent.model.tag import Schema, Tag
+from agent.model.text import plain
 from agent.normalise import compile_step
 from agent.runtime.app import build_drivers
 from drivers.api import DriverConfig, Poller, Raw, Revealer
@@ -37,8 +37,8 @@ def command(config: Path, device: str, tags: tuple[str, ...], data: Path, as_jso
     frames = asyncio.run(_read(site, pick.device(site.devices, device), tags, raws, data))
     rows = [(frame, row) for frame in frames for row in frame.rows() if not tags or row[0].name in tags]
     if as_json:
-        records = [_record(frame, *row) | _made_of(row[0], raws) for frame, row in rows]
-        click.echo(json.dumps(records, ensure_ascii=False))
+        made = [_record(frame, *row) | _made_of(row[0], raws) for frame, row in rows]
+        records.show(made)
     else:
         _show(device, [row for _, row in rows], raws)
 
@@ -49,9 +49,12 @@ async def _read(
     (driver,) = build_drivers(site, [config], data)
     assert isinstance(driver, Poller)
     known = {tag.name: schema for schema in driver.schemas for tag in schema.tags}
+    waits = registry.kept(config, data).patterns
+    if waits and not known:
+        raise ConfigError(f"device {config.name!r} has no tag yet", hint=pick.not_yet(config.name))
     for name in wanted:
         if name not in known:
-            raise ConfigError(f"device {config.name!r} has no tag {name!r}", hint=did_you_mean(name, known))
+            raise pick.no_tag(config.name, name, known, patterns=waits)
     schemas = dict.fromkeys(known[name] for name in wanted or known)
     try:
         await driver.open()
@@ -77,7 +80,7 @@ async def read_groups(driver: Poller, schemas: Sequence[Schema], raws: dict[str,
     if refusals and len(refusals) == len(schemas):
         raise refusals[0]
     for refusal in refusals:
-        click.echo(f"floorgate: {refusal}", err=True)
+        click.echo(f"floorgate: {plain(str(refusal))}", err=True)
     return frames
 
 

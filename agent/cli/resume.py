@@ -22,7 +22,19 @@ class Broken:
     found: list[Place] = field(default_factory=list)
 
 
+_START = b'{"asked":['
 _decode = msgspec.json.Decoder(Broken).decode
+
+
+def free(path: Path) -> None:
+    """Raises AgentError for a file that is something else: it will be overwritten, or deleted when a walk is whole."""
+    if not path.exists():
+        return
+    if path.is_file():
+        with path.open("rb") as file:
+            if file.read(len(_START)) in (_START, b""):
+                return
+    raise AgentError(f"{path}: is no broken-off walk, and stays as it is", hint="name another file with --state")
 
 
 def keep(path: Path, asked: Sequence[str], expanded: int, found: list[Place]) -> None:
@@ -31,8 +43,12 @@ def keep(path: Path, asked: Sequence[str], expanded: int, found: list[Place]) ->
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise AgentError(f"{path.parent}: {error.strerror}", hint="name a file with --state") from error
+    try:
+        content = msgspec.json.encode(Broken(list(asked), expanded, found))
+    except UnicodeEncodeError as error:
+        raise AgentError(f"{path}: what was asked for is no text in UTF-8, so the walk is not kept") from error
     with draft(path) as file:
-        file.write(msgspec.json.encode(Broken(list(asked), expanded, found)))
+        file.write(content)
 
 
 def resumed(path: Path, asked: Sequence[str]) -> Broken:
@@ -49,6 +65,7 @@ def resumed(path: Path, asked: Sequence[str]) -> Broken:
         hint = "give the same device, --start, --match, --depth and --all, or begin without --resume"
         raise AgentError(f"{path}: belongs to another walk", hint=hint)
     parents = all(-1 <= place.parent < at for at, place in enumerate(found.found))
-    if not parents or not 0 <= found.expanded <= len(found.found):
+    types = all(place.type.isalnum() or not place.type for place in found.found)  # it goes into a map as it is
+    if not parents or not types or not 0 <= found.expanded <= len(found.found):
         raise AgentError(f"{path}: makes no sense", hint="begin without --resume")
     return found

@@ -1,7 +1,6 @@
 """`floorgate scan`"""
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +9,7 @@ from typing import Any
 
 import click
 
-from agent.cli import raw
+from agent.cli import raw, records
 from agent.cli.maps import modbus_maps
 from agent.cli.options import data_option, json_option
 from agent.cli.port import port_in_use
@@ -178,7 +177,7 @@ async def _met(ask: raw.Answers, found: Found, maps: Mapping[str, Sequence[Featu
 
 def _report(results: Results, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps([_record(each) for each in results.found], ensure_ascii=False))
+        records.show([_record(each) for each in results.found])
     else:
         if results.found:
             click.echo("devices:")

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from agent.model.text import plain
+
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
@@ -21,10 +23,10 @@ def table(title: str = "", **columns: str) -> "Table":
 
 
 def cell(text: object, style: str = "") -> "Text":
-    """A name may hold brackets, which mean something to rich."""
+    """A name may hold brackets, which mean something to rich, and what would steer the terminal."""
     from rich.text import Text  # noqa: PLC0415  # as above
 
-    return Text(str(text), style)
+    return Text(plain(str(text)), style)
 
 
 def show(table: "Table") -> None:

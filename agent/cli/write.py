@@ -1,7 +1,6 @@
 """`floorgate write`"""
 
 import asyncio
-import json
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +8,15 @@ from typing import Any
 
 import click
 
-from agent.cli import pick
+from agent.cli import pick, records
+from agent.cli.interrupt import interruptible
 from agent.cli.options import config_option, data_option, iso, json_option
 from agent.cli.port import port_in_use
 from agent.config import Site, load
 from agent.model.clock import SYSTEM
 from agent.model.errors import AgentError, Refused
 from agent.model.frame import Value
+from agent.model.text import plain
 from agent.runtime.app import build_drivers
 from agent.runtime.audit import NEARLY, resting, somebody
 from agent.runtime.book import Book
@@ -55,15 +56,17 @@ def command(config: Path, device: str, tag: str, value: str, data: Path, yes: bo
     """
     site = load(config)
     found = pick.device(site.devices, device)
-    target = Target(site, found, pick.tag(found, tag), data)
+    target = Target(site, found, pick.tag(found, tag, data), data)
     meant = _parsed(target, value)
     encoded = prepared(target.driver(), target.tag, meant)
     with port_in_use(data, found.endpoint):
         old = asyncio.run(_look(target.driver(), tag))
-    click.echo(f"{device}, {tag}: {_said(old)} -> {_said(encoded.value)} {target.tag.unit}  [{encoded.raw}]", err=True)
+    click.echo(
+        f"{device}, {tag}: {_said(old)} -> {_said(encoded.value)} {target.tag.unit}  [{plain(encoded.raw)}]", err=True
+    )
     if not yes:
         click.confirm("Write?", abort=True, err=True)
-    with port_in_use(data, found.endpoint):
+    with port_in_use(data, found.endpoint), interruptible():
         written = asyncio.run(_write(target, meant, old))
     _report(target, old, encoded, written, as_json)
     _warn(data)
@@ -95,7 +98,7 @@ async def _look(driver: Writer, tag: str) -> Value:
         await driver.open()
         return await driver.look(tag)
     except Refused as error:
-        click.echo(f"floorgate: the value before cannot be read: {error}", err=True)
+        click.echo(f"floorgate: the value before cannot be read: {plain(str(error))}", err=True)
         return None
     finally:
         await driver.close()
@@ -117,7 +120,7 @@ def _report(target: Target, old: Value, encoded: Encoded, written: Written, as_j
         row: dict[str, Any] = {"device": device, "tag": tag.name, "unit": tag.unit, "old": old, "new": encoded.value}
         row |= {"found": written.found, "raw": encoded.raw, "outcome": written.outcome}
         row |= {"audit": written.number, "time": iso(SYSTEM.wall())}
-        click.echo(json.dumps(row, ensure_ascii=False))
+        records.show(row)
     elif written.outcome == "done":
         click.echo(f"{device}, {tag.name}: {_said(written.found)} {tag.unit}".rstrip() + ", read back")
     if written.outcome != "done":
@@ -130,4 +133,4 @@ def _report(target: Target, old: Value, encoded: Encoded, written: Written, as_j
 def _said(value: Value) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
-    return "?" if value is None else f"{value:.15g}" if isinstance(value, float) else str(value)
+    return "?" if value is None else f"{value:.15g}" if isinstance(value, float) else plain(str(value))

@@ -15,6 +15,7 @@ import msgspec
 from agent.model.frame import Entry, Frame, Value
 from agent.model.quality import FIRST_BAD, Quality, quality_name
 from agent.model.tag import Schema
+from agent.northbound.gap import gap, is_gap
 
 _MS = 1_000_000
 _WIDEST_STRUCT = 512  # tags; a compiled struct takes about 350 bytes a tag
@@ -30,11 +31,11 @@ class Encoder:
     in integer ms UTC, `values` with every tag that has a usable value, `quality` with the name of each quality
     that is not good. NaN, infinity and a missing value are no numbers: left out and called `bad_decode`. A frame
     with source times adds `"stamps": {tag: ms}` for the tags whose time differs from `ts`, one that was stamped by a
-    wrong clock adds `"clock": "corrected"` or `"unsynced"`. Any frame can be encoded.
+    wrong clock adds `"clock": "corrected"` or `"unsynced"`. A loss is told as `gap.py` says. Any frame can be encoded.
     """
 
     def __init__(self, gateway: str) -> None:
-        self._head = b'{"gateway":' + _json(gateway) + b',"epoch":"'
+        self._head = b'{"gateway":' + as_json(gateway) + b',"epoch":"'
         self._plans: dict[Schema, _Plan] = {}
 
     def encode(self, entry: Entry) -> bytes:
@@ -44,7 +45,9 @@ class Encoder:
         if frame.quality == plan.good and frame.columns is None and frame.stamps is None:
             values = plan.dense(frame.values)
         if values is None:
-            values, doubts = _careful(frame)
+            if plan.gap:
+                return self._gap(entry)
+            values, doubts = careful(frame)
         return b'%b%b","seq":%d%b%d,"values":%b,"quality":%b%b' % (
             self._head,
             epoch.encode(),
@@ -53,8 +56,12 @@ class Encoder:
             frame.ts // _MS,
             values,
             doubts,
-            _end(history, clock),
+            ending(history, clock),
         )
+
+    def _gap(self, entry: Entry) -> bytes:
+        head = b'%b%b","seq":%d' % (self._head, entry.epoch.encode(), entry.seq)
+        return b"%b,%b%b" % (head, as_json(gap(entry))[1:-1], ending(entry.history, entry.clock))
 
     def _compile(self, schema: Schema) -> "_Plan":
         if len(self._plans) >= _SCHEMAS:
@@ -71,13 +78,19 @@ def as_part(envelope: bytes, number: int, count: int) -> bytes:
 class _Plan:
     """What is known of a schema's envelopes before the first frame; `dense` gives None when a value needs care."""
 
-    __slots__ = ("dense", "good", "middle")
+    __slots__ = ("dense", "gap", "good", "middle")
 
     def __init__(self, schema: Schema) -> None:
         names = tuple(tag.name for tag in schema.tags)
         self.good = bytes(len(names))
-        self.middle = b',"device":' + _json(schema.device) + b',"group":' + _json(schema.group) + b',"ts":'
-        self.dense = _numbers(names) if all(tag.dtype != "str" for tag in schema.tags) else _mixed(names)
+        self.middle = b',"device":' + as_json(schema.device) + b',"group":' + as_json(schema.group) + b',"ts":'
+        self.gap = is_gap(schema)
+        self.dense = dense(schema, names) if not self.gap else lambda _: None
+
+
+def dense(schema: Schema, names: tuple[str, ...]) -> Callable[[Sequence[Any]], bytes | None]:
+    """What writes the values of all columns as `{name: value, …}`; it gives None when one of them is no value."""
+    return _numbers(names) if all(tag.dtype != "str" for tag in schema.tags) else _mixed(names)
 
 
 def _numbers(names: tuple[str, ...]) -> Callable[[Sequence[Any]], bytes | None]:
@@ -122,39 +135,47 @@ def _plain(name: str) -> bool:
     return name.isprintable() and '"' not in name and "\\" not in name
 
 
-def _careful(frame: Frame) -> tuple[bytes, bytes]:
+def careful(frame: Frame) -> tuple[bytes, bytes]:
     """The values as JSON, and the doubts, with the source times behind them."""
+    values, doubts = told(frame)
+    stamps = stamped(frame)
+    extra = b',"stamps":' + as_json(stamps) if stamps else b""
+    names = {name: quality_name(code) for name, code in doubts.items()}
+    return as_json(values), as_json(names) + extra
+
+
+def told(frame: Frame) -> tuple[dict[str, Value], dict[str, int]]:
+    """The usable values by name, and the quality of each that is not good."""
     values: dict[str, Value] = {}
-    doubts: dict[str, str] = {}
+    doubts: dict[str, int] = {}
     for tag, value, quality in frame.rows():
-        told = quality if quality >= FIRST_BAD or _is_value(value) else Quality.BAD_DECODE
-        if told:
-            doubts[tag.name] = quality_name(told)
-        if told < FIRST_BAD:
+        code = quality if quality >= FIRST_BAD or _is_value(value) else Quality.BAD_DECODE
+        if code:
+            doubts[tag.name] = code
+        if code < FIRST_BAD:
             values[tag.name] = value
-    stamps = _stamps(frame)
-    extra = b',"stamps":' + _json(stamps) if stamps else b""
-    return _json(values), _json(doubts) + extra
+    return values, doubts
 
 
 @lru_cache(16)
-def _end(history: bool, clock: str) -> bytes:
+def ending(history: bool, clock: str) -> bytes:
     """How an envelope ends."""
-    return b',"history":%b%b}' % (_json(history), b',"clock":' + _json(clock) if clock else b"")
+    return b',"history":%b%b}' % (as_json(history), b',"clock":' + as_json(clock) if clock else b"")
 
 
 def _is_value(value: Value) -> bool:
     return isfinite(value) if isinstance(value, float) else value is not None
 
 
-def _stamps(frame: Frame) -> dict[str, int]:
+def stamped(frame: Frame) -> dict[str, int]:
+    """The source times (ms UTC) that differ from the frame's."""
     if frame.stamps is None:
         return {}
     ts = frame.ts // _MS
     return {tag.name: stamp // _MS for tag, stamp in zip(frame.tags(), frame.stamps, strict=True) if stamp // _MS != ts}
 
 
-def _json(value: Any) -> bytes:
+def as_json(value: Any) -> bytes:
     """JSON of names and plain values; what UTF-8 cannot carry (a lone surrogate) becomes a question mark."""
     try:
         return _dump(value)

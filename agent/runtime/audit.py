@@ -123,7 +123,7 @@ class Audit:
                     hint = "`floorgate audit --archive FILE` makes room; until then nothing is written to a device"
                     raise StoreError(f"audit {self._path} is full: {KEEP:,} entries", hint=hint)
                 (number,) = db.execute(_NEXT).fetchone()
-                values = (_json(entry.old), _json(entry.new) or "null", entry.raw)
+                values = (_json(entry.old), _json(entry.new) or "null", _spelt(entry.raw))
                 row = (number, now, *astuple(who), entry.device, entry.endpoint, entry.tag, *values)
                 link = file.insert(db, "entry", row)
                 db.execute("INSERT OR REPLACE INTO last VALUES (?, ?, ?)", (entry.device, entry.tag, now))
@@ -135,7 +135,7 @@ class Audit:
         kept = f"the device was asked all the same and the outcome was {outcome}; the audit will say unknown"
         with mapped(self._path, kept):
             with transaction(self._connection) as db:
-                link = file.insert(db, "outcome", (number, now, outcome, _json(found), message))
+                link = file.insert(db, "outcome", (number, now, outcome, _json(found), _spelt(message)))
             advance(self._path.parent, link)
         return link
 
@@ -300,4 +300,9 @@ def _json(value: Value) -> str | None:
     """None for no value; a number that JSON does not have as its name."""
     if isinstance(value, float) and not math.isfinite(value):
         value = str(value)
-    return None if value is None else json.dumps(value, ensure_ascii=False)
+    return None if value is None else _spelt(json.dumps(value, ensure_ascii=False))
+
+
+def _spelt(text: str) -> str:
+    """What UTF-8 cannot carry (bytes of a device that are no text) as `\\udcff`: an entry never fails for it."""
+    return text.encode("utf-8", "backslashreplace").decode()

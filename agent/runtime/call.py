@@ -1,5 +1,6 @@
 """The one way to a device's method: the guard, the audit, then the driver, and the audit again."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,6 +68,9 @@ async def call(
         found = await driver.call(method.name, values)
     except DeviceError as error:
         await book.end(number, "refused" if isinstance(error, Refused) else "unknown", None, str(error), clock.wall())
+        raise
+    except asyncio.CancelledError:
+        await book.end(number, "unknown", None, "interrupted", clock.wall())
         raise
     await book.end(number, "done", json.dumps(list(found), ensure_ascii=False), "", clock.wall())
     return Called(number, found)

@@ -84,7 +84,10 @@ def allow(limits: Limits | None, value: Value, names: Mapping[str, int] | None =
         hint = "only a tag with a section such as `write: {min: 0, max: 100}` is"
         raise Forbidden("the configuration does not let this tag be written", hint=hint)
     number = (names or {}).get(value, value) if isinstance(value, str) else value
-    if isinstance(number, bool | str):
+    if isinstance(number, str):
+        if (limits.min, limits.max, limits.step) != (None, None, None):
+            hint = "take `min`, `max` and `step` away where a text is meant"
+            raise Forbidden(f"{value!r} is a text, which cannot be held against the limits", hint=hint)
         return
     if number is None or (isinstance(number, float) and not math.isfinite(number)):
         raise Forbidden(f"{value} is no value that can be written")

@@ -7,11 +7,10 @@ from typing import Literal
 
 import msgspec
 
+from agent.model.text import plain
+
 MAX = 4000  # characters of a message; a device cannot flood a line
 _KNOWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_CONTROL = {
-    code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F))
-}
 
 
 def setup(level: str, form: Literal["auto", "text", "json"]) -> None:
@@ -31,7 +30,7 @@ def fields(record: logging.LogRecord) -> dict[str, object]:
 
 def safe(text: str) -> str:
     """Text from elsewhere on one line: control and direction characters are spelled out, the length is bounded."""
-    return text[:MAX].translate(_CONTROL)
+    return plain(text[:MAX])
 
 
 class JsonLines(logging.Formatter):
@@ -43,7 +42,7 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": safe(record.getMessage()),
-            **fields(record),
+            **{key: safe(value) if isinstance(value, str) else value for key, value in fields(record).items()},
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)

@@ -53,6 +53,8 @@ class Subscription:
         finally:
             self._mark_gap()
             await self._driver.close()
+            if self._note is not None:
+                self._note()  # a server that takes no session may have told its time
 
     def _lives(self) -> None:
         """A session is good when it gives a frame: a server may take the session and then refuse every tag."""
@@ -68,8 +70,9 @@ class Subscription:
     def _mark_gap(self) -> None:
         if not self._marked:
             self._marked = True
-            heard = getattr(self._driver, "heard", 0)
+            known: Mapping[Schema, int] = getattr(self._driver, "heard", {})
             for schema in self._driver.schemas:
                 frame = bad_frame(schema, Quality.BAD_COMM, self._clock.wall(), self._clock.mono())
+                heard = known.get(schema, 0)
                 stamps = (heard,) * len(schema.tags) if heard else None  # from then on nothing is known
                 self._inlet.push(replace(frame, stamps=stamps), self._part)

@@ -102,6 +102,9 @@ async def attempted(
     except DeviceError as error:
         known = isinstance(error, Refused) or not leaving.left
         written = Written(number, "refused" if known else "unknown", error=error)
+    except asyncio.CancelledError:
+        await book.end(number, "unknown" if leaving.left else "refused", None, "interrupted", clock.wall())
+        raise
     return await _end(book, written, clock)
 
 

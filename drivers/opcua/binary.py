@@ -9,6 +9,7 @@ from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 Reader = Callable[[bytes, int], tuple[object, int]]
@@ -41,8 +42,7 @@ class Structure:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class DataValue:
+class DataValue(NamedTuple):
     """`ticks` is the source's time and `served` the server's, in 100 ns since 1601; 0 where there is none."""
 
     value: object
@@ -230,7 +230,8 @@ def single(kind: int, body: bytes, at: int, depth: int = 0) -> tuple[object, int
     if reader is not None:
         return reader(body, at)
     if kind == 23:
-        return data_value(body, at, depth + 1)
+        found, at = data_value(body, at, depth + 1)
+        return found.value, at
     if kind == 24:
         return variant(body, at, depth + 1)
     return (None, diagnostics(body, at)) if kind == 25 else (None, at) if kind == 0 else _hex(body, at)

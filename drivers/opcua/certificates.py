@@ -1,6 +1,5 @@
 """What certificates of OPC UA applications must be (part 6, 6.2.2): made, read and checked, without the disk."""
 
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,15 +11,30 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
+
+from agent.model.text import plain
 
 YEARS = 10
 BITS = 2048  # every policy takes it, and small controllers take seconds for more
-LONGEST = 64 << 10  # bytes of one certificate with its chain, or of a revocation list
+LONGEST = 64 << 10  # bytes of one certificate with its chain
+LONGEST_LIST = 4 << 20  # bytes of a revocation list: some hundred thousand certificates
 DEEPEST = 5  # certificates between a server and the root of its issuers
 BUILT = datetime(2025, 1, 1, tzinfo=UTC)  # a clock that says less is wrong
+LATEST = datetime(2100, 1, 1, tzinfo=UTC)  # or that says more
+MOST_SAID = 200  # characters of the names in a certificate
 WARNINGS = (30, 7, 1)  # days before a certificate expires
 _PEM = b"-----BEGIN "
+_SEQUENCE = tuple(bytes((0x30, 0x80 + size)) for size in range(1, 5))  # how DER begins
+_UNDERSTOOD = frozenset(  # extensions that are looked at, or say nothing about trust
+    {
+        ExtensionOID.BASIC_CONSTRAINTS,
+        ExtensionOID.KEY_USAGE,
+        ExtensionOID.EXTENDED_KEY_USAGE,
+        ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
+        ExtensionOID.CERTIFICATE_POLICIES,
+    }
+)
 UNREADABLE = (  # what cryptography raises over bytes that are no certificate, some of it only when a part is looked at
     ValueError,
     TypeError,
@@ -57,7 +71,7 @@ class Peer:
 
 def make(uri: str, host: str, now: datetime) -> tuple[bytes, bytes]:
     """A key (PEM) and its self-signed certificate (DER). Raises Distrusted when the clock cannot be right."""
-    if now < BUILT:
+    if not BUILT <= now < LATEST:
         raise Distrusted(f"no certificate can be made: this machine's clock says {day(now)}", "set the clock first")
     key = rsa.generate_private_key(65537, BITS)
     common = x509.NameAttribute(NameOID.COMMON_NAME, f"Floorgate {host}"[:64])
@@ -117,12 +131,17 @@ def read(data: bytes) -> list[x509.Certificate]:
     if len(data) > LONGEST:
         raise Distrusted(f"a certificate of {len(data):,} bytes is too long")
     try:
-        found = x509.load_pem_x509_certificates(data) if data.startswith(_PEM) else _split(data)
+        found = x509.load_pem_x509_certificates(data) if _is_pem(data) else _split(data)
     except UNREADABLE as error:
         raise Distrusted(f"this is no certificate: {error}") from error
     if not found:
         raise Distrusted("there is no certificate")
     return found
+
+
+def _is_pem(data: bytes) -> bool:
+    """Tools put text for people before it."""
+    return _PEM in data and not data.startswith(_SEQUENCE)
 
 
 def _split(data: bytes) -> list[x509.Certificate]:
@@ -139,8 +158,10 @@ def _split(data: bytes) -> list[x509.Certificate]:
 
 def read_revoked(data: bytes) -> x509.CertificateRevocationList:
     """A revocation list, PEM or DER. Raises Distrusted."""
+    if len(data) > LONGEST_LIST:
+        raise Distrusted(f"it has more than {LONGEST_LIST:,} bytes")
     try:
-        return x509.load_pem_x509_crl(data) if data.startswith(_PEM) else x509.load_der_x509_crl(data)
+        return x509.load_pem_x509_crl(data) if _is_pem(data) else x509.load_der_x509_crl(data)
     except UNREADABLE as error:
         raise Distrusted(f"this is no revocation list: {error}") from error
 
@@ -159,7 +180,7 @@ def subject(certificate: x509.Certificate) -> str:
     """One line for people, whatever stands in it."""
     with suppress(*UNREADABLE):
         text = certificate.subject.rfc4514_string()
-        return re.sub(r"[^\x20-\x7e\u00a0-\u2027\u2030-\uffef]", "?", text)[:200] or "(no name)"
+        return "".join(c if c.isprintable() else "?" for c in text)[:200] or "(no name)"
     return "(unreadable name)"
 
 
@@ -210,22 +231,28 @@ def _check(
     certificate: x509.Certificate, sent: Sequence[x509.Certificate], peer: Peer, bundle: Bundle, now: datetime
 ) -> None:
     _is_strong(certificate)
-    chain = _chain(certificate, sent, bundle)
+    chain = _chain(certificate, sent, bundle, now)
     _is_not_revoked(certificate, chain, bundle)
     for each in (certificate, *chain):
         _is_in_time(each, now)
     if peer.uri not in uris(certificate):
-        named = ", ".join(uris(certificate)) or "none"
+        named, says = _said(uris(certificate)) or "none", _said([peer.uri]) or "nameless"
         raise Distrusted(
-            f"it is made out to the application {named}, but the server says that it is {peer.uri or 'nameless'}",
+            f"it is made out to the application {named}, but the server says that it is {says}",
             "the server's certificate must be made anew for its application URI",
         )
     if not _is_host(peer.host, hosts(certificate)):
-        named = ", ".join(hosts(certificate)) or "no host"
+        named = _said(hosts(certificate)) or "no host"
         raise Distrusted(
             f"it is made out to {named}, not to {peer.host}",
             "is this the right server? if it is known by another name there, write that as `certificate_host`",
         )
+
+
+def _said(names: Sequence[str]) -> str:
+    """As much of them as a person reads, with nothing that would steer the terminal."""
+    text = plain(", ".join(names)[:MOST_SAID])
+    return text if len(text) < MOST_SAID else f"{text[: MOST_SAID - 1]}…"
 
 
 def _alternatives(certificate: x509.Certificate) -> x509.SubjectAlternativeName | None:
@@ -243,30 +270,40 @@ def _is_strong(certificate: x509.Certificate) -> None:
         raise Distrusted(f"its key has {key.key_size} bits", "the server needs a certificate with 2048 to 4096 bits")
 
 
-def _chain(certificate: x509.Certificate, sent: Sequence[x509.Certificate], bundle: Bundle) -> list[x509.Certificate]:
-    """Its issuers up to the first that is trusted; none when it is trusted itself. Raises Distrusted."""
+def _chain(
+    certificate: x509.Certificate, sent: Sequence[x509.Certificate], bundle: Bundle, now: datetime
+) -> list[x509.Certificate]:
+    """Its issuers up to the first that is trusted; none when it is trusted itself. Raises Distrusted.
+
+    An issuer may have been renewed, with the same name and key: then the one that is trusted goes before, and the one
+    that is in time.
+    """
     if certificate in bundle.trusted:
         return []
     chain: list[x509.Certificate] = []
     last = certificate
     while len(chain) < DEEPEST:
-        issuer = next((each for each in (*bundle.trusted, *bundle.issuers, *sent) if _issued(each, last)), None)
-        if issuer is None or issuer == last:
+        known = (*bundle.trusted, *bundle.issuers, *sent)
+        fit = [each for each in known if _issued(each, last, len(chain))]
+        if not fit or last in fit:
             break
+        issuer = min(fit, key=lambda each: (each not in bundle.trusted, not _covers(each, now)))
         chain.append(issuer)
         if issuer in bundle.trusted:
             _is_for_servers(certificate)
+            _are_understood((certificate, *chain))
             return chain
         last = issuer
     raise Distrusted("nobody has said that it is to be trusted", unknown=True)
 
 
-def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
-    """Whether it signed that one, and may."""
+def _issued(issuer: x509.Certificate, certificate: x509.Certificate, between: int) -> bool:
+    """Whether it signed that one, and may, with so many issuers between it and the server."""
     if issuer.subject != certificate.issuer:
         return False
     try:
-        if not issuer.extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
+        limits = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value
+        if not limits.ca or (limits.path_length is not None and between > limits.path_length):
             return False
         if not _usage(issuer, "key_cert_sign"):
             return False
@@ -295,6 +332,17 @@ def _is_for_servers(certificate: x509.Certificate) -> None:
         raise Distrusted("it is not made for a server", "the server needs a certificate of its own")
 
 
+def _are_understood(chain: Sequence[x509.Certificate]) -> None:
+    """An issuer may have narrowed what it vouches for; what is not understood is no licence (RFC 5280, 4.2)."""
+    for each in chain:
+        strange = [found.oid for found in each.extensions if found.critical and found.oid not in _UNDERSTOOD]
+        if strange:
+            raise Distrusted(
+                f"{subject(each)} has a critical extension that is not understood here: {strange[0].dotted_string}",
+                "compare the fingerprint at the server, then trust its own certificate",
+            )
+
+
 def _is_not_revoked(certificate: x509.Certificate, chain: Sequence[x509.Certificate], bundle: Bundle) -> None:
     known = (*chain, *bundle.trusted, *bundle.issuers)
     for each in (certificate, *chain):
@@ -311,6 +359,10 @@ def _signed(listed: x509.CertificateRevocationList, issuer: x509.Certificate) ->
         return listed.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]  # of another kind: a TypeError
     except (InvalidSignature, *UNREADABLE):
         return False
+
+
+def _covers(certificate: x509.Certificate, now: datetime) -> bool:
+    return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
 
 
 def _is_in_time(certificate: x509.Certificate, now: datetime) -> None:

@@ -6,8 +6,10 @@ asked for, and every failure reaches the caller: asyncua's errors as they are, O
 
 import asyncio
 import secrets
+import time
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any, cast
 
 from asyncua import ua
@@ -43,6 +45,7 @@ class Channel:
         self.endpoint = endpoint
         self.policy: SecurityPolicy = policy or _none()
         self.lifetime = LIFETIME
+        self.skew: float | None = None  # seconds that the server's clock is ahead of ours, by its list of endpoints
         self.wire = Wire(timeout, self.policy)
         self._nonce = b""
 
@@ -63,7 +66,16 @@ class Channel:
         self.wire.revolve_security_token()
 
     async def endpoints(self) -> list[ua.EndpointDescription]:
-        return await self.wire.get_endpoints(ua.GetEndpointsParameters(EndpointUrl=ua.String(self.endpoint)))
+        request, protocol = ua.GetEndpointsRequest(), self.protocol
+        assert protocol is not None
+        request.Parameters.EndpointUrl = ua.String(self.endpoint)
+        asked = time.time()
+        response = struct_from_binary(ua.GetEndpointsResponse, await protocol.send_request(request))
+        response.ResponseHeader.ServiceResult.check()
+        said = response.ResponseHeader.Timestamp.replace(tzinfo=UTC)
+        if 1601 < said.year < 9999:  # 1601: no time at all
+            self.skew = said.timestamp() - (asked + time.time()) / 2
+        return list(response.Endpoints or ())
 
     async def create(self, name: str, uri: str, timeout: float) -> ua.CreateSessionResult:
         """A session, after the server has proved that it holds the key of its certificate; `timeout` in seconds."""

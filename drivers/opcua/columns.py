@@ -1,7 +1,7 @@
 """Turn a server's data values into the columns of one schema."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from agent.model.frame import Frame, Value
 from agent.model.quality import FIRST_BAD, Quality
@@ -52,20 +52,20 @@ class Columns:
                 qualities[place] = Quality.BAD_DECODE
         return values, bytes(qualities), stamps
 
-    def frames(self, batch: Batch, ts: int, mono: int) -> list[Frame]:
-        """Sparse frames of one message: one, or as many as the busiest tag changed, each tag's values in order."""
+    def frames(self, batch: Batch, ts: int, mono: int) -> Iterator[Frame]:
+        """Sparse frames of one message: one, or as many as the busiest tag changed, each tag's values in order; made
+        one by one, for that may be half a million."""
         columns = batch.handles
         if not columns:
-            return []
+            return
         values, qualities, stamps = self.decode(columns, batch, ts)
         if len(set(columns)) == len(columns):
-            return [self._frame(columns, values, qualities, ts, mono, stamps)]
-        frames = []
+            yield self._frame(columns, values, qualities, ts, mono, stamps)
+            return
         for layer in _layers(columns):
             held, trust, times = ([kept[place] for place in layer] for kept in (values, qualities, stamps))
             places = [columns[place] for place in layer]
-            frames.append(self._frame(places, held, bytes(trust), ts, mono, times))  # type: ignore[arg-type]
-        return frames
+            yield self._frame(places, held, bytes(trust), ts, mono, times)  # type: ignore[arg-type]
 
     def whole(self, answers: Sequence[tuple[Sequence[int], Batch]], missing: bytearray, ts: int, mono: int) -> Frame:
         """The frame of a scan; a column without an answer is None with its quality in `missing`."""
@@ -108,10 +108,11 @@ def _stamps(batch: Batch, received: int) -> list[int]:
     ticks = batch.ticks
     if min(ticks, default=0) > TICKS_1970 and max(ticks) < _LAST:
         return [(moment - TICKS_1970) * 100 for moment in ticks]
-    return [_stamp(*times, received) for times in zip(ticks, batch.served, strict=True)]
+    return [stamp(*times, received) for times in zip(ticks, batch.served, strict=True)]
 
 
-def _stamp(ticks: int, served: int, received: int) -> int:
+def stamp(ticks: int, served: int, received: int) -> int:
+    """The first of two times in ticks that makes sense, or else the third, which is ns UTC as the answer is."""
     for moment in (ticks, served):
         if TICKS_1970 < moment < _LAST:
             return (moment - TICKS_1970) * 100

@@ -1,7 +1,7 @@
 """What an OPC UA device is told: the server, how the way there is secured, how it is asked, which node is which tag."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -18,16 +18,20 @@ from pydantic import (
 
 from agent.model.tag import DType
 from agent.model.text import Referenced, duration_text
-from drivers.api import DriverConfig, TagConfig, WriteConfig
+from drivers.api import DriverConfig, Name, TagConfig, WriteConfig
 from drivers.opcua.calling import Method
 from drivers.opcua.eventing import EventsConfig
+from drivers.opcua.globs import glob
 from drivers.opcua.monitoring import Group, Monitoring
+from drivers.opcua.naming import check
 from drivers.opcua.nodes import NodeAddress
-from drivers.opcua.roots import HERE, PREFIX, absolute, levels
+from drivers.opcua.roots import HERE, PREFIX, absolute, levels, prefixed
 from drivers.opcua.spots import locate
 
 PORT = 4840
 MOST_ENDPOINTS = 8
+MOST_PATTERNS = 100
+NONE = (None, None, None)
 Policy = Literal["Aes256Sha256RsaPss", "Aes128Sha256RsaOaep", "Basic256Sha256"]
 BROKEN = ("Basic256", "Basic128Rsa15")  # policies on SHA-1, withdrawn by the OPC Foundation
 
@@ -41,19 +45,24 @@ class Endpoints(str):
 
 def address(endpoint: str) -> tuple[str, int]:
     """Host and port of `opc.tcp://host:port/path`; the port is 4840 unless told. Raises ValueError."""
+    shown = repr(f"…@{endpoint.rpartition('@')[2]}" if "@" in endpoint else endpoint)  # before it stands a password
     try:
         parts = urlsplit(endpoint)
         host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise ValueError(f"{endpoint!r} is not an endpoint: {error}") from None
+    except ValueError:  # whose text may be a part of the password
+        raise ValueError(f"{shown} is not an endpoint: look at its host and its port") from None
     if parts.scheme != "opc.tcp" or not host:
-        raise ValueError(
-            f"{endpoint!r} is not an OPC UA endpoint: write opc.tcp://HOST:4840 or opc.tcp://HOST:4840/PATH"
-        )
+        raise ValueError(f"{shown} is not an OPC UA endpoint: write opc.tcp://HOST:4840 or opc.tcp://HOST:4840/PATH")
     if "@" in parts.netloc:
         raise ValueError("an endpoint holds no user and no password: they would end up in logs")
+    if not endpoint.isprintable() or endpoint != endpoint.strip() or set(parts.netloc) & set(" \\"):
+        raise ValueError(f"{shown} is not an endpoint: it has spaces, or what cannot be printed")
     if port == 0:
-        raise ValueError(f"{endpoint!r}: port 0 cannot be connected to")
+        raise ValueError(f"{shown}: port 0 cannot be connected to")
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise ValueError(f"{shown} is not an endpoint: no host can have that name") from None
     return host, port or PORT
 
 
@@ -95,10 +104,10 @@ def _root(text: str) -> str:
 
 
 def _security(text: object) -> object:
-    """A policy may be written as in its URI, with underscores."""
+    """A policy may be written as its URI, or as in that, with underscores."""
     if not isinstance(text, str):
         return text
-    plain = text.rpartition("#")[2].replace("_", "")
+    plain = text.removeprefix("http://opcfoundation.org/UA/SecurityPolicy#").replace("_", "")
     if plain in BROKEN:
         raise ValueError(f"{text} is broken (SHA-1) and not used: write auto, and have the server offer a newer one")
     return "none" if plain == "None" else plain
@@ -107,26 +116,69 @@ def _security(text: object) -> object:
 def _secret(text: object) -> SecretStr:
     if not isinstance(text, Referenced):
         raise ValueError("a secret is not written into the file: use ${NAME} from the environment, or file:PATH")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("what stands there is no text in UTF-8") from None
     return SecretStr(str(text))
 
 
-class Tag(TagConfig, Monitoring):
-    """A tag that is the value of a node, or a place within it."""
+def _match(text: str, info: ValidationInfo) -> str:
+    check(info.data.get("name") or "", glob(text).wildcards)
+    return text
 
+
+class Tag(TagConfig, Monitoring):
+    """A tag that is the value of a node, or a place within it; with `match` all tags that a pattern finds."""
+
+    name: Name = Field(
+        "", description="the name that leaves the gateway; of found ones {1} is what the first wildcard stands for"
+    )
     node: Annotated[str, AfterValidator(_node)] = Field(
+        "",
         description="where it is: ns=3;s=Temp, nsu=urn:press;s=Temp (survives a server's restart), i=2258 or "
-        "/Objects/2:Press/2:Temp; behind it [3] for an element of an array, .field for one of a structure"
+        "/Objects/2:Press/2:Temp; behind it [3] for an element of an array, .field for one of a structure",
+    )
+    match: Annotated[str, AfterValidator(_match)] = Field(
+        "",
+        description="instead of `node`: a pattern of the names on the way, such as Press*/**/Temp; what it finds is "
+        "kept in the data directory",
     )
     type: Literal[DType, "string", "enum"] | None = Field(
         None, description="what the node holds; enum: the name of its number; without it a number, kept as float64"
     )
     write: WriteConfig | None = Field(None, description="what may be written; without it the tag is read only")
 
+    @model_validator(mode="after")
+    def _is_one_or_many(self) -> Self:
+        if self.match and self.node:
+            raise ValueError("`node` and `match` exclude each other: the one names a node, the other finds nodes")
+        if not self.match and not self.node:
+            raise ValueError("node is missing: where it is, such as ns=3;s=Temp, or `match` with a pattern of names")
+        if not self.match and not self.name:
+            raise ValueError("name is missing: the name that leaves the gateway")
+        return self
+
+    @model_validator(mode="after")
+    def _has_no_limits_as_a_name(self) -> Self:
+        if self.type == "enum" and self.write is not None and (self.write.min, self.write.max, self.write.step) != NONE:
+            raise ValueError(
+                "write: a tag of the type enum is written by name: `min`, `max` and `step` say nothing of it"
+            )
+        return self
+
     @property
     def dtype(self) -> DType:
         if self.type == "string" or self.type == "enum":  # noqa: PLR1714  # mypy understands no other
             return "str"
         return self.type or "float64"
+
+    @model_validator(mode="after")
+    def _can_be_written(self) -> "Tag":
+        told = self.write
+        if told is not None and self.dtype == "str" and (told.min, told.max, told.step) != (None, None, None):
+            raise ValueError("write: `min`, `max` and `step` hold for numbers, and the tag is a text")
+        return self
 
 
 class Config(DriverConfig, Monitoring):
@@ -209,6 +261,12 @@ class Config(DriverConfig, Monitoring):
     def _are_somewhere(cls, tags: list[Tag], info: ValidationInfo) -> list[Tag]:
         """Nodes below the root, by their whole way; those of a map have none yet."""
         root, namespaces = info.data.get("root"), info.data.get("namespaces")
+        patterns = [tag.match for tag in tags if tag.match]
+        if len(patterns) > MOST_PATTERNS:
+            raise ValueError(f"{len(patterns)} have a pattern, {MOST_PATTERNS} may")
+        for text in patterns:
+            if text.startswith(HERE) and (prefix := prefixed(text, namespaces or ())):
+                raise ValueError(f"{text!r}: a pattern knows no prefixes: without `{prefix}:` any namespace fits")
         if root is None or namespaces is None or not any(tag.node.startswith(HERE) for tag in tags):
             return tags
         ways = [absolute(tag.node, root, namespaces) if tag.node.startswith(HERE) else tag.node for tag in tags]
@@ -219,8 +277,11 @@ class Config(DriverConfig, Monitoring):
     @model_validator(mode="after")
     def _parts_fit(self) -> "Config":
         lost = next((tag for tag in self.tags if tag.node.startswith(HERE)), None)
+        if not self.root:
+            lost = lost or next((tag for tag in self.tags if tag.match.startswith(HERE)), None)
         if lost is not None:
-            raise ValueError(f"root: is missing, below which {lost.node!r} lies: such as root: /Objects/2:Machine_1")
+            where = lost.node or lost.match
+            raise ValueError(f"root: is missing, below which {where!r} lies: such as root: /Objects/2:Machine_1")
         names = [each.name for each in self.events]
         taken = {*self.groups, duration_text(self.interval)}
         for at, name in enumerate(names):
@@ -228,6 +289,8 @@ class Config(DriverConfig, Monitoring):
                 raise ValueError(f"events: {name!r} is the name of another group")
         if names and self.mode == "poll":
             raise ValueError("events: only come by subscription: take `mode: subscribe`")
+        if self.gap == "history" and self.mode == "poll":
+            raise ValueError("gap: history only goes with `mode: subscribe`")
         methods = [each.name for each in self.methods]
         if len(set(methods)) < len(methods):
             raise ValueError("methods: two have the same name")

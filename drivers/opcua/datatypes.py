@@ -73,7 +73,8 @@ class DataTypes:
         for node, (name,) in zip(fresh, names, strict=True):
             held = name.Value.Value if name.Value else None
             text = (held.Name or "") if isinstance(held, ua.QualifiedName) else ""
-            self._known[node] = (text[:256], await self._root(node))
+            text = text[:256].encode("utf-8", "replace").decode()
+            self._known[node] = (text, await self._root(node))
 
     async def _root(self, node: ua.NodeId) -> int:
         for _ in range(DEEPEST):

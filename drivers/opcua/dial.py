@@ -2,8 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -16,11 +16,16 @@ from drivers.opcua.config import Config, every
 from drivers.opcua.session import SESSION, Session
 
 LOOK = 3600.0  # seconds between two looks at what expires
+_WHOSE = {"our": "own", "the server's": "server"}
 log = logging.getLogger("floorgate")
 
 
 class Dial:
-    """The endpoints of one device are tried in order, beginning with the one that worked last."""
+    """The endpoints of one device are tried in order, beginning with the one that worked last.
+
+    `skew` is how many seconds the clock of the server that was tried last is ahead of ours, if it said so before a
+    session (a secured one does, and signs it not); otherwise None.
+    """
 
     def __init__(self, config: Config, timeout: float, data: Path | None) -> None:
         self._device, self._timeout, self._profile = config.name, timeout, config.profile
@@ -28,6 +33,12 @@ class Dial:
         self._endpoints, self._at = every(config.endpoint), 0
         self._last: dict[str, Session] = {}  # by endpoint: one that could not say goodbye is closed by the next
         self._expiry = Expiry(config.name)
+        self.skew: float | None = None
+
+    @property
+    def expiries(self) -> Mapping[str, float]:
+        """Until when the certificates of the newest session are good: `own` and `server`, seconds UTC."""
+        return self._expiry.ends
 
     async def session(self, idle: float = SESSION) -> Session:
         """A session that is open. Raises what the first endpoint raised, with what was wrong with the others."""
@@ -46,10 +57,14 @@ class Dial:
             try:
                 await session.open()
             except DeviceError as error:
+                explain(error, session.skew, session.certificates.get("our"))
                 failures.append(error)
                 continue
+            finally:
+                self.skew = session.skew
+                if session.left is not None:  # also by a try that failed
+                    self._last[self._endpoints[at]] = session
             self._at = at
-            self._last[self._endpoints[at]] = session
             self._expiry.watch(session)
             return session
         raise _all(failures)
@@ -66,8 +81,10 @@ class Expiry:
         self._device, self._now = device, now
         self._said: dict[str, int] = {}
         self._next = 0.0
+        self.ends: Mapping[str, float] = {}  # of the newest session's certificates, seconds UTC
 
     def watch(self, session: Session) -> None:
+        self.ends = {_WHOSE[of]: each.not_valid_after_utc.timestamp() for of, each in session.certificates.items()}
         session.tended = lambda: self.look(session.certificates)
         self._next = 0.0
         session.tended()
@@ -81,13 +98,15 @@ class Expiry:
 
     def _judge(self, whose: str, certificate: x509.Certificate) -> None:
         now = self._now()
-        level = certificates.alarm(certificate, now)
+        early = now < certificate.not_valid_before_utc  # it was made while this machine's clock was wrong
+        level = 4 if early else certificates.alarm(certificate, now)
         name = certificates.fingerprint(certificate)
         before, self._said[name] = self._said.get(name, 0), level
         if level <= before:
             return
-        moment = certificates.day(certificate.not_valid_after_utc)
+        moment = certificates.day(certificate.not_valid_before_utc if early else certificate.not_valid_after_utc)
         until = "expired at" if level > len(certificates.WARNINGS) else "expires at"
+        until = "is not valid before" if early else until
         what = "make a new one with `floorgate pki renew`" if whose == "our" else "the server needs a new one"
         log.log(
             logging.ERROR if level > 2 else logging.WARNING,
@@ -99,6 +118,17 @@ class Expiry:
             what,
             extra={"days": round(certificates.days_left(certificate, now), 1)},
         )
+
+
+def explain(error: DeviceError, skew: float | None, ours: x509.Certificate | None) -> None:
+    """Say it where our certificate is not in time by the server's clock: it refuses that, and seldom says why."""
+    if skew is None or ours is None:
+        return
+    now = datetime.now(UTC) + timedelta(seconds=skew)
+    if not ours.not_valid_before_utc <= now <= ours.not_valid_after_utc:
+        begin, end = map(certificates.day, (ours.not_valid_before_utc, ours.not_valid_after_utc))
+        error.message += f"; its clock says {certificates.day(now)}, our certificate is valid from {begin} to {end}"
+        error.hint = "set the server's clock"
 
 
 def _all(failures: list[DeviceError]) -> DeviceError:

@@ -9,14 +9,16 @@ from asyncua.ua.status_codes import StatusCodes
 
 from agent.model.errors import DeviceError, Garbled, Refused, Unreachable
 from agent.model.quality import Quality
+from drivers.opcua.encodings import Dictionaries
 from drivers.opcua.meaning import meanings
 from drivers.opcua.monitoring import Watch
 from drivers.opcua.notify import Batch
 from drivers.opcua.plan import Plan
-from drivers.opcua.refusal import ServiceRefused, name
+from drivers.opcua.refusal import ServiceRefused, reason
 from drivers.opcua.resolve import resolve
 from drivers.opcua.session import Session
-from drivers.opcua.status import is_bad, quality
+from drivers.opcua.spots import locate
+from drivers.opcua.status import PLAIN, is_bad, quality
 
 Answers = list[tuple[Sequence[int], Batch]]
 Request = tuple[Sequence[int], ua.ReadRequest]
@@ -41,7 +43,9 @@ _GONE = frozenset({StatusCodes.BadNodeIdUnknown, StatusCodes.BadNodeIdInvalid})
 class Group:
     """`nodes` has one entry per column (None: it is not there); `refused` says why a tag cannot be had.
 
-    `unfiltered` are the columns whose deadband the server does not take: each change of them comes.
+    `special` are the columns whose values need more than their type to be understood, and `closed` says of those why
+    nothing can be had from within what their nodes hold. `unfiltered` are the columns whose deadband the server does
+    not take: each change of them comes.
     """
 
     plan: Plan
@@ -49,22 +53,32 @@ class Group:
     nodes: list[ua.NodeId | None] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     unfiltered: set[int] = field(default_factory=set)
+    special: set[int] = field(default_factory=set)
+    deep: bool = False  # some tags look into a node, whose whole array or structure comes for each of them
+    known: Dictionaries = field(default_factory=Dictionaries)
+    closed: dict[int, str] = field(default_factory=dict)
     _registered: dict[int, ua.NodeId] = field(default_factory=dict)
     _requests: list[Request] = field(default_factory=list)
 
     async def bind(self, columns: Iterable[int] | None = None) -> None:
         """Find the nodes of these columns, or of all, in this session, and what their values mean."""
-        wanted = list(range(len(self.plan.spots)) if columns is None else columns)
+        wanted = list(range(len(self.plan.nodes)) if columns is None else columns)
         if columns is None:
             self.nodes = [None] * len(wanted)
-        found = await resolve(self.session, [self.plan.spots[column] for column in wanted])
+        else:
+            self.known.forget()
+        found = await resolve(self.session, [locate(self.plan.nodes[column]) for column in wanted])
         for column, each in zip(wanted, found, strict=True):
             self.nodes[column] = each.node
             if each.node is None:
                 self.note(column, each.why)
         special = {c: each for c, each in zip(wanted, found, strict=True) if c in self.plan.enums or each.inner}
-        for column, convert in (await meanings(self.session, special, self.plan.enums)).items():
+        self.special.update(special)
+        self.deep = self.deep or any(each.inner for each in found)
+        converts, closed = await meanings(self.session, self.known, special, self.plan.enums)
+        for column, convert in converts.items():
             self.plan.columns.adapt(column, convert)
+        self.closed = {column: why for column, why in self.closed.items() if column not in special} | closed
         self._requests.clear()
 
     async def search(self) -> None:
@@ -76,6 +90,11 @@ class Group:
             for column in missing:
                 if self.nodes[column] is not None:
                     self.taken(column)
+
+    def follow(self, group: "Group") -> None:
+        """Take the place of one with fewer columns, in the same session: what it has learnt of its own still holds."""
+        self.unfiltered |= group.unfiltered
+        self.refused = group.refused | self.refused
 
     async def register(self) -> None:
         """Have the server keep the nodes at hand that are read again and again; one that refuses is asked without."""
@@ -132,12 +151,16 @@ class Group:
         taken: dict[int, int] = {}
         bad: dict[int, int] = {column: Quality.BAD_CONFIG for column in columns if self.nodes[column] is None}
         left = [column for column in columns if self.nodes[column] is not None]
+        room = len(left)
         while left:
-            chunk = left[: self.session.limits.of("monitor")]
+            chunk = left[: min(room, self.session.limits.of("monitor"))]
             try:
                 results = await self.session.monitor(subscription, [self._item(column) for column in chunk])
             except Refused as error:
-                if self._too_many(error, "monitor", chunk):
+                if _is_full(error):
+                    room = len(chunk) // 2  # fewer may fit; when not even one does, none of the others will
+                    chunk = left if not room else []
+                elif self._too_many(error, "monitor", chunk):
                     continue
                 for column in chunk:
                     self.note(column, str(error))
@@ -172,7 +195,7 @@ class Group:
                 self.unfiltered.add(column)
                 again.append(column)
             else:
-                self.note(column, name(code))
+                self.note(column, reason(code))
                 bad[column] = quality(code)
         return again
 
@@ -185,7 +208,12 @@ class Group:
 
     def _let_go(self, answers: Answers) -> None:
         """A registered node that is gone may be back under its own name."""
-        gone = [c for columns, batch in answers for c, code in zip(columns, batch.codes, strict=False) if code in _GONE]
+        gone = [
+            c
+            for columns, batch in answers
+            for c, code in zip(columns, batch.codes, strict=False)
+            if code & PLAIN in _GONE
+        ]
         if any(self._registered.pop(column, None) for column in gone):
             self._requests.clear()
 
@@ -210,9 +238,9 @@ class Group:
         return item
 
 
-async def bind(plan: Plan, session: Session) -> Group:
-    """Look up the plan's nodes in this session."""
-    group = Group(plan, session)
+async def bind(plan: Plan, session: Session, known: Dictionaries | None = None) -> Group:
+    """Look up the plan's nodes in this session, of which `known` is what other groups of it have learnt."""
+    group = Group(plan, session, known=known or Dictionaries())
     await group.bind()
     return group
 
@@ -225,6 +253,10 @@ def all_refused(device: str, groups: Sequence[Group]) -> Refused:
     first = ", ".join(refused[:3])
     more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
     return Refused(f"{device}: the server has none of the tags: {first}{more}", hint="check their `node` entries")
+
+
+def _is_full(error: Refused) -> bool:
+    return isinstance(error, ServiceRefused) and error.code == StatusCodes.BadTooManyMonitoredItems
 
 
 def _mark(qualities: bytearray, columns: Sequence[int], value: int) -> None:

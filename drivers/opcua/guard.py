@@ -9,6 +9,7 @@ with its reason.
 import asyncio
 import struct
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from asyncua import ua
@@ -17,6 +18,7 @@ from asyncua.common.connection import SecureConnection, TransportLimits
 from asyncua.common.utils import Buffer, NotEnoughData
 from asyncua.crypto.security_policies import SecurityPolicy
 from asyncua.crypto.uacrypto import InvalidSignature as WrongMac  # type: ignore[attr-defined]  # it is there
+from asyncua.ua import ua_binary
 from asyncua.ua.ua_binary import Primitives1, header_from_binary, struct_from_binary
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -26,6 +28,7 @@ CHUNKS = 1024  # of one message
 MESSAGE = 4 << 20  # bytes of a message in a session, all its chunks together
 OPENING = 512 << 10  # and before there is one: endpoints with their certificates
 READS = 1_000_000  # fields that one message may have; each costs some hundred bytes of memory
+GRACE = 60_000  # ms for which a message that is on its way when a channel is renewed may at least come
 SMALLEST = 1024  # bytes: what a server must be able to receive at once, or it is none
 MSG = cast(ua.MessageType, ua.MessageType.SecureMessage)
 _HEAD = struct.Struct("<3scI")
@@ -81,6 +84,14 @@ class _Nothing:
         return ()
 
 
+def _as_it_came(flat: Sequence[object], dimensions: Sequence[int]) -> Sequence[object]:
+    """An array of several dimensions stays one long one; asyncua would make lists within lists, as many as a few
+    numbers say, and take minutes to multiply a hundred thousand of them."""
+    del dimensions
+    return flat
+
+
+ua_binary._reshape = _as_it_came  # type: ignore[assignment]  # noqa: SLF001  # looked up by name
 Primitives1.Null = _Nothing()  # type: ignore[attr-defined]  # looked up by name
 
 
@@ -100,6 +111,14 @@ class Connection(SecureConnection):
     def acknowledged(self, receive: int) -> None:
         """The server takes chunks of at most so many bytes."""
         self._limits.max_send_buffer = min(receive, CHUNK)
+
+    def revolve_tokens(self) -> None:
+        """asyncua judges the token before by when the server says that it made it, and compares that with our clock: a
+        PLC whose clock was never set lost each channel that it renewed. Keys have an age of their own, by no clock."""
+        super().revolve_tokens()
+        before = self.prev_security_token
+        before.CreatedAt = datetime.now(UTC)
+        before.RevisedLifetime = ua.UInt32(max(before.RevisedLifetime, GRACE))
 
     def _receive(self, msg: Any) -> Message | None:
         if msg.MessageHeader.ChunkType == ua.ChunkType.Abort:

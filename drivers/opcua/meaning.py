@@ -10,9 +10,10 @@ from asyncua import ua
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 
+from drivers.opcua.encodings import Dictionaries, standard
 from drivers.opcua.resolve import PROPERTY, Found, attributes, translate
 from drivers.opcua.session import Session
-from drivers.opcua.structs import INT32, Definition, Types, definition, enum_value, learn
+from drivers.opcua.structs import INT32, STRUCTURE, Definition, Said, Types, definition, enum_value, learn
 from drivers.opcua.values import Convert, named, within
 
 Adapt = Callable[[Convert], Convert]
@@ -22,19 +23,30 @@ _LISTS = ("EnumStrings", "EnumValues")
 _STATES = ("FalseState", "TrueState")
 
 
-async def meanings(session: Session, special: Mapping[int, Found], enums: frozenset[int]) -> dict[int, Adapt | None]:
-    """By column how to convert what its node holds; None for one without a node."""
+async def meanings(
+    session: Session, known: Dictionaries, special: Mapping[int, Found], enums: frozenset[int]
+) -> tuple[dict[int, Adapt | None], dict[int, str]]:
+    """By column how to convert what its node holds, and why nothing can be had from within it."""
     there = {column: found.node for column, found in special.items() if found.node is not None}
     kinds = await _kinds(session, there) if there else {}
     types = Types()
-    looked = [kinds[c] for c, found in special.items() if c in kinds and any(isinstance(s, str) for s in found.inner)]
-    await learn(types, looked, partial(_look, session))
+    looked = {
+        c: kinds[c] for c, found in special.items() if c in kinds and any(isinstance(s, str) for s in found.inner)
+    }
+    await learn(types, list(looked.values()), partial(_look, session, known))
     named_ = {column: node for column, node in there.items() if column in enums}
     names = await _names(session, named_, kinds) if named_ else {}
-    return {
+    adapted: dict[int, Adapt | None] = {
         column: partial(_adapted, found.inner, types, names.get(column) if column in enums else None)
         for column, found in special.items()
     }
+    return adapted, {column: why for column, kind in looked.items() if (why := types.missing(kind))}
+
+
+async def names(session: Session, node: ua.NodeId) -> dict[int, str]:
+    """The names of a node's numbers; none where the server has none."""
+    nodes = {0: node}
+    return (await _names(session, nodes, await _kinds(session, nodes)))[0]
 
 
 def _adapted(inner: Sequence[int | str], types: Types, names: Mapping[int, str] | None, usual: Convert) -> Convert:
@@ -79,18 +91,27 @@ def _listed(held: Sequence[object]) -> dict[int, str]:
     return {0: str(false), 1: str(true)} if false is not None and true is not None else {}
 
 
-async def _look(session: Session, kinds: list[str]) -> list[Definition | int]:
-    """For each type what its definition says; a built-in type for one without fields, 0 for one that nobody knows."""
-    nodes = [ua.NodeId.from_string(kind) for kind in kinds]
-    answers = await attributes(session, nodes, AttributeIds.DataTypeDefinition)
-    found: list[Definition | int] = []
-    for node, (value, _) in zip(nodes, answers, strict=True):
-        said = definition(value)
-        if isinstance(said, Definition):
-            found.append(said)
-        else:
-            found.append(INT32 if said is not None else await _root(session, node))
-    return found
+async def _look(session: Session, known: Dictionaries, kinds: list[str]) -> list[Said]:
+    """For each type what its definition says, or else a dictionary; a built-in type for one without fields."""
+    names = {kind: standard(kind) or kind for kind in kinds}
+    nodes = {name: ua.NodeId.from_string(name) for name in names.values() if not name.startswith("{")}
+    answers = await attributes(session, nodes.values(), AttributeIds.DataTypeDefinition)
+    said = {name: definition(value) for name, (value, _) in zip(nodes, answers, strict=True)}
+    return [await _one(session, known, name, nodes.get(name), said.get(name)) for name in names.values()]
+
+
+async def _one(
+    session: Session, known: Dictionaries, kind: str, node: ua.NodeId | None, said: Definition | dict[int, str] | None
+) -> Said:
+    if node is None:
+        return await known.named(session, kind)
+    if said is not None:
+        return said if isinstance(said, Definition) else INT32
+    root = await _root(session, node)
+    if root != STRUCTURE or kind == f"i={STRUCTURE}":
+        return root or f"the server does not know its own type {kind}"
+    layout = await known.described(session, node)
+    return STRUCTURE if layout is None else layout
 
 
 async def _root(session: Session, node: ua.NodeId) -> int:

@@ -19,6 +19,7 @@ SHORT, LONGER = 16, 8  # values that are compared at first, and how many times m
 
 _UINT32, _INT32 = struct.Struct("<I").unpack_from, struct.Struct("<i").unpack_from
 _RESPONSE = struct.Struct("<qII")
+_NOTIFICATION = struct.Struct("<?Iq")
 _OTHER = 0xFF  # stands in `kinds` for values that are no numbers
 
 
@@ -46,13 +47,18 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a subscription says. `ended` is the status of its end; `others` are notifications of another kind."""
+    """What a subscription says. `ended` is the status of its end; `others` are notifications of another kind.
+
+    `published` is the server's time in ticks; with `more`, not all was said that the server knew then.
+    """
 
     subscription: int
     sequence: int
     changes: tuple[Batch, ...] = ()
     ended: int | None = None
     others: tuple[tuple[str, bytes], ...] = ()
+    published: int = 0
+    more: bool = False
 
     @property
     def empty(self) -> bool:
@@ -101,8 +107,9 @@ def publish(body: bytes, at: int) -> Message:
     try:
         (subscription,) = _UINT32(body, at)
         available, at = count(body, at + 4, 4)
-        at += 4 * available + 1  # more notifications: we always ask for more
-        (sequence,) = _UINT32(body, at)
+        at += 4 * available
+        more, sequence, published = _NOTIFICATION.unpack_from(body, at)
+        at += 1
         notifications, at = count(body, at + 12, 3)
         changes: list[Batch] = []
         others: list[tuple[str, bytes]] = []
@@ -119,7 +126,7 @@ def publish(body: bytes, at: int) -> Message:
                 others.append((held.kind, held.body))
     except (struct.error, IndexError) as error:
         raise Malformed(f"a message that is cut off: {error}") from None
-    return Message(subscription, sequence, tuple(changes), ended, tuple(others))
+    return Message(subscription, sequence, tuple(changes), ended, tuple(others), published, more)
 
 
 def past(body: bytes, at: int) -> list[Past]:

@@ -5,8 +5,6 @@ servers and of who signed them. All of it is read anew for each connection, so t
 Everything here blocks: it belongs into a thread.
 """
 
-import fcntl
-import os
 import re
 import secrets
 import shutil
@@ -24,7 +22,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from agent.model.errors import Refused
 from drivers.opcua import certificates
-from drivers.opcua.certificates import LONGEST, Bundle, Distrusted, Peer
+from drivers.opcua.certificates import LONGEST, LONGEST_LIST, Bundle, Distrusted, Peer
+from drivers.opcua.files import locked, make_folder, write
 
 Shelf = Literal["trusted", "rejected", "issuers"]
 SHELVES: tuple[Shelf, ...] = ("trusted", "rejected", "issuers")
@@ -104,7 +103,10 @@ class Pki:
         wanted = re.sub(r"[\s:]", "", digits).lower()
         if len(wanted) < SHORTEST or not re.fullmatch("[0-9a-f]+", wanted):
             raise Refused(f"{digits!r} is no fingerprint", hint=f"give its first {SHORTEST} digits, or all of them")
-        found = {each.path: each for each in self.filed(*shelves) if _has(each.certificate, wanted)}
+        found: dict[x509.Certificate, Filed] = {}
+        for each in self.filed(*shelves):
+            if _has(each.certificate, wanted):
+                found.setdefault(each.certificate, each)  # it may lie in several files
         if len(found) != 1:
             where = " or ".join(f"{shelf}/" for shelf in shelves or SHELVES)
             what = "no certificate" if not found else f"{len(found)} certificates"
@@ -112,11 +114,22 @@ class Pki:
         return next(iter(found.values()))
 
     def move(self, filed: Filed, shelf: Shelf) -> Path:
-        """Into another folder, under the name that it has there by rights."""
-        target = self._folder(shelf) / f"{certificates.fingerprint(filed.certificate)}.der"
-        self._write(target, certificates.der(filed.certificate), 0o644)
-        filed.path.unlink()
+        """Into another folder, out of every file of the one where it was; what else these hold stays there."""
+        target = self._put(filed.certificate, shelf)
+        self._take_out(filed.certificate, filed.shelf)
         return target
+
+    def _take_out(self, certificate: x509.Certificate, shelf: Shelf) -> None:
+        for path in {each.path for each in self.filed(shelf) if each.certificate == certificate}:
+            others = [each for each in certificates.read(_content(path)) if each != certificate]
+            if path not in [self._put(each, shelf) for each in others]:
+                path.unlink()
+
+    def _put(self, certificate: x509.Certificate, shelf: Shelf) -> Path:
+        """Under the name that it has there by rights."""
+        path = self._folder(shelf) / f"{certificates.fingerprint(certificate)}.der"
+        write(path, certificates.der(certificate), 0o644)
+        return path
 
     def add(self, file: Path) -> list[Filed]:
         """Copy the certificates of a file into trusted/. Raises Refused."""
@@ -124,10 +137,10 @@ class Pki:
             found = certificates.read(_content(file))
         except (Distrusted, OSError) as error:
             raise Refused(f"{file}: {error}") from error
-        made = [self._folder("trusted") / f"{certificates.fingerprint(each)}.der" for each in found]
-        for path, each in zip(made, found, strict=True):
-            self._write(path, certificates.der(each), 0o644)
-        return [Filed("trusted", path, each) for path, each in zip(made, found, strict=True)]
+        made = [Filed("trusted", self._put(each, "trusted"), each) for each in found]
+        for each in found:
+            self._take_out(each, "rejected")
+        return made
 
     @property
     def _staged(self) -> Path:
@@ -147,13 +160,13 @@ class Pki:
         except Distrusted as error:
             raise Refused(str(error), hint=error.hint) from error
         shutil.rmtree(self._staged, ignore_errors=True)
-        self._mkdir(self._staged)
-        self._write(self._staged / "key.pem", pem, 0o600)
-        self._write(self._staged / "cert.der", certificate, 0o644)
+        make_folder(self._staged)
+        write(self._staged / "key.pem", pem, 0o600)
+        write(self._staged / "cert.der", certificate, 0o644)
 
     def _put_aside(self, now: datetime) -> Path:
         aside = self.root / "old" / f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
-        self._mkdir(aside.parent)
+        make_folder(aside.parent)
         self._own.rename(aside)
         return aside
 
@@ -182,9 +195,6 @@ class Pki:
             "servers must then trust",
         )
 
-    def _unwritable(self, error: OSError) -> Refused:
-        return Refused(f"{self.root}: {error.strerror}", hint="can the agent write to its data directory?")
-
     def _refusal(self, error: Distrusted, certificate: x509.Certificate | None, peer: Peer) -> Refused:
         if certificate is None:
             return Refused(f"the server's certificate: {error}", hint=error.hint)
@@ -202,7 +212,7 @@ class Pki:
             folder = self._folder("rejected")
             path = folder / f"{certificates.fingerprint(certificate)}.der"
             if not path.exists():
-                self._write(path, certificates.der(certificate), 0o644)
+                write(path, certificates.der(certificate), 0o644)
                 files = sorted(self._files("rejected", _SUFFIXES), key=lambda each: each.stat().st_mtime_ns)
                 for oldest in files[:-KEPT]:
                     oldest.unlink(missing_ok=True)
@@ -214,7 +224,7 @@ class Pki:
         for shelf in ("issuers", "trusted"):
             for path in self._files(shelf, (".crl",)):
                 try:
-                    yield certificates.read_revoked(_content(path))
+                    yield certificates.read_revoked(_content(path, LONGEST_LIST))
                 except (Distrusted, OSError) as error:
                     raise Distrusted(
                         f"the revocation list {path} cannot be read: {error}", "mend it, or take it away"
@@ -224,52 +234,26 @@ class Pki:
         folder = self.root / shelf
         if not folder.is_dir():
             return []
-        return sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes)[:MOST]
+        return sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes and path.is_file())[:MOST]
 
     def _folder(self, shelf: Shelf) -> Path:
-        self._mkdir(self.root.parent)
-        self._mkdir(self.root)
+        make_folder(self.root.parent)
+        make_folder(self.root)
         for name in SHELVES:
-            self._mkdir(self.root / name)
+            make_folder(self.root / name)
         return self.root / shelf
-
-    def _mkdir(self, folder: Path) -> None:
-        if not folder.is_dir():
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _hand_over(folder)
-
-    def _write(self, path: Path, data: bytes, mode: int) -> None:
-        """In whole or not at all, and on the disk when this returns."""
-        part = path.with_name(f".{path.name}.part")
-        fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-        with os.fdopen(fd, "wb") as file:
-            os.fchmod(fd, mode)
-            file.write(data)
-            file.flush()
-            os.fsync(fd)
-        part.rename(path)
-        _hand_over(path)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """One process at a time makes or renews; several devices that start together do so too."""
         try:
             self._folder("trusted")
-            fd = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+            with locked(self.root / ".lock"):
+                yield
         except OSError as error:
             raise Refused(
                 f"{self.root}: {error.strerror}", hint="can the agent write to its data directory?"
             ) from error
-        try:
-            _hand_over(self.root / ".lock")
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            yield
-        except OSError as error:
-            raise Refused(
-                f"{self.root}: {error.strerror}", hint="can the agent write to its data directory?"
-            ) from error
-        finally:
-            os.close(fd)
 
 
 def private_key(path: Path) -> rsa.RSAPrivateKey:
@@ -289,9 +273,9 @@ def kept_not() -> str:
     return "it could not be kept in rejected/: is the disk full, and the data directory ours?"
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path, most: int = LONGEST) -> bytes:
     with path.open("rb") as file:
-        return file.read(LONGEST + 1)
+        return file.read(most + 1)
 
 
 def _has(certificate: x509.Certificate, digits: str) -> bool:
@@ -308,10 +292,3 @@ def _host() -> str:
 def _application_uri() -> str:
     """Unlike that of any other gateway, also of one whose machine has the same name."""
     return f"urn:{_host()}:floorgate:{secrets.token_hex(4)}"
-
-
-def _hand_over(path: Path) -> None:
-    """What root makes belongs to whoever owns the folder around it, so that the agent can use it."""
-    if os.geteuid() == 0:
-        owner = path.parent.stat()
-        os.chown(path, owner.st_uid, owner.st_gid)

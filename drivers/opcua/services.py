@@ -1,4 +1,4 @@
-"""The services of a session that only a person's command needs: browse, write, call a method."""
+"""The services of a session that no sample needs: browse, write, call a method."""
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
@@ -24,14 +24,23 @@ PARTS = 4 | 8 | 32  # of a reference: class, browse name and type definition of 
 
 
 async def browse(
-    session: Session, nodes: Sequence[ua.NodeId], most: int, reference: ua.NodeId = HIERARCHICAL
+    session: Session,
+    nodes: Sequence[ua.NodeId],
+    most: int,
+    reference: ua.NodeId = HIERARCHICAL,
+    *,
+    up: bool = False,
+    classes: int = CLASSES,
 ) -> list[ua.BrowseResult]:
-    """The references of each node, at most so many at once; those of `SUBTYPE` are followed upwards."""
+    """The references of each node, at most so many at once; those of `SUBTYPE` are always followed upwards.
+
+    `classes` are those of the nodes that they lead to: 0 for all, which is what upwards always means.
+    """
     request = ua.BrowseRequest()
     request.Parameters.RequestedMaxReferencesPerNode = ua.UInt32(most)
-    up = reference is SUBTYPE
+    up = up or reference is SUBTYPE
     request.Parameters.NodesToBrowse = [
-        ua.BrowseDescription(node, _INVERSE if up else _FORWARD, reference, True, 0 if up else CLASSES, PARTS)
+        ua.BrowseDescription(node, _INVERSE if up else _FORWARD, reference, True, 0 if up else classes, PARTS)
         for node in nodes
     ]
     return _each(session, (await session.call(request, ua.BrowseResponse)).Results, nodes)
@@ -59,11 +68,24 @@ async def attributes(
     return [list(row) for row in chunks(answers, len(wanted))]
 
 
-async def write(session: Session, node: ua.NodeId, value: ua.Variant) -> int:
-    """The status code of the write. Only the value goes out: many servers refuse one with a time or a status."""
+async def part(session: Session, node: ua.NodeId, of: str) -> ua.DataValue:
+    """What the server gives of a node when it is asked for this range of its value alone; without one, all of it."""
+    request = session.read_request([node])
+    request.Parameters.NodesToRead[0].IndexRange = of or None
+    (answer,) = await session.read(request)
+    return answer
+
+
+async def write(session: Session, node: ua.NodeId, value: ua.Variant, of: str = "") -> int:
+    """The status code of the write, of a range of the node's value if told.
+
+    Only the value goes out: many servers refuse one with a time or a status.
+    """
     data = ua.DataValue(value, StatusCode=None)
     request = ua.WriteRequest()
-    request.Parameters.NodesToWrite = [ua.WriteValue(NodeId=node, AttributeId=AttributeIds.Value, Value=data)]
+    request.Parameters.NodesToWrite = [
+        ua.WriteValue(NodeId=node, AttributeId=AttributeIds.Value, IndexRange=of or None, Value=data)
+    ]
     (code,) = _each(session, (await session.call(request, ua.WriteResponse)).Results, [node])
     return int(code.value)
 
@@ -83,10 +105,15 @@ async def call(
 def spelt(node: ua.NodeId, uris: Mapping[int, str]) -> str:
     """A node id as a tag has it, by the URI of its namespace where that is known; empty for one that is none."""
     text = identifier(node.Identifier)
-    uri = uris.get(node.NamespaceIndex, "").replace("%", "%25").replace(";", "%3B")
+    uri = escaped(uris.get(node.NamespaceIndex, ""))
     if not text or not node.NamespaceIndex:
         return text
     return f"nsu={uri};{text}" if uri else f"ns={node.NamespaceIndex};{text}"
+
+
+def escaped(uri: str) -> str:
+    """A namespace URI within a node id or a path (part 6, 5.1.12)."""
+    return uri.replace("%", "%25").replace(";", "%3B")
 
 
 def identifier(held: object) -> str:

@@ -22,7 +22,7 @@ from drivers.opcua import notify
 from drivers.opcua.access import OPEN, Access, Papers
 from drivers.opcua.binary import ticks
 from drivers.opcua.channel import Channel, Left
-from drivers.opcua.guard import UNDECODABLE
+from drivers.opcua.guard import UNDECODABLE, Strict
 from drivers.opcua.limits import limits
 from drivers.opcua.nodes import NodeAddress, spellings
 from drivers.opcua.profiles import PROFILES, Service, recognise
@@ -95,6 +95,7 @@ class Session:
         self.certificates: dict[str, x509.Certificate] = {}  # those that this session lives on: our, the server's
         self.tended: Callable[[], None] = _nothing
         self.left: Left | None = None  # this session, as long as the server may have it
+        self.skew: float | None = None  # of the server's clock, as far as it said so before the session
         self._before = before
         self._lost = self._learnt = False
         self._used = self._renew_at = 0.0
@@ -200,15 +201,15 @@ class Session:
         self._each(batch.values, request.Parameters.NodesToRead)
         return batch
 
-    async def subscribe(self, interval: float, keep_alive: float) -> ua.CreateSubscriptionResult:
-        """A subscription that publishes each `interval` seconds and at least every `keep_alive` seconds."""
+    async def subscribe(self, interval: float, keep_alive: float, most: int = 5000) -> ua.CreateSubscriptionResult:
+        """One that publishes each `interval` seconds and at least every `keep_alive`, so many values in a message."""
         beats = max(1, round(keep_alive / interval))
         request = ua.CreateSubscriptionRequest()
         wanted = request.Parameters
         wanted.RequestedPublishingInterval = interval * 1000
         wanted.RequestedMaxKeepAliveCount = beats
         wanted.RequestedLifetimeCount = max(3 * beats, round(SESSION / interval))
-        wanted.MaxNotificationsPerPublish = 5000
+        wanted.MaxNotificationsPerPublish = ua.UInt32(most)
         wanted.PublishingEnabled = True
         return cast(ua.CreateSubscriptionResult, (await self.call(request, ua.CreateSubscriptionResponse)).Parameters)
 
@@ -304,6 +305,7 @@ class Session:
         here = listed_here(self.endpoint, made.ServerEndpoints, channel.policy)
         if papers is not None:
             compare(self.endpoint, listed, made.ServerEndpoints, chosen)
+        self.left = channel.left(here)
         await channel.activate(*prove(self.endpoint, login, here, channel.policy, channel.nonce))
         self.left = channel.left(here)
 
@@ -312,6 +314,7 @@ class Session:
             await self._channel.open()
             return await self._channel.endpoints()
         finally:
+            self.skew = self._channel.skew
             await self._channel.close(GOODBYE)
 
     def _note_channel(self) -> None:
@@ -340,7 +343,7 @@ class Session:
 
     async def call(self, request: Any, kind: type[R]) -> R:
         """The decoded answer to a request of any service."""
-        data = Buffer(await self._ask(request))
+        data = Strict(await self._ask(request))
         with self._mapped(_name(request), UNDECODABLE):
             response = struct_from_binary(kind, data)
             response.ResponseHeader.ServiceResult.check()

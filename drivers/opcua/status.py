@@ -2,6 +2,8 @@
 
 from agent.model.quality import Quality
 
+PLAIN = 0xFFFF0000  # of a code: what it says, without limits, overflow and what has changed
+CHANGED = 0xC000  # structure or semantics changed: what was read of a node's meaning holds no more (part 4, 7.39)
 OVERFLOW = 0x0480  # info bits: a data value whose queue on the server was too short, so that older ones are gone
 
 # name: (code, quality); a code that is not here follows its severity
@@ -44,7 +46,7 @@ _BY_CODE = {code: int(quality) for code, quality in TABLE.values()}
 
 def quality(code: int) -> int:
     """How far a value with this status code can be trusted; the code's lower half (limits, overflow) does not count."""
-    known = _BY_CODE.get(code & 0xFFFF0000)
+    known = _BY_CODE.get(code & PLAIN)
     return int(_BY_SEVERITY[code >> 30 & 3]) if known is None else known
 
 

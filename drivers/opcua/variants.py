@@ -15,6 +15,7 @@ _BITS: dict[int, tuple[int, bool]] = {2: (8, True), 3: (8, False), 4: (16, True)
 _BITS |= {6: (32, True), 7: (32, False), 8: (64, True), 9: (64, False)}
 ABSTRACT = {26: 11, 27: 8, 28: 9, 29: 6}  # Number, Integer, UInteger, Enumeration: the widest that they stand for
 _EXACT = 1 << 53
+_FIRST, _LAST = datetime(1601, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # part 6, 5.2.2.5
 
 
 def variant(value: Value, kind: int) -> ua.Variant:
@@ -85,15 +86,22 @@ def _bool(value: Value, kind: int) -> bool:
 def _text(value: Value, kind: int) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is no text, and this is a {name(kind)}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{value!r} is no text in UTF-8") from None
     return value
 
 
 def _time(value: Value, kind: int) -> datetime:
     try:
         found = datetime.fromisoformat(_text(value, kind))
-        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         raise ValueError(f"{value!r} is no time such as 2026-11-25T08:00:00Z") from None
+    if not _FIRST < found < _LAST:
+        raise ValueError(f"{value!r} is outside of what a DateTime can say: 1601 to 9999")
+    return found
 
 
 def _bytes(value: Value, kind: int) -> bytes:

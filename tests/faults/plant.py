@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 from tests.e2e.site import Agent
 from tests.sim.mosquitto import free_port
@@ -83,6 +84,13 @@ def ticks(seconds: float) -> Iterator[None]:
     while time.monotonic() < end:
         yield
         time.sleep(0.05)
+
+
+def metric(agent: Agent, line: str) -> float | None:
+    """What `/metrics` has behind this name and these labels; None when it has no such line."""
+    with urlopen(f"http://{agent.facts['host']}:{agent.facts['port']}/metrics", timeout=10) as answer:
+        told = dict(text.rsplit(" ", 1) for text in answer.read().decode().splitlines() if not text.startswith("#"))
+    return float(told[line]) if line in told else None
 
 
 def settled(agent: Agent) -> list[dict[str, Any]]:

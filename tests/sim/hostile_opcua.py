@@ -56,10 +56,10 @@ class Hostile:
         (request,) = struct.unpack_from("<I", body, 12)
         return self.script(self, request) if kind == b"MSG" else None
 
-    def opened(self, request: int) -> bytes:
+    def opened(self, request: int, token: int = 1, **how: Any) -> bytes:
         made = ua.OpenSecureChannelResponse()
         made.Parameters.SecurityToken = ua.ChannelSecurityToken(
-            ChannelId=as_is(7), TokenId=as_is(1), RevisedLifetime=as_is(3600_000)
+            ChannelId=as_is(7), TokenId=as_is(token), **{"RevisedLifetime": as_is(3600_000), **how}
         )
         return self.opening(request, struct_to_binary(made))
 

@@ -63,8 +63,10 @@ def made(
     bits: int = 2048,
     number: int = 0,
     purposes: Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH),
+    length: int | None = None,
+    critical: Sequence[x509.ExtensionType] = (),
 ) -> Made:
-    """A certificate: self-signed, or by `issuer`; `number` chooses its key."""
+    """A certificate: self-signed, or by `issuer`; `number` chooses its key, `length` bounds the issuers below it."""
     own = key(number, bits)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     built = (
@@ -75,9 +77,11 @@ def made(
         .serial_number(x509.random_serial_number())
         .not_valid_before(begins)
         .not_valid_after(ends)
-        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        .add_extension(x509.BasicConstraints(ca=ca, path_length=length), critical=True)
         .add_extension(_usage(ca=ca), critical=True)
     )
+    for each in critical:
+        built = built.add_extension(each, critical=True)
     if not ca:
         names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(uri)] if uri else []
         built = built.add_extension(x509.SubjectAlternativeName([*names, *map(_host, hosts)]), critical=False)

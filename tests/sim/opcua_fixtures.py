@@ -13,11 +13,22 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
 HERE = Path(__file__).parent
 NAMESPACE = "urn:floorgate:plant"
 PRESS = "urn:floorgate:press"
 MACHINE = "urn:floorgate:machine"
+
+
+class Counted(NamedTuple):
+    """What a server has: `nodes` are those that its items watch, `made` the sessions since its start."""
+
+    sessions: int
+    subscriptions: int
+    items: int
+    nodes: int
+    made: int
 
 
 @dataclass(slots=True)
@@ -40,13 +51,20 @@ class OpcuaServer:
         self.process.stdin.flush()
         self.line("ok", 10)
 
-    def count(self) -> tuple[int, int]:
-        """Sessions and monitored items (the one on node-opcua)."""
+    def count(self) -> "Counted":
+        """What it has (the one on node-opcua)."""
+        _, *numbers = self._ask("count").split()
+        return Counted(*map(int, numbers))
+
+    def lose(self, items: int) -> None:
+        """Let it forget so many monitored items without a word (the one on node-opcua)."""
+        assert self._ask(f"lose {items}", "lost") == f"lost {items}"
+
+    def _ask(self, line: str, answer: str = "") -> str:
         assert self.process.stdin is not None
-        self.process.stdin.write(b"count\n")
+        self.process.stdin.write(line.encode() + b"\n")
         self.process.stdin.flush()
-        _, sessions, items = self.line("count", 10).split()
-        return int(sessions), int(items)
+        return self.line(answer or line, 10)
 
     def writes(self) -> int:
         """How many values clients have sent it to be written (the one of `opcua_plant.js`)."""
@@ -113,11 +131,13 @@ def node_opcua_server(
     max_read: int = 20,
     max_monitored: int = 10,
     home: Path | None = None,
+    environ: Mapping[str, str] | None = None,
     **options: object,
 ) -> Iterator[OpcuaServer]:
     """The server of `node/opcua_server.js`; Value0 … lie in `PRESS` and grow by one each `interval` ms.
 
-    Other options are those of the program. What it keeps lies in `home`, or in a folder that goes with it.
+    Other options are those of the program. What it keeps lies in `home`, or in a folder that goes with it; `environ` is
+    added to its environment.
     """
     node = shutil.which("node")
     if node is None or not (HERE / "node" / "node_modules").is_dir():
@@ -132,7 +152,7 @@ def node_opcua_server(
             "--home": home or folder,
             **{f"--{name.replace('_', '-')}": value for name, value in options.items()},
         }
-        with _running([node, str(HERE / "node" / "opcua_server.js"), *_flags(given)], "") as server:
+        with _running([node, str(HERE / "node" / "opcua_server.js"), *_flags(given)], "", environ) as server:
             yield server
 
 
@@ -162,8 +182,9 @@ def _flags(options: Mapping[str, object]) -> list[str]:
 
 
 @contextlib.contextmanager
-def _running(command: Sequence[str], path: str) -> Iterator[OpcuaServer]:
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+def _running(command: Sequence[str], path: str, environ: Mapping[str, str] | None = None) -> Iterator[OpcuaServer]:
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, env={**os.environ, **(environ or {})}, **pipes) as process:
         server = OpcuaServer(process, path=path)
         try:
             server.port = int(server.line("ready", 60).split()[1])

@@ -20,6 +20,7 @@ from uuid import UUID
 from asyncua import Server, ua
 from asyncua.common.node import Node
 from asyncua.common.structures104 import new_enum, new_struct, new_struct_field
+from opcua_dictionary import add as add_dictionaries
 
 NAMESPACE = "urn:floorgate:plant"
 NODES: dict[str, tuple[Any, ua.VariantType]] = {
@@ -54,6 +55,7 @@ class Plant:
             node = await plant.add_variable(ua.NodeId(name, index), name, value, kind, declared)
             self._nodes[name] = (node, kind)
         await self._add_kinds(index, plant)
+        await add_dictionaries(self._server, index, plant)
         for number in range(values):
             name = f"Value{number}"
             node = await plant.add_variable(ua.NodeId(name, index), name, float(number), ua.VariantType.Double)

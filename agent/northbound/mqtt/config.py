@@ -1,88 +1,45 @@
-"""What an `mqtt` sink is told: where the broker is, who we are, and how much may be under way."""
+"""What an `mqtt` sink is told besides where the broker is: under which topics, in which words, how many at a time."""
 
-from typing import Annotated, Literal
-from urllib.parse import SplitResult, urlsplit
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from agent.northbound.api import Seconds, Secret, SinkConfig
+from agent.northbound.api import Commanded
+from agent.northbound.broker.config import BrokerConfig
 from agent.northbound.mqtt.topic import check
+from agent.northbound.shapes import Shape
+from agent.northbound.shapes.compress import Compression, available
 
-PORTS = {"mqtt": 1883, "mqtts": 8883}
-
-
-def _url(text: str) -> str:
-    try:
-        url = urlsplit(text)
-        port = url.port
-    except ValueError as error:
-        raise ValueError(f"{text!r} is not an address: {error}") from None
-    if url.scheme not in PORTS:
-        raise ValueError(f"{text!r} is not mqtt://HOST:PORT or mqtts://HOST:PORT")
-    if url.username is not None or url.password is not None:
-        raise ValueError("user and password do not belong into the url: use the keys `username` and `password`")
-    if not url.hostname or port == 0:
-        raise ValueError(f"{text!r} names no host, or port 0")
-    if url.path not in {"", "/"} or url.query or url.fragment:
-        raise ValueError(f"{text!r} has something after the port; the topic has a key of its own")
-    _host(url)
-    return text
+_ALONE = ("envelope", "values", "flat")
 
 
-def _host(url: SplitResult) -> None:
-    try:
-        str(url.hostname).encode("idna")
-    except UnicodeError as error:
-        raise ValueError(f"{url.hostname!r} is not a host name: {error}") from None
-
-
-class Config(SinkConfig):
+class Config(Commanded, BrokerConfig):
     """An MQTT broker. The README beside this file explains each key."""
 
-    url: Annotated[str, AfterValidator(_url)] = Field(
-        description="the broker: mqtt://host:port (1883), or mqtts://host:port with TLS (8883)"
-    )
-    username: str = Field("", max_length=65535, description="user name at the broker")
-    password: Secret | None = Field(None, description="password: ${NAME} from the environment, or file:PATH")
-    client_id: str = Field("", max_length=65535, description="client id; without one floorgate-GATEWAY-SINK")
-    protocol: Annotated[
-        Literal["auto", "5", "3.1.1"],
-        BeforeValidator(lambda version: "5" if version == 5 else version),  # YAML reads a bare 5 as a number
-        WithJsonSchema({"enum": ["auto", 5, "5", "3.1.1"]}),
-    ] = Field("auto", description="auto: MQTT 5, or 3.1.1 where 5 is not spoken")
-    keepalive: Annotated[Seconds, Field(ge=1, le=65535)] = Field(30.0, description="silence after which a ping is sent")
-    timeout: Annotated[Seconds, Field(ge=0.1, le=300)] = Field(10.0, description="how long the broker may not answer")
     topic: Annotated[str, AfterValidator(check)] = Field(
         "floorgate/{gateway}/{device}/{group}",
-        description="where frames go; placeholders {gateway}, {site}, {device}, {group}",
+        description="where frames go; placeholders {gateway}, {site}, {device}, {group}, and {tag} with `per: tag`",
     )
-    window: int = Field(
-        200, ge=1, le=10_000, description="publishes that may be unconfirmed; the broker may allow fewer"
+    shape: Shape = Field("envelope", description="what a message looks like")
+    per: Literal["frame", "tag", "batch"] = Field("frame", description="what one message is for")
+    retain: bool | None = Field(
+        None, description="whether the broker keeps the last live message of a topic; without it with `per: tag` only"
     )
+    compress: Compression = Field("none", description="what makes payloads smaller")
     batch: int = Field(100, ge=1, le=1000, description="frames handed over at a time")
-    ca: str = Field("", description="mqtts: file with the certificates to trust; without one the system's")
-    cert: str = Field("", description="mqtts: file with our certificate")
-    key: str = Field("", description="mqtts: file with the key of our certificate")
+
+    @property
+    def retained(self) -> bool:
+        return self.per == "tag" if self.retain is None else self.retain
 
     @model_validator(mode="after")
-    def _fits(self) -> "Config":
-        if self.password is not None and not self.username:
-            raise ValueError("`password` needs a `username`")
-        if bool(self.cert) != bool(self.key):
-            raise ValueError("`cert` and `key` belong together")
-        if not self.tls and (self.ca or self.cert):
-            raise ValueError("`ca`, `cert` and `key` are for mqtts://; this url is not encrypted")
+    def _says_what_can_be_said(self) -> Self:
+        if (self.per == "tag") != ("{tag}" in self.topic):
+            raise ValueError("`per: tag` needs {tag} in `topic`, and only that: 'floorgate/{gateway}/{device}/{tag}'")
+        if self.per == "tag" and self.shape not in _ALONE:
+            raise ValueError(f"`per: tag` has the shapes {', '.join(_ALONE)}: {self.shape} is for whole frames")
+        if self.per == "batch" and self.retain:
+            raise ValueError("`retain` with `per: batch` would keep some frames of many: leave one of them out")
+        if not available(self.compress):
+            raise ValueError("`compress: zstd` needs a package that is not installed: pip install 'floorgate[zstd]'")
         return self
-
-    @property
-    def tls(self) -> bool:
-        return urlsplit(self.url).scheme == "mqtts"
-
-    @property
-    def host(self) -> str:
-        return str(urlsplit(self.url).hostname)
-
-    @property
-    def port(self) -> int:
-        url = urlsplit(self.url)
-        return url.port or PORTS[url.scheme]

@@ -4,27 +4,29 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from agent.model.frame import Entry, Frame
-from agent.northbound.encode import as_part
 
 
-def cut(entry: Entry, encode: Callable[[Entry], bytes], fits: Callable[[bytes, bool], bool]) -> list[bytes]:
-    """The envelopes of the parts in the order of the columns; none when a single column does not fit.
+def cut(
+    entry: Entry, encode: Callable[[Entry, tuple[int, int]], bytes], fits: Callable[[bytes, bool], bool]
+) -> list[bytes]:
+    """The payloads of the parts in the order of the columns; none when a single column does not fit.
 
-    `fits(envelope, alone)` judges an envelope; `alone` says that there is nothing left to cut in it. Halves that do not
-    fit are halved again, so a large value does not make the parts of the others small.
+    `encode(entry, (number, count))` marks a part, `fits(payload, alone)` judges it; `alone` says that there is nothing
+    left to cut in it. Halves that do not fit are halved again, so a large value does not make the parts of the others
+    small.
     """
     columns = len(entry.frame.values)
     waiting, pieces = [entry.frame], []
     while waiting:
         frame = waiting.pop()
-        envelope, count = encode(entry._replace(frame=frame)), len(frame.values)
-        if fits(as_part(envelope, columns, columns), count < 2):
-            pieces.append(envelope)
+        count = len(frame.values)
+        if fits(encode(entry._replace(frame=frame), (columns, columns)), count < 2):
+            pieces.append(entry._replace(frame=frame))
         elif count > 1:
             waiting += [_columns(frame, count // 2, count), _columns(frame, 0, count // 2)]
         else:
             return []
-    return [as_part(piece, number, len(pieces)) for number, piece in enumerate(pieces, 1)]
+    return [encode(piece, (number, len(pieces))) for number, piece in enumerate(pieces, 1)]
 
 
 def _columns(frame: Frame, first: int, end: int) -> Frame:

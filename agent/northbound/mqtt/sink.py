@@ -9,21 +9,21 @@ import msgspec
 from agent import __version__
 from agent.model.errors import Denied, Rejected, SinkError, Unavailable
 from agent.model.frame import Entry
-from agent.model.tag import Schema
 from agent.northbound.api import Batch, Gateway, SinkConfig
-from agent.northbound.encode import Encoder
-from agent.northbound.mqtt import codes, packet
-from agent.northbound.mqtt.client import Connection, HungUp
+from agent.northbound.broker import codes, packet
+from agent.northbound.broker.client import Connection, Will
+from agent.northbound.broker.dial import Dialler
+from agent.northbound.broker.learnt import Learnt
+from agent.northbound.broker.outbox import ranges
+from agent.northbound.broker.packet import Message
+from agent.northbound.broker.refusal import HungUp
 from agent.northbound.mqtt.config import Config
-from agent.northbound.mqtt.dial import Dialler
-from agent.northbound.mqtt.learnt import Learnt
-from agent.northbound.mqtt.outbox import ranges
-from agent.northbound.mqtt.packet import Message
-from agent.northbound.mqtt.parts import cut
-from agent.northbound.mqtt.topic import level, namer
+from agent.northbound.mqtt.letters import Letters, Room, Written
+from agent.northbound.mqtt.orders import Orders
+from agent.northbound.mqtt.topic import level
 
+_dump = msgspec.json.encode
 _GOODBYE = 3.0  # seconds for the last message and the DISCONNECT
-_SCHEMAS = 1024  # topics kept: after a reload the store hands out new schemas
 _URGENCY = (Denied, Unavailable, Rejected)  # of several errors in a batch the first kind is raised: it loses nothing
 
 
@@ -45,25 +45,30 @@ class MqttSink:
         self.limit = config.batch
         self.window = -(-config.window // config.batch) + 1  # one more than fills the window: it never runs dry
         self._gateway = gateway.id
-        self._where = f"mqtt {config.host}:{config.port}"
+        self._where = config.where
         self._goodbye = min(_GOODBYE, config.timeout)
-        self._encode = Encoder(gateway.id).encode
-        self._topic = namer(config.topic, gateway.id, gateway.site)
-        self._heads: dict[Schema, bytes] = {}
+        self._letters = Letters(config, gateway)
         self._status_topic = f"floorgate/{level(gateway.id)}/$status"
+        self._last_words = _dump({"gateway": gateway.id, "state": "offline", "reason": "connection lost"})
         self._started = time.time_ns() // 1_000_000
         self._learnt = Learnt()
-        self._dialler = Dialler(config, self._where, gateway.id, self._status_topic, self._learnt)
+        self._dialler = Dialler(config, gateway, self._learnt)
         self._connection: Connection | None = None
+        self._commanded = gateway if config.commands else None
+        self._orders: Orders | None = None
 
     async def open(self) -> None:
         await self.close()
         if self._learnt.shut:
             raise self._shut(self._learnt.shut)
-        connection = await self._dialler.connect()
+        connection = await self._dialler.connect(Will(self._status_topic, self._last_words, retain=True))
         greeted = False
+        self._letters.begin(retain=connection.limits.retain)
         try:
             await self._greet(connection)
+            if self._commanded:
+                self._orders = Orders(self._commanded, connection)
+                await self._orders.open()
             greeted = True
         finally:
             if not greeted:
@@ -74,21 +79,26 @@ class MqttSink:
         connection = self._connection
         if connection is None:
             raise Unavailable(f"{self._where}: not connected")
-        messages, owners, errors = self._written(connection, batch)
+        written, errors = self._written(connection, batch)
+        messages = written.messages
         results, failure = await connection.publisher.publish(messages)
         if failure is None and not errors and codes.CONFIRMED.issuperset(results):
+            self._letters.confirmed(messages)
             return
-        confirmed = set(owners)
-        for owner, message, code in zip(owners, messages, results, strict=True):
+        confirmed = set(range(len(batch))).difference(written.too_large)
+        for owners, message, code in zip(written.owners, messages, results, strict=True):
             if code not in codes.CONFIRMED:
-                confirmed.discard(owner)
-                errors += self._unconfirmed(batch[owner], message, code)
-        raise _worst([*errors, *([failure] if failure else [])], [batch[owner].seq for owner in confirmed])
+                confirmed.difference_update(owners)
+                errors += self._unconfirmed(batch[owners[0]], message, code)
+        raise _worst([*errors, *([failure] if failure else [])], [batch[index].seq for index in confirmed])
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None
+        if self._orders is not None:
+            self._orders.close()
+            self._orders = None
         if connection is not None:
-            failure = connection.publisher.failure
+            failure = connection.failure
             if failure is not None:
                 self._learnt.lost(connection.publisher.outbox.under_way(), hung_up=isinstance(failure, HungUp))
             await connection.finish(self._status(connection, "offline", reason="stopped"), self._goodbye)
@@ -106,45 +116,18 @@ class MqttSink:
     def _status(self, connection: Connection, state: str, **more: object) -> Message:
         status = {"gateway": self._gateway, "state": state, "ts": time.time_ns() // 1_000_000, **more}
         head = packet.topic_head(self._status_topic.encode())
-        return head, msgspec.json.encode(status), connection.limits.retain
+        return head, _dump(status), connection.limits.retain
 
-    def _head(self, schema: Schema) -> bytes:
-        head = self._heads.get(schema)
-        if head is None:
-            if len(self._heads) >= _SCHEMAS:
-                del self._heads[next(iter(self._heads))]
-            head = self._heads[schema] = packet.topic_head(self._topic(schema))
-        return head
-
-    def _written(self, connection: Connection, batch: Batch) -> tuple[list[Message], Sequence[int], list[SinkError]]:
-        """The messages, the position in the batch of each one's frame, and why a frame has none."""
-        messages: list[Message] = [(self._head(entry.frame.schema), self._encode(entry), False) for entry in batch]
-        limits = self._learnt.limits(connection.limits.packet)
-        if limits[0] == packet.LARGEST or max(map(connection.size, messages), default=0) <= limits[0]:
-            return messages, range(len(batch)), []
-        whole, messages, owners, errors = messages, [], [], []
-        for index, message in enumerate(whole):
-            pieces = self._cut(connection, batch[index], message, *limits)
-            messages += pieces
-            owners += [index] * len(pieces)
-            errors += [] if pieces else [self._too_large(connection, batch[index], limits[1])]
-        return messages, owners, errors
-
-    def _cut(self, connection: Connection, entry: Entry, message: Message, aim: int, most: int) -> list[Message]:
-        """The message itself where it fits, else its parts; none when a single value does not fit."""
-        if connection.size(message) <= aim:
-            return [message]
-        head, _, retain = message
-
-        def fits(payload: bytes, alone: bool) -> bool:
-            return connection.size((head, payload, retain)) <= (most if alone else aim)
-
-        return [(head, payload, retain) for payload in cut(entry, self._encode, fits)]
+    def _written(self, connection: Connection, batch: Batch) -> tuple[Written, list[SinkError]]:
+        """The messages, and why a frame has none."""
+        aim, most = self._learnt.limits(connection.limits.packet)
+        written = self._letters.write(batch, Room(connection.size, aim, most))
+        return written, [self._too_large(connection, batch[index], most) for index in written.too_large]
 
     def _too_large(self, connection: Connection, entry: Entry, limit: int) -> SinkError:
         """Nothing of the frame is sent, for one of its values alone makes a packet that is larger than `limit`."""
         if self._learnt.only_guessed(limit + 1, connection.limits.packet):
-            return self._shut(packet.topic((self._head(entry.frame.schema), b"", False)))
+            return self._shut(packet.topic((self._letters.head(entry.frame.schema), b"", False)))
         return Rejected(
             f"{self._where}: frame {entry.seq} of {entry.frame.schema.device} holds a value that alone makes a packet"
             f" of more than the {limit:,} bytes that the broker takes",

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from agent.model.tag import Schema
 
-PLACEHOLDERS = ("gateway", "site", "device", "group")
+PLACEHOLDERS = ("gateway", "site", "device", "group", "tag")
 _FIELD = re.compile(r"\{([^{}]*)\}")
 _UNSAFE = re.compile(r"[/+#\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _LONGEST = 256  # bytes of a template: filled in with the longest names it stays below MQTT's 65,535 (5.0 §4.7.3)
@@ -35,15 +35,18 @@ def level(text: str) -> str:
     return _UNSAFE.sub("_", text)
 
 
-def namer(template: str, gateway: str, site: tuple[str, ...]) -> Callable[[Schema], bytes]:
-    """What names the topic of a schema's frames, in UTF-8; a site without a name leaves no empty level behind."""
+def namer(template: str, gateway: str, site: tuple[str, ...]) -> Callable[..., bytes]:
+    """What names the topic of a schema's frames, or of one tag of them, in UTF-8.
+
+    A site without a name leaves no empty level behind.
+    """
     place = "/".join(level(part) for part in site)
     if not place:
         template = template.replace("{site}/", "").replace("/{site}", "")
     fixed = {"gateway": level(gateway), "site": place}
 
-    def name(schema: Schema) -> bytes:
-        fields = {**fixed, "device": level(schema.device), "group": level(schema.group)}
+    def name(schema: Schema, tag: str = "") -> bytes:
+        fields = {**fixed, "device": level(schema.device), "group": level(schema.group), "tag": level(tag)}
         topic = _FIELD.sub(lambda field: fields[field[1]], template)
         if topic.startswith("$") and not template.startswith("$"):
             topic = "_" + topic[1:]  # topics from $ on belong to the broker, unless the template says so

@@ -3,13 +3,15 @@
 //
 //   node opcua_server.js --home DIR [--port N] [--tags N] [--interval MS] [--max-read N] [--max-monitored N]
 //     [--policies P,…] [--modes M,…] [--user NAME:PASSWORD] [--no-anonymous] [--max-sessions N] [--shift N]
-//     [--certificate PEM --key PEM] [--strict]
+//     [--max-items N] [--certificate PEM --key PEM] [--strict] [--plain-users]
 //
 // Without --policies and --modes there is no security. --strict: a client's certificate must lie in DIR/pki/trusted/certs.
+// --plain-users: without encryption it takes passwords in the clear.
 // Under urn:floorgate:press it has Value0 … ValueN-1 (Double): each grows by one per interval, from its index; --shift
 // registers so many namespaces before that one. The nodes of opcua_kinds.js lie beside them; `Kept` counts the intervals and
-// keeps its history. Its certificates go into DIR. It says `ready PORT` on its standard output, answers a line `count` with
-// `count SESSIONS ITEMS`, and ends when its standard input ends.
+// keeps its history. Its certificates go into DIR. It says `ready PORT` on its standard output and ends when its standard
+// input ends. A line `count` is answered with `count SESSIONS SUBSCRIPTIONS ITEMS NODES MADE`: what there is, how many nodes
+// the items watch, and how many sessions there have been. `lose N` takes N items away without telling anybody (`lost N`).
 
 const net = require("net");
 const path = require("path");
@@ -23,8 +25,9 @@ const { DataType } = require("node-opcua-variant");
 const { addKinds } = require("./opcua_kinds");
 
 const NAMESPACE = "urn:floorgate:press";
+const USER_NAME = 1; // UserTokenType
 const APPLICATION = "urn:floorgate:press:server";
-const NUMBERS = ["port", "tags", "interval", "max-read", "max-monitored", "max-sessions", "shift"];
+const NUMBERS = ["port", "tags", "interval", "max-read", "max-monitored", "max-sessions", "max-items", "shift"];
 
 function options() {
     const { values } = parseArgs({
@@ -40,9 +43,11 @@ function options() {
             user: { type: "string", default: "" },
             "no-anonymous": { type: "boolean", default: false },
             "max-sessions": { type: "string", default: "10" },
+            "max-items": { type: "string", default: "100000" },
             certificate: { type: "string", default: "" },
             key: { type: "string", default: "" },
             strict: { type: "boolean", default: false },
+            "plain-users": { type: "boolean", default: false },
             shift: { type: "string", default: "0" },
         },
     });
@@ -90,18 +95,47 @@ function addValues(addressSpace, count, interval, shift) {
     }, interval);
 }
 
+// Its endpoints without encryption take passwords as they are.
+function takePlainUsers(server) {
+    for (const listed of server.endpoints.flatMap((endpoint) => endpoint.endpointDescriptions())) {
+        if (listed.securityMode === MessageSecurityMode.None) {
+            const [{ constructor: Token }] = listed.userIdentityTokens;
+            listed.userIdentityTokens.unshift(new Token({ policyId: "plain", tokenType: USER_NAME, securityPolicyUri: null }));
+        }
+    }
+}
+
 function certificates(home, name, accept) {
     const rootFolder = path.join(home, name);
     return new OPCUACertificateManager({ rootFolder, automaticallyAcceptUnknownCertificate: accept });
 }
 
-// Open sessions, and the monitored items of all their subscriptions.
+function subscriptions(engine) {
+    return Object.values(engine._sessions).flatMap((session) => session.publishEngine.subscriptions);
+}
+
+function items(engine) {
+    return subscriptions(engine).flatMap((subscription) => Object.values(subscription.monitoredItems));
+}
+
+// Open sessions, subscriptions (those that have lost their session, too), monitored items, the nodes that these watch, and
+// sessions since the start.
 function counted(engine) {
-    const sessions = Object.values(engine._sessions);
-    const items = sessions
-        .flatMap((session) => session.publishEngine.subscriptions)
-        .reduce((sum, subscription) => sum + subscription.monitoredItemCount, 0);
-    return `${sessions.length} ${items}`;
+    const all = items(engine);
+    const nodes = new Set(all.map((item) => item.node.nodeId.toString()));
+    const sessions = Object.keys(engine._sessions).length;
+    return [sessions, engine.currentSubscriptionCount, all.length, nodes.size, engine.cumulatedSessionCount].join(" ");
+}
+
+function lose(engine, count) {
+    let left = count;
+    for (const subscription of subscriptions(engine)) {
+        for (const item of Object.values(subscription.monitoredItems).slice(0, left)) {
+            subscription.removeMonitoredItem(item.monitoredItemId);
+            left -= 1;
+        }
+    }
+    return count - left;
 }
 
 async function main() {
@@ -113,6 +147,7 @@ async function main() {
         host: "127.0.0.1",
         port,
         ...own,
+        defaultSecureTokenLifetime: 3600_000, // it dies of a token that runs out by its own clock, which tests set
         serverInfo: { applicationUri: APPLICATION },
         securityModes: given.modes.split(",").map((name) => MessageSecurityMode[name]),
         securityPolicies: given.policies.split(",").map((name) => SecurityPolicy[name]),
@@ -122,6 +157,7 @@ async function main() {
         userCertificateManager: certificates(given.home, "users", true),
         serverCapabilities: {
             maxSessions: given["max-sessions"],
+            maxMonitoredItemsPerSubscription: given["max-items"],
             operationLimits: {
                 maxNodesPerRead: given["max-read"],
                 maxMonitoredItemsPerCall: given["max-monitored"],
@@ -130,6 +166,9 @@ async function main() {
     });
     await server.initialize();
     const timer = addValues(server.engine.addressSpace, given.tags, given.interval, given.shift);
+    if (given["plain-users"]) {
+        takePlainUsers(server);
+    }
     await server.start();
     console.log(`ready ${port}`);
 
@@ -139,7 +178,14 @@ async function main() {
         process.exit(0);
     };
     const lines = readline.createInterface({ input: process.stdin });
-    lines.on("line", (line) => line === "count" && console.log(`count ${counted(server.engine)}`));
+    lines.on("line", (line) => {
+        const [order, count] = line.split(" ");
+        if (order === "count") {
+            console.log(`count ${counted(server.engine)}`);
+        } else if (order === "lose") {
+            console.log(`lost ${lose(server.engine, Number(count))}`);
+        }
+    });
     lines.on("close", stop);
     process.once("SIGTERM", stop);
 }

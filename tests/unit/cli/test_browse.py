@@ -12,10 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.cli import main, outline
-from agent.cli.query import Query, Wishes, legal, tag_names, unique
+from agent.cli.browse import Asked, Walked, _walk
+from agent.cli.query import Query, Wishes
+from agent.cli.resume import Broken, keep, resumed
 from agent.config import load_map
-from agent.model.text import NAME_PATTERN
+from agent.model.errors import AgentError
+from agent.model.text import LONGEST_NAME, NAME_PATTERN, plain
 from drivers.api import Place
+from drivers.opcua.naming import legal, tag_names, unique
 from tests.sim.opcua_fixtures import MACHINE, OpcuaServer, machine_server
 
 pytestmark = pytest.mark.xdist_group("opcua")
@@ -111,6 +115,55 @@ def test_a_walk_that_is_too_large_is_kept_and_gone_on_with(machine: OpcuaServer,
     assert "nothing to go on with" in browse(machine, tmp_path, "--resume").stderr
 
 
+def test_a_file_that_is_no_walk_is_neither_overwritten_nor_deleted(machine: OpcuaServer, tmp_path: Path) -> None:
+    """One that is named by mistake may be the site's."""
+    path = tmp_path / "site.yaml"
+    path.write_text("gateway: {id: gw}\n")
+    for how in ([], ["--max-nodes", "5"], ["--resume"]):
+        result = browse(machine, tmp_path, "--state", str(path), *how)
+        assert (result.exit_code, "is no broken-off walk" in result.stderr) == (1, True), result.output
+    assert path.read_text() == "gateway: {id: gw}\n"
+
+
+def test_levels_without_end_are_not_followed() -> None:
+    found = [Place(at - 1, f"n{at}", f"i={at}", "object") for at in range(200)]
+    query = Query(Wishes(), found)
+    assert [query.wanted(at) for at in (0, 63, 64, 199)] == [True, True, False, False]
+    assert query.cut
+    few = Query(Wishes(depth=3), found)
+    assert not any(few.wanted(at) for at in range(3, 200)) and not few.cut
+
+
+async def test_a_walk_is_kept_in_its_course(machine: OpcuaServer, tmp_path: Path) -> None:
+    """For one that is killed cannot be kept afterwards; it is gone on with from there."""
+    given = dict.fromkeys(("config", "timeout", "depth"))
+    asked = Asked(
+        **given, device=machine.endpoint, security="none", start="", matches=(), types=(), writable=False,
+        everything=False, max_nodes=9999, most_time=60, values=False, as_map=False, naming="", again=False,
+        state=tmp_path / "walk.json", data=tmp_path, as_json=True,
+    )  # fmt: skip
+    walked = Walked()
+    kept: list[Broken] = []
+
+    def done(count: int) -> None:
+        if asked.kept.exists():
+            kept.append(resumed(asked.kept, asked.key))
+
+    await _walk(asked, walked, Query(asked.wishes, walked.found), done, every=10)
+    assert len({len(each.found) for each in kept}) > 1
+    last = Walked(kept[0].found, kept[0].expanded)
+    assert len(last.found) < len(walked.found)
+    await _walk(asked, last, Query(asked.wishes, last.found), lambda count: None)
+    assert {place.address for place in last.found} == {place.address for place in walked.found}
+
+
+def test_a_forged_walk_does_not_get_into_a_map(tmp_path: Path) -> None:
+    path = tmp_path / "walk.json"
+    keep(path, ["x"], 0, [Place(-1, "a", "i=1", "variable", "bool}\nwrite: {min: 0")])
+    with pytest.raises(AgentError, match="makes no sense"):
+        resumed(path, ["x"])
+
+
 @pytest.mark.parametrize("text", ["", "{", '{"asked": [], "expanded": 5}', '{"asked": 1}', "[]"])
 def test_a_file_of_a_walk_that_makes_no_sense(text: str, machine: OpcuaServer, tmp_path: Path) -> None:
     path = tmp_path / "walk.json"
@@ -126,6 +179,10 @@ def test_a_file_of_a_walk_that_makes_no_sense(text: str, machine: OpcuaServer, t
         (["opc.tcp://127.0.0.1:1", "--security", "Basic256"], "is broken"),
         (["opc.tcp://u:p@127.0.0.1:1", "--security", "none"], "no user"),
         (["opc.tcp://127.0.0.1:1", "--security", "none", "--match", "a//b"], "no pattern"),
+        (["opc.tcp://127.0.0.1:1", "--security", "none", "--name", "{"], "is no name"),
+        (["opc.tcp://127.0.0.1:1", "--security", "none", "--name", "{1[x]}"], "is no name"),
+        (["opc.tcp://127.0.0.1:1", "--security", "none", "--name", "{name:>99999999999}"], "is no name"),
+        (["opc.tcp://127.0.0.1:1", "--security", "none", "--name", "{name!r}"], "is no name"),
     ],
 )
 def test_a_command_line_that_says_too_little(arguments: Sequence[str], said: str) -> None:
@@ -158,14 +215,14 @@ def test_names_that_are_the_same_get_what_tells_them_apart() -> None:
 def test_names_are_legal_and_each_is_there_once(paths: list[tuple[str, ...]]) -> None:
     names = tag_names(paths)
     assert len(set(names)) == len(names) == len(paths)
-    assert all(re.fullmatch(NAME_PATTERN, name) for name in names)
+    assert all(re.fullmatch(NAME_PATTERN, name) and len(name) <= LONGEST_NAME for name in names)
 
 
 @given(st.text(max_size=30))
 def test_text_in_quotation_marks_is_read_back(text: str) -> None:
     safe = text.encode("utf-8", "replace").decode()
     assert yaml.safe_load(outline.quoted(safe)) == safe
-    assert all(c.isprintable() for c in outline.quoted(text) + outline.plain(text))
+    assert all(c.isprintable() for c in outline.quoted(text) + plain(text))
 
 
 def test_a_unique_name_is_not_that_of_another() -> None:

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from agent.northbound.mqtt import packet
+from agent.northbound.broker import packet
 
-CONNECT, PUBLISH, DISCONNECT = 1, 3, 14
+CONNECT, PUBLISH, SUBSCRIBE, PINGREQ, DISCONNECT = 1, 3, 8, 12, 14
 Answer = Callable[[int, bytes, int], bytes | None]  # (how many frames before, topic, packet id) → reply, or silence
 HANG_UP = b"hang up"  # instead of a reply
 
@@ -21,18 +21,30 @@ def puback(mid: int, code: int = 0) -> bytes:
     return b"\x40\x03" + mid.to_bytes(2, "big") + bytes((code,))
 
 
+def suback(body: bytes, *codes: int, v5: bool = True) -> bytes:
+    """The answer to the SUBSCRIBE with this body."""
+    said = body[:2] + (b"\0" if v5 else b"") + bytes(codes)
+    return b"\x90" + bytes((len(said),)) + said
+
+
 def goodbye(code: int) -> bytes:
     return b"\xe0\x02" + bytes((code, 0))
 
 
 @dataclass
 class FakeBroker:
-    """What it heard: the topic of each PUBLISH and the bytes of its packet, and how many were unconfirmed at most."""
+    """What it heard: the topic of each PUBLISH and the bytes of its packet, and how many were unconfirmed at most.
+
+    `subscribed(body)` makes its answer to a SUBSCRIBE; `say` sends bytes to all who are there; `others` are packets of
+    other kinds, with their first bytes.
+    """
 
     connack: bytes | None
     answer: Answer
     delay: float
+    subscribed: Callable[[bytes], bytes]
     port: int = 0
+    others: list[tuple[int, bytes]] = field(default_factory=list)
     topics: list[bytes] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     versions: list[int] = field(default_factory=list)
@@ -55,7 +67,8 @@ class FakeBroker:
             writer.close()
 
     async def _packet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        kind = (await reader.readexactly(1))[0] >> 4
+        (first,) = await reader.readexactly(1)
+        kind = first >> 4
         size = shift = 0
         while True:
             (byte,) = await reader.readexactly(1)
@@ -73,6 +86,17 @@ class FakeBroker:
             self._published(body, writer)
         elif kind == DISCONNECT:
             raise ConnectionError
+        else:
+            self.others.append((first, body))
+        if kind == SUBSCRIBE:
+            writer.write(self.subscribed(body))
+        elif kind == PINGREQ:
+            writer.write(b"\xd0\0")
+
+    def say(self, data: bytes) -> None:
+        for writer in self._writers:
+            if not writer.is_closing():
+                writer.write(data)
 
     def _published(self, body: bytes, writer: asyncio.StreamWriter) -> None:
         end = 2 + int.from_bytes(body[:2], "big")
@@ -111,9 +135,13 @@ def coded(codes: Sequence[int]) -> Answer:
 
 @asynccontextmanager
 async def fake_broker(
-    *, answer: Answer = confirmed, connack: bytes | None = connack(), delay: float = 0.0
+    *,
+    answer: Answer = confirmed,
+    connack: bytes | None = connack(),
+    delay: float = 0.0,
+    subscribed: Callable[[bytes], bytes] = lambda body: suback(body, 1),
 ) -> AsyncIterator[FakeBroker]:
-    broker = FakeBroker(connack, answer, delay)
+    broker = FakeBroker(connack, answer, delay, subscribed)
     server = await asyncio.start_server(broker.serve, "127.0.0.1", 0)
     broker.port = server.sockets[0].getsockname()[1]
     try:

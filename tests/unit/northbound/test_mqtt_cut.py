@@ -17,6 +17,10 @@ WIDE = schema(*(f"tag_{n}" for n in range(100)))
 encode = Encoder("gw-01").encode
 
 
+def marked(one: Entry, part: tuple[int, int]) -> bytes:
+    return as_part(encode(one), *part)
+
+
 def within(size: int, alone: int = 0) -> Callable[[bytes, bool], bool]:
     return lambda envelope, single: len(envelope) <= max(size, alone if single else 0)
 
@@ -41,7 +45,7 @@ def test_the_mark_stands_at_the_end_of_the_envelope() -> None:
 
 def test_the_parts_of_a_wide_frame_say_what_the_frame_says() -> None:
     whole = entry([float(n) for n in range(100)], of=WIDE, clock="corrected", history=True)
-    parts = cut(whole, encode, within(500))
+    parts = cut(whole, marked, within(500))
     assert 3 < len(parts) <= 8
     assert max(map(len, parts)) <= 500
     assert joined(parts) == json.loads(encode(whole))
@@ -50,31 +54,31 @@ def test_the_parts_of_a_wide_frame_say_what_the_frame_says() -> None:
 def test_doubts_source_times_and_columns_go_with_their_tags() -> None:
     more = {"columns": tuple(range(99, 19, -1)), "stamps": tuple(TS - n * 10**6 for n in range(80))}
     whole = entry([None, *([1.5] * 79)], bytes([65, 3, *([0] * 78)]), of=WIDE, **more)
-    parts = cut(whole, encode, within(600))
+    parts = cut(whole, marked, within(600))
     assert len(parts) > 1
     assert joined(parts) == json.loads(encode(whole))
 
 
 def test_a_large_value_does_not_make_the_parts_of_the_others_small() -> None:
     whole = entry(["x" * 4000, *("y" for _ in range(99))], of=schema(*(t.name for t in WIDE.tags), dtype="str"))
-    parts = cut(whole, encode, within(4500))
+    parts = cut(whole, marked, within(4500))
     assert (len(parts), joined(parts)) == (3, json.loads(encode(whole)))
-    assert cut(whole, encode, within(1000)) == []
-    parts = cut(whole, encode, within(1000, alone=4500))
+    assert cut(whole, marked, within(1000)) == []
+    parts = cut(whole, marked, within(1000, alone=4500))
     assert (len(parts), joined(parts)) == (7, json.loads(encode(whole)))
 
 
 def test_a_value_that_is_too_large_alone_leaves_nothing_to_send() -> None:
     of = schema("a", "b", dtype="str")
-    assert cut(entry(["x" * 4000, "y"], of=of), encode, within(4000)) == []
-    assert cut(entry(["y", "x" * 4000], of=of), encode, within(4000)) == []
-    assert cut(entry([], of=schema()), encode, within(10)) == []
+    assert cut(entry(["x" * 4000, "y"], of=of), marked, within(4000)) == []
+    assert cut(entry(["y", "x" * 4000], of=of), marked, within(4000)) == []
+    assert cut(entry([], of=schema()), marked, within(10)) == []
 
 
 @given(frames(), st.integers(150, 600))
 def test_any_frame_is_cut_into_parts_that_fit_or_not_at_all(frame: Any, size: int) -> None:
     whole = Entry("e", 7, False, frame)
-    parts = cut(whole, encode, within(size))
+    parts = cut(whole, marked, within(size))
     if parts:
         assert max(map(len, parts)) <= size
         assert joined(parts) == json.loads(encode(whole))

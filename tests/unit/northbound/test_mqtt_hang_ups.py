@@ -8,9 +8,9 @@ import pytest
 
 from agent.model.errors import Denied, Rejected, Unavailable
 from agent.model.frame import Entry
-from agent.northbound.mqtt import packet
-from agent.northbound.mqtt.learnt import Learnt
-from agent.northbound.mqtt.packet import Message
+from agent.northbound.broker import packet
+from agent.northbound.broker.learnt import Learnt
+from agent.northbound.broker.packet import Message
 from agent.northbound.mqtt.sink import MqttSink
 from tests.sim.mosquitto import Mosquitto, wait_until
 from tests.unit.northbound.fake_broker import HANG_UP, FakeBroker, fake_broker, puback

@@ -7,7 +7,8 @@ import pytest
 
 from agent.model.errors import Rejected, Unavailable
 from agent.model.frame import Entry
-from agent.northbound.mqtt import codes
+from agent.northbound.broker import codes
+from agent.northbound.encode import Encoder
 from agent.northbound.mqtt.sink import MqttSink
 from tests.sim.mosquitto import Mosquitto, wait_until
 from tests.unit.northbound.fake_broker import FakeBroker, fake_broker, goodbye, puback
@@ -70,7 +71,7 @@ async def test_a_frame_that_is_too_large_goes_in_parts_between_its_neighbours(tm
 
 async def test_a_packet_of_exactly_the_limit_is_sent_whole(tmp_path: Path) -> None:
     one = entry([1.0], of=schema("a"))
-    size = len(mqtt(Mosquitto(tmp_path))._encode(one)) + len("floorgate/gw-01/main-meter/1s") + 2 + 2 + 1 + 1 + 2
+    size = len(Encoder("gw-01").encode(one)) + len("floorgate/gw-01/main-meter/1s") + 2 + 2 + 1 + 1 + 2
     with Mosquitto(tmp_path, max_packet=size) as broker, broker.subscriber() as heard:
         async with opened(mqtt(broker)) as sink:
             await sink.send([one])

@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import socket
-import ssl
+import time
 
 import aiomqtt
 import pytest
@@ -11,12 +11,12 @@ import uvloop
 from paho.mqtt.client import Client as PahoClient
 
 from agent.model.errors import Unavailable
-from agent.northbound.mqtt import packet
-from agent.northbound.mqtt.learnt import Learnt
-from agent.northbound.mqtt.library import QUIET
-from agent.northbound.mqtt.outbox import Outbox
-from agent.northbound.mqtt.publisher import Publisher
-from agent.northbound.mqtt.wire import BufferedSocket
+from agent.northbound.broker import packet
+from agent.northbound.broker.learnt import Learnt
+from agent.northbound.broker.library import QUIET
+from agent.northbound.broker.outbox import Outbox
+from agent.northbound.broker.publisher import Publisher
+from agent.northbound.broker.wire import Wire
 from tests.sim.mosquitto import Mosquitto
 from tests.unit.northbound.making import entries, mqtt
 
@@ -26,12 +26,15 @@ from tests.unit.northbound.making import entries, mqtt
     [
         ("_create_socket", []),
         ("_ssl_wrap_socket", ["tcp_sock"]),
-        ("_handle_pubackcomp", ["cmd"]),
+        ("_packet_handle", []),
+        ("_send_pingreq", []),
         ("_packet_queue", ["command", "packet", "mid", "qos", "info"]),
         ("_call_socket_register_write", []),
         ("_mid_generate", []),
         ("_sock_close", []),
+        ("_loop_rc_handle", ["rc"]),
         ("loop_write", []),
+        ("loop_read", ["max_packets"]),
     ],
 )
 def test_paho_still_has_what_we_override_or_call(method: str, parameters: list[str]) -> None:
@@ -56,7 +59,9 @@ async def test_aiomqtt_still_keeps_its_state_where_we_look() -> None:
     assert isinstance(client._connected, asyncio.Future)
     assert isinstance(client._disconnected, asyncio.Future)
     assert client._misc_task is None
-    assert "packet" in client._client._in_packet
+    assert {"command", "packet", "remaining_length"} <= set(client._client._in_packet)
+    assert client._client._sock is None
+    assert client._client._last_bytes_received <= time.monotonic()
 
 
 async def test_the_libraries_log_nothing(broker: Mosquitto, caplog: pytest.LogCaptureFixture) -> None:
@@ -91,54 +96,28 @@ async def test_closing_does_not_wait_for_the_window(broker: Mosquitto) -> None:
     assert isinstance(sending.exception(), Unavailable)
 
 
-def test_a_buffered_socket_gives_every_byte_once() -> None:
+def test_a_wire_reads_what_there_is_and_says_when_that_is_nothing() -> None:
     ours, theirs = socket.socketpair()
     with theirs:
-        sock = BufferedSocket(ours, 5.0)
-        sock.setblocking(False)
-        theirs.send(b"abcdef")
-        assert sock.pending() == 0
-        assert [sock.recv(1), sock.recv(2)] == [b"a", b"bc"]
-        assert sock.pending() == 3
-        assert sock.recv(100) == b"def"
+        wire = Wire(ours, 5.0)
+        wire.setblocking(False)
+        theirs.send(b"abc")
+        theirs.send(b"def")
+        assert wire.read() == b"abcdef"
         with pytest.raises(BlockingIOError):
-            sock.recv(1)
-        sock.send(b"x")
+            wire.read()
+        wire.send(b"x")
         assert theirs.recv(1) == b"x"
         theirs.close()
-        assert (sock.recv(1), sock.recv(1)) == (b"", b"")
-        assert sock.fileno() == ours.fileno()
-        sock.close()
-
-
-def test_a_buffered_socket_counts_what_tls_has_decoded() -> None:
-    """Otherwise the last PUBACKs of a burst would wait for the next one."""
-
-    class Decoded:
-        def __init__(self) -> None:
-            self.pieces = [b"ab", b"cd"]
-
-        def recv(self, size: int) -> bytes:
-            if not self.pieces:
-                raise ssl.SSLWantReadError
-            return self.pieces.pop(0)
-
-        def pending(self) -> int:
-            return sum(map(len, self.pieces))
-
-        send = fileno = setblocking = recv
-
-    sock = BufferedSocket(Decoded(), 5.0)
-    assert (sock.recv(1), sock.pending()) == (b"a", 3)
-    assert (sock.recv(1), sock.recv(2), sock.pending()) == (b"b", b"cd", 0)
-    with pytest.raises(ssl.SSLWantReadError):
-        sock.recv(1)
+        assert (wire.read(), wire.read()) == (b"", b"")
+        assert wire.fileno() == ours.fileno()
+        wire.close()
 
 
 async def test_a_publisher_that_was_stopped_sends_nothing_more() -> None:
     sent: list[bytes] = []
     box = Outbox(2, b"", iter(range(1, 100)).__next__, Learnt())
-    publisher = Publisher(box, sent.append, publisher_fails, "here", 5.0)
+    publisher = Publisher(box, sent.append, lambda: (0, False), publisher_fails, "here", 5.0)
     message = (packet.topic_head(b"t"), b"x", False)
     sending = asyncio.create_task(publisher.publish([message] * 3))
     await asyncio.sleep(0)

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.northbound.mqtt import codes, packet
-from agent.northbound.mqtt.learnt import Learnt
-from agent.northbound.mqtt.outbox import Outbox, Sending, ranges
-from agent.northbound.mqtt.packet import Message
+from agent.northbound.broker import codes, packet
+from agent.northbound.broker.learnt import Learnt
+from agent.northbound.broker.outbox import Outbox, Sending, ranges
+from agent.northbound.broker.packet import Message
 from agent.northbound.mqtt.topic import check, level, namer
 from tests.unit.northbound.making import schema
 
@@ -205,7 +205,7 @@ def test_any_name_becomes_one_level_of_a_valid_topic(name: str) -> None:
         ("{site}", "needs more"),
         ("a/+/b", "wildcard"),
         ("a/#", "wildcard"),
-        ("a/{tag}", "not a placeholder of a topic: there are {gateway}, {site}"),
+        ("a/{unit}", "not a placeholder of a topic: there are {gateway}, {site}"),
         ("a/{device", "open brace"),
         ("a/device}", "closing brace"),
         ("a/{}", "not a placeholder"),

@@ -255,8 +255,8 @@ async def test_an_empty_batch_needs_no_broker(broker: Mosquitto) -> None:
 
 
 async def test_topics_of_schemas_that_come_and_go_do_not_pile_up(broker: Mosquitto) -> None:
-    sink = mqtt(broker)
+    letters = mqtt(broker)._letters
     for _ in range(2000):
-        sink._head(schema("a"))
-    assert len(sink._heads) <= 1024
-    assert sink._head(METER) is sink._head(METER)
+        letters.head(schema("a"))
+    assert len(letters._heads) <= 1024
+    assert letters.head(METER) is letters.head(METER)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agent.model.errors import Denied, Unavailable
-from agent.northbound.mqtt import tls
+from agent.northbound import trust
 from tests.sim.mosquitto import Mosquitto
 from tests.unit.northbound.certificates import Authority, Pair
 from tests.unit.northbound.making import entries, mqtt, no_tasks_left, opened
@@ -76,7 +76,7 @@ async def test_files_that_cannot_be_used_need_a_person(broker: Mosquitto, given:
 
 
 def test_old_tls_and_unverified_hosts_are_out_of_the_question() -> None:
-    context = tls.context("here", "", "", "")
+    context = trust.context("here", "", "", "")
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
     assert context.verify_mode == ssl.CERT_REQUIRED
     assert context.check_hostname is True

@@ -3,9 +3,11 @@
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, cast
 
 from asyncua import ua
+from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.ua_binary import struct_to_binary
 
 from agent.model.clock import Clock
@@ -17,6 +19,7 @@ from drivers.opcua.nodes import NodeAddress
 from drivers.opcua.notify import Batch, Message, publish, values
 from drivers.opcua.plan import plans
 from drivers.opcua.profiles import PROFILES, Profile
+from drivers.opcua.refusal import ServiceRefused
 from drivers.opcua.session import Session
 
 Done = Callable[[Message | DeviceError], None]
@@ -43,6 +46,8 @@ class FakeSession:
     reads: int = 0
     probes: int = 0
     learnt: int = 0
+    numbers: list[int] = field(default_factory=lambda: list(range(7, 99)))
+    interval: float | None = None  # to which the server revises each (ms)
 
     def resolve(self, node: NodeAddress) -> ua.NodeId | None:
         if isinstance(node.namespace, str):
@@ -66,9 +71,13 @@ class FakeSession:
         assert len(answer) == len(request)
         return batch_of(answer)
 
-    async def subscribe(self, interval: float, keep_alive: float) -> ua.CreateSubscriptionResult:
+    async def subscribe(self, interval: float, keep_alive: float, most: int = 0) -> ua.CreateSubscriptionResult:
+        if not self.numbers:
+            raise ServiceRefused("BadTooManySubscriptions", StatusCodes.BadTooManySubscriptions)
         return ua.CreateSubscriptionResult(
-            cast(Any, 7), cast(Any, interval * 1000), RevisedMaxKeepAliveCount=cast(Any, round(keep_alive / interval))
+            cast(Any, self.numbers.pop(0)),
+            cast(Any, interval * 1000 if self.interval is None else self.interval),
+            RevisedMaxKeepAliveCount=cast(Any, round(keep_alive / interval)),
         )
 
     async def monitor(
@@ -100,16 +109,20 @@ class FakeSession:
     async def tend(self) -> None:
         """No channel to renew."""
 
-    def say(self, *changes: tuple[int, Any], sequence: int = 1) -> None:
+    def say(self, *changes: tuple[int, Any], sequence: int = 1, **how: Any) -> None:
         """Answer the oldest publish request with these (client handle, value)."""
         items = [
             ua.MonitoredItemNotification(cast(Any, handle), ua.DataValue(ua.Variant(value)))
             for handle, value in changes
         ]
-        self.send(ua.DataChangeNotification(items) if items else None, sequence)
+        self.send(ua.DataChangeNotification(items) if items else None, sequence, **how)
 
-    def send(self, data: object, sequence: int = 1) -> None:
-        result = ua.PublishResult(cast(Any, 7))
+    def send(
+        self, data: object, sequence: int = 1, *, number: int = 7, more: bool = False, published: datetime | None = None
+    ) -> None:
+        result = ua.PublishResult(cast(Any, number), MoreNotifications=more)
+        if published is not None:
+            result.NotificationMessage.PublishTime = published
         result.NotificationMessage.SequenceNumber = cast(Any, sequence)
         result.NotificationMessage.NotificationData = cast(Any, [data] if data is not None else None)
         self.asked.pop(0)(publish(struct_to_binary(result), 0))

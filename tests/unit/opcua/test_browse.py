@@ -4,14 +4,16 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import pytest
-from asyncua import ua
 
 from agent.model.errors import Refused
 from drivers.api import Browser, Place
 from drivers.opcua.browse import browse
+from drivers.opcua.nodes import spellings
 from drivers.opcua.session import Session
+from drivers.opcua.spots import BrowsePath, locate
 from tests.sim.opcua_fixtures import MACHINE, OpcuaServer
 from tests.unit.opcua.conftest import Connect
+from tests.unit.opcua.liar import Liar, child
 
 pytestmark = pytest.mark.xdist_group("opcua")
 
@@ -90,50 +92,6 @@ async def test_values_are_shown_as_text(machine: OpcuaServer, connect: Connect) 
     assert await driver.peek(nodes) == ["tea", "[1.0, 2.0, 3.0]", "4294967298", "BadNodeIdUnknown"]
 
 
-class Liar:
-    """A session with a server that always has more children, with names as long and ids as odd as it likes."""
-
-    endpoint, timeout, read_limit, alive = "opc.tcp://liar", 1.0, 500, True
-
-    def __init__(self, children: Callable[[int], list[ua.ReferenceDescription]], *, endless: bool) -> None:
-        self.namespaces = {"urn:x": 1}
-        self.released: list[bytes] = []
-        self.asked = self._made = 0
-        self._children, self._endless = children, endless
-
-    def resolve(self, node: Any) -> ua.NodeId | None:
-        index = self.namespaces.get(node.namespace) if isinstance(node.namespace, str) else node.namespace
-        return None if index is None else ua.NodeId(node.identifier, index)
-
-    def read_request(self, nodes: Sequence[ua.NodeId]) -> ua.ReadRequest:
-        return ua.ReadRequest()
-
-    async def read(self, request: ua.ReadRequest) -> list[ua.DataValue]:
-        return [ua.DataValue() for _ in request.Parameters.NodesToRead or ()]
-
-    async def call(self, request: Any, kind: type[Any]) -> Any:
-        self.asked += 1
-        response = kind()
-        if isinstance(request, ua.BrowseNextRequest):
-            points = request.Parameters.ContinuationPoints
-            if request.Parameters.ReleaseContinuationPoints:
-                self.released += points
-            response.Parameters.Results = [self._result() for _ in points]
-        else:
-            response.Results = [self._result() for _ in request.Parameters.NodesToBrowse]
-        return response
-
-    def _result(self) -> ua.BrowseResult:
-        self._made += 1
-        point = b"more" if self._endless else None
-        return ua.BrowseResult(ContinuationPoint=cast(Any, point), References=self._children(self._made))
-
-
-def child(identifier: Any, name: str | None, kind: ua.NodeClass = ua.NodeClass.Object) -> ua.ReferenceDescription:
-    node = ua.ExpandedNodeId(identifier, cast(Any, 1))
-    return ua.ReferenceDescription(NodeId=node, BrowseName=ua.QualifiedName(name, cast(Any, 1)), NodeClass=kind)
-
-
 async def through(liar: Liar, most: int = 500) -> list[Place]:
     found: list[Place] = []
     async for _ in browse(cast(Session, liar), found, 0, start="i=85", wanted=lambda at: True, most=most):
@@ -155,6 +113,22 @@ async def test_a_server_that_says_the_same_for_ever_is_left() -> None:
 
 async def test_what_no_tag_could_name_is_left_out() -> None:
     """Ids without an end or a meaning, lines that break, nothing at all."""
-    odd = ["x" * 100_000, "", "two\nlines", b"", -1]
+    odd = ["x" * 100_000, "", "two\nlines", b"", -1, "K\udcfchlung"]
     found = await through(Liar(lambda n: [child(each, None) for each in odd] if n == 1 else [], endless=False))
     assert [place.address for place in found] == ["i=85"]
+
+
+@pytest.mark.parametrize("uri", ["urn:a;b", "urn:a%3Bb", "http://a/b", "%", ";"])
+async def test_the_way_to_a_node_leads_there_whatever_its_namespace_is_called(uri: str) -> None:
+    liar = Liar(lambda n: [child("a", "a/b;c")] if n == 1 else [], endless=False)
+    liar.namespaces = {uri: 1}
+    spot = locate("/Objects/" + (await through(liar))[1].way)
+    assert isinstance(spot.node, BrowsePath)
+    namespace, name = spot.node.names[-1]
+    assert isinstance(namespace, str) and uri in spellings(namespace)
+    assert name == "a/b;c"
+
+
+async def test_a_name_that_is_no_text_is_shown_as_far_as_it_is() -> None:
+    found = await through(Liar(lambda n: [child("a", "K\udcfchlung")] if n == 1 else [], endless=False))
+    assert found[1].name == "1:K?hlung"

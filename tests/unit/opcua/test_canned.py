@@ -14,6 +14,7 @@ from agent.model.frame import Frame, Value
 from agent.model.quality import Quality
 from drivers.opcua.driver import OpcuaSubscriber
 from drivers.opcua.feed import QUIET, TICK
+from drivers.opcua.refusal import FULL
 from drivers.opcua.stream import FIRST
 from tests.sim.gate import Gate
 from tests.sim.opcua_canned import NAMESPACE, Plant
@@ -108,16 +109,16 @@ async def test_a_refused_tag_is_told_listed_and_tried_again_until_it_is_there(ca
     frames = driver.frames()
     said = await told(frames, 5)
     assert (said["b"], said["c"]) == ((None, Quality.BAD_CONFIG), (None, Quality.BAD_DEVICE))
-    assert driver.refused == {"b": "BadNotReadable", "c": "BadTooManyMonitoredItems"}
-    assert driver.remarks() == [
-        "the server refuses 2 tags (b: BadNotReadable, c: BadTooManyMonitoredItems); tried again later"
-    ]
+    full = f"BadTooManyMonitoredItems: {FULL}"
+    assert driver.refused == {"b": "BadNotReadable", "c": full}
+    assert "`mode: poll`" in full
+    assert driver.remarks() == [f"the server refuses 2 tags (b: BadNotReadable, c: {full}); tried again later"]
     assert driver.remarks() == []
     del canned.plant.refused["B"]
     assert await clock.passes(frames, FIRST - 1) == {}
     assert len(wanted(canned.plant)) == 5
     assert await clock.passes(frames, 2) == {"b": (1.0, 0)}
-    assert driver.refused == {"c": "BadTooManyMonitoredItems"}
+    assert driver.refused == {"c": full}
     assert len(wanted(canned.plant)) == 7, "only these two were asked for again"
     canned.plant.refused.clear()
     assert await clock.passes(frames, 2 * FIRST - 2) == {}, "it waits twice as long now"
@@ -275,7 +276,7 @@ async def test_a_gap_is_filled_from_history_page_by_page(canned: Canned, connect
     canned.plant.history["A"] = [(now - 5, -1.0), *((now + n, float(n)) for n in range(1, 8)), (now + 99, 99.0)]
     canned.plant.history["B"] = [(now + 0.5, 0.5)]
     canned.plant.page = 3
-    canned.plant.clock = lambda: now if driver._newest == 0 else now + 10
+    canned.plant.clock = lambda: now if not driver._heard else now + 10
     frames = await interrupted(canned, driver)
     found: dict[str, list[tuple[Value, float]]] = {"a": [], "b": []}
     async with asyncio.timeout(5):
@@ -295,7 +296,7 @@ async def test_a_gap_is_only_marked_unless_told_otherwise(canned: Canned, connec
     driver = await connect(canned.endpoint, TAGS)
     await told(await interrupted(canned, driver), 5)
     assert canned.plant.requests(ua.HistoryReadRequest) == []
-    assert driver.heard == pytest.approx(time.time_ns(), abs=5 * 10**9)
+    assert driver.heard[driver.schemas[0]] == pytest.approx(time.time_ns(), abs=5 * 10**9)
 
 
 async def test_a_history_that_the_server_does_not_have_at_all_disturbs_nothing(

@@ -1,5 +1,6 @@
 """Data values as columns: qualities, times, and the order of changes."""
 
+import tracemalloc
 from datetime import UTC, datetime
 
 from asyncua import ua
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from agent.model.quality import Quality
 from agent.model.tag import Schema, Tag
 from drivers.opcua.columns import Columns
+from drivers.opcua.notify import Batch
 from tests.unit.opcua.fakes import batch_of
 
 NOW, MONO = 1_700_000_000_000_000_000, 5
@@ -77,7 +79,7 @@ def test_a_message_about_all_tags_is_a_full_frame() -> None:
 
 def test_a_tag_that_changed_often_makes_as_many_frames() -> None:
     changes = [(0, 1.0), (0, 2.0), (0, 3.0), (1, 10.0), (1, 20.0)]
-    frames = columns().frames(batch_of([data(v) for _, v in changes], [c for c, _ in changes]), NOW, MONO)
+    frames = list(columns().frames(batch_of([data(v) for _, v in changes], [c for c, _ in changes]), NOW, MONO))
     assert [(frame.columns, list(frame.values)) for frame in frames] == [
         ((0, 1), [1.0, 10.0]),
         ((0, 1), [2.0, 20.0]),
@@ -87,7 +89,7 @@ def test_a_tag_that_changed_often_makes_as_many_frames() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.floats(allow_nan=False))))
 def test_no_change_is_lost_and_each_tag_keeps_its_order(changes: list[tuple[int, float]]) -> None:
-    frames = columns().frames(batch_of([data(v) for _, v in changes], [c for c, _ in changes]), NOW, MONO)
+    frames = list(columns().frames(batch_of([data(v) for _, v in changes], [c for c, _ in changes]), NOW, MONO))
     for column in range(3):
         told = [v for f in frames for c, v in zip(f.columns or range(3), f.values, strict=True) if c == column]
         assert told == [value for place, value in changes if place == column]
@@ -106,3 +108,15 @@ def test_refused_tags_are_told_in_a_frame_of_their_own() -> None:
     assert frame.columns == (0, 2)
     assert frame.quality == bytes((Quality.BAD_CONFIG, Quality.BAD_DEVICE))
     assert [value for _, value, _ in frame.rows()] == [None, None]
+
+
+def test_a_message_of_many_changes_of_one_tag_is_not_held_as_frames_all_at_once() -> None:
+    """4 MB can be half a million of them; the feed keeps the last of what waits."""
+    size = 50_000
+    batch = Batch([0] * size, list(range(size)), [], [0] * size, [0] * size, {6})
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in columns().frames(batch, NOW, MONO)) == size
+        assert tracemalloc.get_traced_memory()[1] / size < 200, "bytes for each"
+    finally:
+        tracemalloc.stop()

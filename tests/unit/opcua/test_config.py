@@ -64,6 +64,8 @@ def test_a_password_comes_from_elsewhere_and_is_not_shown() -> None:
     device = Config.model_validate({**secured, "password": Referenced("secret")})
     assert device.password is not None and device.password.get_secret_value() == "secret"
     assert "secret" not in repr(device)
+    assert "no text in UTF-8" in (said := errors(**secured, password=Referenced("secret\udcff")))
+    assert "secret\udcff" not in said
 
 
 def test_half_a_user_is_none() -> None:
@@ -110,6 +112,12 @@ def test_all_mistakes_are_told_at_once() -> None:
         ("opc.tcp://h:0", "port 0"),
         ("opc.tcp://[::1", "not an endpoint"),
         ("opc.tcp://joe:secret@h:4840", "no user and no password"),
+        (" opc.tcp://h", "it has spaces"),
+        ("opc.tcp://h\n", "it has spaces"),
+        ("opc.tcp://two words", "it has spaces"),
+        ("opc.tcp://h/\x1b[2J", "what cannot be printed"),
+        ("opc.tcp://a..b", "no host can have that name"),
+        (f"opc.tcp://{'h' * 64}", "no host can have that name"),
     ],
 )
 def test_a_wrong_endpoint_is_explained(endpoint: str, reason: str) -> None:
@@ -121,9 +129,13 @@ def test_an_endpoint_has_a_host_and_a_port() -> None:
     assert address("opc.tcp://[fe80::1]:48010") == ("fe80::1", 48010)
 
 
-def test_the_password_of_an_endpoint_is_not_repeated() -> None:
-    with pytest.raises(ValueError, match="no password") as caught:
-        address("opc.tcp://joe:secret@h:4840")
+@pytest.mark.parametrize("scheme", ["opc.tcp", "opc.tpc", "x"])
+@pytest.mark.parametrize("host", ["h:4840", "h:99999", "h:0", "[::1", "h ", "", "a..b"])
+@pytest.mark.parametrize("password", ["secret", "secret/", "secret@", "secret ", "secret#", "secret?"])
+def test_the_password_of_an_endpoint_is_not_repeated(scheme: str, host: str, password: str) -> None:
+    """Whatever else is wrong with it."""
+    with pytest.raises(ValueError, match="endpoint") as caught:
+        address(f"{scheme}://joe:{password}@{host}")
     assert "secret" not in str(caught.value)
 
 
@@ -141,10 +153,23 @@ def test_a_tag_may_name_its_type(kind: str) -> None:
         ("sampling_interval", "2h"),
         ("sampling_interval", 5),
         ("mode", "poll "),
+        ("security", "Basic256Sha256#None"),
+        ("security", "#None"),
     ],
 )
 def test_limits_are_kept(key: str, value: object) -> None:
     assert errors(**{key: value}).startswith(key)
+
+
+def test_history_does_not_go_with_polling() -> None:
+    """It would never be fetched."""
+    assert "only goes with `mode: subscribe`" in errors(mode="poll", gap="history")
+
+
+def test_a_write_that_could_never_pass_is_told_when_the_file_is_read() -> None:
+    tag = {"name": "t", "node": "i=2258"}
+    assert "is written by name" in errors(tags=[{**tag, "type": "enum", "write": {"max": 5}}])
+    assert "the tag is a text" in errors(tags=[{**tag, "type": "string", "write": {"max": 5}}])
 
 
 def test_the_schema_for_editors_knows_both_forms_of_an_endpoint() -> None:

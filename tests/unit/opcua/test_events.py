@@ -203,6 +203,7 @@ def test_the_bracket_around_a_refresh_is_left_out_and_its_request_is_heard() -> 
         (ua.NodeId("x", 2), "ns=2;s=x"),
         (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
         ([1, 2], "[1, 2]"),
+        ("T\udcfcr", "T\ufffdr"),  # as asyncua gives Latin-1 from a server that should have sent UTF-8
     ],
 )
 def test_whatever_a_field_holds_has_a_text(held: Any, said: str) -> None:

@@ -40,6 +40,16 @@ PLANT: dict[str, tuple[str, str, Value]] = {
     "pose_mode": ("Pose.mode", "int32", 1),
     "by_path": (f"/Objects/nsu={NAMESPACE};Plant/Temp", "float64", 21.5),
     "zone_by_path": (f"/Objects/nsu={NAMESPACE};Plant/Zones[2]", "float64", 12.5),
+    "axis": ("Axis.position", "float64", 12.5),
+    "axis_name": ("Axis.name", "str", "left"),
+    "axis_limit": ("Axis.limits[0]", "int16", -7),
+    "drive_mode": ("Drive.mode", "int32", 2),
+    "drive_load": ("Drive.load", "float32", 0.5),
+    "drive_tool": ("Drive.tools[1].number", "uint16", 7),
+    "drive_wear": ("Drive.tools[0].wear.High", "float64", 0.75),
+    "drive_at": ("Drive.target.at", "int32", -40),
+    "drive_ready": ("Drive.ready", "bool", True),
+    "drive_step": ("Drive.step", "uint8", 5),
 }
 PRESSED: dict[str, tuple[str, str, Value]] = {
     "yes": ("Yes", "bool", True),

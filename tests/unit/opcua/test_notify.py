@@ -226,3 +226,10 @@ def test_a_node_id_is_written_as_people_write_it() -> None:
     for written in ("i=2258", "ns=3;s=Temp", "ns=2;i=70000", "ns=4;g=09087e75-8e5e-499b-954f-f2a9603db28a"):
         raw = ua.ua_binary.nodeid_to_binary(ua.NodeId.from_string(written))
         assert binary.node_id(raw, 0) == (written, len(raw))
+
+
+def test_a_data_value_within_an_array_is_its_value() -> None:
+    """A hostile message holds four million of them: what nobody can use is not kept."""
+    inner = [ua.DataValue(ua.Variant(1.5)), ua.DataValue(ua.Variant("x"))]
+    body = struct_to_binary(ua.DataValue(ua.Variant(inner, ua.VariantType.DataValue)))
+    assert values(struct.pack("<i", 1) + body).values == [[1.5, "x"]]

@@ -44,6 +44,14 @@ def test_a_new_certificate_is_judged_anew(caplog: pytest.LogCaptureFixture) -> N
     assert "the server's certificate expires at" in caplog.messages[0]
 
 
+def test_one_that_was_made_by_a_clock_that_was_ahead(caplog: pytest.LogCaptureFixture) -> None:
+    """Servers refuse it until then, and it expires late enough for nobody to hear of it otherwise."""
+    with caplog.at_level(logging.WARNING, "floorgate"):
+        Expiry("press-3").look({"our": made(begins=NOW + timedelta(days=9), ends=NOW + timedelta(days=99)).certificate})
+    assert "our certificate is not valid before" in caplog.messages[0]
+    assert "floorgate pki renew" in caplog.messages[0]
+
+
 def test_it_is_looked_at_once_an_hour() -> None:
     expiry = Expiry("press-3", lambda: pytest.fail("too soon"))
     expiry._next = float("inf")

@@ -3,16 +3,20 @@
 import struct
 import time
 import tracemalloc
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from asyncua import ua
 from asyncua.crypto.security_policies import SecurityPolicyNone
 from asyncua.ua.ua_binary import variant_from_binary
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.model.errors import DeviceError, Garbled, Unreachable
+from drivers.opcua.channel import Channel
 from drivers.opcua.guard import CHUNK, UNDECODABLE, Protocol, Strict
-from tests.sim.hostile_opcua import Hostile, frame, header, hostile_server
+from tests.sim.hostile_opcua import Hostile, as_is, frame, header, hostile_server
 from tests.unit.opcua.conftest import device
 
 pytestmark = pytest.mark.xdist_group("opcua")
@@ -164,3 +168,18 @@ def test_whatever_arrives_is_taken_or_ends_the_connection(pieces: list[bytes]) -
     protocol.connection_made(Transport())  # type: ignore[arg-type]
     for piece in (b"ACKF", *pieces):
         protocol.data_received(piece)
+
+
+@pytest.mark.parametrize("how", [{"CreatedAt": datetime(2000, 1, 1, tzinfo=UTC)}, {"RevisedLifetime": as_is(0)}])
+async def test_what_is_on_its_way_when_a_channel_is_renewed_still_counts(how: dict[str, Any]) -> None:
+    """Though the server's clock was never set, or it gives its tokens no time to live."""
+    tokens = iter((1, 2))
+    answer = header(397)  # a fault that is Good
+    server = Hostile(lambda s, r: s.message(r, answer), open=lambda s, r: s.opened(r, next(tokens), **how))
+    async with hostile_server(server):
+        channel = Channel(server.endpoint, 2.0)
+        await channel.open()
+        await channel.renew()
+        assert channel.protocol is not None
+        assert await channel.protocol.send_request(ua.ReadRequest()), "it is answered with the token of before"
+        await channel.close(0.1)

@@ -1,11 +1,13 @@
 """Secured sessions with node-opcua: each policy, each kind of user, certificates that change, servers that are full."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from agent.model.errors import DeviceError, Refused, Unreachable
 from agent.model.text import Referenced
@@ -15,6 +17,7 @@ from drivers.opcua.config import Config
 from drivers.opcua.driver import OpcuaPoller, build
 from drivers.opcua.pki import Pki
 from drivers.opcua.session import Session
+from tests.faults.inject import WallClock
 from tests.sim.opcua_certificates import Made, made
 from tests.sim.opcua_fixtures import PRESS, OpcuaServer, node_opcua_server
 
@@ -94,6 +97,15 @@ async def test_each_policy_with_each_kind_of_user(
     for login in ({}, JOE, known):
         driver = device(secured.endpoint, data, security=policy, security_mode=mode, **login)
         assert await value(driver) >= 7
+
+
+async def test_until_when_the_certificates_of_a_session_are_good(secured: OpcuaServer, data: Path, ours: Made) -> None:
+    driver = device(secured.endpoint, data)
+    assert driver.expiries == {}
+    await value(driver)
+    own = x509.load_der_x509_certificate((data / "pki/own/cert.der").read_bytes())
+    ends = {"own": own.not_valid_after_utc, "server": ours.certificate.not_valid_after_utc}
+    assert driver.expiries == {whose: end.timestamp() for whose, end in ends.items()}
 
 
 async def test_auto_takes_the_best_that_there_is(secured: OpcuaServer, data: Path) -> None:
@@ -218,6 +230,27 @@ async def test_a_strict_server_must_know_us_first_and_then_takes_our_certificate
     (home / "pki/trusted/certs/floorgate.pem").write_bytes(Made(own.certificate, own.key).pem)
     with node_opcua_server(home=home, **options, **ours.files(folder)) as server:
         assert await value(device(server.endpoint, data)) >= 7
+
+
+async def test_a_server_whose_clock_nobody_has_set_is_told_of(folder: Path, ours: Made) -> None:
+    """By its clock our certificate is not valid yet: it hangs up, and its list of endpoints says what time it has."""
+    data, home, clock = folder / "unset", folder / "unset-home", WallClock(folder)
+    own = trust(data, ours).own()
+    known = home / "pki/trusted/certs/floorgate.pem"
+    known.parent.mkdir(parents=True)
+    known.write_bytes(Made(own.certificate, own.key).pem)
+    unset = 60 - time.time()
+    clock.set(unset)
+    options: dict[str, Any] = {"policies": "Aes256_Sha256_RsaPss", "modes": "SignAndEncrypt", "strict": True}
+    with node_opcua_server(home=home, environ=clock.environ, **options, **ours.files(folder)) as server:
+        driver = device(server.endpoint, data)
+        error = await refusal(driver)
+        assert isinstance(error, Unreachable) and error.hint == "set the server's clock"
+        assert "its clock says 1970-01-01 00:" in str(error) and "our certificate is valid from 20" in str(error)
+        assert driver.skew == pytest.approx(unset, abs=60)
+        clock.set(3600)
+        assert await value(driver) >= 7
+        assert driver.skew == pytest.approx(3600, abs=30)
 
 
 async def test_a_server_that_has_only_broken_policies_is_refused(folder: Path, data: Path, ours: Made) -> None:

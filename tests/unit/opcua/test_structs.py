@@ -15,6 +15,7 @@ from drivers.opcua.structs import (
     UNION,
     Definition,
     Member,
+    Said,
     Types,
     definition,
     enum_value,
@@ -94,10 +95,42 @@ def test_what_is_no_definition_says_nothing(value: object) -> None:
     assert enum_value(value) is None
 
 
+def test_a_matrix_is_one_long_array_behind_its_dimensions() -> None:
+    members = (Member("m", "i=6", True, False, is_matrix=True), Member("t", "i=12", False, False))
+    known = types(m=Definition("ns=2;i=6", PLAIN, members))
+    body = struct.pack("<iii6i", 2, 2, 3, *range(6)) + struct.pack("<i", 2) + b"ab"
+    assert known.fields(Structure("ns=2;i=6", body)) == {"m": [0, 1, 2, 3, 4, 5], "t": "ab"}
+    assert known.fields(Structure("ns=2;i=6", struct.pack("<ii", -1, -1))) == {"m": [], "t": None}
+    for dimensions in ((2, 4), (1 << 30, 1 << 30)):
+        assert known.fields(Structure("ns=2;i=6", struct.pack("<iii6i", 2, *dimensions, *range(6)))) == {}
+
+
+def test_a_definition_that_multiplies_has_an_end() -> None:
+    """A thousand fields of a type of a thousand fields of … nothing: given up, not counted out."""
+    wide = {
+        f"L{n}": Definition(f"ns=2;i={n}", PLAIN, (Member("a", f"ns=2;s=L{n + 1}", False, False),) * 1000)
+        for n in range(7)
+    }
+    assert types(**wide, L7=Definition("ns=2;i=7", PLAIN, ())).fields(Structure("ns=2;i=0", b"")) == {}
+
+
+def test_a_union_of_a_field_that_it_does_not_have() -> None:
+    known = types(u=Definition("ns=2;i=8", UNION, (Member("a", "i=6", False, False),)))
+    assert known.fields(Structure("ns=2;i=8", struct.pack("<Ii", 0xFFFFFFFF, 5))) == {}
+
+
+def test_why_a_type_is_not_known_is_known_of_all_that_hold_one() -> None:
+    known = types(line=Definition("ns=2;i=6", PLAIN, (Member("ends", "ns=2;s=gone", True, False),)), point=POINT)
+    known.unknown["ns=2;s=gone"] = "it is gone"
+    assert known.missing("ns=2;s=line") == "it is gone"
+    assert known.missing("ns=2;s=point") == ""
+    assert "no fields" in known.missing("i=6")
+
+
 async def test_types_are_looked_up_once_and_only_those_that_are_needed() -> None:
     asked: list[str] = []
 
-    async def look(kinds: list[str]) -> list[Definition | int]:
+    async def look(kinds: list[str]) -> list[Said]:
         asked.extend(kinds)
         return [POINT if kind == "ns=2;s=point" else BUILTIN[kind] for kind in kinds]
 

@@ -51,7 +51,10 @@ def test_what_a_node_takes(value: Any, kind: int, held: Any) -> None:
         (2, 1, "neither true nor false"),
         ("on", 1, "neither true nor false"),
         (7, 12, "no text"),
+        ("\udcff", 12, "no text in UTF-8"),
         ("soon", 13, "no time"),
+        ("1601-01-01", 13, "outside of what a DateTime can say"),  # it would be read as no time at all
+        ("9999-12-31T23:59:59", 13, "outside"),
         ("xyz", 15, "no bytes"),
         ("xyz", 14, "no GUID"),
         (1, 22, "ExtensionObject cannot be written"),

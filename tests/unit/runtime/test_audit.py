@@ -284,3 +284,11 @@ def test_looking_makes_nothing(tmp_path: Path) -> None:
 
 def test_somebody_has_a_name() -> None:
     assert somebody().user
+
+
+def test_bytes_of_a_device_that_are_no_text_are_no_reason_to_fail(book: Audit) -> None:
+    """They stood there before, or a method gave them back: the write is on record all the same."""
+    number = book.begin(WHO, Entry("press", "opc.tcp://p", "name", "T\udcfcr", "door", "s=\udcfc"), anything, now=5)
+    book.end(number, "done", "T\udcfcr", "said \udcfc", now=6)
+    (row,) = book.entries(1)
+    assert (row["raw"], row["found"], row["message"]) == (r"s=\udcfc", "T\udcfcr", r"said \udcfc")

@@ -101,6 +101,7 @@ def test_without_a_section_nothing_may_be_written() -> None:
         ({"min": 0.1, "step": 0.1}, 0.3),  # in binary 0.1 + 2 * 0.1 is not 0.3
         ({"min": -40, "step": 0.5}, -39.5),
         ({"step": 0.7}, 2.1),
+        ({"min": 0, "max": 1}, True),
     ],
 )
 def test_what_the_limits_allow_passes(keys: dict[str, Any], value: Value) -> None:
@@ -118,6 +119,9 @@ def test_what_the_limits_allow_passes(keys: dict[str, Any], value: Value) -> Non
         ({"min": 20}, 0, r"0 is less than 20 \(the tag allows at least 20\)"),
         ({"min": 20, "step": 0.5}, 20.3, r"20.3 is no whole step of 0.5 \(nearest: 20 or 20.5\)"),
         ({"min": 0, "max": 1, "step": 0.4}, 0.9, r"nearest: 0.8\)"),
+        ({"max": 0}, True, "True is more than 0"),
+        ({"max": 500}, "9999", "'9999' is a text, which cannot be held against the limits"),
+        ({"step": 1}, "", "a text"),
         ({}, float("nan"), "no value"),
         ({}, float("-inf"), "no value"),
         ({}, None, "no value"),

@@ -96,15 +96,16 @@ async def test_samples_that_the_driver_had_to_give_up_are_counted_and_said_once(
 class Watchful(Press):
     """One that knows its device's clock, what it refuses, and until when it heard of it."""
 
-    heard, skew = 1_700_000_000_000_000_000, 0.0
+    heard, skew = {SCHEMA: 1_700_000_000_000_000_000}, 0.0
+    expiries = {"own": 2e9}  # noqa: RUF012  # nobody changes it
 
     def __init__(self, *sessions: tuple[int, DeviceError]) -> None:
         super().__init__(*sessions)
         self.refused = {"a": "BadNotReadable"}
-        self.skews, self.remarked = iter((1.0, 61.0, 62.0, 2.0)), iter((["the server refuses 1 tags"], [], [], []))
+        self.skews, self.remarked = iter((1.0, 61.0, 62.0, 2.0)), iter((["the server refuses 1 tags"],))
 
     def remarks(self) -> list[str]:
-        return next(self.remarked)
+        return next(self.remarked, [])
 
     async def frames(self) -> AsyncIterator[Frame]:
         async for frame in super().frames():
@@ -127,5 +128,21 @@ async def test_what_a_driver_notices_is_in_health_and_said_once(caplog: pytest.L
         "device press: its clock is 2 s ahead of ours",
         "device press: lost",
     ]
-    assert (part.skew, part.refuses) == (2.0, {"a": "BadNotReadable"})
-    assert (await inlet.take(0))[-1].stamps == (Watchful.heard,)
+    assert (part.skew, part.refuses, part.expiries) == (2.0, {"a": "BadNotReadable"}, {"own": 2e9})
+    assert (await inlet.take(0))[-1].stamps == (Watchful.heard[SCHEMA],)
+
+
+async def test_a_device_that_takes_no_session_and_tells_its_time_is_noted(caplog: pytest.LogCaptureFixture) -> None:
+    class Closed(Watchful):
+        async def open(self) -> None:
+            self.skew = -1.8e9
+            self.stop.set()
+            raise Unreachable("the server hung up")
+
+    press, part = Closed(), Part("device", "press")
+    backoff = Backoff(60, jitter=lambda: 0.0)
+    work = Subscription(press, {SCHEMA: compile_step(SCHEMA)}, Inlet(), part, Clock(), backoff)
+    with caplog.at_level(logging.WARNING, "floorgate"):
+        await keep(work.run, part, backoff, press.stop)
+    assert part.skew == -1.8e9
+    assert "device press: its clock is 1800000000 s behind ours" in caplog.messages

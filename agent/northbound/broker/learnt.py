@@ -10,8 +10,8 @@ and again, is too large, unless the broker has taken larger ones.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agent.northbound.mqtt import codes, packet
-from agent.northbound.mqtt.packet import Message
+from agent.northbound.broker import codes, packet
+from agent.northbound.broker.packet import Message
 
 PROOF = 3  # hang-ups in a row over one message alone; each further one in the same row is proof too
 SMALL = 1024  # bytes of a packet: what is not larger is not given up because of hang-ups

@@ -8,6 +8,7 @@ from agent.model.errors import Denied, Rejected, SinkError, Unavailable
 UNCONFIRMED = -1  # no PUBACK yet
 CONFIRMED = frozenset({0x00, 0x10})  # success, and success without a subscriber: the broker has it either way
 
+FAILURE = 0x80  # from here on a reason code says no
 CONNECTION_LOST = 0x80  # paho's word for a connection that is gone without any
 UNSUPPORTED_PROTOCOL = 0x84
 NOT_AUTHORISED = 0x87
@@ -31,6 +32,7 @@ _NAMES = {
     0x8C: "bad authentication method",
     0x8D: "keep alive timeout",
     0x8E: "session taken over",
+    0x8F: "topic filter invalid",
     0x90: "topic name invalid",
     0x91: "packet identifier in use",
     0x93: "receive maximum exceeded",
@@ -44,17 +46,20 @@ _NAMES = {
     0x9C: "use another server",
     0x9D: "server moved",
     0x9F: "connection rate exceeded",
+    0x9E: "shared subscriptions not supported",
     0xA0: "maximum connect time",
+    0xA1: "subscription identifiers not supported",
+    0xA2: "wildcard subscriptions not supported",
 }
 
 # A refused connection that only a person can change; all other codes may heal by themselves and are tried again.
 _REFUSED_FOR_GOOD = {
     0x85: "choose another `client_id`",
     0x86: "check `username` and `password`",
-    NOT_AUTHORISED: "check `username` and `password`, and that the broker lets this user write to the status topic",
+    NOT_AUTHORISED: "check `username` and `password`, and that this user may write to the topic of the last will",
     0x8A: "ask whoever runs the broker",
     0x8C: "the broker wants a way to log in that is not spoken here; user and password, or a certificate, are",
-    0x90: "the broker does not take our status topic",
+    0x90: "the broker does not take the topic of our last will",
     NO_QOS: "the broker takes QoS 0 only, which confirms nothing; use one that takes QoS 1",
 }
 
@@ -62,6 +67,9 @@ _REFUSED_FOR_GOOD = {
 # implementation specific, 0x91 identifier in use, 0x97 quota, unknown ones) is tried again later, and so is what is too
 # large: then in parts.
 _NEVER_TAKEN = frozenset({0x90, 0x99})
+
+# A SUBACK that only a person can change. 0x80 is all that 3.1.1 can say.
+_NOT_HEARD = frozenset({0x80, NOT_AUTHORISED, 0x8F, 0x9E, 0xA1, 0xA2})
 
 _CLOSED_HINTS = {
     0x8E: "is another gateway or sink using the same `client_id`?",
@@ -97,6 +105,12 @@ def shut(where: str, topic: str) -> SinkError:
         f"{where}: the broker hangs up over messages to {topic} that are not too large",
         hint=f"let this user write to {topic}; the broker's log may say why it hangs up",
     )
+
+
+def unsubscribed(code: int, where: str, wanted: str) -> SinkError:
+    """What a SUBACK with this failure code means."""
+    text = f"{where}: the broker does not let us subscribe to {wanted}: {name(code)}"
+    return Denied(text, hint=f"let this user read {wanted}") if code in _NOT_HEARD else Unavailable(text)
 
 
 def unconfirmed(code: int, what: str, topic: str) -> SinkError:

@@ -1,34 +1,35 @@
 """Gets a connection: reads the certificates, chooses the protocol version, and does without what the broker lacks."""
 
 import asyncio
-
-import msgspec
+from dataclasses import replace
 
 from agent.model.errors import SinkError
-from agent.northbound.mqtt import tls
-from agent.northbound.mqtt.client import Connection, NoRetain, NotSpoken, Protocol, Target
-from agent.northbound.mqtt.config import Config
-from agent.northbound.mqtt.learnt import Learnt
+from agent.northbound import trust
+from agent.northbound.api import Gateway
+from agent.northbound.broker.client import Connection, Protocol, Target, Will
+from agent.northbound.broker.config import BrokerConfig
+from agent.northbound.broker.learnt import Learnt
+from agent.northbound.broker.refusal import NoRetain, NotSpoken
+from agent.northbound.broker.route import Route
 
 _HANG_UPS = 2  # in a row, before 3.1.1 is tried: a single one may be a broker that is just starting or stopping
 
 
 class Dialler:
-    """Remembers between connections what the broker speaks.
+    """Lives as long as a sink, and remembers between connections what the broker speaks.
 
     Under 3.1.1 a refused publish cannot be seen, so `auto` goes there only when the broker says that it does not
     speak 5, or has twice hung up or said nothing when asked, and was never seen to speak it.
     """
 
-    def __init__(self, config: Config, where: str, gateway: str, status_topic: str, learnt: Learnt) -> None:
-        self._config, self._where, self._learnt = config, where, learnt
-        self._gateway, self._status_topic = gateway, status_topic
+    def __init__(self, config: BrokerConfig, gateway: Gateway, learnt: Learnt) -> None:
+        self._config, self._gateway, self._learnt = config, gateway, learnt
         self._speaks_5 = False
         self._hang_ups = 0
 
-    async def connect(self) -> Connection:
-        """A connection that is logged in. Raises Denied or Unavailable."""
-        target = await self._target()
+    async def connect(self, will: Will | None = None) -> Connection:
+        """A connection that is logged in; the broker publishes `will` when it breaks. Raises Denied or Unavailable."""
+        target = await self._target(will)
         if self._config.protocol != "auto":
             return await self._dial(target, self._config.protocol)
         try:
@@ -45,29 +46,27 @@ class Dialler:
         return connection
 
     async def _dial(self, target: Target, protocol: Protocol) -> Connection:
-        connection = Connection(target, protocol, self._learnt, retain=True, window=self._config.window)
+        connection = Connection(target, protocol, self._learnt, self._config.window)
         try:
             await connection.start()
         except NoRetain:
-            connection = Connection(target, protocol, self._learnt, retain=False, window=self._config.window)
+            if target.will is None or not target.will.retain:
+                raise
+            target = replace(target, will=replace(target.will, retain=False))
+            connection = Connection(target, protocol, self._learnt, self._config.window)
             await connection.start()
         return connection
 
-    async def _target(self) -> Target:
+    async def _target(self, will: Will | None) -> Target:
         config = self._config
         context = None
         if config.tls:
-            context = await asyncio.to_thread(tls.context, self._where, config.ca, config.cert, config.key)
+            context = await asyncio.to_thread(trust.context, config.where, config.ca, config.cert, config.key)
         return Target(
-            where=self._where,
-            host=config.host,
-            port=config.port,
+            route=Route(config.where, config.host, config.port, config.timeout, context, config.path),
             username=config.username,
             password=config.password.get_secret_value() if config.password else "",
-            client_id=config.client_id or f"floorgate-{self._gateway}-{config.name}",
+            client_id=config.client_id or f"floorgate-{self._gateway.id}-{config.name}",
             keepalive=config.keepalive,
-            timeout=config.timeout,
-            tls=context,
-            status_topic=self._status_topic,
-            last_words=msgspec.json.encode({"gateway": self._gateway, "state": "offline", "reason": "connection lost"}),
+            will=will,
         )

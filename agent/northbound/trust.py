@@ -1,4 +1,4 @@
-"""How a broker proves who it is, and how we do: TLS 1.2 or newer, chain and host name always verified."""
+"""How the other side proves who it is, and how we do: TLS 1.2 or newer, chain and host name always verified."""
 
 import ssl
 

@@ -1,0 +1,97 @@
+"""What every sink is told that talks to an MQTT broker: where it is, who we are, and how much may be under way."""
+
+from typing import Annotated, Literal, Self
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+
+from agent.northbound.api import Seconds, Secret, SinkConfig
+
+PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
+
+
+def _url(text: str) -> str:
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not an address: {error}") from None
+    if url.scheme not in PORTS:
+        raise ValueError(f"{text!r} is not mqtt://HOST:PORT, nor mqtts://, ws:// or wss:// in its place")
+    if url.username is not None or url.password is not None:
+        raise ValueError("user and password do not belong into the url: use the keys `username` and `password`")
+    if not url.hostname or port == 0:
+        raise ValueError(f"{text!r} names no host, or port 0")
+    if url.fragment or (url.scheme.startswith("mqtt") and (url.path not in {"", "/"} or url.query)):
+        raise ValueError(f"{text!r} has something after the port; topics have keys of their own")
+    if not (url.path + url.query).isascii() or " " in text or not text.isprintable():
+        raise ValueError(f"{text!r} holds what a url writes as %XX")
+    _host(url)
+    return text
+
+
+def _host(url: SplitResult) -> None:
+    try:
+        str(url.hostname).encode("idna")
+    except UnicodeError as error:
+        raise ValueError(f"{url.hostname!r} is not a host name: {error}") from None
+
+
+class BrokerConfig(SinkConfig):
+    """An MQTT broker, and how to reach it. A kind of sink adds what it says there."""
+
+    url: Annotated[str, AfterValidator(_url)] = Field(
+        description="the broker: mqtt://host:port, or mqtts:// with TLS; over WebSocket ws://host:port/path, or wss://"
+    )
+    username: str = Field("", max_length=65535, description="user name at the broker")
+    password: Secret | None = Field(None, description="password: ${NAME} from the environment, or file:PATH")
+    client_id: str = Field("", max_length=65535, description="client id; without one floorgate-GATEWAY-SINK")
+    protocol: Annotated[
+        Literal["auto", "5", "3.1.1"],
+        BeforeValidator(lambda version: "5" if version == 5 else version),  # YAML reads a bare 5 as a number
+        WithJsonSchema({"enum": ["auto", 5, "5", "3.1.1"]}),
+    ] = Field("auto", description="auto: MQTT 5, or 3.1.1 where 5 is not spoken")
+    keepalive: Annotated[Seconds, Field(ge=1, le=65535)] = Field(30.0, description="silence after which a ping is sent")
+    timeout: Annotated[Seconds, Field(ge=0.1, le=300)] = Field(10.0, description="how long the broker may not answer")
+    window: int = Field(
+        200, ge=1, le=10_000, description="publishes that may be unconfirmed; the broker may allow fewer"
+    )
+    ca: str = Field("", description="with TLS: file with the certificates to trust; without one the system's")
+    cert: str = Field("", description="with TLS: file with our certificate")
+    key: str = Field("", description="with TLS: file with the key of our certificate")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.password is not None and not self.username:
+            raise ValueError("`password` needs a `username`")
+        if bool(self.cert) != bool(self.key):
+            raise ValueError("`cert` and `key` belong together")
+        if not self.tls and (self.ca or self.cert):
+            raise ValueError("`ca`, `cert` and `key` are for mqtts:// and wss://; this url is not encrypted")
+        return self
+
+    @property
+    def tls(self) -> bool:
+        return urlsplit(self.url).scheme in {"mqtts", "wss"}
+
+    @property
+    def host(self) -> str:
+        return str(urlsplit(self.url).hostname)
+
+    @property
+    def port(self) -> int:
+        url = urlsplit(self.url)
+        return url.port or PORTS[url.scheme]
+
+    @property
+    def path(self) -> str:
+        """Of a WebSocket; empty where it is none."""
+        url = urlsplit(self.url)
+        if not url.scheme.startswith("ws"):
+            return ""
+        return (url.path or "/mqtt") + (f"?{url.query}" if url.query else "")
+
+    @property
+    def where(self) -> str:
+        """How log lines and errors name this broker."""
+        return f"{self.type} {self.host}:{self.port}"
