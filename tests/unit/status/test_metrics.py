@@ -75,6 +75,13 @@ def test_the_parts_are_told_without_their_passwords() -> None:
     assert not [key for key in found if "secret" in str(key)]
 
 
+def test_the_commands_of_a_sink_are_told_by_what_became_of_them() -> None:
+    found = everything(Part("commands", "platform", "up", commands={"done": 3, "forbidden": 1000}), Part("sink", "a"))
+    assert found["floorgate_commands_total", "done", "platform"] == 3
+    assert found["floorgate_commands_total", "forbidden", "platform"] == 1000
+    assert not [key for key in found if key[0] == "floorgate_commands_total" and "a" in key]
+
+
 def test_a_line_tells_how_busy_it_is_and_how_many_of_its_devices_are_dead() -> None:
     found = everything()
     assert found["floorgate_line_busy_seconds_total", "tcp://h:502"] == 7.5
