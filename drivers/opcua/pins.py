@@ -157,7 +157,10 @@ class Pins:
 
     def add(self, hits: Sequence[Hit]) -> list[Tag]:
         """Pin what is new among these; the tags that come of it. Raises TooMany, and then takes none."""
-        fresh = {hit.place.address: hit for hit in hits if not self.knows(hit.place.address)}
+        fresh: dict[str, Hit] = {}
+        for hit in hits:
+            if not self.knows(hit.place.address):
+                fresh.setdefault(hit.place.address, hit)
         if len(self._pins) + len(fresh) > MOST:
             often = Counter(hit.pattern.tag.match for hit in hits)
             match, count = often.most_common(1)[0]
