@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.health import Health, Part
-from drivers.api import Driver, DriverConfig, Finder, TagConfig
+from drivers.api import Driver, DriverConfig, TagConfig
+from drivers.finding import Finder
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,10 +176,6 @@ class Tag(TagConfig, Monitoring):
     @model_validator(mode="after")
     def _can_be_written(self) -> "Tag":
         told = self.write
-        if told is not None and self.type == "enum":
-            raise ValueError(
-                "write: a tag of the type enum cannot be written: give it the type int32, and write numbers"
-            )
         if told is not None and self.dtype == "str" and (told.min, told.max, told.step) != (None, None, None):
             raise ValueError("write: `min`, `max` and `step` hold for numbers, and the tag is a text")
         return self

@@ -11,7 +11,8 @@ from agent.model.errors import Refused, Unreachable
 from agent.model.frame import Frame, Value
 from agent.model.quality import Quality
 from agent.model.tag import Schema
-from drivers.api import Argument, Driver, DriverConfig, Encoded, LineConfig, Place, Search, nothing
+from drivers.api import Argument, Driver, DriverConfig, Encoded, LineConfig, Place, nothing
+from drivers.finding import Search
 from drivers.opcua import methods, writes
 from drivers.opcua.browse import browse, peek
 from drivers.opcua.calling import Method
@@ -30,6 +31,7 @@ from drivers.opcua.remarks import Remarks
 from drivers.opcua.search import Seeker
 from drivers.opcua.session import Session
 from drivers.opcua.status import quality
+from drivers.opcua.tally import Tally
 from drivers.opcua.watch import ServerClock, look
 
 MINUTE, SECOND = 60.0, 1e9
@@ -233,7 +235,7 @@ class OpcuaPoller:
         return browse(self._live(), found, expanded, start=start, wanted=wanted, most=most)
 
     async def find(self, done: Callable[[int], None], *, most: int, seconds: float) -> Search:
-        """See `drivers.api.Finder.find`."""
+        """See `drivers.finding.Finder.find`."""
         if not self._pins.patterns:
             raise ValueError(f"device {self.device!r} has no tag with `match`")
         seeker = Seeker(self._pins, self.device, self._clock, alone=True, most=most, seconds=seconds)
@@ -287,6 +289,7 @@ class OpcuaSubscriber(OpcuaPoller):
     def __init__(self, config: Config, timeout: float, data: Path | None = None, clock: Clock = SYSTEM) -> None:
         super().__init__(config, timeout, data, clock)
         self._feed: Feed | None = None
+        self._tally = Tally()
         self._dropped = 0
         self._newest: dict[Schema, Times] = {}
         self._skips = 0  # sessions in a row that ended for a message that never came
@@ -298,7 +301,8 @@ class OpcuaSubscriber(OpcuaPoller):
         return self._dropped + (self._feed.dropped if self._feed else 0)
 
     def remarks(self) -> Sequence[str]:
-        return self._remarks.fresh(list(self._groups.values()), self._feed.gap if self._feed else None)
+        gap = self._feed.gap if self._feed else None
+        return self._remarks.fresh(list(self._groups.values()), gap, self._events, self._tally)
 
     @property
     def heard(self) -> Mapping[Schema, int]:
@@ -316,6 +320,7 @@ class OpcuaSubscriber(OpcuaPoller):
             self._clock,
             server=self._server,
             events=self._events,
+            tally=self._tally,
             gap=Gap(heard, {schema: dict(each) for schema, each in self._newest.items()})
             if backfill and heard
             else None,

@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from asyncua import ua
 from asyncua.ua.status_codes import StatusCodes
@@ -28,6 +29,7 @@ from drivers.opcua.pulse import Numbers
 from drivers.opcua.refusal import ServiceRefused, name
 from drivers.opcua.session import Session
 from drivers.opcua.stream import Stream
+from drivers.opcua.tally import Tally
 from drivers.opcua.watch import ServerClock, look
 
 PUBLISHERS = 2  # publish requests that always wait at the server, so that it never has to wait for one
@@ -62,6 +64,7 @@ class Feed:
         newest: dict[Schema, Times] | None = None,
         limit: int = LIMIT,
         events: Sequence[Events] = (),
+        tally: Tally | None = None,
         strict: bool = True,
         errand: Callable[[], Awaitable[Sequence[Group]] | None] | None = None,
     ) -> None:
@@ -73,6 +76,7 @@ class Feed:
         self._streams: dict[int, Stream] = {}
         self._closed: list[Stream] = []  # those that the server has no room for
         self._events, self._ears, self._errand = events, dict[int, Events](), errand
+        self._tally = tally
         self._numbers: dict[int, Numbers] = {}
         self._strict, self.skipped = strict, False
         self._waiting: deque[Frame] = deque()
@@ -129,6 +133,8 @@ class Feed:
         empty = not any(told) and not any(stream.items for stream in self._streams.values())
         if self._groups and empty and self._errand is None:
             raise all_refused(self._groups[0].plan.schema.device, self._groups)
+        if not self._groups and not any(told) and self._errand is None:
+            raise Refused("; ".join(why for events in self._events for why in events.refused.values()))
         self._heard = self._now()
         for source in self._sources:
             source.heard = self._heard
@@ -158,15 +164,16 @@ class Feed:
             self._hold(stream.group.plan.columns.refused(bad, self._clock.wall(), self._clock.mono()))
 
     async def _listen(self, events: Events) -> bool:
-        """Whether the server tells these events; without them the rest goes on."""
+        """Whether the server tells these events; without them the rest goes on, and they are tried again later."""
+        known = events.refusal is not None
         try:
             await events.open()
         except Refused as error:
-            if not self._groups:
-                raise
-            events.refused[events.schema.group] = str(error)
-            self._hold(bad_frame(events.schema, Quality.BAD_CONFIG, self._clock.wall(), self._clock.mono()))
+            events.refuse(str(error), self._now())
+            if not known:
+                self._tell_events(events, Quality.BAD_CONFIG)
             return False
+        events.heard = self._now()
         self._register(events.number)
         self._ears[events.number] = events
         return True
@@ -231,9 +238,23 @@ class Feed:
         self._closed = [each for each in self._closed if each.later]
         for stream in list(self._streams.values()):
             await stream.retry(now)
-        for events in self._ears.values():
-            if events.stale:
-                await events.refresh()
+            if self._tally is not None:
+                await self._tally.compare(stream, now, partial(self._tell, stream))
+        for events in self._events:
+            await self._look_at_events(events, now)
+
+    async def _look_at_events(self, events: Events, now: float) -> None:
+        if events.refusal is not None:
+            if now >= events.refusal.due:
+                await self._listen(events)
+            return
+        if events.stale:
+            await events.refresh()
+        if self._tally is not None:
+            await self._tally.revive(events, now, partial(self._tell_events, events, Quality.BAD_COMM))
+
+    def _tell_events(self, events: Events, quality: Quality) -> None:
+        self._hold(bad_frame(events.schema, quality, self._clock.wall(), self._clock.mono()))
 
     async def _check(self) -> None:
         """Ask for the server's time, which says that it is there, too."""
@@ -294,7 +315,8 @@ class Feed:
             raise Unreachable(f"{self._session.endpoint}: the server ended a subscription: {name(message.ended)}")
         if source is not None:
             source.heard = self._heard
-            if not message.more:  # otherwise what it has not said yet is older than this message
+            whole = isinstance(source, Events) or source.full
+            if whole and not message.more:  # otherwise what it has not said yet is older than this message
                 if source.schema not in self.heard:
                     self._live_at = self._heard + PATIENCE
                 self.heard[source.schema] = stamp(message.published, 0, received)

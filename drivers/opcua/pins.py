@@ -18,7 +18,8 @@ import msgspec
 
 from agent.model.tag import DType
 from agent.model.text import NAME_PATTERN
-from drivers.api import DriverConfig, Kept, Place, TagConfig
+from drivers.api import DriverConfig, Place, TagConfig
+from drivers.finding import Kept
 from drivers.opcua.config import Config, Tag
 from drivers.opcua.files import locked, make_folder, write
 from drivers.opcua.globs import Glob, glob
@@ -85,7 +86,7 @@ _encode = msgspec.json.encode
 
 
 def kept(config: DriverConfig, data: Path | None) -> Kept:
-    """See `drivers.api.Kept`."""
+    """See `drivers.finding.Kept`."""
     if not isinstance(config, Config):
         return Kept(())
     pins = Pins(config, data)

@@ -6,7 +6,8 @@
 // Its nodes lie under urn:floorgate:machine. It says `ready PORT` on its standard output, and ends when its standard
 // input ends. A line of JSON there changes something, and is answered with `ok`: {"node": "Temp", "value": 95},
 // {"event": "text", "severity": 700}, {"add": "Press1/Oil/Temp", "type": "Float", "value": 41.5} below the machine, with
-// the objects on the way, {"remove": "Press1.Oil.Temp"}.
+// the objects on the way, {"remove": "Press1.Oil.Temp"}. The line `writes` is answered with `writes N`: how
+// many values it was sent.
 
 const net = require("net");
 const path = require("path");
@@ -201,8 +202,16 @@ async function main() {
     await server.start();
     console.log(`ready ${port}`);
 
+    let writes = 0;
+    server.on("request", (request) => {
+        writes += request.schema.name === "WriteRequest" ? request.nodesToWrite.length : 0;
+    });
     const orders = readline.createInterface({ input: process.stdin });
     orders.on("line", (line) => {
+        if (line === "writes") {
+            console.log(`writes ${writes}`);
+            return;
+        }
         obey(plant, line);
         console.log("ok");
     });
