@@ -6,8 +6,8 @@
 // Its nodes lie under urn:floorgate:machine. It says `ready PORT` on its standard output, and ends when its standard
 // input ends. A line of JSON there changes something, and is answered with `ok`: {"node": "Temp", "value": 95},
 // {"event": "text", "severity": 700}, {"add": "Press1/Oil/Temp", "type": "Float", "value": 41.5} below the machine, with
-// the objects on the way, {"remove": "Press1.Oil.Temp"}. The line `writes` is answered with `writes N`: how
-// many values it was sent.
+// the objects on the way, {"remove": "Press1.Oil.Temp"}. The line `writes` is answered with `writes N`: how many values
+// it was sent.
 
 const net = require("net");
 const path = require("path");
