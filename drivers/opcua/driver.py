@@ -11,7 +11,8 @@ from agent.model.errors import Refused, Unreachable
 from agent.model.frame import Frame, Value
 from agent.model.quality import Quality
 from agent.model.tag import Schema
-from drivers.api import Argument, Driver, DriverConfig, Encoded, LineConfig, Place, Search, nothing
+from drivers.api import Argument, Driver, DriverConfig, Encoded, LineConfig, Place, nothing
+from drivers.finding import Search
 from drivers.opcua import methods, writes
 from drivers.opcua.browse import browse, peek
 from drivers.opcua.calling import Method
@@ -239,7 +240,7 @@ class OpcuaPoller:
         return browse(self._live(), found, expanded, start=start, wanted=wanted, most=most)
 
     async def find(self, done: Callable[[int], None], *, most: int, seconds: float) -> Search:
-        """See `drivers.api.Finder.find`."""
+        """See `drivers.finding.Finder.find`."""
         if not self._pins.patterns:
             raise ValueError(f"device {self.device!r} has no tag with `match`")
         seeker = Seeker(self._pins, self.device, self._clock, alone=True, most=most, seconds=seconds)

@@ -17,7 +17,8 @@ import msgspec
 
 from agent.model.tag import DType
 from agent.model.text import is_name
-from drivers.api import DriverConfig, Kept, Place, TagConfig
+from drivers.api import DriverConfig, Place, TagConfig
+from drivers.finding import Kept
 from drivers.opcua.config import Config, Tag
 from drivers.opcua.files import locked, make_folder, write
 from drivers.opcua.globs import Glob, glob
@@ -84,7 +85,7 @@ _encode = msgspec.json.encode
 
 
 def kept(config: DriverConfig, data: Path | None) -> Kept:
-    """See `drivers.api.Kept`."""
+    """See `drivers.finding.Kept`."""
     if not isinstance(config, Config):
         return Kept(())
     pins = Pins(config, data)
@@ -156,7 +157,10 @@ class Pins:
 
     def add(self, hits: Sequence[Hit]) -> list[Tag]:
         """Pin what is new among these; the tags that come of it. Raises TooMany, and then takes none."""
-        fresh = {hit.place.address: hit for hit in hits if not self.knows(hit.place.address)}
+        fresh: dict[str, Hit] = {}
+        for hit in hits:
+            if not self.knows(hit.place.address):
+                fresh.setdefault(hit.place.address, hit)
         if len(self._pins) + len(fresh) > MOST:
             often = Counter(hit.pattern.tag.match for hit in hits)
             match, count = often.most_common(1)[0]
