@@ -39,6 +39,7 @@ class Part:
     probe_at: float = 0.0  # an open one: when it is asked again, monotonic seconds
     skew: float | None = None  # a device that has a clock: seconds that it is ahead of ours
     commands: dict[str, int] = field(default_factory=dict)  # of a sink: how many by what became of them
+    expiries: Mapping[str, float] = field(default_factory=dict)  # a device: seconds UTC, by whose certificate it is
     refuses: Mapping[str, str] = field(default_factory=dict)  # a device: why it does not give a tag, by its name
 
     def up(self) -> None:

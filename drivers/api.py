@@ -323,6 +323,14 @@ class Clocked(Driver, Protocol):
 
 
 @runtime_checkable
+class Certified(Driver, Protocol):
+    """A device whose sessions live on certificates: until when each is good (seconds UTC), by whose it is."""
+
+    @property
+    def expiries(self) -> Mapping[str, float]: ...
+
+
+@runtime_checkable
 class Choosy(Driver, Protocol):
     """A device that may refuse tags: for each that it does not give at present, why. `remarks` are told once each."""
 

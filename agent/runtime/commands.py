@@ -324,12 +324,13 @@ class Clerk:
             await self._control.watch(self.part)
             return
         let_in = doing.admitted and answer.outcome == "refused"  # of which there are not many, and whose id is taken
-        if not let_in and self._told >= TOLD:
+        enough, command = self._told >= TOLD, doing.command
+        if enough and not let_in:
             self._untold += 1
             return
-        self._told += not let_in
-        command = doing.command
-        log.warning("sink %s: a command was turned away: %s (%s)", self.sink, answer.message, answer.outcome)
+        self._told += 1
+        if not enough:
+            log.warning("sink %s: a command was turned away: %s (%s)", self.sink, answer.message, answer.outcome)
         names = (self.sink, _said(command.who), _said(command.id), _said(command.device), _said(command.tag))
         what = (quoted(command.value), answer.outcome, safe(answer.message))
         refusal = Refusal(self._control.clock.wall(), *names, *what)

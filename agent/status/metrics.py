@@ -105,6 +105,9 @@ class Metrics(Collector):
         yield _gauge("floorgate_device_breaker", what, ("device", "state"), states)
         skews = [((part.name,), part.skew) for part in self._parts if part.skew is not None]
         yield _gauge("floorgate_device_clock_skew_seconds", "How far a device's clock is ahead", ("device",), skews)
+        expiries = [((part.name, whose), end) for part in self._parts for whose, end in part.expiries.items()]
+        what = "Until when a certificate is good that a device's session lives on: our own, or the server's"
+        yield _gauge("floorgate_certificate_expiry_timestamp_seconds", what, ("device", "whose"), expiries)
         refused = [((part.name,), len(part.refuses)) for part in self._parts if part.refuses]
         yield _gauge("floorgate_device_refused_tags", "Tags that a device does not give", ("device",), refused)
         waits = [((part.name,), max(0.0, part.probe_at - now)) for part in devices if part.probe_at]

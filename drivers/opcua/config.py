@@ -1,7 +1,7 @@
 """What an OPC UA device is told: the server, how the way there is secured, how it is asked, which node is which tag."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -28,6 +28,7 @@ from drivers.opcua.spots import locate
 
 PORT = 4840
 MOST_ENDPOINTS = 8
+NONE = (None, None, None)
 Policy = Literal["Aes256Sha256RsaPss", "Aes128Sha256RsaOaep", "Basic256Sha256"]
 BROKEN = ("Basic256", "Basic128Rsa15")  # policies on SHA-1, withdrawn by the OPC Foundation
 
@@ -131,6 +132,14 @@ class Tag(TagConfig, Monitoring):
     )
     write: WriteConfig | None = Field(None, description="what may be written; without it the tag is read only")
 
+    @model_validator(mode="after")
+    def _has_no_limits_as_a_name(self) -> Self:
+        if self.type == "enum" and self.write is not None and (self.write.min, self.write.max, self.write.step) != NONE:
+            raise ValueError(
+                "write: a tag of the type enum is written by name: `min`, `max` and `step` say nothing of it"
+            )
+        return self
+
     @property
     def dtype(self) -> DType:
         if self.type == "string" or self.type == "enum":  # noqa: PLR1714  # mypy understands no other
@@ -140,10 +149,6 @@ class Tag(TagConfig, Monitoring):
     @model_validator(mode="after")
     def _can_be_written(self) -> "Tag":
         told = self.write
-        if told is not None and self.type == "enum":
-            raise ValueError(
-                "write: a tag of the type enum cannot be written: give it the type int32, and write numbers"
-            )
         if told is not None and self.dtype == "str" and (told.min, told.max, told.step) != (None, None, None):
             raise ValueError("write: `min`, `max` and `step` hold for numbers, and the tag is a text")
         return self

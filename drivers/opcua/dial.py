@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from drivers.opcua.config import Config, every
 from drivers.opcua.session import SESSION, Session
 
 LOOK = 3600.0  # seconds between two looks at what expires
+_WHOSE = {"our": "own", "the server's": "server"}
 log = logging.getLogger("floorgate")
 
 
@@ -33,6 +34,11 @@ class Dial:
         self._last: dict[str, Session] = {}  # by endpoint: one that could not say goodbye is closed by the next
         self._expiry = Expiry(config.name)
         self.skew: float | None = None
+
+    @property
+    def expiries(self) -> Mapping[str, float]:
+        """Until when the certificates of the newest session are good: `own` and `server`, seconds UTC."""
+        return self._expiry.ends
 
     async def session(self, idle: float = SESSION) -> Session:
         """A session that is open. Raises what the first endpoint raised, with what was wrong with the others."""
@@ -75,8 +81,10 @@ class Expiry:
         self._device, self._now = device, now
         self._said: dict[str, int] = {}
         self._next = 0.0
+        self.ends: Mapping[str, float] = {}  # of the newest session's certificates, seconds UTC
 
     def watch(self, session: Session) -> None:
+        self.ends = {_WHOSE[of]: each.not_valid_after_utc.timestamp() for of, each in session.certificates.items()}
         session.tended = lambda: self.look(session.certificates)
         self._next = 0.0
         session.tended()

@@ -76,6 +76,11 @@ class OpcuaPoller:
         return self._server.skew
 
     @property
+    def expiries(self) -> Mapping[str, float]:
+        """Until when our certificate and the server's are good, once there was a session with them."""
+        return self._dial.expiries
+
+    @property
     def overflows(self) -> int:
         """Values that said that the server had thrown away older ones: `queue_size` is too small."""
         return sum(plan.columns.overflows for plan in self._plans) + sum(each.overflows for each in self._events)

@@ -148,10 +148,8 @@ def _or_why(text: bytes | str, node: ua.NodeId) -> bytes | str:
 
 async def _piece(session: Session, node: ua.NodeId, of: str) -> bytes | str:
     """A part of a node's bytes, or all of them; or why there are none."""
-    request = session.read_request([node])
-    request.Parameters.NodesToRead[0].IndexRange = of or None
     try:
-        (answer,) = await session.read(request)
+        answer = await services.part(session, node, of)
     except Refused as error:
         return str(error)
     code = answer.StatusCode.value if answer.StatusCode else 0

@@ -285,7 +285,8 @@ class Feed:
             raise Unreachable(f"{self._session.endpoint}: the server ended a subscription: {name(message.ended)}")
         if source is not None:
             source.heard = self._heard
-            if not message.more:  # otherwise what it has not said yet is older than this message
+            whole = isinstance(source, Events) or source.full
+            if whole and not message.more:  # otherwise what it has not said yet is older than this message
                 if source.schema not in self.heard:
                     self._live_at = self._heard + PATIENCE
                 self.heard[source.schema] = stamp(message.published, 0, received)

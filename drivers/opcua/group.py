@@ -14,7 +14,7 @@ from drivers.opcua.meaning import meanings
 from drivers.opcua.monitoring import Watch
 from drivers.opcua.notify import Batch
 from drivers.opcua.plan import Plan
-from drivers.opcua.refusal import ServiceRefused, name
+from drivers.opcua.refusal import ServiceRefused, reason
 from drivers.opcua.resolve import resolve
 from drivers.opcua.session import Session
 from drivers.opcua.status import PLAIN, is_bad, quality
@@ -53,6 +53,7 @@ class Group:
     refused: dict[str, str] = field(default_factory=dict)
     unfiltered: set[int] = field(default_factory=set)
     special: set[int] = field(default_factory=set)
+    deep: bool = False  # some tags look into a node, whose whole array or structure comes for each of them
     known: Dictionaries = field(default_factory=Dictionaries)
     closed: dict[int, str] = field(default_factory=dict)
     _registered: dict[int, ua.NodeId] = field(default_factory=dict)
@@ -72,6 +73,7 @@ class Group:
                 self.note(column, each.why)
         special = {c: each for c, each in zip(wanted, found, strict=True) if c in self.plan.enums or each.inner}
         self.special.update(special)
+        self.deep = self.deep or any(each.inner for each in found)
         converts, closed = await meanings(self.session, self.known, special, self.plan.enums)
         for column, convert in converts.items():
             self.plan.columns.adapt(column, convert)
@@ -187,7 +189,7 @@ class Group:
                 self.unfiltered.add(column)
                 again.append(column)
             else:
-                self.note(column, name(code))
+                self.note(column, reason(code))
                 bad[column] = quality(code)
         return again
 

@@ -43,6 +43,12 @@ async def meanings(
     return adapted, {column: why for column, kind in looked.items() if (why := types.missing(kind))}
 
 
+async def names(session: Session, node: ua.NodeId) -> dict[int, str]:
+    """The names of a node's numbers; none where the server has none."""
+    nodes = {0: node}
+    return (await _names(session, nodes, await _kinds(session, nodes)))[0]
+
+
 def _adapted(inner: Sequence[int | str], types: Types, names: Mapping[int, str] | None, usual: Convert) -> Convert:
     convert = usual if names is None else named(names)
     return within(inner, convert, types.fields) if inner else convert

@@ -1,7 +1,11 @@
 """What known servers can take beyond what they say of themselves; a server that nobody knows is asked with care.
 
-Sources: Siemens, "S7-1500, ET 200SP, ET 200pro: Communication" and "S7-1200: System Manual", chapters on the OPC UA
-server: least sampling and publishing intervals, monitored items. A CPU revises what is too fast for it anyway.
+Sources: Siemens, "Communication" (function manual of the S7-1500, A5E03735815, chapter on the CPU as OPC UA server) and
+"S7-1200: System Manual", with Siemens Industry Online Support 109755846 and 109775168: least sampling and publishing
+intervals. A CPU revises what is too fast for it anyway. An S7-1500 refuses calls of more than 1,000 items, and more
+than 1,000 in several calls at a time (epics-modules/opcua, issues 177 and 201): half of that, and one call after the
+other, leaves room for other clients. How many nodes a CPU watches depends on the CPU, its project and its other
+clients, so no figure stands here: it refuses what is too many itself, item by item.
 """
 
 import re
@@ -26,12 +30,11 @@ class Profile:
     most: int = 1000
     least_sampling: float = 0.0
     least_publishing: float = 0.0
-    most_items: int = 0  # monitored items of a session; 0: not known
 
 
 PROFILES: dict[str, Profile] = {
     "careful": Profile("careful"),
-    "s7-1200": Profile("s7-1200", most=100, least_sampling=0.1, least_publishing=0.2, most_items=1000),
+    "s7-1200": Profile("s7-1200", most=100, least_sampling=0.1, least_publishing=0.2),
     "s7-1500": Profile("s7-1500", most=500, least_sampling=0.1, least_publishing=0.1),
 }
 

@@ -32,6 +32,7 @@ _LOST = frozenset(
 _USER = "is the user known there, and what proves it right? without `user` it is asked as anonymous"
 _OURS = "does the server trust our certificate? it lies in pki/own, and `floorgate pki show own` shows its fingerprint"
 _LESS = "that is more than fits into one message: give its tags several groups, or a smaller `queue_size`"
+FULL = "the server watches no more nodes; raise its limit, take fewer tags, or `mode: poll`"
 _HINTS = {
     StatusCodes.BadCertificateChainIncomplete: _OURS,
     StatusCodes.BadCertificateHostNameInvalid: _OURS,
@@ -51,6 +52,7 @@ _HINTS = {
     StatusCodes.BadSecurityModeRejected: "the server takes no connection without encryption: write security: auto",
     StatusCodes.BadSecurityPolicyRejected: "the server takes no connection without encryption: write security: auto",
     StatusCodes.BadTcpEndpointUrlInvalid: "is the path of the endpoint right?",
+    StatusCodes.BadTooManyMonitoredItems: FULL,
     StatusCodes.BadTooManyOperations: "the server takes fewer items at once than it says",
     StatusCodes.BadTooManySessions: "other clients hold all of the server's sessions",
     StatusCodes.BadUserAccessDenied: _USER,
@@ -74,6 +76,11 @@ def lost(code: int) -> bool:
 def refusal(endpoint: str, doing: str, code: int) -> DeviceError:
     message, hint = f"{endpoint}: {doing}: {name(code)}", _HINTS.get(code, "")
     return Unreachable(message, hint=hint) if lost(code) else ServiceRefused(message, code, hint)
+
+
+def reason(code: int) -> str:
+    """Why a server does not watch a node: the word for the status code, and what to do where that helps."""
+    return f"{name(code)}: {FULL}" if code == StatusCodes.BadTooManyMonitoredItems else name(code)
 
 
 def name(code: int) -> str:

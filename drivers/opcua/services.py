@@ -68,11 +68,24 @@ async def attributes(
     return [list(row) for row in chunks(answers, len(wanted))]
 
 
-async def write(session: Session, node: ua.NodeId, value: ua.Variant) -> int:
-    """The status code of the write. Only the value goes out: many servers refuse one with a time or a status."""
+async def part(session: Session, node: ua.NodeId, of: str) -> ua.DataValue:
+    """What the server gives of a node when it is asked for this range of its value alone; without one, all of it."""
+    request = session.read_request([node])
+    request.Parameters.NodesToRead[0].IndexRange = of or None
+    (answer,) = await session.read(request)
+    return answer
+
+
+async def write(session: Session, node: ua.NodeId, value: ua.Variant, of: str = "") -> int:
+    """The status code of the write, of a range of the node's value if told.
+
+    Only the value goes out: many servers refuse one with a time or a status.
+    """
     data = ua.DataValue(value, StatusCode=None)
     request = ua.WriteRequest()
-    request.Parameters.NodesToWrite = [ua.WriteValue(NodeId=node, AttributeId=AttributeIds.Value, Value=data)]
+    request.Parameters.NodesToWrite = [
+        ua.WriteValue(NodeId=node, AttributeId=AttributeIds.Value, IndexRange=of or None, Value=data)
+    ]
     (code,) = _each(session, (await session.call(request, ua.WriteResponse)).Results, [node])
     return int(code.value)
 

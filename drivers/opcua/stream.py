@@ -14,6 +14,7 @@ from drivers.opcua.notify import Batch
 from drivers.opcua.pulse import KEEP_ALIVE, patience
 from drivers.opcua.status import CHANGED, PLAIN
 
+VALUES, ARRAYS = 5000, 50  # in one message: of single values, and where some are arrays or structures of up to 80 KB
 FIRST, LONGEST = 10.0, 600.0  # seconds until a refused tag is tried again: ten, then twice as long each time
 _GONE = frozenset({StatusCodes.BadNodeIdUnknown, StatusCodes.BadNodeIdInvalid, StatusCodes.BadMonitoredItemIdInvalid})
 
@@ -44,6 +45,7 @@ class Stream:
     refused: dict[int, Refusal] = field(default_factory=dict)
     compare_at: float = 0.0  # when the server's own list of items is looked at again
     changed: dict[int, float] = field(default_factory=dict)  # when to ask anew what the values of a column mean
+    full: bool = False  # all items are made: from now on a message tells until when all is known
     later: Refusal | None = None  # when to ask anew for the subscription itself
     _known: set[int] = field(default_factory=set)  # those whose meaning has changed before
 
@@ -55,7 +57,7 @@ class Stream:
         session = self.group.session
         interval = max(self.group.plan.interval, session.profile.least_publishing)
         try:
-            made = await session.subscribe(interval, KEEP_ALIVE)
+            made = await session.subscribe(interval, KEEP_ALIVE, ARRAYS if self.group.deep else VALUES)
         except Refused as error:  # many servers have room for a few subscriptions
             self.later = postponed(self.later, now)
             columns = range(len(self.group.nodes))
@@ -70,7 +72,7 @@ class Stream:
     async def fill(self, now: float) -> dict[int, int]:
         """Make the items; the qualities of the columns that the server does not take."""
         taken, bad = await self.group.monitor(self.number, range(len(self.group.nodes)))
-        self.items = taken
+        self.items, self.full = taken, True
         for column in taken:
             self.group.taken(column)
         self.refused |= {column: Refusal(now + FIRST) for column in bad}

@@ -10,6 +10,7 @@ from agent.northbound.broker.client import Connection, Protocol, Target, Will
 from agent.northbound.broker.config import BrokerConfig
 from agent.northbound.broker.learnt import Learnt
 from agent.northbound.broker.refusal import NoRetain, NotSpoken
+from agent.northbound.broker.route import Route
 
 _HANG_UPS = 2  # in a row, before 3.1.1 is tried: a single one may be a broker that is just starting or stopping
 
@@ -62,14 +63,10 @@ class Dialler:
         if config.tls:
             context = await asyncio.to_thread(trust.context, config.where, config.ca, config.cert, config.key)
         return Target(
-            where=config.where,
-            host=config.host,
-            port=config.port,
+            route=Route(config.where, config.host, config.port, config.timeout, context, config.path),
             username=config.username,
             password=config.password.get_secret_value() if config.password else "",
             client_id=config.client_id or f"floorgate-{self._gateway.id}-{config.name}",
             keepalive=config.keepalive,
-            timeout=config.timeout,
-            tls=context,
             will=will,
         )

@@ -5,7 +5,7 @@
 //
 // Its nodes lie under urn:floorgate:machine. It says `ready PORT` on its standard output, and ends when its standard
 // input ends. A line of JSON there changes something, and is answered with `ok`: {"node": "Temp", "value": 95},
-// {"event": "text", "severity": 700}.
+// {"event": "text", "severity": 700}. The line `writes` is answered with `writes N`: how many values it was sent.
 
 const net = require("net");
 const path = require("path");
@@ -74,6 +74,19 @@ function build(addressSpace, children) {
     add("Running", "Boolean", false, { options: WRITE });
     add("Fixed", "Double", 2.5, { options: READ });
     add("Row", "Double", [1, 2, 3], { variant: { arrayType: VariantArrayType.Array }, options: { valueRank: 1, arrayDimensions: [3] } });
+    add("Zones", "Int32", [1, 2, 3], { variant: { arrayType: VariantArrayType.Array }, options: { ...WRITE, valueRank: 1, arrayDimensions: [3] } });
+    add("Grid", "Double", [0, 1, 2, 3, 4, 5], {
+        variant: { arrayType: VariantArrayType.Matrix, dimensions: [2, 3] },
+        options: { ...WRITE, valueRank: 2, arrayDimensions: [2, 3] },
+    });
+    held.Mode = namespace.addMultiStateDiscrete({
+        componentOf: machine,
+        browseName: "Mode",
+        nodeId: "s=Mode",
+        enumStrings: ["Off", "Manual", "Automatic", "Manual again", "Off"],
+        value: 1,
+        ...WRITE,
+    });
     add("\u001b[31mRed\u202e name", "Double", 0);
     held.Temp = namespace.addAnalogDataItem({
         componentOf: machine,
@@ -167,8 +180,16 @@ async function main() {
     await server.start();
     console.log(`ready ${port}`);
 
+    let writes = 0;
+    server.on("request", (request) => {
+        writes += request.schema.name === "WriteRequest" ? request.nodesToWrite.length : 0;
+    });
     const orders = readline.createInterface({ input: process.stdin });
     orders.on("line", (line) => {
+        if (line === "writes") {
+            console.log(`writes ${writes}`);
+            return;
+        }
         obey(plant, line);
         console.log("ok");
     });

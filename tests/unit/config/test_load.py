@@ -106,7 +106,7 @@ log: {level: inf}
         "site.yaml:14:31: sinks[1]: name is missing (the sink's name, unique in the file; its debt on disk goes by it)",
         (
             "site.yaml:14:31: sinks[1]: url is missing "
-            "(the broker: mqtt://host:port (1883), or mqtts://host:port with TLS (8883))"
+            "(the broker: mqtt://host:port, or mqtts:// with TLS; over WebSocket ws://host:port/path, or wss://)"
         ),
         "site.yaml:15:20: buffer: unknown key 'max_siz' (did you mean 'max_size'?)",
         "site.yaml:16:14: log: level: 'inf' is not known here (did you mean 'info'?)",

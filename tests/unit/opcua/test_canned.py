@@ -14,6 +14,7 @@ from agent.model.frame import Frame, Value
 from agent.model.quality import Quality
 from drivers.opcua.driver import OpcuaSubscriber
 from drivers.opcua.feed import QUIET, TICK
+from drivers.opcua.refusal import FULL
 from drivers.opcua.stream import FIRST
 from tests.sim.gate import Gate
 from tests.sim.opcua_canned import NAMESPACE, Plant
@@ -108,16 +109,16 @@ async def test_a_refused_tag_is_told_listed_and_tried_again_until_it_is_there(ca
     frames = driver.frames()
     said = await told(frames, 5)
     assert (said["b"], said["c"]) == ((None, Quality.BAD_CONFIG), (None, Quality.BAD_DEVICE))
-    assert driver.refused == {"b": "BadNotReadable", "c": "BadTooManyMonitoredItems"}
-    assert driver.remarks() == [
-        "the server refuses 2 tags (b: BadNotReadable, c: BadTooManyMonitoredItems); tried again later"
-    ]
+    full = f"BadTooManyMonitoredItems: {FULL}"
+    assert driver.refused == {"b": "BadNotReadable", "c": full}
+    assert "`mode: poll`" in full
+    assert driver.remarks() == [f"the server refuses 2 tags (b: BadNotReadable, c: {full}); tried again later"]
     assert driver.remarks() == []
     del canned.plant.refused["B"]
     assert await clock.passes(frames, FIRST - 1) == {}
     assert len(wanted(canned.plant)) == 5
     assert await clock.passes(frames, 2) == {"b": (1.0, 0)}
-    assert driver.refused == {"c": "BadTooManyMonitoredItems"}
+    assert driver.refused == {"c": full}
     assert len(wanted(canned.plant)) == 7, "only these two were asked for again"
     canned.plant.refused.clear()
     assert await clock.passes(frames, 2 * FIRST - 2) == {}, "it waits twice as long now"

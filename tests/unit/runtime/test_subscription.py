@@ -97,6 +97,7 @@ class Watchful(Press):
     """One that knows its device's clock, what it refuses, and until when it heard of it."""
 
     heard, skew = {SCHEMA: 1_700_000_000_000_000_000}, 0.0
+    expiries = {"own": 2e9}  # noqa: RUF012  # nobody changes it
 
     def __init__(self, *sessions: tuple[int, DeviceError]) -> None:
         super().__init__(*sessions)
@@ -127,7 +128,7 @@ async def test_what_a_driver_notices_is_in_health_and_said_once(caplog: pytest.L
         "device press: its clock is 2 s ahead of ours",
         "device press: lost",
     ]
-    assert (part.skew, part.refuses) == (2.0, {"a": "BadNotReadable"})
+    assert (part.skew, part.refuses, part.expiries) == (2.0, {"a": "BadNotReadable"}, {"own": 2e9})
     assert (await inlet.take(0))[-1].stamps == (Watchful.heard[SCHEMA],)
 
 

@@ -92,6 +92,14 @@ def test_a_device_s_clock_and_what_it_refuses_are_told() -> None:
     assert not any(labels[1:] == ("fine",) for labels in found if labels[0].startswith("floorgate_device_"))
 
 
+def test_until_when_certificates_are_good_is_told() -> None:
+    found = everything(Part("device", "press", expiries={"own": 2e9, "server": 1.8e9}), Part("device", "fine"))
+    ends = {
+        key[1:]: value for key, value in found.items() if key[0] == "floorgate_certificate_expiry_timestamp_seconds"
+    }
+    assert ends == {("press", "own"): 2e9, ("press", "server"): 1.8e9}
+
+
 def test_a_device_s_breaker_is_told_with_the_time_of_the_next_probe() -> None:
     waiting = Part("device", "gone", breaker="open", probe_at=time.monotonic() + 100)
     found = everything(waiting, Part("device", "fine", breaker="closed"), Part("device", "subscribed"))
@@ -178,7 +186,7 @@ def test_only_this_machine_is_this_machine(remote: str | None, local: bool) -> N
 
 def test_the_page_has_every_metric_and_every_path() -> None:
     page = (ROOT / "agent/status/README.md").read_text("utf-8")
-    device = Part("device", "d", breaker="open", probe_at=1e12)
+    device = Part("device", "d", breaker="open", probe_at=1e12, skew=0.0, refuses={"a": "no"}, expiries={"own": 2e9})
     names = {key[0] for key in everything(Part("sink", "a"), device) if key[0].startswith("floorgate_")}
     paths = {route.path for route in Pages(Asked()).routes()} | {"/healthz", "/readyz", "/metrics", "/api/v1/health"}
     assert {name for name in names if f"`{name}`" not in page} == set()
