@@ -15,9 +15,9 @@ from agent.health import Health, Part
 from agent.model.clock import SYSTEM, Clock, boot_id
 from agent.model.errors import StoreError
 from agent.model.tag import Schema
-from agent.normalise import compile_step
+from agent.normalise import Steps
 from agent.northbound.api import Gateway, commands_of
-from agent.runtime.commands import ALL, KIND, Control, targets
+from agent.runtime.commands import ALL, KIND, Control
 from agent.runtime.desk import Desk
 from agent.runtime.house import Room
 from agent.runtime.inlet import Inlet
@@ -26,6 +26,7 @@ from agent.runtime.pump import Pump
 from agent.runtime.storage import Storage
 from agent.runtime.subscription import Subscription
 from agent.runtime.supervise import Backoff, attempt, keep
+from agent.runtime.targets import targets
 from agent.runtime.wiring import lines_of
 from agent.status.server import serve
 from buffer.keeper import Keeper, Limits
@@ -163,7 +164,7 @@ class App:
             yield f"pump:{config.name}", self._kept(pump.run, part, backoff)
 
     def _field_works(self, drivers: Sequence[Driver]) -> Iterator[tuple[str, Work]]:
-        steps = {schema: compile_step(schema) for driver in drivers for schema in driver.schemas}
+        steps = Steps(schema for driver in drivers for schema in driver.schemas)
         lines: dict[str, list[Poller]] = {}
         priority = partial(priority_of, {device.name: device for device in self._site.devices})
         for driver in drivers:

@@ -11,7 +11,7 @@ before its value leaves, and of an entry without an outcome nobody says later wh
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,9 +28,10 @@ from agent.runtime.fresh import SECOND, OurClock, Stale, fresh
 from agent.runtime.guard import Forbidden, TooSoon
 from agent.runtime.logs import safe
 from agent.runtime.supervise import attempt, waited
+from agent.runtime.targets import Target
 from agent.runtime.typed import quoted, typed
 from agent.runtime.write import Leaving, Written, attempted, limits, prepared
-from drivers.api import Driver, DriverConfig, TagConfig, Writer, enum_names
+from drivers.api import Writer, enum_names
 
 AT_ONCE = 16  # commands of a sink that are under way
 PATIENCE = 5.0  # seconds that a command may wait for its device and its wire
@@ -47,25 +48,6 @@ OUTCOMES: tuple[tuple[type[AgentError], Outcome], ...] = (
     (Repeated, "repeated"),
 )
 log = logging.getLogger("floorgate")
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A tag, who can write it, and how its device is."""
-
-    driver: Driver
-    tag: TagConfig
-    part: Part
-
-
-def targets(devices: Sequence[DriverConfig], drivers: Sequence[Driver], health: Health) -> dict[str, dict[str, Target]]:
-    """All tags by device and name."""
-    found: dict[str, dict[str, Target]] = {}
-    tags = {device.name: getattr(device, "tags", None) or () for device in devices}
-    for driver in drivers:
-        part = health.part("device", driver.device)
-        found[driver.device] = {tag.name: Target(driver, tag, part) for tag in tags.get(driver.device, ())}
-    return found
 
 
 @dataclass(slots=True, eq=False)

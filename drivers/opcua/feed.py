@@ -7,7 +7,7 @@ something that the server refused is to be tried again.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -24,6 +24,7 @@ from drivers.opcua.events import Events
 from drivers.opcua.gap import Gap, Times, times
 from drivers.opcua.group import Group, all_refused
 from drivers.opcua.notify import Batch, Message
+from drivers.opcua.plan import move
 from drivers.opcua.pulse import Numbers
 from drivers.opcua.refusal import ServiceRefused, name
 from drivers.opcua.session import Session
@@ -48,7 +49,8 @@ class Feed:
     frames go, and `dropped` counts samples. `heard` is until when all is known of a group: the last message of its
     subscription, by the server's clock where it says that (ns UTC). With a `gap`, what the server kept of it is fetched
     as soon as the live values have come. The times of the last values go into `newest`, for the gap after this session.
-    When a message never came the session is lost, too, unless not `strict`, and `skipped` is set.
+    When a message never came the session is lost, too, unless not `strict`, and `skipped` is set. `errand` gives
+    something else to do with the server, while there is any, and that the groups that grew by it.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Feed:
         events: Sequence[Events] = (),
         tally: Tally | None = None,
         strict: bool = True,
+        errand: Callable[[], Awaitable[Sequence[Group]] | None] | None = None,
     ) -> None:
         self.dropped = 0
         self.heard: dict[Schema, int] = {}
@@ -72,7 +75,7 @@ class Feed:
         self._server, self._limit = server or ServerClock(), limit
         self._streams: dict[int, Stream] = {}
         self._closed: list[Stream] = []  # those that the server has no room for
-        self._events, self._ears = events, dict[int, Events]()
+        self._events, self._ears, self._errand = events, dict[int, Events](), errand
         self._tally = tally
         self._numbers: dict[int, Numbers] = {}
         self._strict, self.skipped = strict, False
@@ -94,10 +97,11 @@ class Feed:
                 await self._start()
             except (Unreachable, Garbled) as error:
                 self._fail(error)
-        await self._tend()
+        more = await self._tend()
         while not self._waiting and not self._old:
-            await self._wait()
-            await self._tend()
+            if not more:
+                await self._wait()
+            more = await self._tend()
         if self._old:
             return self._old.popleft()
         frame = self._waiting.popleft()
@@ -126,9 +130,10 @@ class Feed:
         for group in self._groups:
             await self._open(Stream(group))
         told = [await self._listen(events) for events in self._events]
-        if self._groups and not any(told) and not any(stream.items for stream in self._streams.values()):
-            raise all_refused(self._groups[0].plan.schema.device, self._groups)
-        if not self._groups and not any(told):
+        empty = not any(told) and not any(stream.items for stream in self._streams.values())
+        if empty and self._errand is None:
+            if self._groups:
+                raise all_refused(self._groups[0].plan.schema.device, self._groups)
             raise Refused("; ".join(why for events in self._events for why in events.refused.values()))
         self._heard = self._now()
         for source in self._sources:
@@ -182,17 +187,42 @@ class Feed:
             async with asyncio.timeout(TICK):
                 await self._wake.wait()
 
-    async def _tend(self) -> None:
-        """Look around when it is time, and go on in the history; what fails is raised after what has come."""
+    async def _tend(self) -> bool:
+        """Look around when it is time, and go on in the history or with the errand; whether there is more to do of
+        that. What fails is raised after what has come."""
         if self._failure is not None:
-            return
+            return False
         try:
-            if self._now() >= self._look_at:
+            looks = self._now() >= self._look_at
+            if looks:
                 await self._look()
             if self._history is not None and not self._old:
                 await self._turn_page(self._history)
+            elif looks or not self._waiting:
+                return await self._run_errand()
         except DeviceError as error:
             self._fail(error)
+        return False
+
+    async def _run_errand(self) -> bool:
+        errand = self._errand() if self._errand is not None else None
+        if errand is None:
+            return False
+        for group in await errand:
+            await self._adopt(group)
+        return True
+
+    async def _adopt(self, group: Group) -> None:
+        """A group that has more columns at its end, or that is new."""
+        schema = group.plan.schema
+        known = (*self._streams.values(), *self._closed)
+        stream = next((each for each in known if each.schema.group == schema.group), None)
+        if stream is None:
+            await self._open(Stream(group))
+            return
+        move(self.heard, stream.schema, schema)
+        move(self._newest, stream.schema, schema)
+        self._tell(stream, await stream.grow(group, self._now()))
 
     async def _look(self) -> None:
         """Whether the server and every subscription still live."""

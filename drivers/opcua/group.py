@@ -90,6 +90,11 @@ class Group:
                 if self.nodes[column] is not None:
                     self.taken(column)
 
+    def follow(self, group: "Group") -> None:
+        """Take the place of one with fewer columns, in the same session: what it has learnt of its own still holds."""
+        self.unfiltered |= group.unfiltered
+        self.refused = group.refused | self.refused
+
     async def register(self) -> None:
         """Have the server keep the nodes at hand that are read again and again; one that refuses is asked without."""
         left = [(column, node) for column, node in enumerate(self.nodes) if node is not None]

@@ -31,11 +31,22 @@ class Plan:
     enums: frozenset[int] = frozenset()
 
 
-def plans(config: Config) -> tuple[Plan, ...]:
-    """One plan per group; a subscribed group's schema is event-driven (interval 0)."""
-    return tuple(
-        _plan(config, group, interval, tags) for (group, interval), tags in scan_groups(config, config.tags).items()
-    )
+def plans(config: Config, found: Sequence[Tag] = ()) -> tuple[Plan, ...]:
+    """One plan per group; a subscribed group's schema is event-driven (interval 0).
+
+    `found` are the tags that the device's patterns have found: they are the last of their groups. A polled group of
+    which nothing has been found yet has a plan without tags.
+    """
+    groups = scan_groups(config, [*(tag for tag in config.tags if not tag.match), *found])
+    if config.mode == "poll":
+        groups = {key: [] for key in scan_groups(config, config.tags)} | groups
+    return tuple(_plan(config, group, interval, tags) for (group, interval), tags in groups.items())
+
+
+def move(table: dict[Schema, T] | None, before: Schema, after: Schema) -> None:
+    """What is kept of a schema that has grown is kept of the bigger one."""
+    if table and before in table:
+        table[after] = table.pop(before)
 
 
 def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -69,14 +69,20 @@ class Stream:
         self.heard = now
         return {}
 
-    async def fill(self, now: float) -> dict[int, int]:
-        """Make the items; the qualities of the columns that the server does not take."""
-        taken, bad = await self.group.monitor(self.number, range(len(self.group.nodes)))
-        self.items, self.full = taken, True
+    async def fill(self, now: float, first: int = 0) -> dict[int, int]:
+        """Make the items from this column on; the qualities of the columns that the server does not take."""
+        taken, bad = await self.group.monitor(self.number, range(first, len(self.group.nodes)))
+        self.items |= taken
+        self.full = True
         for column in taken:
             self.group.taken(column)
         self.refused |= {column: Refusal(now + FIRST) for column in bad}
         return bad
+
+    async def grow(self, group: Group, now: float) -> dict[int, int]:
+        """Go on with a group that has more columns at its end; the qualities of those that the server does not take."""
+        before, self.group = len(self.group.nodes), group
+        return await self.fill(now, before) if self.later is None else {}
 
     async def retry(self, now: float) -> dict[int, int]:
         """Try those again whose time has come, as many as the server takes at once: the others have to wait a second,

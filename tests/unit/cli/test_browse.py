@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from agent.cli import main, outline
 from agent.cli.browse import Asked, Walked, _walk
-from agent.cli.query import Query, Wishes, legal, tag_names, unique
+from agent.cli.query import Query, Wishes
 from agent.cli.resume import Broken, keep, resumed
 from agent.config import load_map
 from agent.model.errors import AgentError
 from agent.model.text import NAME_PATTERN, plain
 from drivers.api import Place
+from drivers.opcua.naming import legal, tag_names, unique
 from tests.sim.opcua_fixtures import MACHINE, OpcuaServer, machine_server
 
 pytestmark = pytest.mark.xdist_group("opcua")

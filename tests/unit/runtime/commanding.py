@@ -14,7 +14,8 @@ from agent.model.frame import Value
 from agent.model.tag import Schema
 from agent.northbound.api import Commands
 from agent.northbound.house import Answer, Command
-from agent.runtime.commands import Clerk, Control, targets
+from agent.runtime.commands import Clerk, Control
+from agent.runtime.targets import targets
 from drivers.api import Encoded, nothing
 from drivers.modbus.config import Config
 
