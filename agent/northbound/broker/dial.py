@@ -63,7 +63,7 @@ class Dialler:
         if config.tls:
             context = await asyncio.to_thread(trust.context, config.where, config.ca, config.cert, config.key)
         return Target(
-            route=Route(config.where, config.host, config.port, config.timeout, context, config.path),
+            route=Route(config.where, config.host, config.port, config.timeout, context, config.path, config.way_out),
             username=config.username,
             password=config.password.get_secret_value() if config.password else "",
             client_id=config.client_id or f"floorgate-{self._gateway.id}-{config.name}",
