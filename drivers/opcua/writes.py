@@ -15,7 +15,6 @@ from agent.model.frame import Value
 from agent.model.tag import DType
 from drivers.api import Encoded, enum_names, nothing
 from drivers.opcua import meaning, services
-from drivers.opcua.binary import DEEPEST
 from drivers.opcua.config import Tag
 from drivers.opcua.datatypes import DataTypes
 from drivers.opcua.refusal import lost, refusal
@@ -190,21 +189,17 @@ def _element(where: str, index: int, held: ua.Variant | None) -> tuple[str, int,
     """The range of an element, how many there are, and what stands in it. Several dimensions count as one long one."""
     if held is None or not held.is_array:
         raise Refused(f"{where}: it is no array now", hint="check the tag's `node`")
-    listed: object = held.Value
-    dimensions: list[int] = []
-    while isinstance(listed, list) and len(dimensions) < DEEPEST:
-        dimensions.append(len(listed))
-        listed = listed[0] if listed else None
-    size = math.prod(dimensions)
+    size = len(held.Value)
+    dimensions: list[int] = list(held.Dimensions or [])
+    if math.prod(dimensions) != size or not dimensions:
+        dimensions = [size]
     if index >= size:
         raise Refused(f"{where}: there is no element {index}: the array has {size}, counted from 0", hint=_NOT)
-    element: Any = held.Value
+    element = held.Value[index]
     places: list[int] = []
     for length in reversed(dimensions):
         index, place = divmod(index, length)
         places.append(place)
-    for place in reversed(places):
-        element = element[place]
     return ",".join(map(str, reversed(places))), size, element
 
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import errno
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -40,7 +40,7 @@ class FileSink:
         self._path = Path(config.path.replace("{gateway}", name))
         self._file = LineFile(self._path, config.max_size, config.keep)
         self._encode = Encoder(gateway.id).encode
-        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(1, "file")  # in turn: a call whose caller has gone may still be running
 
     async def open(self) -> None:
         await self._in_thread(self._file.open)
@@ -55,22 +55,13 @@ class FileSink:
     async def _in_thread(self, work: Callable[[], None]) -> None:
         try:
             async with asyncio.timeout(_DEADLINE):
-                await asyncio.to_thread(self._alone, work)
+                await asyncio.get_running_loop().run_in_executor(self._pool, work)
         except TimeoutError:
             raise Unavailable(f"file {self._path}: the disk did not answer within {_DEADLINE:g} s") from None
         except ValueError:
             raise Unavailable(f"file {self._path}: not open") from None
         except OSError as error:
             raise self._mapped(error) from error
-
-    def _alone(self, work: Callable[[], None]) -> None:
-        """One call at a time, for a call whose caller has gone may still be running; raises TimeoutError."""
-        if not self._lock.acquire(timeout=_DEADLINE):
-            raise TimeoutError
-        try:
-            work()
-        finally:
-            self._lock.release()
 
     def _mapped(self, error: OSError) -> SinkError:
         text = f"file {self._path}: {error.strerror or error}"

@@ -283,6 +283,7 @@ def _broken(seen: Seen, press: Press, faults: list[Callable[[Scene], None]], sec
     seen.most("sessions on the server", figures.sessions, 1)
     seen.most("subscriptions on the server", figures.subscriptions, 1)
     seen.none("times the number of monitored items was wrong", figures.wrong)
+    seen.none("repairs of monitored items that nothing called for", repaired(agent))
     seen.none("gaps that are not marked", figures.unmarked + silent(read))
     seen.none("frames of a server that is not trusted", scene.leaked)
     seen.most("s by which the skew of its clock is told wrong", figures.astray, 1)
@@ -356,6 +357,11 @@ def silent(read: list[dict[str, Any]]) -> int:
 def ahead(frame: dict[str, Any]) -> float:
     """By how many seconds a frame's source times are ahead of when it was received."""
     return float(next(iter(frame.get("stamps", {}).values()), frame["ts"]) - frame["ts"]) / 1000
+
+
+def repaired(agent: Agent) -> int:
+    words = ("has forgotten that it watches", "that nobody had asked for", "list of monitored items is wrong")
+    return sum(map(agent.log.read_text().count, words))
 
 
 def noted(agent: Agent) -> int:

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from agent.cli import main, outline
 from agent.cli.browse import Asked, Walked, _walk
-from agent.cli.query import Query, Wishes, legal, tag_names, unique
+from agent.cli.query import Query, Wishes
 from agent.cli.resume import Broken, keep, resumed
 from agent.config import load_map
 from agent.model.errors import AgentError
-from agent.model.text import NAME_PATTERN, plain
+from agent.model.text import LONGEST_NAME, NAME_PATTERN, plain
 from drivers.api import Place
+from drivers.opcua.naming import legal, tag_names, unique
 from tests.sim.opcua_fixtures import MACHINE, OpcuaServer, machine_server
 
 pytestmark = pytest.mark.xdist_group("opcua")
@@ -150,7 +151,7 @@ async def test_a_walk_is_kept_in_its_course(machine: OpcuaServer, tmp_path: Path
 
     await _walk(asked, walked, Query(asked.wishes, walked.found), done, every=10)
     assert len({len(each.found) for each in kept}) > 1
-    last = Walked(kept[-1].found, kept[-1].expanded)
+    last = Walked(kept[0].found, kept[0].expanded)
     assert len(last.found) < len(walked.found)
     await _walk(asked, last, Query(asked.wishes, last.found), lambda count: None)
     assert {place.address for place in last.found} == {place.address for place in walked.found}
@@ -214,7 +215,7 @@ def test_names_that_are_the_same_get_what_tells_them_apart() -> None:
 def test_names_are_legal_and_each_is_there_once(paths: list[tuple[str, ...]]) -> None:
     names = tag_names(paths)
     assert len(set(names)) == len(names) == len(paths)
-    assert all(re.fullmatch(NAME_PATTERN, name) for name in names)
+    assert all(re.fullmatch(NAME_PATTERN, name) and len(name) <= LONGEST_NAME for name in names)
 
 
 @given(st.text(max_size=30))

@@ -178,9 +178,10 @@ def test_a_write_that_fails_half_way_leaves_no_trace(tmp_path: Path) -> None:
 async def test_the_loop_runs_on_while_the_disk_is_busy(tmp_path: Path) -> None:
     sink = file(tmp_path / "frames.jsonl")
     await sink.open()
-    sink._lock.acquire()  # as if a write hung
+    hung = threading.Event()
+    sink._pool.submit(hung.wait, 10)  # as if a write hung
     sending = asyncio.create_task(sink.send(entries(1)))
-    threading.Timer(0.2, sink._lock.release).start()
+    threading.Timer(0.2, hung.set).start()
     turns = 0
     while not sending.done():
         await asyncio.sleep(0.01)

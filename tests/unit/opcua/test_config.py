@@ -168,7 +168,7 @@ def test_history_does_not_go_with_polling() -> None:
 
 def test_a_write_that_could_never_pass_is_told_when_the_file_is_read() -> None:
     tag = {"name": "t", "node": "i=2258"}
-    assert "enum cannot be written" in errors(tags=[{**tag, "type": "enum", "write": {}}])
+    assert "is written by name" in errors(tags=[{**tag, "type": "enum", "write": {"max": 5}}])
     assert "the tag is a text" in errors(tags=[{**tag, "type": "string", "write": {"max": 5}}])
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ from agent.cli.interrupt import interruptible
 from agent.model.errors import AgentError
 from agent.model.frame import Value
 from agent.model.tag import Schema
-from agent.runtime.audit import Audit, Who, audit
+from agent.runtime.audit import Who, audit
+from agent.runtime.book import Book
 from agent.runtime.call import call
 from agent.runtime.write import write
-from drivers.api import Argument, Encoded, MethodConfig, TagConfig, WriteConfig
+from drivers.api import Argument, Encoded, MethodConfig, TagConfig, WriteConfig, nothing
 
 WHO = Who("wang", 1000)
 
@@ -44,7 +46,8 @@ class Silent:
     async def look(self, tag: str) -> Value:
         return None
 
-    async def write(self, tag: str, value: Value) -> Value:
+    async def write(self, tag: str, value: Value, leaving: Callable[[], None] = nothing) -> Value:
+        leaving()
         return await self._wait()
 
     async def signature(self, method: str) -> Sequence[Argument]:
@@ -58,27 +61,28 @@ class Silent:
         await asyncio.Event().wait()
 
 
-async def _write(device: Silent, book: Audit) -> object:
+async def _write(device: Silent, book: Book) -> object:
     tag = Setpoint(name="setpoint", write=WriteConfig())
-    return await write(device, tag, 5, 4, audit=book, who=WHO)
+    return await write(device, tag, 5, 4, book=book, who=WHO)
 
 
-async def _call(device: Silent, book: Audit) -> object:
-    return await call(device, MethodConfig(name="start"), [], audit=book, who=WHO)
+async def _call(device: Silent, book: Book) -> object:
+    return await call(device, MethodConfig(name="start"), [], book=book, who=WHO)
 
 
 @pytest.mark.parametrize("act", [_write, _call])
 async def test_what_is_interrupted_is_on_record_as_unknown(
-    act: Callable[[Silent, Audit], Awaitable[object]], tmp_path: Path
+    act: Callable[[Silent, Book], Awaitable[object]], tmp_path: Path
 ) -> None:
     device = Silent()
-    with audit(tmp_path) as book:
+    with closing(Book(tmp_path)) as book:
         task = asyncio.ensure_future(act(device, book))
         await device.asked.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        (row,) = book.entries(5)
+    with audit(tmp_path) as kept:
+        (row,) = kept.entries(5)
     assert (row["outcome"], row["message"]) == ("unknown", "interrupted")
 
 
