@@ -38,7 +38,7 @@ class Route:
             if sock is not None:
                 sock.close()
             text = str(error) or f"no connection within {self.timeout:g} s"
-            raise Unavailable(f"{self.where}: {text}", hint=refusal.hint(text)) from None
+            raise Unavailable(f"{self.where}: {text}", hint=refusal.hint(text, tls=self.tls is not None)) from None
         except SinkError:
             if sock is not None:
                 sock.close()
@@ -52,8 +52,8 @@ class Route:
     def _wire(self, sock: socket.socket, deadline: float) -> Wire:
         patience = self.timeout / 2
         if not self.path:
-            return Wire(sock, patience)
+            return Wire(sock, patience, self.where)
         from agent.northbound.broker import websocket  # noqa: PLC0415  # 6 MB that most have no use for
 
         uri = websocket.address(self.host, self.port, self.path, tls=self.tls is not None)
-        return websocket.WebSocket(sock, patience, websocket.upgrade(sock, uri, deadline, self.where))
+        return websocket.WebSocket(sock, patience, self.where, websocket.upgrade(sock, uri, deadline, self.where))
