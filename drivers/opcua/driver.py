@@ -11,7 +11,8 @@ from agent.model.errors import Refused, Unreachable
 from agent.model.frame import Frame, Value
 from agent.model.quality import Quality
 from agent.model.tag import Schema
-from drivers.api import Argument, Driver, DriverConfig, Encoded, LineConfig, Place, Search, nothing
+from drivers.api import Argument, Driver, DriverConfig, Encoded, LineConfig, Place, nothing
+from drivers.finding import Search
 from drivers.opcua import methods, writes
 from drivers.opcua.browse import browse, peek
 from drivers.opcua.calling import Method
@@ -61,11 +62,16 @@ class OpcuaPoller:
 
     def __init__(self, config: Config, timeout: float, data: Path | None = None, clock: Clock = SYSTEM) -> None:
         self.device, self.endpoint, self.line = config.name, config.endpoint, config.endpoint
+        self._pins = Pins(config, data)
+        self._config = config if self._pins.patterns else config.model_copy(update={"tags": []})
+        self._plans = plans(config, self._pins.tags)
+        self._writable = [tag for tag in self._pins.named if tag.write is not None]
+        self.tags: Sequence[Tag] = (*self._writable, *self._pins.tags)
+        if not self._pins.patterns:  # the plans have all of it: as the file has them tags take 0.8 KB each
+            config = config.model_copy(update={"tags": []})
+            self._pins = Pins(config, data)
         self._config, self._clock = config, clock
         self._dial = Dial(config, timeout, data)
-        self._pins = Pins(config, data)
-        self._plans = plans(config, self._pins.tags)
-        self.tags: Sequence[Tag] = (*self._pins.named, *self._pins.tags) if self._pins.patterns else config.tags
         self._told = tuple(event_plan(config.name, each) for each in config.events)
         self._events: list[Events] = []
         self._session: Session | None = None
@@ -170,7 +176,7 @@ class OpcuaPoller:
 
         Raises Refused for a device that has nothing but patterns, and no tag of them.
         """
-        barren, now = not any(plan.spots for plan in self._plans), self._now()
+        barren, now = not any(plan.nodes for plan in self._plans), self._now()
         if self._walk_at or barren:
             longest = max(WALK * interval, BARREN) if barren else WALK * interval
             while now >= self._walk_at and seeker.due() and self._now() - now <= longest:
@@ -199,13 +205,13 @@ class OpcuaPoller:
         grown: list[Plan] = []
         for plan in plans(self._config, self._pins.tags):
             old = before.get(plan.schema.group)
-            if old is None or len(old.spots) < len(plan.spots):
+            if old is None or len(old.nodes) < len(plan.nodes):
                 plan.columns.overflows = old.columns.overflows if old else 0
                 before[plan.schema.group] = plan
                 grown.append(plan)
         self._plans = tuple(before.values())
         if grown:
-            self.tags = (*self._pins.named, *self._pins.tags)
+            self.tags = (*self._writable, *self._pins.tags)
         return grown
 
     async def _grown(self, plan: Plan) -> Group:
@@ -220,8 +226,8 @@ class OpcuaPoller:
         return {
             node
             for group in self._groups.values()
-            for node, spot in zip(group.nodes, group.plan.spots, strict=True)
-            if node is not None and not spot.inner
+            for column, node in enumerate(group.nodes)
+            if node is not None and column not in group.within
         }
 
     def _say(self) -> None:
@@ -234,7 +240,7 @@ class OpcuaPoller:
         return browse(self._live(), found, expanded, start=start, wanted=wanted, most=most)
 
     async def find(self, done: Callable[[int], None], *, most: int, seconds: float) -> Search:
-        """See `drivers.api.Finder.find`."""
+        """See `drivers.finding.Finder.find`."""
         if not self._pins.patterns:
             raise ValueError(f"device {self.device!r} has no tag with `match`")
         seeker = Seeker(self._pins, self.device, self._clock, alone=True, most=most, seconds=seconds)
@@ -315,7 +321,7 @@ class OpcuaSubscriber(OpcuaPoller):
         self._events = [Events(plan, self._live(), config.interval) for plan in self._told]
         self._feed = Feed(
             self._live(),
-            [group for group in self._groups.values() if group.plan.spots],
+            [group for group in self._groups.values() if group.plan.nodes],
             self._clock,
             server=self._server,
             events=self._events,

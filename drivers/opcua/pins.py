@@ -7,7 +7,6 @@ node alone, which the next walk finds again.
 """
 
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +16,9 @@ from stat import S_ISREG
 import msgspec
 
 from agent.model.tag import DType
-from agent.model.text import NAME_PATTERN
-from drivers.api import DriverConfig, Kept, Place, TagConfig
+from agent.model.text import is_name
+from drivers.api import DriverConfig, Place, TagConfig
+from drivers.finding import Kept
 from drivers.opcua.config import Config, Tag
 from drivers.opcua.files import locked, make_folder, write
 from drivers.opcua.globs import Glob, glob
@@ -85,7 +85,7 @@ _encode = msgspec.json.encode
 
 
 def kept(config: DriverConfig, data: Path | None) -> Kept:
-    """See `drivers.api.Kept`."""
+    """See `drivers.finding.Kept`."""
     if not isinstance(config, Config):
         return Kept(())
     pins = Pins(config, data)
@@ -110,7 +110,7 @@ class Pins:
 
     def __init__(self, config: Config, data: Path | None) -> None:
         self.patterns = patterns(config)
-        self.named = [tag for tag in config.tags if not tag.match] if self.patterns else config.tags
+        self.named = [tag for tag in config.tags if not tag.match] if self.patterns else []
         self._by_text = {(each.start, each.tag.match): each for each in self.patterns}
         self.path = data / "browse" / f"{config.name}.found.jsonl" if data and self.patterns else None
         self.tags: list[Tag] = []
@@ -157,7 +157,10 @@ class Pins:
 
     def add(self, hits: Sequence[Hit]) -> list[Tag]:
         """Pin what is new among these; the tags that come of it. Raises TooMany, and then takes none."""
-        fresh = {hit.place.address: hit for hit in hits if not self.knows(hit.place.address)}
+        fresh: dict[str, Hit] = {}
+        for hit in hits:
+            if not self.knows(hit.place.address):
+                fresh.setdefault(hit.place.address, hit)
         if len(self._pins) + len(fresh) > MOST:
             often = Counter(hit.pattern.tag.match for hit in hits)
             match, count = often.most_common(1)[0]
@@ -274,6 +277,6 @@ def _type(place: Place) -> DType:
 
 def _check(pin: Pin) -> None:
     """Whether it may be a tag. Raises ValueError."""
-    if not re.fullmatch(NAME_PATTERN, pin.name) or len(pin.unit) > LONGEST_UNIT or not pin.path:
+    if not is_name(pin.name) or len(pin.unit) > LONGEST_UNIT or not pin.path:
         raise ValueError(f"{pin.name!r} cannot be a tag")
     locate(pin.node)
