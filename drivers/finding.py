@@ -40,9 +40,12 @@ class Search:
 class Finder(Driver, Protocol):
     """A device whose file may have patterns that stand for many tags; what they find is kept in the data directory.
 
-    `tags` are those that the file lists, and then those that were found: it grows at its end.
+    `tags` are those that the file lists, and then those that were found: it grows at its end. It is empty unless the
+    device is `growing`, which is to say that its file has patterns.
     """
 
+    @property
+    def growing(self) -> bool: ...
     @property
     def tags(self) -> Sequence[TagConfig]: ...
 

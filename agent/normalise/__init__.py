@@ -20,7 +20,8 @@ def compile_step(schema: Schema) -> Step:
     """
     if not schema.tags:
         return _nothing
-    fits = tuple(_fit(tag.dtype) for tag in schema.tags)
+    checks = {dtype: _fit(dtype) for dtype in {tag.dtype for tag in schema.tags}}
+    fits = tuple(checks[tag.dtype] for tag in schema.tags)
     numeric = all(tag.dtype != "str" for tag in schema.tags)
 
     def step(frame: Frame) -> tuple[Frame, ...]:

@@ -70,7 +70,11 @@ async def run(site: Site, data: Path, stop: asyncio.Event, clock: Clock = SYSTEM
     try:
         await asyncio.wrap_future(owner.call(keeper.attach, *_names(site)))
         log.info("started", extra=_facts(site, data, owner.store))
-        await App(site, data, owner, keeper, clock).run(stop)
+        app = App(site, data, owner, keeper, clock)
+        del (
+            site
+        )  # so that its tags can go: as the file has them ten thousand take 8 MB, and drivers have them in columns
+        await app.run(stop)
     finally:
         owner.close()
         log.info("stopped")
@@ -101,6 +105,7 @@ class App:
     async def run(self, stop: asyncio.Event) -> None:
         drivers = build_drivers(self._site, self._site.devices, self._data)
         known = targets(self._site.devices, drivers, self._health)
+        self._site = self._site.bare()
         with closing(Control(known, self._data, self._health, self._clock)) as control:
             await self._run(drivers, control, stop)
 

@@ -30,7 +30,7 @@ from agent.runtime.logs import safe
 from agent.runtime.supervise import attempt, waited
 from agent.runtime.targets import Target
 from agent.runtime.typed import quoted, typed
-from agent.runtime.write import Leaving, Written, attempted, limits, prepared
+from agent.runtime.write import Leaving, Written, attempted, prepared
 from drivers.api import Writer, enum_names
 
 AT_ONCE = 16  # commands of a sink that are under way
@@ -226,7 +226,7 @@ class Clerk:
         where = f"{command.device}, {command.tag}"
         if not self._commands.allows(command.device, command.tag):
             raise Forbidden(f"{where}: sink {self.sink} may not have it written", hint="its `commands: allow` lets it")
-        if limits(target.tag) is None or not isinstance(target.driver, Writer):
+        if target.tag is None or not isinstance(target.driver, Writer):
             hint = "only a tag with a section such as `write: {min: 0, max: 100}` is"
             raise Forbidden(f"{where}: the configuration does not let it be written", hint=hint)
         try:
@@ -268,6 +268,7 @@ class Clerk:
 
     async def _carried_out(self, doing: Doing, target: Target, value: Value) -> Written:
         driver, tag, command = target.driver, target.tag, doing.command
+        assert tag is not None
         assert isinstance(driver, Writer)
         doing.leaving = Leaving(doing.go)
         async with self._control.turn(command.device, doing.wait()):

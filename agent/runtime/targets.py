@@ -4,16 +4,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.health import Health, Part
+from agent.runtime.write import limits
 from drivers.api import Driver, DriverConfig, TagConfig
 from drivers.finding import Finder
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A tag, who can write it, and how its device is."""
+    """A tag, who can write it, and how its device is. Those that may not be written share one without a tag."""
 
     driver: Driver
-    tag: TagConfig
+    tag: TagConfig | None
     part: Part
 
 
@@ -47,9 +48,12 @@ def targets(
     listed = {device.name: getattr(device, "tags", None) or () for device in devices}
     for driver in drivers:
         part = health.part("device", driver.device)
-        if isinstance(driver, Finder):
+        if isinstance(driver, Finder) and driver.growing:
             found[driver.device] = Growing(driver, part)
         else:
             tags = listed.get(driver.device, ())
-            found[driver.device] = {tag.name: Target(driver, tag, part) for tag in tags}
+            closed = Target(driver, None, part)
+            found[driver.device] = {
+                tag.name: closed if limits(tag) is None else Target(driver, tag, part) for tag in tags
+            }
     return found

@@ -30,6 +30,7 @@ from drivers.opcua.refusal import name
 from drivers.opcua.remarks import Remarks
 from drivers.opcua.search import Seeker
 from drivers.opcua.session import Session
+from drivers.opcua.spots import locate
 from drivers.opcua.status import quality
 from drivers.opcua.tally import Tally
 from drivers.opcua.watch import ServerClock, look
@@ -62,11 +63,14 @@ class OpcuaPoller:
 
     def __init__(self, config: Config, timeout: float, data: Path | None = None, clock: Clock = SYSTEM) -> None:
         self.device, self.endpoint, self.line = config.name, config.endpoint, config.endpoint
-        self._config, self._clock = config, clock
+        self._writable = {tag.name: tag for tag in config.tags if tag.write is not None}
+        self._clock = clock
         self._dial = Dial(config, timeout, data)
         self._pins = Pins(config, data)
+        self._config = config if self._pins.patterns else config.model_copy(update={"tags": []})
         self._plans = plans(config, self._pins.tags)
-        self.tags: Sequence[Tag] = (*self._pins.named, *self._pins.tags) if self._pins.patterns else config.tags
+        self.growing = bool(self._pins.patterns)
+        self.tags: Sequence[Tag] = (*self._pins.named, *self._pins.tags)
         self._told = tuple(event_plan(config.name, each) for each in config.events)
         self._events: list[Events] = []
         self._session: Session | None = None
@@ -171,7 +175,7 @@ class OpcuaPoller:
 
         Raises Refused for a device that has nothing but patterns, and no tag of them.
         """
-        barren, now = not any(plan.spots for plan in self._plans), self._now()
+        barren, now = not any(plan.nodes for plan in self._plans), self._now()
         if self._walk_at or barren:
             longest = max(WALK * interval, BARREN) if barren else WALK * interval
             while now >= self._walk_at and seeker.due() and self._now() - now <= longest:
@@ -200,7 +204,7 @@ class OpcuaPoller:
         grown: list[Plan] = []
         for plan in plans(self._config, self._pins.tags):
             old = before.get(plan.schema.group)
-            if old is None or len(old.spots) < len(plan.spots):
+            if old is None or len(old.nodes) < len(plan.nodes):
                 plan.columns.overflows = old.columns.overflows if old else 0
                 before[plan.schema.group] = plan
                 grown.append(plan)
@@ -221,8 +225,8 @@ class OpcuaPoller:
         return {
             node
             for group in self._groups.values()
-            for node, spot in zip(group.nodes, group.plan.spots, strict=True)
-            if node is not None and not spot.inner
+            for node, text in zip(group.nodes, group.plan.nodes, strict=True)
+            if node is not None and not locate(text).inner
         }
 
     def _say(self) -> None:
@@ -272,7 +276,7 @@ class OpcuaPoller:
         return next(method for method in self._config.methods if method.name == name)
 
     def _named(self, name: str) -> Tag:
-        return next(tag for tag in self.tags if tag.name == name)
+        return self._writable.get(name) or next(tag for tag in self.tags if tag.name == name)
 
     def _now(self) -> float:
         return self._clock.mono() / SECOND
@@ -316,7 +320,7 @@ class OpcuaSubscriber(OpcuaPoller):
         self._events = [Events(plan, self._live(), config.interval) for plan in self._told]
         self._feed = Feed(
             self._live(),
-            [group for group in self._groups.values() if group.plan.spots],
+            [group for group in self._groups.values() if group.plan.nodes],
             self._clock,
             server=self._server,
             events=self._events,

@@ -17,6 +17,7 @@ from drivers.opcua.plan import Plan
 from drivers.opcua.refusal import ServiceRefused, reason
 from drivers.opcua.resolve import resolve
 from drivers.opcua.session import Session
+from drivers.opcua.spots import locate
 from drivers.opcua.status import PLAIN, is_bad, quality
 
 Answers = list[tuple[Sequence[int], Batch]]
@@ -61,12 +62,12 @@ class Group:
 
     async def bind(self, columns: Iterable[int] | None = None) -> None:
         """Find the nodes of these columns, or of all, in this session, and what their values mean."""
-        wanted = list(range(len(self.plan.spots)) if columns is None else columns)
+        wanted = list(range(len(self.plan.nodes)) if columns is None else columns)
         if columns is None:
             self.nodes = [None] * len(wanted)
         else:
             self.known.forget()
-        found = await resolve(self.session, [self.plan.spots[column] for column in wanted])
+        found = await resolve(self.session, [locate(self.plan.nodes[column]) for column in wanted])
         for column, each in zip(wanted, found, strict=True):
             self.nodes[column] = each.node
             if each.node is None:

@@ -111,7 +111,7 @@ class Pins:
 
     def __init__(self, config: Config, data: Path | None) -> None:
         self.patterns = patterns(config)
-        self.named = [tag for tag in config.tags if not tag.match] if self.patterns else config.tags
+        self.named = [tag for tag in config.tags if not tag.match] if self.patterns else []
         self._by_text = {(each.start, each.tag.match): each for each in self.patterns}
         self.path = data / "browse" / f"{config.name}.found.jsonl" if data and self.patterns else None
         self.tags: list[Tag] = []

@@ -157,6 +157,8 @@ log: {level: inf}
         ("gateway: {id: a, site: b}\n" + DEVICE, "site.yaml:1:24: gateway: site: must be a list ('b' is not)"),
         ("gateway: {id: a, site: [b, 7]}\n" + DEVICE, "site.yaml:1:28: gateway: site[1]: must be text"),
         ("gateway: {id: a, site: [b, 'c/d']}\n" + DEVICE, "site.yaml:1:28: gateway: site[1]: 'c/d' is not a name"),
+        (f"gateway: {{id: {'a' * 129}}}\n" + DEVICE, "site.yaml:1:15: gateway: id: is longer than 128 characters"),
+        ('gateway: {id: "a\\n"}\n' + DEVICE, "site.yaml:1:15: gateway: id: 'a\\n' is not a name"),
     ],
 )
 def test_a_mistake_is_said_once_and_at_its_place(text: str, message: str, complaint: Any) -> None:
@@ -211,7 +213,7 @@ def test_only_what_the_file_names_is_imported(tmp_path: Path) -> None:
     (tmp_path / "site.yaml").write_text(SITE + "sinks: [{name: p, type: mqtt, url: mqtt://b}]")
     code = (
         "import sys; from pathlib import Path; from agent.config import load; load(Path(sys.argv[1]));"
-        "print(*sorted({'pymodbus', 'asyncua', 'aiomqtt', 'paho', 'aiohttp', 'drivers.opcua.config',"
+        "print(*sorted({'pymodbus', 'asyncua', 'aiomqtt', 'paho', 'drivers.opcua.config',"
         " 'drivers.sim.config', 'drivers.modbus.driver', 'agent.northbound.mqtt.sink'} & set(sys.modules)))"
     )
     env = {**os.environ, "PYTHONPATH": "."}
