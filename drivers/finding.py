@@ -40,12 +40,9 @@ class Search:
 class Finder(Driver, Protocol):
     """A device whose file may have patterns that stand for many tags; what they find is kept in the data directory.
 
-    `tags` are those that the file lists, and then those that were found: it grows at its end. It is empty unless the
-    device is `growing`, which is to say that its file has patterns.
+    `tags` are those that the file lists with a `write` section, and then those that were found: it grows at its end.
     """
 
-    @property
-    def growing(self) -> bool: ...
     @property
     def tags(self) -> Sequence[TagConfig]: ...
 

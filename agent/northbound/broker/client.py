@@ -23,6 +23,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from agent.model.errors import SinkError, Unavailable
+from agent.northbound import trust
 from agent.northbound.broker import codes, packet, refusal
 from agent.northbound.broker.learnt import Learnt
 from agent.northbound.broker.library import QUIET, Paho
@@ -117,6 +118,11 @@ class Connection(aiomqtt.Client):
         """Why the connection is over."""
         return self.publisher.failure
 
+    @property
+    def shown(self) -> trust.Ends | None:
+        """The certificate of the broker."""
+        return self._paho.wire.shown if self._paho.wire is not None else None
+
     def publish_unconfirmed(self, messages: Iterable[Message]) -> None:
         """With QoS 0, after all that was published before; `barrier` says whether the broker has them."""
         self.publisher.publish_unconfirmed(messages)
@@ -163,12 +169,15 @@ class Connection(aiomqtt.Client):
     def _not_started(self, text: str) -> SinkError:
         where = self._where
         if self._hung_up:
-            return refusal.NotSpoken(f"{where}: {text}", hint=refusal.hint(text))
+            return refusal.NotSpoken(f"{where}: {text}", hint=self._hint(text))
         if self._paho.socket() is not None:
             return refusal.NotSpoken(f"{where}: no answer within {self._timeout:g} s")
         if not text:
             return Unavailable(f"{where}: no connection within {self._timeout:g} s")
-        return Unavailable(f"{where}: {text}", hint=refusal.hint(text))
+        return Unavailable(f"{where}: {text}", hint=self._hint(text))
+
+    def _hint(self, text: str) -> str:
+        return refusal.hint(text, tls=self._paho.route.tls is not None)
 
     async def finish(self, goodbye: Message | None, deadline: float) -> None:
         """Say goodbye and DISCONNECT within `deadline` seconds if the link stands, and close; can be called twice.
@@ -289,6 +298,17 @@ class Connection(aiomqtt.Client):
         self._over(self._why(flags, reason_code))
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
 
+    def _why_not(self) -> str:
+        """The broker has not even answered."""
+        farewell = self._farewell()
+        self._hung_up = not farewell
+        if self._paho.complaint:
+            return f"the other side sent {self._paho.complaint}"
+        return f"the broker closed the connection instead of answering{farewell}"
+
+    def _farewell(self) -> str:
+        return self._paho.wire.farewell if self._paho.wire is not None else ""
+
     def _why(self, flags: DisconnectFlags, reason_code: ReasonCode) -> SinkError:
         where = self._where
         if self._paho.complaint:
@@ -300,8 +320,7 @@ class Connection(aiomqtt.Client):
                     hint="do packets get lost on the way, or is the broker frozen?",
                 )
             kind = refusal.HungUp if reason_code.value == codes.CONNECTION_LOST else Unavailable
-            farewell = self._paho.wire.farewell if self._paho.wire is not None else ""
-            return kind(f"{where}: the connection was lost{farewell}")
+            return kind(f"{where}: the connection was lost{self._farewell()}")
         if reason_code.value == codes.TOO_LARGE:
             # PUBACKs come in order, so the culprit is unconfirmed; the largest unconfirmed one is not smaller than it.
             outbox = self.publisher.outbox

@@ -6,6 +6,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from agent.northbound.api import Seconds, Secret, SinkConfig
+from agent.northbound.proxy.config import Proxied
 
 PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
 
@@ -37,7 +38,7 @@ def _host(url: SplitResult) -> None:
         raise ValueError(f"{url.hostname!r} is not a host name: {error}") from None
 
 
-class BrokerConfig(SinkConfig):
+class BrokerConfig(Proxied, SinkConfig):
     """An MQTT broker, and how to reach it. A kind of sink adds what it says there."""
 
     url: Annotated[str, AfterValidator(_url)] = Field(
