@@ -14,7 +14,7 @@ from agent import registry
 from agent.model.errors import Denied, Rejected, Unavailable
 from agent.model.frame import Entry, Frame
 from agent.model.tag import Schema, Tag
-from agent.northbound.api import Gateway, Sink
+from agent.northbound.api import Gateway, Pulled, Sink
 from tests.sim.mosquitto import Mosquitto
 
 SCHEMA = Schema("main-meter", "1s", (Tag("voltage"), Tag("current")))
@@ -39,7 +39,7 @@ def made(kind: str, **keys: Any) -> Sink:
     return registry.sink_builder(kind)(config, Gateway("gw-01", ("acme",)))
 
 
-@pytest.fixture(params=sorted(registry.SINKS))
+@pytest.fixture(params=sorted(kind for kind in registry.SINKS if not issubclass(registry.sink_config(kind), Pulled)))
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     yield from {"file": _file, "mqtt": _mqtt}[request.param](tmp_path)
 
