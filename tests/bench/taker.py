@@ -1,4 +1,4 @@
-"""A platform that takes whatever is posted to it: `python taker.py PORT`. It costs little, for it shares the machine."""
+"""A platform that takes whatever is posted to it: `python taker.py PORT`. It costs little, for it shares a machine."""
 
 import asyncio
 import sys
