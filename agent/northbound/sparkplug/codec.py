@@ -89,6 +89,10 @@ def varint(number: int) -> bytes:
     """A protobuf varint of 0 to 2**64 - 1."""
     if number < 0x80:
         return _BYTES[number]
+    if number < 0x4000:
+        return bytes((number & 0x7F | 0x80, number >> 7))
+    if number < 0x20_0000:
+        return bytes((number & 0x7F | 0x80, number >> 7 & 0x7F | 0x80, number >> 14))
     out = bytearray()
     while number >= 0x80:
         out.append(number & 0x7F | 0x80)
