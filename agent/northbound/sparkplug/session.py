@@ -27,6 +27,7 @@ REBIRTH = "Node Control/Rebirth"
 GAP, REPORT, ANSWER = "Gap", "Report", "Command/Answer"
 DEVICES, SAMPLES = "Statistics/Devices", "Statistics/Samples"
 _MS = 1_000_000
+_LIVE = 11_000  # ms: what is older when it is sent is history, so that no live value is older than one never read
 Latest = Callable[[Schema], Frame | None]
 Fits = Callable[[Message], bool]
 NodeMetric = tuple[str, int, Value]  # name, datatype, value
@@ -246,7 +247,8 @@ class Session:
         metrics = []
         for key, told in device.told.items():
             value, quality, ts = values.get(key, (None, 0, 0))
-            metrics.append((ts or ms, told.born(value, quality, ts or ms, self._tree.fields, known=ts > 0)))
+            when = ts or ms - _LIVE
+            metrics.append((when, told.born(value, quality, when, self._tree.fields, known=ts > 0)))
         metrics.sort(key=itemgetter(0))
         if life.born is not None:
             self._die(device.name, ms, messages)
