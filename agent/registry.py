@@ -20,7 +20,11 @@ from drivers.api import Budget, Driver, DriverConfig, LineConfig
 __all__ = ["DriverConfig", "LineConfig", "Name", "Seconds", "Section", "SinkConfig", "Size", "commands_of", "fits"]
 
 DRIVERS = {"modbus": "drivers.modbus", "opcua": "drivers.opcua", "sim": "drivers.sim"}
-SINKS = {"mqtt": "agent.northbound.mqtt", "file": "agent.northbound.file"}
+SINKS = {
+    "mqtt": "agent.northbound.mqtt",
+    "file": "agent.northbound.file",
+    "sparkplug": "agent.northbound.sparkplug",
+}
 
 
 class BuildDriver(Protocol):

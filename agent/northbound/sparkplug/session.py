@@ -28,6 +28,7 @@ GAP, REPORT, ANSWER = "Gap", "Report", "Command/Answer"
 DEVICES, SAMPLES = "Statistics/Devices", "Statistics/Samples"
 _MS = 1_000_000
 _LIVE = 11_000  # ms: what is older when it is sent is history, so that no live value is older than one never read
+_END = 1 << 62
 Latest = Callable[[Schema], Frame | None]
 Fits = Callable[[Message], bool]
 NodeMetric = tuple[str, int, Value]  # name, datatype, value
@@ -43,7 +44,7 @@ class Written:
 
 @dataclass(slots=True)
 class _Group:
-    """What live frames have shown; `told` is the time (ns) of the values in the last birth."""
+    """What live frames have shown; `told` is the time (ns) of the newest values that were told."""
 
     seen: bool = False
     down: bool = False
@@ -83,7 +84,7 @@ class Session:
         fits: Fits = lambda _: True,
         about: Sequence[NodeMetric] = (),
     ) -> None:
-        self._names, self._tree, self._latest, self._fits = names, tree, latest, fits
+        self._names, self._tree, self._latest, self.fits = names, tree, latest, fits
         self._bdseq, self._about = bdseq, about
         self._seq = 0
         self._lives: dict[str, _Life] = {}
@@ -184,10 +185,12 @@ class Session:
         group.seen = True
         if group.down and life.born is None:
             return  # it is known to be dead
-        if life.born != device.version and not self._be_born(device, ms, written.messages):
+        if life.born != device.version and not self._be_born(device, ms, written.messages, frame.ts // _MS):
             written.refused.append((index, f"the birth of {device.name}"))
             return
-        self._frame(index, entry, place, ms, written, historical=frame.ts < group.told)
+        outdated = frame.ts < group.told  # it waited while a birth told newer values, or comes again
+        group.told = max(group.told, frame.ts)
+        self._frame(index, entry, place, ms, written, historical=outdated)
         if group.down and life.down:
             self._die(device.name, ms, written.messages)
 
@@ -209,7 +212,7 @@ class Session:
         metrics = place.plan.metrics(entry.frame, historical=historical, unsynced=unsynced)
         if isinstance(metrics, bytes):
             whole = self._message("DDATA", name, ms, (metrics,))
-            if self._fits(whole):
+            if self.fits(whole):
                 written.messages.append(whole)
                 return
             self._seq = self._seq - 1 & 0xFF
@@ -226,7 +229,7 @@ class Session:
         head = self._names.head("DDATA", device)
         while waiting:
             piece = waiting.pop()
-            if self._fits((head, codec.encode(ms, piece, 255), False)):
+            if self.fits((head, codec.encode(ms, piece, 255), False)):
                 pieces.append(piece)
             elif len(piece) > 1:
                 waiting += [piece[len(piece) // 2 :], piece[: len(piece) // 2]]
@@ -234,26 +237,27 @@ class Session:
                 return None
         return pieces
 
-    def _be_born(self, device: Device, ms: int, messages: list[Message]) -> bool:
-        """Tell what it has and how that stands; False when the broker does not take so much."""
+    def _be_born(self, device: Device, ms: int, messages: list[Message], at: int = _END) -> bool:
+        """Tell what it has and how that stands; False when the broker does not take so much. `at`: of a first value."""
         life, values = self._life(device), dict[tuple[str, str, str], tuple[Value, int, int]]()
         for schema in device.current:
             frame = self._latest(schema)
             if frame is not None:
-                life.group(schema.group).told = frame.ts
+                group = life.group(schema.group)
+                group.told = max(group.told, frame.ts)
                 stamps = frame.stamps or (frame.ts,) * len(frame.values)
                 for tag, value, quality, stamp in zip(schema.tags, frame.values, frame.quality, stamps, strict=True):
                     values[schema.group, tag.name, tag.dtype] = value, quality, stamp // _MS
         metrics = []
         for key, told in device.told.items():
             value, quality, ts = values.get(key, (None, 0, 0))
-            when = ts or ms - _LIVE
+            when = ts or min(ms - _LIVE, at)
             metrics.append((when, told.born(value, quality, when, self._tree.fields, known=ts > 0)))
         metrics.sort(key=itemgetter(0))
         if life.born is not None:
             self._die(device.name, ms, messages)
         message = self._message("DBIRTH", device.name, ms, [metric for _, metric in metrics])
-        if not self._fits(message):
+        if not self.fits(message):
             self._seq = self._seq - 1 & 0xFF
             return False
         messages.append(message)
