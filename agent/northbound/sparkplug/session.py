@@ -28,6 +28,7 @@ GAP, REPORT, ANSWER = "Gap", "Report", "Command/Answer"
 DEVICES, SAMPLES = "Statistics/Devices", "Statistics/Samples"
 _MS = 1_000_000
 _LIVE = 11_000  # ms: what is older when it is sent is history, so that no live value is older than one never read
+_CLOCK_SET = 60 * 10**9  # ns: a frame that is older by so much is no older one, our clock was set
 _END = 1 << 62
 Latest = Callable[[Schema], Frame | None]
 Fits = Callable[[Message], bool]
@@ -188,8 +189,9 @@ class Session:
         if life.born != device.version and not self._be_born(device, ms, written.messages, frame.ts // _MS):
             written.refused.append((index, f"the birth of {device.name}"))
             return
-        outdated = frame.ts < group.told  # it waited while a birth told newer values, or comes again
-        group.told = max(group.told, frame.ts)
+        outdated = 0 < group.told - frame.ts < _CLOCK_SET  # it waited while a birth told newer values, or comes again
+        if not outdated:
+            group.told = frame.ts
         self._frame(index, entry, place, ms, written, historical=outdated)
         if group.down and life.down:
             self._die(device.name, ms, written.messages)
@@ -243,8 +245,7 @@ class Session:
         for schema in device.current:
             frame = self._latest(schema)
             if frame is not None:
-                group = life.group(schema.group)
-                group.told = max(group.told, frame.ts)
+                life.group(schema.group).told = frame.ts
                 stamps = frame.stamps or (frame.ts,) * len(frame.values)
                 for tag, value, quality, stamp in zip(schema.tags, frame.values, frame.quality, stamps, strict=True):
                     values[schema.group, tag.name, tag.dtype] = value, quality, stamp // _MS

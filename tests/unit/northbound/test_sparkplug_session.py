@@ -168,6 +168,19 @@ def test_what_is_older_than_the_birth_moves_no_current_value_either() -> None:
     assert [sample.historical for sample in world.host.samples] == [True, True, False, False]
 
 
+def test_what_comes_again_is_history_and_what_comes_after_the_clock_was_set_is_not() -> None:
+    world = World(METER)
+    world.birth()
+    again = world.read(METER, 1.0, 2.0)
+    world.send(again)
+    world.send(world.read(METER, 3.0, 4.0), again)
+    assert [sample.historical for sample in world.host.samples] == [False] * 4 + [True] * 2
+    world.now -= 3600 * SECOND
+    world.session.data([world.read(METER, 5.0, 6.0)], world.now)
+    (message,) = world.session.data([world.read(METER, 7.0, 8.0)], world.now).messages
+    assert not any(metric.historical for metric in codec.decode(message[1]).metrics)
+
+
 def test_a_rebirth_says_everything_anew_and_ends_nothing() -> None:
     """tck-id-operational-behavior-data-commands-rebirth-action-2 and -action-3"""
     world = World(METER, PRESS)
