@@ -21,7 +21,12 @@ from drivers.finding import Kept
 __all__ = ["DriverConfig", "LineConfig", "Name", "Seconds", "Section", "SinkConfig", "Size", "commands_of", "fits"]
 
 DRIVERS = {"modbus": "drivers.modbus", "opcua": "drivers.opcua", "sim": "drivers.sim"}
-SINKS = {"mqtt": "agent.northbound.mqtt", "file": "agent.northbound.file"}
+SINKS = {
+    "mqtt": "agent.northbound.mqtt",
+    "http": "agent.northbound.http",
+    "file": "agent.northbound.file",
+    "sparkplug": "agent.northbound.sparkplug",
+}
 
 
 class BuildDriver(Protocol):
