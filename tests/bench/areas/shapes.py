@@ -14,7 +14,7 @@ from agent.northbound.shapes.columnar_reader import Reader
 from areas.main import WARM, WINDOW, Decode, scene
 
 RATE, BATCH = 100_000, 100
-COLUMNS = ", shape: columnar, per: batch, topic: 'floorgate/bench/columns/all'"
+COLUMNS = ", shape: columnar, per: batch, batch: 500, topic: 'floorgate/bench/columns/all'"
 
 
 def rows() -> Iterator[Row]:
