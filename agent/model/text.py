@@ -31,6 +31,10 @@ def escaped(c: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+def is_name(text: str) -> bool:
+    return len(text) <= LONGEST_NAME and re.fullmatch(NAME_PATTERN, text) is not None
+
+
 def duration(text: object) -> float:
     """Seconds from `250ms`, `1s`, `5m`, `2h`, `7d`. Raises ValueError."""
     match = _DURATION.fullmatch(text) if isinstance(text, str) else None

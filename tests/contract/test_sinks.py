@@ -15,6 +15,7 @@ from agent.model.errors import Denied, Rejected, Unavailable
 from agent.model.frame import Entry, Frame
 from agent.model.tag import Schema, Tag
 from agent.northbound.api import Gateway, Sink
+from tests.sim.http_platform import HttpPlatform
 from tests.sim.mosquitto import Mosquitto
 
 SCHEMA = Schema("main-meter", "1s", (Tag("voltage"), Tag("current")))
@@ -41,7 +42,7 @@ def made(kind: str, **keys: Any) -> Sink:
 
 @pytest.fixture(params=sorted(registry.SINKS))
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
-    yield from {"file": _file, "mqtt": _mqtt}[request.param](tmp_path)
+    yield from {"file": _file, "http": _http, "mqtt": _mqtt}[request.param](tmp_path)
 
 
 def _file(folder: Path) -> Iterator[Bench]:
@@ -59,6 +60,11 @@ def _file(folder: Path) -> Iterator[Bench]:
         (folder / "away").rename(path.parent)
 
     yield Bench(made("file", path=str(path)), received, cut, mend)
+
+
+def _http(folder: Path) -> Iterator[Bench]:
+    with HttpPlatform() as platform:
+        yield Bench(made("http", url=platform.url, timeout="2s"), platform.frames, platform.stop, platform.start)
 
 
 def _mqtt(folder: Path) -> Iterator[Bench]:

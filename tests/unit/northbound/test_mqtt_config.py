@@ -108,11 +108,11 @@ def test_a_password_does_not_show() -> None:
     assert "s3cret" not in repr(made) + made.model_dump_json()
 
 
-@pytest.mark.parametrize("kind", ["mqtt", "file"])
+@pytest.mark.parametrize("kind", ["mqtt", "file", "http"])
 def test_checking_a_file_loads_no_client(kind: str) -> None:
     program = (
         f"import agent.northbound.{kind}.config, sys;"
-        "print([m for m in ('aiomqtt', 'paho', 'asyncio', 'ssl') if m in sys.modules])"
+        "print([m for m in ('aiomqtt', 'paho', 'aiohttp', 'asyncio', 'ssl') if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert out.stdout == "[]\n"
