@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal, Protocol, runtime_checkable
 
 from pydantic import (
     AfterValidator,
@@ -182,3 +182,16 @@ class Sink(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Watchful(Protocol):
+    """A sink whose other side may want nothing for now, or go although nothing is sent. Both raise what `open` does."""
+
+    async def ready(self) -> None:
+        """Called after `open`: return when the other side wants what there is."""
+        ...
+
+    async def lost(self) -> None:
+        """Called beside the sends: raise when the other side has gone, and never return."""
+        ...

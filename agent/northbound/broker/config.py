@@ -46,12 +46,13 @@ def _text(text: str) -> str:
 
 
 Text = Annotated[str, Field(max_length=_LONGEST), AfterValidator(_text)]
+Url = Annotated[str, AfterValidator(_url)]
 
 
 class BrokerConfig(Proxied, SinkConfig):
     """An MQTT broker, and how to reach it. A kind of sink adds what it says there."""
 
-    url: Annotated[str, AfterValidator(_url)] = Field(
+    url: Url = Field(
         description="the broker: mqtt://host:port, or mqtts:// with TLS; over WebSocket ws://host:port/path, or wss://"
     )
     username: Text = Field("", description="user name at the broker")
