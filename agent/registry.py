@@ -15,6 +15,7 @@ from typing import Any, Protocol, cast
 from agent.model.errors import ConfigError
 from agent.northbound.api import Gateway, Name, Seconds, Section, Sink, SinkConfig, Size, commands_of, fits
 from drivers.api import Budget, Driver, DriverConfig, LineConfig
+from drivers.finding import Kept
 
 # What the rest of the configuration is made of comes from here too, so that it is not written a third time.
 __all__ = ["DriverConfig", "LineConfig", "Name", "Seconds", "Section", "SinkConfig", "Size", "commands_of", "fits"]
@@ -36,6 +37,7 @@ class BuildDriver(Protocol):
 
 
 TellBudget = Callable[[LineConfig, Sequence[DriverConfig]], Sequence[Budget]]
+TellKept = Callable[[DriverConfig, Path | None], Kept]
 BuildSink = Callable[[SinkConfig, Gateway], Sink]
 
 
@@ -59,8 +61,13 @@ def driver_builder(name: str) -> BuildDriver:
 
 def driver_budget(name: str) -> TellBudget | None:
     """Says what a line will need of its wire's time; None for a driver that cannot."""
-    folder = _load(drivers(), name, "config").__package__
-    return cast(TellBudget, import_module(f"{folder}.budget").budget) if find_spec(f"{folder}.budget") else None
+    return cast(TellBudget | None, _beside(name, "budget", "budget"))
+
+
+def kept(config: DriverConfig, data: Path | None) -> Kept:
+    """All tags of a device, with those that an earlier run has found on it."""
+    tell = cast(TellKept | None, _beside(config.driver, "pins", "kept"))
+    return tell(config, data) if tell else Kept(getattr(config, "tags", ()))
 
 
 def sink_config(name: str) -> type[SinkConfig]:
@@ -79,3 +86,9 @@ def _load(table: dict[str, str], name: str, part: str) -> Any:
     if name not in table:
         raise ConfigError(f"{name!r} is not known", hint=f"one of: {', '.join(sorted(table))}")
     return import_module(f"{table[name]}.{part}")
+
+
+def _beside(name: str, part: str, what: str) -> Any:
+    """What a module of a driver holds that not every driver has; None if it has none."""
+    folder = _load(drivers(), name, "config").__package__
+    return getattr(import_module(f"{folder}.{part}"), what) if find_spec(f"{folder}.{part}") else None

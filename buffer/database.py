@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from agent.model.errors import Damaged, DiskFailed, StoreError
 from buffer.growth import grow
+from buffer.older import look_like_newest
 
 VERSION = 2
 MEMORY = Path(":memory:")
@@ -117,8 +118,6 @@ def at_rest(path: Path) -> Iterator[sqlite3.Connection]:
             if version == 0:
                 raise StoreError(f"store {path} is empty", hint="has the agent run yet?")
             if version < VERSION:
-                from buffer.migrations import look_like_newest  # noqa: PLC0415  # as below
-
                 look_like_newest(connection, version)
             try:
                 yield connection

@@ -72,16 +72,6 @@ PRAGMA user_version = 2
 """
 
 
-_VIEWS_OF_V1 = (
-    "CREATE TEMP VIEW sink AS SELECT *, '[]' AS aside, NULL AS crc FROM main.sink",
-    "CREATE TEMP VIEW schema AS SELECT *, NULL AS crc FROM main.schema",
-    "CREATE TEMP VIEW epoch AS SELECT *, NULL AS crc FROM main.epoch",
-    "CREATE TEMP TABLE refusal (sink, seq, error, tries, at)",
-    "CREATE TEMP TABLE clock (id, boot_id, mono, before, after, synced, reported)",
-    "CREATE TEMP TABLE snapshot (id, at, body)",
-)
-
-
 @steps()
 def v1(db: Database) -> None:
     _run(db, _V1)
@@ -101,9 +91,3 @@ def _run(db: Database, script: str) -> None:
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the file to the newest version."""
     steps.apply(Database(connection, recursive_triggers=False, execute_plugins=False))
-
-
-def look_like_newest(connection: sqlite3.Connection, version: int) -> None:
-    """Let an older file that may not be changed be read as if it were of the newest version."""
-    for statement in _VIEWS_OF_V1 if version == 1 else ():
-        connection.execute(statement)

@@ -22,7 +22,7 @@ from buffer.debtor import Debtor, load
 from buffer.epochs import Epoch
 from buffer.ledger import Cell, written_counts
 from buffer.look import Bytes
-from buffer.migrations import look_like_newest
+from buffer.older import look_like_newest
 from buffer.pages import Column, Pages
 from buffer.ranges import Ranges
 from buffer.schemas import Schemas

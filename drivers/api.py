@@ -4,7 +4,8 @@ A driver's folder holds `config.py` with a class `Config(DriverConfig)` and `dri
 LineConfig, devices: Sequence[Config], data: Path | None = None) -> Sequence[Driver]` that makes the drivers of all
 devices on one line, so that they can share its wire. `config.py` must import fast: it is loaded to check a file, the
 rest only to run. A driver that can tell how long its requests will take has `budget.py` with a function `budget(line:
-LineConfig, devices: Sequence[Config]) -> Sequence[Budget]`, one for each wire.
+LineConfig, devices: Sequence[Config]) -> Sequence[Budget]`, one for each wire. One whose devices may have more tags
+than their file lists has `pins.py`, see `drivers/finding.py`.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -15,14 +16,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 
 from agent.model.frame import Frame, Value
 from agent.model.tag import Kind, Schema
-from agent.model.text import DURATION_PATTERN, NAME_PATTERN, duration, duration_text
+from agent.model.text import DURATION_PATTERN, LONGEST_NAME, NAME_PATTERN, duration, duration_text
 
 Seconds = Annotated[
     float,
     BeforeValidator(duration),
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN}),
 ]
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Name = Annotated[str, Field(max_length=LONGEST_NAME, pattern=NAME_PATTERN)]
 Number = Annotated[  # a whole one keeps all of its digits
     int | Annotated[float, Field(allow_inf_nan=False)], WithJsonSchema({"type": "number"})
 ]
@@ -272,7 +273,7 @@ def nothing() -> None:
 
 @runtime_checkable
 class Writer(Driver, Protocol):
-    """A device that takes values. Whether one may be written is decided before this is called."""
+    """A device that takes values, of tags with a `write` section. Whether a value may be written is decided before."""
 
     def encode(self, tag: str, value: Value) -> Encoded:
         """What `write` would send. Raises ValueError for a value that the tag cannot hold."""

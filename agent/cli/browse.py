@@ -15,13 +15,16 @@ from pydantic import ValidationError
 from agent import registry
 from agent.cli import outline, pick, resume
 from agent.cli.options import data_option, iso, json_option
+from agent.cli.pin import pin
 from agent.cli.progress import progress
-from agent.cli.query import DEEPEST, Query, Wishes, legal
+from agent.cli.query import Query, Wishes
 from agent.cli.spelt import Span
 from agent.config import load
 from agent.model.errors import AgentError, DeviceError
 from agent.runtime.app import build_drivers
 from drivers.api import Browser, Driver, LineConfig, Place
+from drivers.opcua.globs import DEEPEST
+from drivers.opcua.naming import check, legal
 
 PATIENCE = 5.0  # seconds for one answer of a server that is in no file
 KEEP_EVERY = 5000  # nodes, and a quarter of what there is
@@ -56,6 +59,7 @@ class Walked:
 @click.option(
     "--name", "naming", default="", help="Names of the map's tags: {1} is the first wildcard, {name} the node's."
 )
+@click.option("--pin", "pins", is_flag=True, help="Find and keep what the patterns of the device in FILE mean.")
 @click.option("--resume", "again", is_flag=True, help="Go on with a walk that was broken off.")
 @click.option(
     "--state", type=click.Path(path_type=Path, dir_okay=False), help="Where a walk that is broken off is kept."
@@ -69,10 +73,13 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     Ctrl-C breaks off, shows what was found, and keeps it; --resume goes on. Nothing is written to the device.
     """
     asked = Asked(**given)
+    if asked.pins:
+        whole = pin(asked.pinned(), most=asked.max_nodes, seconds=asked.most_time, as_json=asked.as_json)
+        ctx.exit(0 if whole else 1)
     walked, failure = Walked(), None
     try:
         query = Query(asked.wishes, walked.found)
-        outline.is_naming(asked.naming)
+        check(asked.naming)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     if asked.state is not None:
@@ -118,6 +125,7 @@ class Asked:
     values: bool
     as_map: bool
     naming: str
+    pins: bool = False
     again: bool
     state: Path | None
     data: Path
@@ -141,6 +149,13 @@ class Asked:
         if not isinstance(found, Browser):
             raise AgentError(f"{self.device}: its driver cannot tell what the device has")
         return found
+
+    def pinned(self) -> Driver:
+        """The device whose patterns are to be looked for: those of the file, and no others."""
+        others = self.matches or self.types or self.start or self.writable or self.as_map or self.again or self.values
+        if not self.config or others or self.depth is not None:
+            raise click.UsageError("--pin takes -c FILE and DEVICE, and goes by the tags of the device with `match`")
+        return self._of_a_file()
 
     def _of_a_file(self) -> Driver:
         assert self.config is not None

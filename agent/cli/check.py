@@ -7,24 +7,27 @@ from typing import Any
 
 import click
 
+from agent import registry
 from agent.cli import BAD_CONFIG, blocks, records
 from agent.cli.budget import budgets, said
-from agent.cli.options import json_option
+from agent.cli.options import data_option, json_option
 from agent.config import Invalid, Problem, is_map, load, load_map
+from drivers.api import DriverConfig
 
 
 @click.command("check")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--blocks", "with_blocks", is_flag=True, help="Show the requests by which Modbus devices are read.")
+@data_option
 @json_option
 @click.pass_context
-def command(ctx: click.Context, files: tuple[Path, ...], with_blocks: bool, as_json: bool) -> None:
+def command(ctx: click.Context, files: tuple[Path, ...], with_blocks: bool, data: Path, as_json: bool) -> None:
     """Report every problem of each FILE, a site or a device map; nothing is started."""
     problems: list[Problem] = []
     summaries: list[dict[str, Any]] = []
     for file in files:
         try:
-            summaries.append(_map(file, with_blocks) if is_map(file) else _site(file, with_blocks))
+            summaries.append(_map(file, with_blocks) if is_map(file) else _site(file, with_blocks, data))
         except Invalid as error:
             problems += error.problems
     if as_json:
@@ -35,21 +38,21 @@ def command(ctx: click.Context, files: tuple[Path, ...], with_blocks: bool, as_j
     ctx.exit(BAD_CONFIG if problems else 0)
 
 
-def _site(file: Path, with_blocks: bool) -> dict[str, Any]:
+def _site(file: Path, with_blocks: bool, data: Path) -> dict[str, Any]:
     site = load(file)
-    devices = [
-        {
-            "name": device.name,
-            "driver": device.driver,
-            "endpoint": _public(device.endpoint),
-            "tags": sum(tag.enabled for tag in getattr(device, "tags", ())),
-        }
-        for device in site.devices
-    ]
+    devices = [_device(device, data) for device in site.devices]
     sinks = [{"name": sink.name, "type": sink.type, "enabled": sink.enabled} for sink in site.sinks]
     found = {"file": str(file), "gateway": site.gateway.id, "devices": devices, "sinks": sinks}
     found |= {"lines": budgets(site)}
     return {**found, "blocks": blocks.of_site(site)} if with_blocks else found
+
+
+def _device(device: DriverConfig, data: Path) -> dict[str, Any]:
+    kept = registry.kept(device, data)
+    about: dict[str, Any] = {"name": device.name, "driver": device.driver, "endpoint": _public(device.endpoint)}
+    about["tags"] = sum(tag.enabled for tag in kept.tags)
+    patterns = {"patterns": kept.patterns, "found": kept.found, "remarks": list(kept.remarks)}
+    return about | (patterns if kept.patterns else {})
 
 
 def _map(file: Path, with_blocks: bool) -> dict[str, Any]:
@@ -92,8 +95,19 @@ def _lines(summary: dict[str, Any]) -> list[str]:
     tags = sum(device["tags"] for device in devices)
     head = f"{summary['file']}: fine: {_n(len(devices), 'device')}, {_n(tags, 'tag')}, {_n(len(sinks), 'sink')}"
     width = max((len(device["name"]) for device in devices), default=0)
-    each_device = (f"  {each['name']:{width}}  {each['tags']:5} tags  {each['endpoint']}" for each in devices)
-    return [head, *each_device, *said(summary["lines"])]
+    each_device = (
+        f"  {each['name']:{width}}  {each['tags']:5} tags  {each['endpoint']}{_found(each)}" for each in devices
+    )
+    remarks = [f"  {each['name']}: {remark}" for each in devices for remark in each.get("remarks", ())]
+    return [head, *each_device, *remarks, *said(summary["lines"])]
+
+
+def _found(device: dict[str, Any]) -> str:
+    """How many of a device's tags its patterns have found."""
+    if not device.get("patterns"):
+        return ""
+    by = _n(device["patterns"], "pattern")
+    return f"  ({device['found']:,} found by {by})" if device["found"] else f"  ({by}, nothing found yet)"
 
 
 def _n(count: int, word: str) -> str:

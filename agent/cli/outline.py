@@ -1,13 +1,12 @@
 """What was browsed, for people and files: an outline of the tree, rows of data, and a device map."""
 
 from collections.abc import Iterator, Sequence
-from string import Formatter
 from typing import Any
 
-from agent.cli.query import Query, path, tag_names, unique
-from agent.cli.query import legal as legal_name
+from agent.cli.query import Query
 from agent.model.text import escaped, plain
 from drivers.api import Place
+from drivers.opcua.naming import check, formed, path, tag_names, unique
 
 _ESCAPES = {'"': '\\"', "\\": "\\\\"}
 CAN_BE_WRITTEN = "  # the server lets it be written"
@@ -88,19 +87,6 @@ def _named(found: Sequence[Place], query: Query, places: Sequence[int], naming: 
     names = []
     for at in places:
         texts = query.captures(at)
-        try:
-            names.append(legal_name(naming.format("", *texts, name=found[at].name.rpartition(":")[2])) or "node")
-        except (LookupError, AttributeError):
-            raise ValueError(f"{naming!r} asks for more than the {len(texts)} wildcards of the pattern") from None
+        check(naming, len(texts))
+        names.append(formed(naming, texts, path(found, at)))
     return unique(names)
-
-
-def is_naming(text: str) -> None:
-    """Raises ValueError unless it has nothing but text, `{1}` and `{name}`."""
-    try:
-        fields = [(name, how, spec) for _, name, spec, how in Formatter().parse(text) if name is not None]
-    except ValueError:
-        fields = [("", None, "")]
-    for name, how, spec in fields:
-        if how or spec or not (name == "name" or (name.isascii() and name.isdigit())):
-            raise ValueError(f"{text!r} is no name: write text, {{1}} for the first wildcard, {{name}} for the node's")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
+from agent import registry
 from agent.cli import pick, records, tables
 from agent.cli.options import config_option, data_option, json_option
 from agent.config import Site, load
-from agent.config.words import did_you_mean
 from agent.model.errors import ConfigError, Refused
 from agent.model.frame import Frame, Value, bad_frame
 from agent.model.quality import Quality, quality_name
@@ -49,9 +49,12 @@ async def _read(
     (driver,) = build_drivers(site, [config], data)
     assert isinstance(driver, Poller)
     known = {tag.name: schema for schema in driver.schemas for tag in schema.tags}
+    waits = registry.kept(config, data).patterns
+    if waits and not known:
+        raise ConfigError(f"device {config.name!r} has no tag yet", hint=pick.not_yet(config.name))
     for name in wanted:
         if name not in known:
-            raise ConfigError(f"device {config.name!r} has no tag {name!r}", hint=did_you_mean(name, known))
+            raise pick.no_tag(config.name, name, known, patterns=waits)
     schemas = dict.fromkeys(known[name] for name in wanted or known)
     try:
         await driver.open()

@@ -18,21 +18,25 @@ from agent.runtime import app, logs
 @data_option
 def command(config: Path, data: Path) -> None:
     """Read the devices of FILE and forward what they say, until SIGTERM or Ctrl-C."""
-    site = load(config)
-    if not site.devices:
-        raise ConfigError(f"{config}: no device is enabled", hint="nothing would be read")
-    logs.setup(site.log.level, site.log.format)
     with asyncio.Runner(loop_factory=_loop) as runner:
-        runner.run(_until_signal(site, data))
+        runner.run(_until_signal(config, data))
 
 
-async def _until_signal(site: Site, data: Path) -> None:
+async def _until_signal(config: Path, data: Path) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     if hasattr(signal, "SIGHUP"):  # not on Windows
         loop.add_signal_handler(signal.SIGHUP, _not_reloaded)
-    await app.run(site, data, stop)
+    await app.run(_site(config), data, stop)  # nobody else holds the site, so that it can let go of its tags
+
+
+def _site(config: Path) -> Site:
+    site = load(config)
+    if not site.devices:
+        raise ConfigError(f"{config}: no device is enabled", hint="nothing would be read")
+    logs.setup(site.log.level, site.log.format)
+    return site
 
 
 def _not_reloaded() -> None:

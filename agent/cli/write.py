@@ -56,7 +56,7 @@ def command(config: Path, device: str, tag: str, value: str, data: Path, yes: bo
     """
     site = load(config)
     found = pick.device(site.devices, device)
-    target = Target(site, found, pick.tag(found, tag), data)
+    target = Target(site, found, pick.tag(found, tag, data), data)
     meant = _parsed(target, value)
     encoded = prepared(target.driver(), target.tag, meant)
     with port_in_use(data, found.endpoint):

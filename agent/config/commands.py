@@ -1,5 +1,6 @@
 """What sinks may have written: patterns that stand for no tag that can be."""
 
+import re
 from collections.abc import Mapping as Table
 from collections.abc import Sequence as Several
 
@@ -17,24 +18,34 @@ def check_commands(root: Mapping, devices: Several[DriverConfig], sinks: Several
         return  # a device is wrong: nobody knows what it would have had
     allowed = {sink.name for sink in sinks if commands_of(sink)}
     can = _tags(devices)
+    many = [name for name, writable in _tags(devices, found=True).items() if writable]
     for raw, inner in mappings(root, "sink", scope):
         commands = raw.get("commands")
         patterns = commands.get("allow") if isinstance(commands, Mapping) and name_of(raw) in allowed else None
         if isinstance(patterns, Sequence):
             for pattern, mark in zip(patterns, patterns.item_marks, strict=True):
-                if not any(fits(pattern, name) for name, writable in can.items() if writable):
+                if not any(fits(pattern, name) for name, writable in can.items() if writable) and not any(
+                    _may_be(pattern, name) for name in many
+                ):
                     inner.add(
                         mark, f"commands.allow: no tag that can be written is {shown(pattern)}", _hint(pattern, can)
                     )
 
 
-def _tags(devices: Several[DriverConfig]) -> dict[str, bool]:
-    """Whether each `DEVICE/TAG` can be written."""
+def _tags(devices: Several[DriverConfig], *, found: bool = False) -> dict[str, bool]:
+    """Whether each `DEVICE/TAG` can be written; of those that are listed, or of those that stand for many."""
     return {
         f"{device.name}/{tag.name}": getattr(tag, "write", None) is not None
         for device in devices
         for tag in getattr(device, "tags", None) or ()
+        if bool(getattr(tag, "match", "")) is found
     }
+
+
+def _may_be(pattern: str, name: str) -> bool:
+    """Whether they begin alike, up to what is open in either: `press-3/oven{1}_temp` is a name of tags to be found."""
+    ends = re.split(r"[*?]", pattern)[0], name.partition("{")[0]
+    return ends[0].startswith(ends[1]) or ends[1].startswith(ends[0])
 
 
 def _hint(pattern: str, can: Table[str, bool]) -> str:

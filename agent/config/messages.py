@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 from agent.config.references import Expanded
 from agent.config.tree import leaves
 from agent.config.words import LONGEST, did_you_mean, shown
-from agent.model.text import NAME_PATTERN
+from agent.model.text import LONGEST_NAME, NAME_PATTERN
 
 Said = tuple[str, str]  # message and hint
 
@@ -103,7 +103,7 @@ def _pattern(detail: ErrorDetails, value: Any) -> Said:
     if pattern == NAME_PATTERN:
         return (
             f"{shown(value)} is not a name",
-            "1 to 128 characters, none of them a space or / + #, and no $ at the start",
+            f"1 to {LONGEST_NAME} characters, none of them a space or / + #, and no $ at the start",
         )
     return f"{shown(value)} does not have the right form", f"it must match {pattern}"
 

@@ -106,7 +106,8 @@ def _definitions(classes: Mapping[str, Class]) -> Schema:
         tags = whole["$defs"][refs[kind, "validation"]["$ref"]]["properties"].get("tags", {})
         if "$ref" in tags.get("items", {}):
             short[tags["items"]["$ref"]] = f"{name}_tag"
-            whole["$defs"][tags["items"]["$ref"]]["required"] = ["name"]
+            required = whole["$defs"][tags["items"]["$ref"]].get("required", [])
+            whole["$defs"][tags["items"]["$ref"]]["required"] = [key for key in required if key == "name"]
             tags.pop("minItems", None)
             if _has_short_form(kind):
                 tags["items"] = {"if": {"type": "object"}, "then": tags["items"]}

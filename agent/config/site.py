@@ -1,6 +1,6 @@
 """What a site file says, once it has been found right."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.config.endpoint import shared
 from agent.config.sections import BufferConfig, GatewayConfig, LogConfig, StatusConfig
@@ -20,8 +20,16 @@ class Site:
     log: LogConfig
     status: StatusConfig
 
+    def bare(self) -> "Site":
+        """The same without the tags of its devices, which their drivers have once they are built."""
+        return replace(self, devices=tuple(map(_bare, self.devices)))
+
     def line(self, endpoint: str) -> LineConfig:
         """What is set for the wire of `endpoint`, or the defaults."""
         wire = shared(endpoint)
         listed = (line for line in self.lines if shared(line.endpoint) == wire)
         return next(listed, None) or LineConfig(endpoint=endpoint)
+
+
+def _bare(device: DriverConfig) -> DriverConfig:
+    return device.model_copy(update={"tags": []} if "tags" in type(device).model_fields else None)

@@ -1,6 +1,6 @@
 """Turn what a driver read into what the gateway vouches for; compiled once per schema, pure, without I/O."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import isfinite
 
 from agent.model.frame import Frame, Value
@@ -15,9 +15,13 @@ def compile_step(schema: Schema) -> Step:
     """The step for frames of one schema: a value that is not what its tag says becomes None and `bad_decode`.
 
     Text for a number is wrong, and so is a number for text; a number must be finite. One `sum` over the columns finds
-    out whether there is anything to do at all: it is finite only if every number is, and text stops it.
+    out whether there is anything to do at all: it is finite only if every number is, and text stops it. A frame of a
+    schema without tags says nothing, and is left out.
     """
-    fits = tuple(_fit(tag.dtype) for tag in schema.tags)
+    if not schema.tags:
+        return _nothing
+    checks = {dtype: _fit(dtype) for dtype in {tag.dtype for tag in schema.tags}}
+    fits = tuple(checks[tag.dtype] for tag in schema.tags)
     numeric = all(tag.dtype != "str" for tag in schema.tags)
 
     def step(frame: Frame) -> tuple[Frame, ...]:
@@ -30,6 +34,10 @@ def compile_step(schema: Schema) -> Step:
         return (_checked(frame, fits),)
 
     return step
+
+
+def _nothing(_frame: Frame) -> tuple[Frame, ...]:
+    return ()
 
 
 def _fit(dtype: str) -> Callable[[Value], bool]:
@@ -58,3 +66,25 @@ def _checked(frame: Frame, fits: tuple[Callable[[Value], bool], ...]) -> Frame:
     if quality == frame.quality and values == list(frame.values):
         return frame
     return Frame(frame.schema, frame.ts, tuple(values), bytes(quality), frame.mono, frame.columns, frame.stamps)
+
+
+class Steps(dict[Schema, Step]):
+    """The step of each schema, compiled when it is first met: a device whose tags grow has a new schema then.
+
+    One of each group is kept, so that nothing piles up.
+    """
+
+    def __init__(self, schemas: Iterable[Schema] = ()) -> None:
+        super().__init__()
+        self._newest: dict[tuple[str, str], Schema] = {}
+        for schema in schemas:
+            self[schema]
+
+    def __missing__(self, schema: Schema) -> Step:
+        group = schema.device, schema.group
+        before = self._newest.get(group)
+        if before is not None:
+            del self[before]
+        self._newest[group] = schema
+        step = self[schema] = compile_step(schema)
+        return step

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Protocol
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
 
 from agent.model.frame import Entry
-from agent.model.text import DURATION_PATTERN, NAME_PATTERN, SIZE_PATTERN, Referenced, duration, size
+from agent.model.text import DURATION_PATTERN, LONGEST_NAME, NAME_PATTERN, SIZE_PATTERN, Referenced, duration, size
 from agent.northbound.house import Alone, House
 
 
@@ -28,7 +28,7 @@ Size = Annotated[int, BeforeValidator(size), WithJsonSchema({"type": "string", "
 Secret = Annotated[
     SecretStr, BeforeValidator(_secret), WithJsonSchema({"type": "string", "pattern": r"^(\$\{\w+\}|file:.+)$"})
 ]
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Name = Annotated[str, Field(max_length=LONGEST_NAME, pattern=NAME_PATTERN)]
 
 
 class Section(BaseModel):

@@ -15,9 +15,9 @@ from agent.health import Health, Part
 from agent.model.clock import SYSTEM, Clock, boot_id
 from agent.model.errors import StoreError
 from agent.model.tag import Schema
-from agent.normalise import compile_step
+from agent.normalise import Steps
 from agent.northbound.api import Gateway, commands_of
-from agent.runtime.commands import ALL, KIND, Control, targets
+from agent.runtime.commands import ALL, KIND, Control
 from agent.runtime.desk import Desk
 from agent.runtime.house import Room
 from agent.runtime.inlet import Inlet
@@ -26,6 +26,7 @@ from agent.runtime.pump import Pump
 from agent.runtime.storage import Storage
 from agent.runtime.subscription import Subscription
 from agent.runtime.supervise import Backoff, attempt, keep
+from agent.runtime.targets import targets
 from agent.runtime.wiring import lines_of
 from agent.status.server import serve
 from buffer.keeper import Keeper, Limits
@@ -69,7 +70,9 @@ async def run(site: Site, data: Path, stop: asyncio.Event, clock: Clock = SYSTEM
     try:
         await asyncio.wrap_future(owner.call(keeper.attach, *_names(site)))
         log.info("started", extra=_facts(site, data, owner.store))
-        await App(site, data, owner, keeper, clock).run(stop)
+        app = App(site, data, owner, keeper, clock)
+        del site  # its tags are to go: as the file has them ten thousand take 8 MB, and drivers have them in columns
+        await app.run(stop)
     finally:
         owner.close()
         log.info("stopped")
@@ -100,6 +103,7 @@ class App:
     async def run(self, stop: asyncio.Event) -> None:
         drivers = build_drivers(self._site, self._site.devices, self._data)
         known = targets(self._site.devices, drivers, self._health)
+        self._site = self._site.bare()
         with closing(Control(known, self._data, self._health, self._clock)) as control:
             await self._run(drivers, control, stop)
 
@@ -163,7 +167,7 @@ class App:
             yield f"pump:{config.name}", self._kept(pump.run, part, backoff)
 
     def _field_works(self, drivers: Sequence[Driver]) -> Iterator[tuple[str, Work]]:
-        steps = {schema: compile_step(schema) for driver in drivers for schema in driver.schemas}
+        steps = Steps(schema for driver in drivers for schema in driver.schemas)
         lines: dict[str, list[Poller]] = {}
         priority = partial(priority_of, {device.name: device for device in self._site.devices})
         for driver in drivers:

@@ -11,7 +11,7 @@ before its value leaves, and of an entry without an outcome nobody says later wh
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,9 +28,10 @@ from agent.runtime.fresh import SECOND, OurClock, Stale, fresh
 from agent.runtime.guard import Forbidden, TooSoon
 from agent.runtime.logs import safe
 from agent.runtime.supervise import attempt, waited
+from agent.runtime.targets import Target
 from agent.runtime.typed import quoted, typed
-from agent.runtime.write import Leaving, Written, attempted, limits, prepared
-from drivers.api import Driver, DriverConfig, TagConfig, Writer, enum_names
+from agent.runtime.write import Leaving, Written, attempted, prepared
+from drivers.api import Writer, enum_names
 
 AT_ONCE = 16  # commands of a sink that are under way
 PATIENCE = 5.0  # seconds that a command may wait for its device and its wire
@@ -47,25 +48,6 @@ OUTCOMES: tuple[tuple[type[AgentError], Outcome], ...] = (
     (Repeated, "repeated"),
 )
 log = logging.getLogger("floorgate")
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A tag, who can write it, and how its device is."""
-
-    driver: Driver
-    tag: TagConfig
-    part: Part
-
-
-def targets(devices: Sequence[DriverConfig], drivers: Sequence[Driver], health: Health) -> dict[str, dict[str, Target]]:
-    """All tags by device and name."""
-    found: dict[str, dict[str, Target]] = {}
-    tags = {device.name: getattr(device, "tags", None) or () for device in devices}
-    for driver in drivers:
-        part = health.part("device", driver.device)
-        found[driver.device] = {tag.name: Target(driver, tag, part) for tag in tags.get(driver.device, ())}
-    return found
 
 
 @dataclass(slots=True, eq=False)
@@ -244,7 +226,7 @@ class Clerk:
         where = f"{command.device}, {command.tag}"
         if not self._commands.allows(command.device, command.tag):
             raise Forbidden(f"{where}: sink {self.sink} may not have it written", hint="its `commands: allow` lets it")
-        if limits(target.tag) is None or not isinstance(target.driver, Writer):
+        if target.tag is None or not isinstance(target.driver, Writer):
             hint = "only a tag with a section such as `write: {min: 0, max: 100}` is"
             raise Forbidden(f"{where}: the configuration does not let it be written", hint=hint)
         try:
@@ -286,6 +268,7 @@ class Clerk:
 
     async def _carried_out(self, doing: Doing, target: Target, value: Value) -> Written:
         driver, tag, command = target.driver, target.tag, doing.command
+        assert tag is not None
         assert isinstance(driver, Writer)
         doing.leaving = Leaving(doing.go)
         async with self._control.turn(command.device, doing.wait()):
@@ -323,13 +306,14 @@ class Clerk:
         if answer.audit:
             await self._control.watch(self.part)
             return
-        let_in = doing.admitted and answer.outcome == "refused"  # of which there are not many, and whose id is taken
-        if not let_in and self._told >= TOLD:
+        let_in = doing.admitted and answer.outcome != "busy"  # of which there are not many, and whose id is taken
+        enough, command = self._told >= TOLD, doing.command
+        if enough and not let_in:
             self._untold += 1
             return
-        self._told += not let_in
-        command = doing.command
-        log.warning("sink %s: a command was turned away: %s (%s)", self.sink, answer.message, answer.outcome)
+        self._told += 1
+        if not enough:
+            log.warning("sink %s: a command was turned away: %s (%s)", self.sink, answer.message, answer.outcome)
         names = (self.sink, _said(command.who), _said(command.id), _said(command.device), _said(command.tag))
         what = (quoted(command.value), answer.outcome, safe(answer.message))
         refusal = Refusal(self._control.clock.wall(), *names, *what)

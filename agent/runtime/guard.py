@@ -14,6 +14,7 @@ _WORDS = {"true": True, "on": True, "yes": True, "1": True, "false": False, "off
 _WHOLE = re.compile(r"[+-]?(?:[0-9]+|0x[0-9a-fA-F]+)")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 LONGEST = 1024  # characters of a value
+ROUNDING = 2.0**-23  # of a float32, relative
 
 
 class Forbidden(AgentError):
@@ -43,14 +44,18 @@ def parse(text: str, dtype: DType, names: Sequence[str] = ()) -> Value:
 
 
 def near(limits: WriteConfig, value: Value, old: Value) -> None:
-    """Raises Forbidden for a number that is further from what stands there than the tag's `change` allows."""
+    """Raises Forbidden for a number that is further from what stands there than the tag's `change` allows.
+
+    What rounding to a float32 does to them is no distance.
+    """
     if limits.change is None or value is None or isinstance(value, bool | str):
         return
     hint = f"the tag allows a change of {limits.change:g} at a time"
     if old is None or isinstance(old, bool | str) or not math.isfinite(old):
         raise Forbidden("what stands there now cannot be read, so nobody knows how far the value is from it", hint=hint)
     distance = abs(_fraction(value) - _fraction(old))
-    if distance > _fraction(limits.change):
+    rounding = ROUNDING * max(abs(value), abs(old)) if isinstance(value, float) or isinstance(old, float) else 0.0
+    if distance > _fraction(limits.change) + _fraction(rounding):
         raise Forbidden(f"{value} is {float(distance):.15g} away from the {_said(old)} that stands there", hint=hint)
 
 

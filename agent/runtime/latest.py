@@ -38,10 +38,13 @@ class _Row:
 class Latest:
     """Costs a reference a frame, and for sparse frames a copy of their columns.
 
-    A tag of which nothing has come yet is None and `bad_comm`, with 0 as its time.
+    A tag of which nothing has come yet is None and `bad_comm`, with 0 as its time. A group that has more tags at its
+    end than before keeps what is known of the others.
     """
 
     def __init__(self) -> None:
+        self._newest: dict[tuple[str, str], Schema] = {}
+        self._known: set[Schema] = set()
         self._whole: dict[Schema, Frame] = {}
         self._rows: dict[Schema, _Row] = {}
 
@@ -49,6 +52,8 @@ class Latest:
         whole, rows = self._whole, self._rows
         for frame in frames:
             schema = frame.schema
+            if schema not in self._known:
+                self._meet(schema)
             if frame.columns is None:
                 whole[schema] = frame
                 if schema in rows:
@@ -73,8 +78,26 @@ class Latest:
         """Groups that are no more are forgotten."""
         wanted = set(schemas)
         for gone in [schema for schema in (*self._whole, *self._rows) if schema not in wanted]:
-            self._whole.pop(gone, None)
-            self._rows.pop(gone, None)
+            self._forget(gone)
+
+    def _forget(self, schema: Schema) -> None:
+        self._whole.pop(schema, None)
+        self._rows.pop(schema, None)
+        self._known.discard(schema)
+
+    def _meet(self, schema: Schema) -> None:
+        """The first frame of a schema: it may be that of a group that has grown."""
+        group = schema.device, schema.group
+        before, self._newest[group] = self._newest.get(group), schema
+        self._known.add(schema)
+        if before is None:
+            return
+        last = self.get(before)
+        self._forget(before)
+        columns = tuple(range(len(before.tags)))
+        if last is not None and schema.tags[: len(columns)] == before.tags:
+            row = self._rows[schema] = _Row(schema, None)
+            row.put(Frame(schema, last.ts, last.values, last.quality, last.mono, columns, last.stamps))
 
 
 def _stamps(frame: Frame) -> Iterable[int]:

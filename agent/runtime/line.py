@@ -162,6 +162,7 @@ class Line:
             return
         if turn.breaker.failing or Quality.BAD_COMM in found.quality:
             self._judge(turn, found, ended)
+        turn.schema = found.schema  # a device whose tags have grown has another one now
         for made in self._steps[turn.schema](found):
             if not self._inlet.offer(made):
                 await self._inlet.put(made)

@@ -90,7 +90,7 @@ async def attempted(
     encoded, allowed = prepared(driver, tag, value), limits(tag)
     assert allowed is not None
     try:
-        near(allowed, encoded.value, old)
+        near(allowed, value, old)
     except Forbidden as error:
         raise Forbidden(f"{driver.device}, {tag.name}: {error.message}", hint=error.hint) from error
     now = clock.wall()

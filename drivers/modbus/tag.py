@@ -9,8 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
 from agent.model.tag import DType
-from agent.model.text import NAME_PATTERN
-from drivers.api import TagConfig, WriteConfig
+from drivers.api import Name, TagConfig, WriteConfig
 from drivers.modbus import spelling
 from drivers.modbus.kinds import (
     BIT_REGISTERS,
@@ -67,7 +66,6 @@ def _or(*kinds: str, **limits: int) -> WithJsonSchema:
 
 _NUMBER = re.compile(r"-?(0x[0-9a-fA-F]+|0|[1-9][0-9]*)")
 _Word = Annotated[str, Field(min_length=1, max_length=128)]
-_BitName = Annotated[str, Field(pattern=NAME_PATTERN)]
 
 with warnings.catch_warnings():
     # `register` is the word of the field; pydantic means the method of the same name that ABCMeta gives to classes
@@ -82,7 +80,7 @@ with warnings.catch_warnings():
             None, description="order of the bytes, A is the highest; AB and BA for one register; default: the device's"
         )
         bit: int | None = Field(None, ge=0, le=63, description="one bit of the number, 0 is the lowest")
-        bits: Annotated[dict[int, _BitName], BeforeValidator(_numbered)] = Field(
+        bits: Annotated[dict[int, Name], BeforeValidator(_numbered)] = Field(
             {}, max_length=64, description="names of single bits: each becomes a bool tag of its own, TAG_NAME"
         )
         layout: Layout | None = Field(

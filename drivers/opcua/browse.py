@@ -7,7 +7,7 @@ size follows how fast answers come, and names that are too long are cut.
 """
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -30,7 +30,7 @@ from drivers.opcua.units import unit
 
 OBJECTS = "i=85"
 FIRST, MOST_AT_ONCE = 8, 200  # nodes in the first request, and in any
-REFERENCES = 10_000  # in one answer
+REFERENCES, EACH = 10_000, 50  # in one answer, and at least so many of each node
 LONGEST_NAME, LONGEST_ID = 256, 1024  # characters
 MOST_KINDS = 2000  # types of objects whose names are remembered
 FRUITLESS = 50  # answers of one node that bring nothing new, after which it is left
@@ -58,21 +58,21 @@ class Fresh:
 class Walk:
     """One session's part of a walk."""
 
-    def __init__(self, session: Session, found: list[Place], *, most: int) -> None:
-        self.found, self._session, self._most = found, session, most
+    def __init__(self, session: Session, found: list[Place], *, most: int, answer: int = REFERENCES) -> None:
+        self.found, self._session, self._most, self._answer = found, session, most, answer
         self._types = DataTypes(session)
         self._seen = {place.address for place in found}
         self._uris = {index: uri for uri, index in session.namespaces.items()}
         self._kinds: dict[ua.NodeId | None, str] = {}
         self._points: dict[int, bytes] = {}  # continuation points by the place whose children they go on with
-        self._limit, self._size = MOST_AT_ONCE, FIRST
+        self._limit, self._size = min(MOST_AT_ONCE, answer // EACH), FIRST
 
     async def begin(self, start: str) -> None:
         """Put where it begins into the list, unless something is there. Raises ValueError."""
         ((limit,),) = await services.attributes(self._session, [_LIMIT], [AttributeIds.Value])
         announced = _held(limit)
         if isinstance(announced, int) and announced > 0:
-            self._limit = min(announced, MOST_AT_ONCE)
+            self._limit = min(announced, self._limit)
         if self.found:
             return
         node = self._session.resolve(parse(start))
@@ -90,7 +90,7 @@ class Walk:
         places = places[: min(self._size, self._limit)]
         began = time.monotonic()
         try:
-            each = REFERENCES // len(places)
+            each = self._answer // len(places)
             results = await services.browse(self._session, [self._node(at) for at in places], each)
         except Refused:
             if len(places) == 1:
@@ -159,6 +159,7 @@ class Walk:
         await self._types.learn(kind for kind, _, _ in answers)
         for each, (kind, rank, access) in zip(fresh, answers, strict=True):
             source, dtype = self._types.known(kind)
+            source = _clean(source)
             writable = isinstance(access, int) and access & _WRITE > 0
             is_array = isinstance(rank, int) and rank >= 0
             each.about = {"type": dtype, "source": source, "array": is_array, "writable": writable}
@@ -208,10 +209,17 @@ class Walk:
 
 
 async def browse(
-    session: Session, found: list[Place], expanded: int, *, start: str, wanted: Callable[[int], bool], most: int
-) -> AsyncIterator[int]:
-    """See `drivers.api.Browser.browse`."""
-    walk = Walk(session, found, most=most)
+    session: Session,
+    found: list[Place],
+    expanded: int,
+    *,
+    start: str,
+    wanted: Callable[[int], bool],
+    most: int,
+    answer: int = REFERENCES,
+) -> AsyncGenerator[int, None]:
+    """See `drivers.api.Browser.browse`; `answer` is how many references one may have."""
+    walk = Walk(session, found, most=most, answer=answer)
     try:
         await walk.begin(start or OBJECTS)
         while expanded < len(found) < most:
@@ -259,8 +267,13 @@ def _name(held: object) -> str:
     """`2:Temp`, and `Temp` in the namespace of the standard."""
     if not isinstance(held, ua.QualifiedName):
         return "?"
-    text = (held.Name or "?")[:LONGEST_NAME].encode("utf-8", "replace").decode()
+    text = _clean((held.Name or "?")[:LONGEST_NAME])
     return f"{held.NamespaceIndex}:{text}" if held.NamespaceIndex else text
+
+
+def _clean(text: str) -> str:
+    """What is no UTF-8 can stand in no file."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _escaped(name: str) -> str:

@@ -18,16 +18,19 @@ from pydantic import (
 
 from agent.model.tag import DType
 from agent.model.text import Referenced, duration_text
-from drivers.api import DriverConfig, TagConfig, WriteConfig
+from drivers.api import DriverConfig, Name, TagConfig, WriteConfig
 from drivers.opcua.calling import Method
 from drivers.opcua.eventing import EventsConfig
+from drivers.opcua.globs import glob
 from drivers.opcua.monitoring import Group, Monitoring
+from drivers.opcua.naming import check
 from drivers.opcua.nodes import NodeAddress
-from drivers.opcua.roots import HERE, PREFIX, absolute, levels
+from drivers.opcua.roots import HERE, PREFIX, absolute, levels, prefixed
 from drivers.opcua.spots import locate
 
 PORT = 4840
 MOST_ENDPOINTS = 8
+MOST_PATTERNS = 100
 NONE = (None, None, None)
 Policy = Literal["Aes256Sha256RsaPss", "Aes128Sha256RsaOaep", "Basic256Sha256"]
 BROKEN = ("Basic256", "Basic128Rsa15")  # policies on SHA-1, withdrawn by the OPC Foundation
@@ -120,17 +123,41 @@ def _secret(text: object) -> SecretStr:
     return SecretStr(str(text))
 
 
-class Tag(TagConfig, Monitoring):
-    """A tag that is the value of a node, or a place within it."""
+def _match(text: str, info: ValidationInfo) -> str:
+    check(info.data.get("name") or "", glob(text).wildcards)
+    return text
 
+
+class Tag(TagConfig, Monitoring):
+    """A tag that is the value of a node, or a place within it; with `match` all tags that a pattern finds."""
+
+    name: Name = Field(
+        "", description="the name that leaves the gateway; of found ones {1} is what the first wildcard stands for"
+    )
     node: Annotated[str, AfterValidator(_node)] = Field(
+        "",
         description="where it is: ns=3;s=Temp, nsu=urn:press;s=Temp (survives a server's restart), i=2258 or "
-        "/Objects/2:Press/2:Temp; behind it [3] for an element of an array, .field for one of a structure"
+        "/Objects/2:Press/2:Temp; behind it [3] for an element of an array, .field for one of a structure",
+    )
+    match: Annotated[str, AfterValidator(_match)] = Field(
+        "",
+        description="instead of `node`: a pattern of the names on the way, such as Press*/**/Temp; what it finds is "
+        "kept in the data directory",
     )
     type: Literal[DType, "string", "enum"] | None = Field(
         None, description="what the node holds; enum: the name of its number; without it a number, kept as float64"
     )
     write: WriteConfig | None = Field(None, description="what may be written; without it the tag is read only")
+
+    @model_validator(mode="after")
+    def _is_one_or_many(self) -> Self:
+        if self.match and self.node:
+            raise ValueError("`node` and `match` exclude each other: the one names a node, the other finds nodes")
+        if not self.match and not self.node:
+            raise ValueError("node is missing: where it is, such as ns=3;s=Temp, or `match` with a pattern of names")
+        if not self.match and not self.name:
+            raise ValueError("name is missing: the name that leaves the gateway")
+        return self
 
     @model_validator(mode="after")
     def _has_no_limits_as_a_name(self) -> Self:
@@ -234,6 +261,12 @@ class Config(DriverConfig, Monitoring):
     def _are_somewhere(cls, tags: list[Tag], info: ValidationInfo) -> list[Tag]:
         """Nodes below the root, by their whole way; those of a map have none yet."""
         root, namespaces = info.data.get("root"), info.data.get("namespaces")
+        patterns = [tag.match for tag in tags if tag.match]
+        if len(patterns) > MOST_PATTERNS:
+            raise ValueError(f"{len(patterns)} have a pattern, {MOST_PATTERNS} may")
+        for text in patterns:
+            if text.startswith(HERE) and (prefix := prefixed(text, namespaces or ())):
+                raise ValueError(f"{text!r}: a pattern knows no prefixes: without `{prefix}:` any namespace fits")
         if root is None or namespaces is None or not any(tag.node.startswith(HERE) for tag in tags):
             return tags
         ways = [absolute(tag.node, root, namespaces) if tag.node.startswith(HERE) else tag.node for tag in tags]
@@ -244,8 +277,11 @@ class Config(DriverConfig, Monitoring):
     @model_validator(mode="after")
     def _parts_fit(self) -> "Config":
         lost = next((tag for tag in self.tags if tag.node.startswith(HERE)), None)
+        if not self.root:
+            lost = lost or next((tag for tag in self.tags if tag.match.startswith(HERE)), None)
         if lost is not None:
-            raise ValueError(f"root: is missing, below which {lost.node!r} lies: such as root: /Objects/2:Machine_1")
+            where = lost.node or lost.match
+            raise ValueError(f"root: is missing, below which {where!r} lies: such as root: /Objects/2:Machine_1")
         names = [each.name for each in self.events]
         taken = {*self.groups, duration_text(self.interval)}
         for at, name in enumerate(names):

@@ -30,6 +30,7 @@ from drivers.opcua.pulse import KEEP_ALIVE, patience
 from drivers.opcua.refusal import name as status_name
 from drivers.opcua.session import Session
 from drivers.opcua.status import is_bad
+from drivers.opcua.stream import Refusal, postponed
 from drivers.opcua.values import converter
 
 UNDECODABLE = (
@@ -85,12 +86,15 @@ def event_plan(device: str, config: EventsConfig) -> EventPlan:
 
 
 class Events:
-    """One group of events in one session. `refused` says which fields the server does not know."""
+    """One group of events in one session. `refused` says which fields the server does not know, or why it tells none:
+    then there is a `refusal`, which says when it is asked again."""
 
     def __init__(self, plan: EventPlan, session: Session, interval: float = 1.0) -> None:
         self.plan, self.schema = plan, plan.schema
         self.number = 0
         self.patience = self.heard = 0.0
+        self.compare_at = 0.0  # when the server's own list of items is looked at again
+        self.refusal: Refusal | None = None
         self._interval = interval
         self.refused: dict[str, str] = {}
         self.overflows = 0
@@ -102,6 +106,10 @@ class Events:
 
     async def open(self) -> None:
         """Ask for them, on a subscription of their own. Raises Refused when the node tells none."""
+        if self.refusal is not None:
+            await self._session.learn()
+            self._uris = {index: uri for uri, index in self._session.namespaces.items()}
+        self.refused.clear()
         node = self._session.resolve(parse(self.plan.config.node))
         if node is None:
             raise Refused(f"{self._where}: the server does not know the namespace of {self.plan.config.node}")
@@ -110,15 +118,26 @@ class Events:
         item.RequestedParameters = ua.MonitoringParameters(
             Filter=self._filter(), QueueSize=self.plan.config.queue_size, DiscardOldest=True
         )
-        made = await self._session.subscribe(self._interval, KEEP_ALIVE)
-        self.number, self.patience = int(made.SubscriptionId), patience(made, self._interval, self._session.timeout)
+        if not self.number:
+            made = await self._session.subscribe(self._interval, KEEP_ALIVE)
+            self.number, self.patience = int(made.SubscriptionId), patience(made, self._interval, self._session.timeout)
         (result,) = await self._session.monitor(self.number, [item])
         if is_bad(result.StatusCode.value):
             hint = "is it an object that notifies? the Server object, i=2253, knows all events"
             raise Refused(f"{self._where}: {status_name(result.StatusCode.value)}", hint=hint)
+        self.refusal = None
         self._note(result.FilterResult)
         if self.plan.config.conditions:
             await self.refresh()
+
+    @property
+    def session(self) -> Session:
+        return self._session
+
+    def refuse(self, why: str, now: float) -> None:
+        """The server tells none: to be tried again as a tag that it refuses."""
+        self.refusal = postponed(self.refusal, now)
+        self.refused = {self.schema.group: why}
 
     async def refresh(self) -> None:
         """Have the alarms that stand told again; a server without alarms does not know how, and that is well."""

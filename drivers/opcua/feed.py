@@ -7,8 +7,9 @@ something that the server refused is to be tried again.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from asyncua import ua
 from asyncua.ua.status_codes import StatusCodes
@@ -23,10 +24,12 @@ from drivers.opcua.events import Events
 from drivers.opcua.gap import Gap, Times, times
 from drivers.opcua.group import Group, all_refused
 from drivers.opcua.notify import Batch, Message
+from drivers.opcua.plan import move
 from drivers.opcua.pulse import Numbers
 from drivers.opcua.refusal import ServiceRefused, name
 from drivers.opcua.session import Session
 from drivers.opcua.stream import Stream
+from drivers.opcua.tally import Tally
 from drivers.opcua.watch import ServerClock, look
 
 PUBLISHERS = 2  # publish requests that always wait at the server, so that it never has to wait for one
@@ -46,7 +49,8 @@ class Feed:
     frames go, and `dropped` counts samples. `heard` is until when all is known of a group: the last message of its
     subscription, by the server's clock where it says that (ns UTC). With a `gap`, what the server kept of it is fetched
     as soon as the live values have come. The times of the last values go into `newest`, for the gap after this session.
-    When a message never came the session is lost, too, unless not `strict`, and `skipped` is set.
+    When a message never came the session is lost, too, unless not `strict`, and `skipped` is set. `errand` gives
+    something else to do with the server, while there is any, and that the groups that grew by it.
     """
 
     def __init__(
@@ -60,7 +64,9 @@ class Feed:
         newest: dict[Schema, Times] | None = None,
         limit: int = LIMIT,
         events: Sequence[Events] = (),
+        tally: Tally | None = None,
         strict: bool = True,
+        errand: Callable[[], Awaitable[Sequence[Group]] | None] | None = None,
     ) -> None:
         self.dropped = 0
         self.heard: dict[Schema, int] = {}
@@ -69,7 +75,8 @@ class Feed:
         self._server, self._limit = server or ServerClock(), limit
         self._streams: dict[int, Stream] = {}
         self._closed: list[Stream] = []  # those that the server has no room for
-        self._events, self._ears = events, dict[int, Events]()
+        self._events, self._ears, self._errand = events, dict[int, Events](), errand
+        self._tally = tally
         self._numbers: dict[int, Numbers] = {}
         self._strict, self.skipped = strict, False
         self._waiting: deque[Frame] = deque()
@@ -90,10 +97,11 @@ class Feed:
                 await self._start()
             except (Unreachable, Garbled) as error:
                 self._fail(error)
-        await self._tend()
+        more = await self._tend()
         while not self._waiting and not self._old:
-            await self._wait()
-            await self._tend()
+            if not more:
+                await self._wait()
+            more = await self._tend()
         if self._old:
             return self._old.popleft()
         frame = self._waiting.popleft()
@@ -122,8 +130,11 @@ class Feed:
         for group in self._groups:
             await self._open(Stream(group))
         told = [await self._listen(events) for events in self._events]
-        if self._groups and not any(told) and not any(stream.items for stream in self._streams.values()):
-            raise all_refused(self._groups[0].plan.schema.device, self._groups)
+        empty = not any(told) and not any(stream.items for stream in self._streams.values())
+        if empty and self._errand is None:
+            if self._groups:
+                raise all_refused(self._groups[0].plan.schema.device, self._groups)
+            raise Refused("; ".join(why for events in self._events for why in events.refused.values()))
         self._heard = self._now()
         for source in self._sources:
             source.heard = self._heard
@@ -153,15 +164,16 @@ class Feed:
             self._hold(stream.group.plan.columns.refused(bad, self._clock.wall(), self._clock.mono()))
 
     async def _listen(self, events: Events) -> bool:
-        """Whether the server tells these events; without them the rest goes on."""
+        """Whether the server tells these events; without them the rest goes on, and they are tried again later."""
+        known = events.refusal is not None
         try:
             await events.open()
         except Refused as error:
-            if not self._groups:
-                raise
-            events.refused[events.schema.group] = str(error)
-            self._hold(bad_frame(events.schema, Quality.BAD_CONFIG, self._clock.wall(), self._clock.mono()))
+            events.refuse(str(error), self._now())
+            if not known:
+                self._tell_events(events, Quality.BAD_CONFIG)
             return False
+        events.heard = self._now()
         self._register(events.number)
         self._ears[events.number] = events
         return True
@@ -175,17 +187,45 @@ class Feed:
             async with asyncio.timeout(TICK):
                 await self._wake.wait()
 
-    async def _tend(self) -> None:
-        """Look around when it is time, and go on in the history; what fails is raised after what has come."""
+    async def _tend(self) -> bool:
+        """Look around when it is time, and go on in the history or with the errand; whether there is more to do of
+        that. What fails is raised after what has come."""
         if self._failure is not None:
-            return
+            return False
         try:
-            if self._now() >= self._look_at:
+            looks = self._now() >= self._look_at
+            if looks:
                 await self._look()
             if self._history is not None and not self._old:
                 await self._turn_page(self._history)
+            elif looks or not self._waiting:
+                return await self._run_errand()
         except DeviceError as error:
             self._fail(error)
+        return False
+
+    async def _run_errand(self) -> bool:
+        """A part of what else is to be done, once the first values are there."""
+        if self._errand is None or any(each.schema not in self.heard for each in self._sources):
+            return False
+        errand = self._errand()
+        if errand is None:
+            return False
+        for group in await errand:
+            await self._adopt(group)
+        return True
+
+    async def _adopt(self, group: Group) -> None:
+        """A group that has more columns at its end, or that is new."""
+        schema = group.plan.schema
+        known = (*self._streams.values(), *self._closed)
+        stream = next((each for each in known if each.schema.group == schema.group), None)
+        if stream is None:
+            await self._open(Stream(group))
+            return
+        move(self.heard, stream.schema, schema)
+        move(self._newest, stream.schema, schema)
+        self._tell(stream, await stream.grow(group, self._now()))
 
     async def _look(self) -> None:
         """Whether the server and every subscription still live."""
@@ -201,9 +241,23 @@ class Feed:
         self._closed = [each for each in self._closed if each.later]
         for stream in list(self._streams.values()):
             await stream.retry(now)
-        for events in self._ears.values():
-            if events.stale:
-                await events.refresh()
+            if self._tally is not None:
+                await self._tally.compare(stream, now, partial(self._tell, stream))
+        for events in self._events:
+            await self._look_at_events(events, now)
+
+    async def _look_at_events(self, events: Events, now: float) -> None:
+        if events.refusal is not None:
+            if now >= events.refusal.due:
+                await self._listen(events)
+            return
+        if events.stale:
+            await events.refresh()
+        if self._tally is not None:
+            await self._tally.revive(events, now, partial(self._tell_events, events, Quality.BAD_COMM))
+
+    def _tell_events(self, events: Events, quality: Quality) -> None:
+        self._hold(bad_frame(events.schema, quality, self._clock.wall(), self._clock.mono()))
 
     async def _check(self) -> None:
         """Ask for the server's time, which says that it is there, too."""
@@ -264,7 +318,8 @@ class Feed:
             raise Unreachable(f"{self._session.endpoint}: the server ended a subscription: {name(message.ended)}")
         if source is not None:
             source.heard = self._heard
-            if not message.more:  # otherwise what it has not said yet is older than this message
+            whole = isinstance(source, Events) or source.full
+            if whole and not message.more:  # otherwise what it has not said yet is older than this message
                 if source.schema not in self.heard:
                     self._live_at = self._heard + PATIENCE
                 self.heard[source.schema] = stamp(message.published, 0, received)

@@ -3,19 +3,24 @@
 `*` stands for any text within a name and `?` for one character, `**` (or `…`) for any number of levels. A pattern that
 begins with `/` begins where browsing began, any other one anywhere. Brackets mean themselves, for names of PLCs are
 full of them; `&` takes the meaning of the character after it, so that `a&/b` is one name. A name without a namespace
-number fits in every namespace.
+number fits in every namespace. `./` begins below where browsing began, whatever that is called.
 
 A pattern is followed level by level as a set of places in it, so that a branch that cannot hold a match any more is not
 browsed, and no pattern takes longer than its length times that of the name.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from drivers.api import Place
+
+DEEPEST = 64  # levels that are looked into; a server may have them without end
 LONGEST = 1024  # characters of a pattern
 ANY = ([(True, "**")], [(False, "…")])
 _PIECES = re.compile(r"&(.)|(/)|([*]+)|(\?)|([^&/*?]+|&$)", re.DOTALL)
 _NUMBERED = re.compile(r"\d{1,5}:")
+_HERE, _ANYTHING = "./", re.compile(r".*", re.DOTALL)
 
 States = frozenset[int]
 Names = tuple[str, ...]
@@ -26,6 +31,11 @@ class Glob:
     """`levels` has a regular expression per level, None for any number of levels."""
 
     levels: tuple[re.Pattern[str] | None, ...]
+
+    @property
+    def wildcards(self) -> int:
+        """How many `*` and `?` it has, and so texts in `captures`."""
+        return sum(level.groups for level in self.levels if level is not None)
 
     def start(self) -> States:
         return self._open({0})
@@ -75,14 +85,55 @@ class Glob:
         return frozenset(found)
 
 
+class Trails:
+    """Where several patterns stand at each place of a list that grows; what is alike is kept once."""
+
+    def __init__(self, globs: Sequence[Glob], found: Sequence[Place]) -> None:
+        self._globs, self._found = globs, found
+        self._trails: list[tuple[States, ...]] = []
+        self._depths: list[int] = []
+        self._known: dict[tuple[States, ...], tuple[States, ...]] = {}
+
+    def at(self, place: int) -> tuple[States, ...]:
+        """Where each pattern stands there."""
+        while len(self._trails) <= place:
+            each = self._found[len(self._trails)]
+            self._depths.append(self._depths[each.parent] + 1 if each.parent >= 0 else 0)
+            before = self._trails[each.parent] if each.parent >= 0 else tuple(one.start() for one in self._globs)
+            states = tuple(one.step(states, each.name) for one, states in zip(self._globs, before, strict=True))
+            self._trails.append(self._known.setdefault(states, states))
+        return self._trails[place]
+
+    def depth(self, place: int) -> int:
+        """How many levels it lies below where browsing began."""
+        self.at(place)
+        return self._depths[place]
+
+    def first(self, place: int) -> int | None:
+        """The number of the first pattern that fits this place."""
+        pairs = enumerate(zip(self._globs, self.at(place), strict=True))
+        return next((number for number, (one, states) in pairs if one.done(states)), None)
+
+
+def can_be_tag(found: Sequence[Place], at: int, *, properties: bool = False) -> bool:
+    """Whether it holds one value. Properties of a variable (its units, its limits) say what it is, and are no tags."""
+    place = found[at]
+    own = place.parent >= 0 and found[place.parent].kind == "variable"
+    return bool(place.type) and not place.array and (properties or place.kind != "property" or not own)
+
+
 def glob(text: str) -> Glob:
     """Raises ValueError."""
     if len(text) > LONGEST:
         raise ValueError(f"a pattern of {len(text)} characters is too long: {LONGEST} at most")
-    rooted, levels = text.startswith("/"), _split(text.strip("/") if not text.endswith("&/") else text.lstrip("/"))
+    here = text.startswith(_HERE)
+    rooted, body = here or text.startswith("/"), text.removeprefix(_HERE)
+    levels = _split(body.strip("/") if not body.endswith("&/") else body.lstrip("/"))
     if not levels or not all(levels):
         raise ValueError(f"{text!r} is no pattern: write the names on the way, such as Press*/**/Temp")
     compiled = tuple(None if level in ANY else _compiled(level) for level in levels)
+    if here:
+        return Glob((_ANYTHING, *compiled))
     return Glob(compiled if rooted or compiled[0] is None else (None, *compiled))
 
 
@@ -110,5 +161,6 @@ def _compiled(level: list[tuple[bool, str]]) -> re.Pattern[str]:
 
 
 def _fits(level: re.Pattern[str], name: str) -> re.Match[str] | None:
+    """A wildcard stands for the name without its namespace, if that will do."""
     bare = _NUMBERED.match(name)
-    return level.fullmatch(name) or (level.fullmatch(name, bare.end()) if bare else None)
+    return (level.fullmatch(name, bare.end()) if bare else None) or level.fullmatch(name)

@@ -17,6 +17,7 @@ from drivers.opcua.plan import Plan
 from drivers.opcua.refusal import ServiceRefused, reason
 from drivers.opcua.resolve import resolve
 from drivers.opcua.session import Session
+from drivers.opcua.spots import locate
 from drivers.opcua.status import PLAIN, is_bad, quality
 
 Answers = list[tuple[Sequence[int], Batch]]
@@ -53,6 +54,8 @@ class Group:
     refused: dict[str, str] = field(default_factory=dict)
     unfiltered: set[int] = field(default_factory=set)
     special: set[int] = field(default_factory=set)
+    within: set[int] = field(default_factory=set)  # columns of which the file says that they are a part of a node
+    deep: bool = False  # some tags look into a node, whose whole array or structure comes for each of them
     known: Dictionaries = field(default_factory=Dictionaries)
     closed: dict[int, str] = field(default_factory=dict)
     _registered: dict[int, ua.NodeId] = field(default_factory=dict)
@@ -60,18 +63,21 @@ class Group:
 
     async def bind(self, columns: Iterable[int] | None = None) -> None:
         """Find the nodes of these columns, or of all, in this session, and what their values mean."""
-        wanted = list(range(len(self.plan.spots)) if columns is None else columns)
+        wanted = list(range(len(self.plan.nodes)) if columns is None else columns)
         if columns is None:
             self.nodes = [None] * len(wanted)
         else:
             self.known.forget()
-        found = await resolve(self.session, [self.plan.spots[column] for column in wanted])
+        spots = [locate(self.plan.nodes[column]) for column in wanted]
+        self.within.update(column for column, spot in zip(wanted, spots, strict=True) if spot.inner)
+        found = await resolve(self.session, spots)
         for column, each in zip(wanted, found, strict=True):
             self.nodes[column] = each.node
             if each.node is None:
                 self.note(column, each.why)
         special = {c: each for c, each in zip(wanted, found, strict=True) if c in self.plan.enums or each.inner}
         self.special.update(special)
+        self.deep = self.deep or any(each.inner for each in found)
         converts, closed = await meanings(self.session, self.known, special, self.plan.enums)
         for column, convert in converts.items():
             self.plan.columns.adapt(column, convert)
@@ -87,6 +93,11 @@ class Group:
             for column in missing:
                 if self.nodes[column] is not None:
                     self.taken(column)
+
+    def follow(self, group: "Group") -> None:
+        """Take the place of one with fewer columns, in the same session: what it has learnt of its own still holds."""
+        self.unfiltered |= group.unfiltered
+        self.refused = group.refused | self.refused
 
     async def register(self) -> None:
         """Have the server keep the nodes at hand that are read again and again; one that refuses is asked without."""

@@ -5,8 +5,6 @@ servers and of who signed them. All of it is read anew for each connection, so t
 Everything here blocks: it belongs into a thread.
 """
 
-import fcntl
-import os
 import re
 import secrets
 import shutil
@@ -25,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from agent.model.errors import Refused
 from drivers.opcua import certificates
 from drivers.opcua.certificates import LONGEST, LONGEST_LIST, Bundle, Distrusted, Peer
+from drivers.opcua.files import locked, make_folder, write
 
 Shelf = Literal["trusted", "rejected", "issuers"]
 SHELVES: tuple[Shelf, ...] = ("trusted", "rejected", "issuers")
@@ -129,7 +128,7 @@ class Pki:
     def _put(self, certificate: x509.Certificate, shelf: Shelf) -> Path:
         """Under the name that it has there by rights."""
         path = self._folder(shelf) / f"{certificates.fingerprint(certificate)}.der"
-        self._write(path, certificates.der(certificate), 0o644)
+        write(path, certificates.der(certificate), 0o644)
         return path
 
     def add(self, file: Path) -> list[Filed]:
@@ -161,13 +160,13 @@ class Pki:
         except Distrusted as error:
             raise Refused(str(error), hint=error.hint) from error
         shutil.rmtree(self._staged, ignore_errors=True)
-        self._mkdir(self._staged)
-        self._write(self._staged / "key.pem", pem, 0o600)
-        self._write(self._staged / "cert.der", certificate, 0o644)
+        make_folder(self._staged)
+        write(self._staged / "key.pem", pem, 0o600)
+        write(self._staged / "cert.der", certificate, 0o644)
 
     def _put_aside(self, now: datetime) -> Path:
         aside = self.root / "old" / f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
-        self._mkdir(aside.parent)
+        make_folder(aside.parent)
         self._own.rename(aside)
         return aside
 
@@ -213,7 +212,7 @@ class Pki:
             folder = self._folder("rejected")
             path = folder / f"{certificates.fingerprint(certificate)}.der"
             if not path.exists():
-                self._write(path, certificates.der(certificate), 0o644)
+                write(path, certificates.der(certificate), 0o644)
                 files = sorted(self._files("rejected", _SUFFIXES), key=lambda each: each.stat().st_mtime_ns)
                 for oldest in files[:-KEPT]:
                     oldest.unlink(missing_ok=True)
@@ -238,51 +237,23 @@ class Pki:
         return sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes and path.is_file())[:MOST]
 
     def _folder(self, shelf: Shelf) -> Path:
-        self._mkdir(self.root.parent)
-        self._mkdir(self.root)
+        make_folder(self.root.parent)
+        make_folder(self.root)
         for name in SHELVES:
-            self._mkdir(self.root / name)
+            make_folder(self.root / name)
         return self.root / shelf
-
-    def _mkdir(self, folder: Path) -> None:
-        if not folder.is_dir():
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _hand_over(folder)
-
-    def _write(self, path: Path, data: bytes, mode: int) -> None:
-        """In whole or not at all, and on the disk when this returns."""
-        part = path.with_name(f".{secrets.token_hex(8)}.part")  # nobody has put a link there, nor writes it, too
-        try:
-            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-                os.fchmod(file.fileno(), mode)
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            _hand_over(part)
-            part.rename(path)
-        finally:
-            part.unlink(missing_ok=True)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """One process at a time makes or renews; several devices that start together do so too."""
         try:
             self._folder("trusted")
-            fd = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            with locked(self.root / ".lock"):
+                yield
         except OSError as error:
             raise Refused(
                 f"{self.root}: {error.strerror}", hint="can the agent write to its data directory?"
             ) from error
-        try:
-            _hand_over(self.root / ".lock")
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            yield
-        except OSError as error:
-            raise Refused(
-                f"{self.root}: {error.strerror}", hint="can the agent write to its data directory?"
-            ) from error
-        finally:
-            os.close(fd)
 
 
 def private_key(path: Path) -> rsa.RSAPrivateKey:
@@ -321,13 +292,3 @@ def _host() -> str:
 def _application_uri() -> str:
     """Unlike that of any other gateway, also of one whose machine has the same name."""
     return f"urn:{_host()}:floorgate:{secrets.token_hex(4)}"
-
-
-def _hand_over(path: Path) -> None:
-    """What root makes belongs to whoever owns the folder around it, so that the agent can use it.
-
-    That user may have put a link there: what it leads to stays root's.
-    """
-    if os.geteuid() == 0:
-        owner = path.parent.stat()
-        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)

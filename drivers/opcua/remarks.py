@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
+from drivers.opcua.events import Events
 from drivers.opcua.gap import LIMIT, Gap
 from drivers.opcua.group import Group
+from drivers.opcua.tally import Tally
 
 SHOWN = 3  # tags that are named
 
@@ -15,9 +17,12 @@ class Remarks:
     def __init__(self) -> None:
         self._said: dict[str, int] = {}
 
-    def fresh(self, groups: Sequence[Group], gap: Gap | None) -> list[str]:
+    def fresh(
+        self, groups: Sequence[Group], gap: Gap | None, events: Sequence[Events] = (), tally: Tally | None = None
+    ) -> list[str]:
         """What is new since the last call."""
-        return [text for topic, count, text in _all(groups, gap) if self._changed(topic, count) and text]
+        topics = [*_all(groups, gap), *_of_events(events), *(_of_items(tally) if tally else ())]
+        return [text for topic, count, text in topics if self._changed(topic, count) and text]
 
     def _changed(self, topic: str, count: int) -> bool:
         before, self._said[topic] = self._said.get(topic, 0), count
@@ -45,7 +50,23 @@ def _all(groups: Sequence[Group], gap: Gap | None) -> Iterator[tuple[str, int, s
         yield "cut", int(gap.cut), f"the gap holds more than {LIMIT:,} values: its end is missing" if gap.cut else ""
 
 
-def _tags(count: int, reasons: Sequence[Mapping[str, str]]) -> str:
+def _of_events(events: Sequence[Events]) -> Iterator[tuple[str, int, str]]:
+    deaf = [each.refused for each in events if each.refusal is not None]
+    told = f"the server refuses {_tags(len(deaf), deaf, 'groups of events')}; tried again later"
+    yield "events", len(deaf), told if deaf else ""
+    fields = [each.refused for each in events if each.refusal is None and each.refused]
+    count = sum(map(len, fields))
+    yield "fields", count, f"the server knows nothing of {_tags(count, fields, 'fields of events')}" if count else ""
+
+
+def _of_items(tally: Tally) -> Iterator[tuple[str, int, str]]:
+    again = dict.fromkeys(islice(tally.tags, SHOWN), "asked for again")
+    yield "lost", tally.lost, f"the server has forgotten that it watches {_tags(len(tally.tags), [again])}"
+    yield "strays", tally.strays, f"the server watched {tally.strays} items that nobody had asked for: they are deleted"
+    yield "doubtful", int(tally.doubtful), "the server's list of monitored items is wrong: it is looked at no more"
+
+
+def _tags(count: int, reasons: Sequence[Mapping[str, str]], noun: str = "tags") -> str:
     named = [f"{tag}: {why}" for each in reasons for tag, why in islice(each.items(), SHOWN)][:SHOWN]
     more = f" and {count - SHOWN} more" if count > SHOWN else ""
-    return f"{count} tags ({', '.join(named)}{more})"
+    return f"{count} {noun} ({', '.join(named)}{more})"

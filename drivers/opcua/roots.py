@@ -6,7 +6,7 @@ namespaces, which holds on every server and through every restart.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 HERE = "./"
 PREFIX = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
@@ -39,3 +39,9 @@ def absolute(text: str, root: str, namespaces: Mapping[str, str]) -> str:
         else:
             raise ValueError(f"{text!r}: {prefix!r} is not among the `namespaces` {', '.join(namespaces) or '(none)'}")
     return "/".join(parts)
+
+
+def prefixed(text: str, prefixes: Collection[str]) -> str:
+    """The first of these prefixes that a level of `text` begins with; empty if none does."""
+    begins = (level.partition(":") for level in text.split("/"))
+    return next((prefix for prefix, colon, _ in begins if colon and prefix in prefixes), "")

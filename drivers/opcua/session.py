@@ -201,15 +201,15 @@ class Session:
         self._each(batch.values, request.Parameters.NodesToRead)
         return batch
 
-    async def subscribe(self, interval: float, keep_alive: float) -> ua.CreateSubscriptionResult:
-        """A subscription that publishes each `interval` seconds and at least every `keep_alive` seconds."""
+    async def subscribe(self, interval: float, keep_alive: float, most: int = 5000) -> ua.CreateSubscriptionResult:
+        """One that publishes each `interval` seconds and at least every `keep_alive`, so many values in a message."""
         beats = max(1, round(keep_alive / interval))
         request = ua.CreateSubscriptionRequest()
         wanted = request.Parameters
         wanted.RequestedPublishingInterval = interval * 1000
         wanted.RequestedMaxKeepAliveCount = beats
         wanted.RequestedLifetimeCount = max(3 * beats, round(SESSION / interval))
-        wanted.MaxNotificationsPerPublish = 5000
+        wanted.MaxNotificationsPerPublish = ua.UInt32(most)
         wanted.PublishingEnabled = True
         return cast(ua.CreateSubscriptionResult, (await self.call(request, ua.CreateSubscriptionResponse)).Parameters)
 

@@ -14,6 +14,7 @@ from drivers.opcua.notify import Batch
 from drivers.opcua.pulse import KEEP_ALIVE, patience
 from drivers.opcua.status import CHANGED, PLAIN
 
+VALUES, ARRAYS = 5000, 50  # in one message: of single values, and where some are arrays or structures of up to 80 KB
 FIRST, LONGEST = 10.0, 600.0  # seconds until a refused tag is tried again: ten, then twice as long each time
 _GONE = frozenset({StatusCodes.BadNodeIdUnknown, StatusCodes.BadNodeIdInvalid, StatusCodes.BadMonitoredItemIdInvalid})
 
@@ -26,6 +27,12 @@ class Refusal:
     wait: float = FIRST
 
 
+def postponed(refusal: Refusal | None, now: float) -> Refusal:
+    """The next one, after which something was refused again, or for the first time."""
+    wait = FIRST if refusal is None else min(2 * refusal.wait, LONGEST)
+    return Refusal(now + wait, wait)
+
+
 @dataclass(slots=True, eq=False)
 class Stream:
     """`items` are the ids of the monitored items by column, `patience` is how long it may be silent (seconds)."""
@@ -36,7 +43,9 @@ class Stream:
     heard: float = 0.0
     items: dict[int, int] = field(default_factory=dict)
     refused: dict[int, Refusal] = field(default_factory=dict)
+    compare_at: float = 0.0  # when the server's own list of items is looked at again
     changed: dict[int, float] = field(default_factory=dict)  # when to ask anew what the values of a column mean
+    full: bool = False  # all items are made: from now on a message tells until when all is known
     later: Refusal | None = None  # when to ask anew for the subscription itself
     _known: set[int] = field(default_factory=set)  # those whose meaning has changed before
 
@@ -48,10 +57,9 @@ class Stream:
         session = self.group.session
         interval = max(self.group.plan.interval, session.profile.least_publishing)
         try:
-            made = await session.subscribe(interval, KEEP_ALIVE)
+            made = await session.subscribe(interval, KEEP_ALIVE, ARRAYS if self.group.deep else VALUES)
         except Refused as error:  # many servers have room for a few subscriptions
-            wait = min(2 * self.later.wait, LONGEST) if self.later else FIRST
-            self.later = Refusal(now + wait, wait)
+            self.later = postponed(self.later, now)
             columns = range(len(self.group.nodes))
             for column in columns:
                 self.group.note(column, str(error))
@@ -61,14 +69,20 @@ class Stream:
         self.heard = now
         return {}
 
-    async def fill(self, now: float) -> dict[int, int]:
-        """Make the items; the qualities of the columns that the server does not take."""
-        taken, bad = await self.group.monitor(self.number, range(len(self.group.nodes)))
-        self.items = taken
+    async def fill(self, now: float, first: int = 0) -> dict[int, int]:
+        """Make the items from this column on; the qualities of the columns that the server does not take."""
+        taken, bad = await self.group.monitor(self.number, range(first, len(self.group.nodes)))
+        self.items |= taken
+        self.full = True
         for column in taken:
             self.group.taken(column)
         self.refused |= {column: Refusal(now + FIRST) for column in bad}
         return bad
+
+    async def grow(self, group: Group, now: float) -> dict[int, int]:
+        """Go on with a group that has more columns at its end; the qualities of those that the server does not take."""
+        before, self.group, self.full = len(self.group.nodes), group, False
+        return await self.fill(now, before) if self.later is None else {}
 
     async def retry(self, now: float) -> dict[int, int]:
         """Try those again whose time has come, as many as the server takes at once: the others have to wait a second,

@@ -11,10 +11,14 @@ _PIECE = 65536
 
 
 class Gate:
-    """`port` leads to the server's. `open()`, `shut()`: what is through is cut, who comes is refused, `swallow()`."""
+    """`port` leads to the server's. `open()`, `shut()`: what is through is cut, who comes is refused, `swallow()`.
 
-    def __init__(self, to: int) -> None:
-        self._to = to
+    With `keep`, `passed` has all bytes that went to the server.
+    """
+
+    def __init__(self, to: int, *, keep: bool = False) -> None:
+        self._to, self._keep, self.passed = to, keep, bytearray()
+        self._near: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._opened, self._ended, self._swallows = True, False, False
@@ -53,6 +57,8 @@ class Gate:
             near.close()
             return
         self._pairs |= {near: far, far: near}
+        if self._keep:
+            self._near.add(near)
         for sock in (near, far):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._selector.register(sock, selectors.EVENT_READ)
@@ -62,6 +68,8 @@ class Gate:
             return
         try:
             piece = sock.recv(_PIECE)
+            if sock in self._near:
+                self.passed += piece
             if piece and not self._swallows:
                 self._pairs[sock].sendall(piece)
         except OSError:

@@ -23,6 +23,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def wait_until(condition: Callable[[], object], what: str, timeout: float = 15.0) -> None:
     """Look again and again until `condition()` is true; an AssertionError names what did not happen."""
     end = time.monotonic() + timeout
@@ -34,6 +40,7 @@ def wait_until(condition: Callable[[], object], what: str, timeout: float = 15.0
 class Mosquitto:
     """`with Mosquitto(folder) as broker:` runs one on `broker.port`; it keeps that port over `stop()` and `start()`.
 
+    With `websockets` it speaks WebSocket too, on `ws_port`, and only there TLS: 2.0.11 refuses to run without another.
     `users` maps names to passwords (None: anyone may come in), `acl` is the text of an ACL file, `receive_maximum` and
     `max_packet` are what it grants a client, `options` are further lines of its configuration, `address` is where it
     listens.
@@ -51,11 +58,13 @@ class Mosquitto:
         tls: Mapping[str, Path] | None = None,
         options: Sequence[str] = (),
         address: str = "127.0.0.1",
+        websockets: bool = False,
     ) -> None:
         self._address = address
         self.folder = folder / f"mosquitto-{free_port()}"
         self.folder.mkdir(parents=True)
         self.port = free_port()
+        self.ws_port = free_port() if websockets else 0
         self._users = users
         self._process: subprocess.Popen[bytes] | None = None
         lines = [f"persistence {'true' if persistence else 'false'}", f"persistence_location {self.folder}/"]
@@ -84,6 +93,8 @@ class Mosquitto:
 
     @property
     def url(self) -> str:
+        if self.ws_port:
+            return f"{'wss' if self._tls else 'ws'}://{'localhost' if self._tls else '127.0.0.1'}:{self.ws_port}/mqtt"
         return f"{'mqtts' if self._tls else 'mqtt'}://{'localhost' if self._tls else '127.0.0.1'}:{self.port}"
 
     @property
@@ -93,7 +104,9 @@ class Mosquitto:
     def start(self) -> None:
         """Return when it accepts connections."""
         config = self.folder / "mosquitto.conf"
-        config.write_text("\n".join([*self._head, f"listener {self.port} {self._address}", *self._tls, ""]))
+        web = [f"listener {self.ws_port} {self._address}", "protocol websockets"] if self.ws_port else []
+        lines = [*self._head, f"listener {self.port} {self._address}", *web, *self._tls, ""]
+        config.write_text("\n".join(lines))
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(["mosquitto", "-c", config], stdout=log, stderr=log)
         wait_until(self._accepts, f"mosquitto on port {self.port} (log: {self.log})", _START)
@@ -101,9 +114,7 @@ class Mosquitto:
     def _accepts(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, f"mosquitto ended: {self.log}"
-        with socket.socket() as probe:
-            probe.settimeout(1.0)
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+        return all(listens(port) for port in (self.port, self.ws_port) if port)
 
     def stop(self) -> None:
         """SIGTERM: connections are closed, persistence is written."""

@@ -59,6 +59,8 @@ class Plant:
     maker: str = "Floorgate"
     filters: set[int] = field(default_factory=lambda: {0, 1})  # kinds of deadband that it takes
     registers: str = "Good"  # status of RegisterNodes
+    lists: str = "BadMethodInvalid"  # status of GetMonitoredItems
+    hidden: set[int] = field(default_factory=set)  # client handles that it does not list
     history: dict[str, list[tuple[float, Any]]] = field(default_factory=dict)  # node: (time, value)
     page: int = 1000  # values of a node per answer of HistoryRead
     asked: list[Any] = field(default_factory=list)  # requests, publish requests excepted
@@ -273,6 +275,21 @@ class Connection(asyncio.Protocol):
         ]
         return answer
 
+    def _call(self, request: ua.CallRequest) -> ua.CallResponse:
+        """GetMonitoredItems, the one method that there is."""
+        answer = ua.CallResponse()
+        answer.Results = [self._listed(each) for each in request.Parameters.MethodsToCall]
+        return answer
+
+    def _listed(self, called: ua.CallMethodRequest) -> ua.CallMethodResult:
+        if self._plant.lists != "Good":
+            return ua.CallMethodResult(code(self._plant.lists))
+        items = self._plant.subscriptions[called.InputArguments[0].Value].items.items()
+        found = [(item, handle) for item, (handle, _) in items if handle not in self._plant.hidden]
+        columns = ([item for item, _ in found], [handle for _, handle in found])
+        told = [ua.Variant(column, ua.VariantType.UInt32, is_array=True) for column in columns]
+        return ua.CallMethodResult(code("Good"), OutputArguments=told)
+
     def _historyread(self, request: ua.HistoryReadRequest) -> ua.HistoryReadResponse:
         answer = ua.HistoryReadResponse()
         answer.Results = [self._past(request, each) for each in request.Parameters.NodesToRead]
@@ -354,18 +371,13 @@ def _changes(items: Sequence[tuple[int, Any]], ticks: int) -> bytes:
     return struct.pack("<4BBi", 1, 0, 0x2B, 3, 1, len(told)) + told
 
 
+_SERVICES = (
+    "OpenSecureChannel CreateSession ActivateSession CloseSession Read RegisterNodes TranslateBrowsePathsToNodeIds "
+    "CreateSubscription CreateMonitoredItems DeleteMonitoredItems HistoryRead Publish Call"
+)
 _CLASSES = {
-    getattr(ua.ObjectIds, f"{name}_Encoding_DefaultBinary"): getattr(ua, name)
-    for name in (
-        *("OpenSecureChannelRequest", "CreateSessionRequest", "ActivateSessionRequest", "CloseSessionRequest"),
-        *("ReadRequest", "RegisterNodesRequest", "CreateSubscriptionRequest", "CreateMonitoredItemsRequest"),
-        *(
-            "TranslateBrowsePathsToNodeIdsRequest",
-            "DeleteMonitoredItemsRequest",
-            "HistoryReadRequest",
-            "PublishRequest",
-        ),
-    )
+    getattr(ua.ObjectIds, f"{name}Request_Encoding_DefaultBinary"): getattr(ua, f"{name}Request")
+    for name in _SERVICES.split()
 }
 
 

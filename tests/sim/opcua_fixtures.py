@@ -66,6 +66,13 @@ class OpcuaServer:
         self.process.stdin.flush()
         return self.line(answer or line, 10)
 
+    def writes(self) -> int:
+        """How many values clients have sent it to be written (the one of `opcua_plant.js`)."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"writes\n")
+        self.process.stdin.flush()
+        return int(self.line("writes", 10).split()[1])
+
     def tell(self, **order: object) -> None:
         """Any other order that the server knows."""
         assert self.process.stdin is not None

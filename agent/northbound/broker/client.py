@@ -9,7 +9,6 @@ Private names that this rests on, each held by a test: `_client`, `_client_conne
 """
 
 import asyncio
-import ssl
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from agent.model.errors import SinkError, Unavailable
+from agent.northbound import trust
 from agent.northbound.broker import codes, packet, refusal
 from agent.northbound.broker.learnt import Learnt
 from agent.northbound.broker.library import QUIET, Paho
@@ -31,6 +31,7 @@ from agent.northbound.broker.outbox import Outbox
 from agent.northbound.broker.packet import Message
 from agent.northbound.broker.publisher import Publisher
 from agent.northbound.broker.reader import LARGEST
+from agent.northbound.broker.route import Route
 
 Protocol = Literal["5", "3.1.1"]
 _VERSIONS = {"5": aiomqtt.ProtocolVersion.V5, "3.1.1": aiomqtt.ProtocolVersion.V311}
@@ -51,15 +52,11 @@ class Will:
 class Target:
     """Where to connect, as whom, and what the broker shall say of us when the link breaks."""
 
-    where: str
-    host: str
-    port: int
+    route: Route
     username: str
     password: str
     client_id: str
     keepalive: float
-    timeout: float
-    tls: ssl.SSLContext | None
     will: Will | None
 
 
@@ -83,8 +80,8 @@ class Connection(aiomqtt.Client):
     def __init__(self, target: Target, protocol: Protocol, learnt: Learnt, window: int) -> None:
         will = target.will
         super().__init__(
-            target.host,
-            target.port,
+            target.route.host,
+            target.route.port,
             username=target.username or None,
             password=target.password or None,
             logger=QUIET,
@@ -93,14 +90,13 @@ class Connection(aiomqtt.Client):
             will=None if will is None else aiomqtt.Will(will.topic, will.payload, qos=will.qos, retain=will.retain),
             clean_session=True if protocol == "3.1.1" else None,  # under 5 a new client starts clean
             properties=_asked() if protocol == "5" else None,
-            timeout=target.timeout,
+            timeout=target.route.timeout,
             keepalive=max(1, round(target.keepalive)),
-            tls_context=target.tls,
         )
         self.on_message: Callable[[str, bytes, bool], None] | None = None
         self.properties = b"\0" if protocol == "5" else b""  # the empty property list of a packet
         self.limits = Limits()
-        self._target = target
+        self._where, self._timeout = target.route.where, target.route.timeout
         self._learnt = learnt
         self._window = window
         self._hung_up = False
@@ -108,19 +104,24 @@ class Connection(aiomqtt.Client):
         self._in_thread = False
         self._discarded = False
         self._pubacks = bytearray()  # for what came in this turn of the loop
-        self._paho = Paho.adopt(self._client, target.timeout, self)
+        self._paho = Paho.adopt(self._client, target.route, self)
         self.publisher = self._new_publisher()
 
     def _new_publisher(self) -> Publisher:
         window = min(self._window, self.limits.unconfirmed)
         outbox = Outbox(window, self.properties, self._paho.next_mid, self._learnt)
-        paho, target = self._paho, self._target
-        return Publisher(outbox, paho.queue, paho.progress, self._over, target.where, target.timeout)
+        paho = self._paho
+        return Publisher(outbox, paho.queue, paho.progress, self._over, self._where, self._timeout)
 
     @property
     def failure(self) -> SinkError | None:
         """Why the connection is over."""
         return self.publisher.failure
+
+    @property
+    def shown(self) -> trust.Ends | None:
+        """The certificate of the broker."""
+        return self._paho.wire.shown if self._paho.wire is not None else None
 
     def publish_unconfirmed(self, messages: Iterable[Message]) -> None:
         """With QoS 0, after all that was published before; `barrier` says whether the broker has them."""
@@ -137,10 +138,10 @@ class Connection(aiomqtt.Client):
         """To (topic filter, highest QoS: 0 or 1); set `on_message` before. Raises Denied or Unavailable."""
         granted = await self.publisher.subscribe(filters)
         if len(granted) != len(filters):
-            raise Unavailable(f"{self._target.where}: a SUBACK for {len(granted)} of {len(filters)} topic filters")
+            raise Unavailable(f"{self._where}: a SUBACK for {len(granted)} of {len(filters)} topic filters")
         for (wanted, _), code in zip(filters, granted, strict=True):
             if code >= codes.FAILURE:
-                raise codes.unsubscribed(code, self._target.where, wanted)
+                raise codes.unsubscribed(code, self._where, wanted)
 
     def size(self, message: Message) -> int:
         """Bytes of the packet that carries it."""
@@ -148,9 +149,9 @@ class Connection(aiomqtt.Client):
 
     async def start(self) -> None:
         """Connect and log in. Raises Denied or Unavailable, and leaves nothing open then."""
-        where, alive = self._target.where, False
+        where, alive = self._where, False
         try:
-            async with asyncio.timeout(self._target.timeout):
+            async with asyncio.timeout(self._timeout):
                 await self.__aenter__()
             alive = self._paho.socket() is not None
         except MqttConnectError as error:
@@ -166,14 +167,17 @@ class Connection(aiomqtt.Client):
         self._disconnected.add_done_callback(self._reading_failed)
 
     def _not_started(self, text: str) -> SinkError:
-        where = self._target.where
+        where = self._where
         if self._hung_up:
-            return refusal.NotSpoken(f"{where}: {text}", hint=refusal.hint(text))
+            return refusal.NotSpoken(f"{where}: {text}", hint=self._hint(text))
         if self._paho.socket() is not None:
-            return refusal.NotSpoken(f"{where}: no answer within {self._target.timeout:g} s")
+            return refusal.NotSpoken(f"{where}: no answer within {self._timeout:g} s")
         if not text:
-            return Unavailable(f"{where}: no connection within {self._target.timeout:g} s")
-        return Unavailable(f"{where}: {text}", hint=refusal.hint(text))
+            return Unavailable(f"{where}: no connection within {self._timeout:g} s")
+        return Unavailable(f"{where}: {text}", hint=self._hint(text))
+
+    def _hint(self, text: str) -> str:
+        return refusal.hint(text, tls=self._paho.route.tls is not None)
 
     async def finish(self, goodbye: Message | None, deadline: float) -> None:
         """Say goodbye and DISCONNECT within `deadline` seconds if the link stands, and close; can be called twice.
@@ -195,7 +199,7 @@ class Connection(aiomqtt.Client):
 
     def discard(self) -> None:
         """Close the socket at once. While a thread still connects, that thread's end does it."""
-        self.publisher.stop(Unavailable(f"{self._target.where}: the connection was closed"))
+        self.publisher.stop(Unavailable(f"{self._where}: the connection was closed"))
         with self._guard:
             first, self._discarded = not self._discarded, True
             waiting = self._in_thread
@@ -239,7 +243,7 @@ class Connection(aiomqtt.Client):
     def _acknowledge(self) -> None:
         pubacks, self._pubacks = bytes(self._pubacks), bytearray()
         if not self._paho.acknowledge(pubacks):
-            self._over(Unavailable(f"{self._target.where}: the broker sent {self._paho.complaint}"))
+            self._over(Unavailable(f"{self._where}: the broker sent {self._paho.complaint}"))
             self.discard()
 
     def subscribed(self, body: bytes) -> None:
@@ -294,18 +298,29 @@ class Connection(aiomqtt.Client):
         self._over(self._why(flags, reason_code))
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
 
+    def _why_not(self) -> str:
+        """The broker has not even answered."""
+        farewell = self._farewell()
+        self._hung_up = not farewell
+        if self._paho.complaint:
+            return f"the other side sent {self._paho.complaint}"
+        return f"the broker closed the connection instead of answering{farewell}"
+
+    def _farewell(self) -> str:
+        return self._paho.wire.farewell if self._paho.wire is not None else ""
+
     def _why(self, flags: DisconnectFlags, reason_code: ReasonCode) -> SinkError:
-        where = self._target.where
+        where = self._where
         if self._paho.complaint:
             return Unavailable(f"{where}: the connection was closed, for the broker sent {self._paho.complaint}")
         if not flags.is_disconnect_packet_from_server:
             if self._paho.wire is not None and self._paho.wire.silent:
                 return Unavailable(
-                    f"{where}: the network acknowledged nothing for {self._paho.patience:g} s",
+                    f"{where}: the network acknowledged nothing for {self._timeout / 2:g} s",
                     hint="do packets get lost on the way, or is the broker frozen?",
                 )
             kind = refusal.HungUp if reason_code.value == codes.CONNECTION_LOST else Unavailable
-            return kind(f"{where}: the connection was lost")
+            return kind(f"{where}: the connection was lost{self._farewell()}")
         if reason_code.value == codes.TOO_LARGE:
             # PUBACKs come in order, so the culprit is unconfirmed; the largest unconfirmed one is not smaller than it.
             outbox = self.publisher.outbox
@@ -315,7 +330,7 @@ class Connection(aiomqtt.Client):
 
     def _reading_failed(self, disconnected: asyncio.Future[None]) -> None:
         error = None if disconnected.cancelled() else disconnected.exception()
-        self._over(Unavailable(f"{self._target.where}: the connection was lost{f': {error}' if error else ''}"))
+        self._over(Unavailable(f"{self._where}: the connection was lost{f': {error}' if error else ''}"))
 
     def _over(self, failure: SinkError) -> None:
         self.publisher.stop(failure)

@@ -6,8 +6,9 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from agent.northbound.api import Seconds, Secret, SinkConfig
+from agent.northbound.proxy.config import Proxied
 
-PORTS = {"mqtt": 1883, "mqtts": 8883}
+PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
 
 
 def _url(text: str) -> str:
@@ -17,13 +18,15 @@ def _url(text: str) -> str:
     except ValueError as error:
         raise ValueError(f"{text!r} is not an address: {error}") from None
     if url.scheme not in PORTS:
-        raise ValueError(f"{text!r} is not mqtt://HOST:PORT or mqtts://HOST:PORT")
+        raise ValueError(f"{text!r} is not mqtt://HOST:PORT, nor mqtts://, ws:// or wss:// in its place")
     if url.username is not None or url.password is not None:
         raise ValueError("user and password do not belong into the url: use the keys `username` and `password`")
     if not url.hostname or port == 0:
         raise ValueError(f"{text!r} names no host, or port 0")
-    if url.path not in {"", "/"} or url.query or url.fragment:
+    if url.fragment or (url.scheme.startswith("mqtt") and (url.path not in {"", "/"} or url.query)):
         raise ValueError(f"{text!r} has something after the port; topics have keys of their own")
+    if not (url.path + url.query).isascii() or " " in text or not text.isprintable():
+        raise ValueError(f"{text!r} holds what a url writes as %XX")
     _host(url)
     return text
 
@@ -35,11 +38,11 @@ def _host(url: SplitResult) -> None:
         raise ValueError(f"{url.hostname!r} is not a host name: {error}") from None
 
 
-class BrokerConfig(SinkConfig):
+class BrokerConfig(Proxied, SinkConfig):
     """An MQTT broker, and how to reach it. A kind of sink adds what it says there."""
 
     url: Annotated[str, AfterValidator(_url)] = Field(
-        description="the broker: mqtt://host:port (1883), or mqtts://host:port with TLS (8883)"
+        description="the broker: mqtt://host:port, or mqtts:// with TLS; over WebSocket ws://host:port/path, or wss://"
     )
     username: str = Field("", max_length=65535, description="user name at the broker")
     password: Secret | None = Field(None, description="password: ${NAME} from the environment, or file:PATH")
@@ -54,9 +57,9 @@ class BrokerConfig(SinkConfig):
     window: int = Field(
         200, ge=1, le=10_000, description="publishes that may be unconfirmed; the broker may allow fewer"
     )
-    ca: str = Field("", description="mqtts: file with the certificates to trust; without one the system's")
-    cert: str = Field("", description="mqtts: file with our certificate")
-    key: str = Field("", description="mqtts: file with the key of our certificate")
+    ca: str = Field("", description="with TLS: file with the certificates to trust; without one the system's")
+    cert: str = Field("", description="with TLS: file with our certificate")
+    key: str = Field("", description="with TLS: file with the key of our certificate")
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -65,12 +68,12 @@ class BrokerConfig(SinkConfig):
         if bool(self.cert) != bool(self.key):
             raise ValueError("`cert` and `key` belong together")
         if not self.tls and (self.ca or self.cert):
-            raise ValueError("`ca`, `cert` and `key` are for mqtts://; this url is not encrypted")
+            raise ValueError("`ca`, `cert` and `key` are for mqtts:// and wss://; this url is not encrypted")
         return self
 
     @property
     def tls(self) -> bool:
-        return urlsplit(self.url).scheme == "mqtts"
+        return urlsplit(self.url).scheme in {"mqtts", "wss"}
 
     @property
     def host(self) -> str:
@@ -80,6 +83,14 @@ class BrokerConfig(SinkConfig):
     def port(self) -> int:
         url = urlsplit(self.url)
         return url.port or PORTS[url.scheme]
+
+    @property
+    def path(self) -> str:
+        """Of a WebSocket; empty where it is none."""
+        url = urlsplit(self.url)
+        if not url.scheme.startswith("ws"):
+            return ""
+        return (url.path or "/mqtt") + (f"?{url.query}" if url.query else "")
 
     @property
     def where(self) -> str:

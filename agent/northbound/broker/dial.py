@@ -10,6 +10,7 @@ from agent.northbound.broker.client import Connection, Protocol, Target, Will
 from agent.northbound.broker.config import BrokerConfig
 from agent.northbound.broker.learnt import Learnt
 from agent.northbound.broker.refusal import NoRetain, NotSpoken
+from agent.northbound.broker.route import Route
 
 _HANG_UPS = 2  # in a row, before 3.1.1 is tried: a single one may be a broker that is just starting or stopping
 
@@ -25,10 +26,30 @@ class Dialler:
         self._config, self._gateway, self._learnt = config, gateway, learnt
         self._speaks_5 = False
         self._hang_ups = 0
+        self._expiry = trust.Expiry(gateway.house.noticed)
+        self._next_look: asyncio.TimerHandle | None = None
 
     async def connect(self, will: Will | None = None) -> Connection:
         """A connection that is logged in; the broker publishes `will` when it breaks. Raises Denied or Unavailable."""
-        target = await self._target(will)
+        connection = await self._connect(await self._target(will))
+        self._look_later(connection)
+        return connection
+
+    def _look_later(self, connection: Connection) -> None:
+        """Certificates expire while a connection stands, and new files come."""
+        if self._next_look is not None:
+            self._next_look.cancel()
+        if self._config.tls and connection.failure is None:
+            self._expiry.judge([connection.shown])
+            self._next_look = asyncio.get_running_loop().call_later(trust.LOOK, self._look, connection)
+
+    def _look(self, connection: Connection) -> None:
+        config = self._config
+        files = asyncio.get_running_loop().run_in_executor(None, trust.files, config.ca, config.cert)
+        files.add_done_callback(lambda done: None if done.cancelled() else self._expiry.judge(done.result()))
+        self._look_later(connection)
+
+    async def _connect(self, target: Target) -> Connection:
         if self._config.protocol != "auto":
             return await self._dial(target, self._config.protocol)
         try:
@@ -61,15 +82,12 @@ class Dialler:
         context = None
         if config.tls:
             context = await asyncio.to_thread(trust.context, config.where, config.ca, config.cert, config.key)
+            self._expiry.judge(await asyncio.to_thread(trust.files, config.ca, config.cert))
         return Target(
-            where=config.where,
-            host=config.host,
-            port=config.port,
+            route=Route(config.where, config.host, config.port, config.timeout, context, config.path, config.way_out),
             username=config.username,
             password=config.password.get_secret_value() if config.password else "",
             client_id=config.client_id or f"floorgate-{self._gateway.id}-{config.name}",
             keepalive=config.keepalive,
-            timeout=config.timeout,
-            tls=context,
             will=will,
         )

@@ -1,20 +1,17 @@
-"""paho with a better socket, a short way for what is sent and received, and no ear for what has no place in MQTT.
+"""paho with a socket of our own, a short way for what is sent and received, and no ear for what has no place in MQTT.
 
 Per message, paho makes a condition, takes five locks and builds a table of 60 entries for the PUBACK, which it reads in
 three system calls; here the packets of a burst are queued as one, and its PUBACKs are read as one. Nothing lands in
 paho's own message queue, so nothing is sent again behind our back.
 
-Private names that this rests on, each held by a test: `_create_socket`, `_ssl_wrap_socket`, `_packet_handle`,
-`_in_packet`, `_packet_queue`, `_mid_generate`, `_sock`, `_sock_close`, `_send_pingreq`, `_loop_rc_handle`,
-`_last_bytes_received`.
+Private names that this rests on, each held by a test: `_create_socket`, `_packet_handle`, `_in_packet`,
+`_packet_queue`, `_mid_generate`, `_sock`, `_sock_close`, `_send_pingreq`, `_loop_rc_handle`, `_last_bytes_received`.
 """
 
 import logging
-import socket
-import ssl
 import time
 from collections.abc import Callable
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import MQTTErrorCode
@@ -22,6 +19,7 @@ from paho.mqtt.exception import MalformedPacket
 
 from agent.northbound.broker import packet
 from agent.northbound.broker.reader import Reader
+from agent.northbound.broker.route import Route
 from agent.northbound.broker.wire import Wire
 
 QUIET = logging.getLogger(f"{__name__}.quiet")
@@ -49,10 +47,10 @@ class Paho(Client):
     `complaint` is what the broker did that ended the connection, when it is at fault.
     """
 
+    route: Route
     ears: Ears
     reader: Reader
     wire: Wire | None = None
-    patience = 0.0  # seconds
     complaint = ""
     _behind = False  # packets have been read that wait for their turn
     _greeted = False
@@ -60,13 +58,12 @@ class Paho(Client):
     _owed = 0
 
     @staticmethod
-    def adopt(client: Client, timeout: float, ears: Ears) -> "Paho":
+    def adopt(client: Client, route: Route, ears: Ears) -> "Paho":
         client.__class__ = Paho
         assert isinstance(client, Paho)
         client.ears = ears
         client.reader = Reader()
-        client.connect_timeout = timeout
-        client.patience = timeout / 2
+        client.route = route
         client.disable_logger()
         return client
 
@@ -108,6 +105,9 @@ class Paho(Client):
                 data = self.wire.read()
             except BlockingIOError:
                 return MQTTErrorCode.MQTT_ERR_SUCCESS
+            except ValueError as error:
+                self.complaint = str(error)
+                return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_PROTOCOL)
             except OSError:
                 return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)
             if not data:
@@ -175,13 +175,8 @@ class Paho(Client):
             super()._call_socket_register_write()
 
     def _create_socket(self) -> Any:
-        self.wire = Wire(cast(socket.socket, super()._create_socket()), self.patience)
+        self.wire = self.route.open()
         return self.wire
-
-    def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
-        """The handshake, with chain and host name verified; unlike paho's own, it closes the socket when it fails."""
-        assert self._ssl_context is not None
-        return self._ssl_context.wrap_socket(tcp_sock, server_hostname=self._host)
 
     def _send_pingreq(self) -> MQTTErrorCode:
         self.ears.kept_alive()

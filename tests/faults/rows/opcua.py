@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from drivers.opcua.feed import CHECK
 from drivers.opcua.pki import Pki
 from tests.e2e.site import Agent
 from tests.faults.inject import WallClock
@@ -154,7 +155,7 @@ def step(scene: Scene, offset: float) -> None:
     """One step of the clock under a session: it goes on, or another is made, once."""
     before = scene.press.running().count().made
     set_clock(scene, offset)
-    time.sleep(12)  # the server's clock is looked at every 5 s
+    time.sleep(12 if scene.freeze > CHECK else 7)  # the server's clock is looked at every 5 s: twice, or once
     if scene.secured and scene.press.running().process.poll() is not None:
         return  # node-opcua ends when a channel's token runs out by the wall clock
     told(scene)
@@ -283,6 +284,7 @@ def _broken(seen: Seen, press: Press, faults: list[Callable[[Scene], None]], sec
     seen.most("sessions on the server", figures.sessions, 1)
     seen.most("subscriptions on the server", figures.subscriptions, 1)
     seen.none("times the number of monitored items was wrong", figures.wrong)
+    seen.none("repairs of monitored items that nothing called for", repaired(agent))
     seen.none("gaps that are not marked", figures.unmarked + silent(read))
     seen.none("frames of a server that is not trusted", scene.leaked)
     seen.most("s by which the skew of its clock is told wrong", figures.astray, 1)
@@ -356,6 +358,11 @@ def silent(read: list[dict[str, Any]]) -> int:
 def ahead(frame: dict[str, Any]) -> float:
     """By how many seconds a frame's source times are ahead of when it was received."""
     return float(next(iter(frame.get("stamps", {}).values()), frame["ts"]) - frame["ts"]) / 1000
+
+
+def repaired(agent: Agent) -> int:
+    words = ("has forgotten that it watches", "that nobody had asked for", "list of monitored items is wrong")
+    return sum(map(agent.log.read_text().count, words))
 
 
 def noted(agent: Agent) -> int:

@@ -5,7 +5,9 @@
 //
 // Its nodes lie under urn:floorgate:machine. It says `ready PORT` on its standard output, and ends when its standard
 // input ends. A line of JSON there changes something, and is answered with `ok`: {"node": "Temp", "value": 95},
-// {"event": "text", "severity": 700}.
+// {"event": "text", "severity": 700}, {"add": "Press1/Oil/Temp", "type": "Float", "value": 41.5} below the machine, with
+// the objects on the way, {"remove": "Press1.Oil.Temp"}. The line `writes` is answered with `writes N`: how many values
+// it was sent.
 
 const net = require("net");
 const path = require("path");
@@ -117,7 +119,7 @@ function build(addressSpace, children) {
         highLimit: 80,
         highHighLimit: 150,
     });
-    return { machine, held, alarm };
+    return { namespace, machine, held, alarm };
 }
 
 function addMethods(namespace, machine) {
@@ -143,9 +145,29 @@ function addMethods(namespace, machine) {
     });
 }
 
+function add(plant, order) {
+    const names = order.add.split("/");
+    let parent = plant.machine;
+    names.forEach((browseName, depth) => {
+        const nodeId = `s=${names.slice(0, depth + 1).join(".")}`;
+        const where = { componentOf: parent, browseName, nodeId };
+        const known = plant.namespace.findNode(nodeId);
+        if (known || depth + 1 < names.length) {
+            parent = known || plant.namespace.addObject(where);
+            return;
+        }
+        const value = { dataType: DataType[order.type], value: order.value };
+        plant.held[names.join(".")] = plant.namespace.addVariable({ ...where, dataType: order.type, minimumSamplingInterval: 0, value });
+    });
+}
+
 function obey(plant, line) {
     const order = JSON.parse(line);
-    if (order.event !== undefined) {
+    if (order.add !== undefined) {
+        add(plant, order);
+    } else if (order.remove !== undefined) {
+        plant.namespace.deleteNode(plant.namespace.findNode(`s=${order.remove}`));
+    } else if (order.event !== undefined) {
         plant.machine.raiseEvent("BaseEventType", {
             message: { dataType: DataType.LocalizedText, value: { text: order.event } },
             severity: { dataType: DataType.UInt16, value: order.severity || 100 },
@@ -180,8 +202,16 @@ async function main() {
     await server.start();
     console.log(`ready ${port}`);
 
+    let writes = 0;
+    server.on("request", (request) => {
+        writes += request.schema.name === "WriteRequest" ? request.nodesToWrite.length : 0;
+    });
     const orders = readline.createInterface({ input: process.stdin });
     orders.on("line", (line) => {
+        if (line === "writes") {
+            console.log(`writes ${writes}`);
+            return;
+        }
         obey(plant, line);
         console.log("ok");
     });

@@ -3,9 +3,10 @@
 //
 //   node opcua_server.js --home DIR [--port N] [--tags N] [--interval MS] [--max-read N] [--max-monitored N]
 //     [--policies P,…] [--modes M,…] [--user NAME:PASSWORD] [--no-anonymous] [--max-sessions N] [--shift N]
-//     [--max-items N] [--certificate PEM --key PEM] [--strict]
+//     [--max-items N] [--certificate PEM --key PEM] [--strict] [--plain-users]
 //
 // Without --policies and --modes there is no security. --strict: a client's certificate must lie in DIR/pki/trusted/certs.
+// --plain-users: without encryption it takes passwords in the clear.
 // Under urn:floorgate:press it has Value0 … ValueN-1 (Double): each grows by one per interval, from its index; --shift
 // registers so many namespaces before that one. The nodes of opcua_kinds.js lie beside them; `Kept` counts the intervals and
 // keeps its history. Its certificates go into DIR. It says `ready PORT` on its standard output and ends when its standard
@@ -24,6 +25,7 @@ const { DataType } = require("node-opcua-variant");
 const { addKinds } = require("./opcua_kinds");
 
 const NAMESPACE = "urn:floorgate:press";
+const USER_NAME = 1; // UserTokenType
 const APPLICATION = "urn:floorgate:press:server";
 const NUMBERS = ["port", "tags", "interval", "max-read", "max-monitored", "max-sessions", "max-items", "shift"];
 
@@ -45,6 +47,7 @@ function options() {
             certificate: { type: "string", default: "" },
             key: { type: "string", default: "" },
             strict: { type: "boolean", default: false },
+            "plain-users": { type: "boolean", default: false },
             shift: { type: "string", default: "0" },
         },
     });
@@ -90,6 +93,16 @@ function addValues(addressSpace, count, interval, shift) {
             variable.setValueFromSource({ dataType: DataType.Double, value: index + tick }),
         );
     }, interval);
+}
+
+// Its endpoints without encryption take passwords as they are.
+function takePlainUsers(server) {
+    for (const listed of server.endpoints.flatMap((endpoint) => endpoint.endpointDescriptions())) {
+        if (listed.securityMode === MessageSecurityMode.None) {
+            const [{ constructor: Token }] = listed.userIdentityTokens;
+            listed.userIdentityTokens.unshift(new Token({ policyId: "plain", tokenType: USER_NAME, securityPolicyUri: null }));
+        }
+    }
 }
 
 function certificates(home, name, accept) {
@@ -153,6 +166,9 @@ async function main() {
     });
     await server.initialize();
     const timer = addValues(server.engine.addressSpace, given.tags, given.interval, given.shift);
+    if (given["plain-users"]) {
+        takePlainUsers(server);
+    }
     await server.start();
     console.log(`ready ${port}`);
 

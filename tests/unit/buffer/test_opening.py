@@ -120,7 +120,7 @@ def test_a_known_file_opens_without_the_migration_library(place: Path) -> None:
     """It costs 10 MB and 160 ms, and is needed once per version."""
     open_store(place).close()
     code = (
-        "import sys; from buffer.store import Store;"
+        "import sys; from buffer.store import Store; import buffer.keeper;"
         "Store.open(sys.argv[1], boot='b', keep=1, max_size=1, reserve=0).close(); print('sqlite_utils' in sys.modules)"
     )
     out = subprocess.run([sys.executable, "-c", code, place], capture_output=True, text=True, check=True, timeout=30)

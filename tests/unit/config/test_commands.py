@@ -1,5 +1,7 @@
 """Patterns of `commands: allow` that stand for nothing that can be written are found where they stand."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from agent.config.commands import check_commands
@@ -7,7 +9,9 @@ from agent.config.problems import Problem, Report, Scope
 from agent.config.reader import read
 from agent.config.tree import Mapping
 from agent.northbound.api import Commanded, Commands, SinkConfig
+from drivers.api import DriverConfig
 from drivers.modbus.config import Config
+from drivers.opcua.config import Config as Opcua
 
 DEVICES = [
     Config.model_validate(
@@ -36,7 +40,7 @@ class Sink(Commanded, SinkConfig):
     """A kind of sink that takes commands."""
 
 
-def problems(text: str, devices: list[Config] = DEVICES) -> list[Problem]:
+def problems(text: str, devices: Sequence[DriverConfig] = DEVICES) -> list[Problem]:
     report = Report()
     root = read(text.encode(), "site.yaml", report)
     assert isinstance(root, Mapping)
@@ -82,3 +86,21 @@ def test_while_a_device_is_wrong_itself_nothing_is_said_of_its_tags() -> None:
 def test_a_section_of_another_form_is_told_by_the_sink(commands: str) -> None:
     text = FILE[: FILE.index("    commands")] + f"    commands: {commands}\n"
     assert problems(text) == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "right"),
+    [
+        ("press-3/oven1_temp", True),
+        ("press-3/*", True),
+        ("press-3/o?en*", True),
+        ("press-3/ofen1_temp", False),
+        ("press-3/door1", False),
+    ],
+)
+def test_a_tag_that_is_to_be_found_may_be_meant(pattern: str, right: bool) -> None:
+    """Of its name is known how it begins; that of a pattern without `write` is none."""
+    tags = [{"match": "Oven*/Temp", "name": "oven{1}_temp", "write": {}}, {"match": "Door*", "name": "door{1}"}]
+    device = {"name": "press-3", "driver": "opcua", "endpoint": "opc.tcp://h", "security": "none", "tags": tags}
+    text = FILE.replace("PATTERN", pattern).replace(", {name: press-4}", "")
+    assert (problems(text, [Opcua.model_validate(device)]) == []) is right

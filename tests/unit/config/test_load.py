@@ -106,7 +106,7 @@ log: {level: inf}
         "site.yaml:14:31: sinks[1]: name is missing (the sink's name, unique in the file; its debt on disk goes by it)",
         (
             "site.yaml:14:31: sinks[1]: url is missing "
-            "(the broker: mqtt://host:port (1883), or mqtts://host:port with TLS (8883))"
+            "(the broker: mqtt://host:port, or mqtts:// with TLS; over WebSocket ws://host:port/path, or wss://)"
         ),
         "site.yaml:15:20: buffer: unknown key 'max_siz' (did you mean 'max_size'?)",
         "site.yaml:16:14: log: level: 'inf' is not known here (did you mean 'info'?)",
@@ -157,6 +157,8 @@ log: {level: inf}
         ("gateway: {id: a, site: b}\n" + DEVICE, "site.yaml:1:24: gateway: site: must be a list ('b' is not)"),
         ("gateway: {id: a, site: [b, 7]}\n" + DEVICE, "site.yaml:1:28: gateway: site[1]: must be text"),
         ("gateway: {id: a, site: [b, 'c/d']}\n" + DEVICE, "site.yaml:1:28: gateway: site[1]: 'c/d' is not a name"),
+        (f"gateway: {{id: {'a' * 129}}}\n" + DEVICE, "site.yaml:1:15: gateway: id: is longer than 128 characters"),
+        ('gateway: {id: "a\\n"}\n' + DEVICE, "site.yaml:1:15: gateway: id: 'a\\n' is not a name"),
     ],
 )
 def test_a_mistake_is_said_once_and_at_its_place(text: str, message: str, complaint: Any) -> None:
@@ -211,7 +213,7 @@ def test_only_what_the_file_names_is_imported(tmp_path: Path) -> None:
     (tmp_path / "site.yaml").write_text(SITE + "sinks: [{name: p, type: mqtt, url: mqtt://b}]")
     code = (
         "import sys; from pathlib import Path; from agent.config import load; load(Path(sys.argv[1]));"
-        "print(*sorted({'pymodbus', 'asyncua', 'aiomqtt', 'paho', 'aiohttp', 'drivers.opcua.config',"
+        "print(*sorted({'pymodbus', 'asyncua', 'aiomqtt', 'paho', 'drivers.opcua.config',"
         " 'drivers.sim.config', 'drivers.modbus.driver', 'agent.northbound.mqtt.sink'} & set(sys.modules)))"
     )
     env = {**os.environ, "PYTHONPATH": "."}

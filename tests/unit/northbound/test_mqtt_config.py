@@ -22,11 +22,21 @@ def config(**keys: Any) -> Config:
         ("mqtts://broker.example", "broker.example", 8883, True),
         ("mqtt://10.0.0.7:2883/", "10.0.0.7", 2883, False),
         ("mqtts://[fd00::7]:18883", "fd00::7", 18883, True),
+        ("ws://broker.example", "broker.example", 80, False),
+        ("wss://broker.example/a/b?c=d", "broker.example", 443, True),
     ],
 )
 def test_urls_and_their_default_ports(url: str, host: str, port: int, tls: bool) -> None:
     made = config(url=url)
     assert (made.host, made.port, made.tls) == (host, port, tls)
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [("mqtt://b/", ""), ("ws://b", "/mqtt"), ("wss://b/", "/"), ("ws://b:1/a/b", "/a/b"), ("ws://b?c=d", "/mqtt?c=d")],
+)
+def test_the_path_of_a_websocket(url: str, path: str) -> None:
+    assert config(url=url).path == path
 
 
 @pytest.mark.parametrize(
@@ -42,6 +52,10 @@ def test_urls_and_their_default_ports(url: str, host: str, port: int, tls: bool)
         ("mqtt://user:secret@broker", "do not belong into the url"),
         ("mqtt://broker/topic", "after the port"),
         ("mqtt://broker?x=1", "after the port"),
+        ("ws://broker/a#b", "after the port"),
+        ("ws://broker/a b", "writes as %XX"),
+        ("wss://broker/\x00", "writes as %XX"),
+        ("ws://broker/ü", "writes as %XX"),
         (f"mqtt://{'a' * 64}.example", "is not a host name"),
         ("mqtt://a..b", "is not a host name"),
     ],

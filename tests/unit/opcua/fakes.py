@@ -71,7 +71,7 @@ class FakeSession:
         assert len(answer) == len(request)
         return batch_of(answer)
 
-    async def subscribe(self, interval: float, keep_alive: float) -> ua.CreateSubscriptionResult:
+    async def subscribe(self, interval: float, keep_alive: float, most: int = 0) -> ua.CreateSubscriptionResult:
         if not self.numbers:
             raise ServiceRefused("BadTooManySubscriptions", StatusCodes.BadTooManySubscriptions)
         return ua.CreateSubscriptionResult(

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.opcua.globs import Glob, glob
+from drivers.api import Place
+from drivers.opcua.globs import Glob, Trails, glob
 
 NAMES = st.lists(st.text("ab2:*/&?[]", min_size=1, max_size=4), max_size=5).map(tuple)
 
@@ -26,6 +27,12 @@ def stepped(pattern: Glob, names: tuple[str, ...]) -> bool:
         ("/Objects/Press*", "Objects 2:Press3", ("3",)),
         ("/Press*", "Objects 2:Press3", None),
         ("2:Temp", "Objects 2:Temp", ()),
+        ("*/Temp", "Objects 2:Oil 2:Temp", ("Oil",)),
+        ("*:Oil/Temp", "Objects 2:Oil 2:Temp", ("2",)),
+        ("./*/Temp", "2:M1 2:Oil 2:Temp", ("Oil",)),
+        ("./*/Temp", "2:M1 2:Temp", None),
+        ("./*/Temp", "Objects 2:M1 2:Oil 2:Temp", None),
+        ("./**/T?mp", "2:M1 2:Oil 2:Temp", ("e",)),
         ("3:Temp", "Objects 2:Temp", None),
         ("V??", "Objects 2:V12", ("1", "2")),
         ("V??", "Objects 2:V1", None),
@@ -47,7 +54,7 @@ def test_a_pattern_and_a_path(pattern: str, path: str, texts: tuple[str, ...] | 
     assert stepped(glob(pattern), names) is (texts is not None)
 
 
-@pytest.mark.parametrize("text", ["", "/", "a//b", "x" * 2000])
+@pytest.mark.parametrize("text", ["", "/", "./", ".//", "a//b", "x" * 2000])
 def test_what_is_no_pattern(text: str) -> None:
     with pytest.raises(ValueError, match="pattern"):
         glob(text)
@@ -58,6 +65,19 @@ def test_a_branch_that_cannot_match_any_more_is_known() -> None:
     states = pattern.step(pattern.start(), "Objects")
     assert pattern.step(states, "2:Press1")
     assert not pattern.step(states, "2:Oven")
+
+
+def test_wildcards_are_counted_as_they_are_captured() -> None:
+    assert [glob(text).wildcards for text in ("a", "**/a", "*/b?", "./*/&*", "a*b*c/…/??")] == [0, 0, 2, 1, 4]
+
+
+def test_several_patterns_are_followed_at_once_and_what_is_alike_is_kept_once() -> None:
+    found = [Place(-1, "Objects", "i=85", "object"), Place(0, "2:Press1", "ns=2;i=1", "object")]
+    found += [Place(1, f"2:V{at}", f"ns=2;i={at + 2}", "variable", "int16") for at in range(100)]
+    trails = Trails([glob("/Oven/*"), glob("Press*/V9*"), glob("Press*/V?")], found)
+    assert [trails.first(at) for at in (0, 1, 2, 11, 12, 93)] == [None, None, 2, 1, None, 1]
+    assert [bool(states) for states in trails.at(1)] == [False, True, True]
+    assert len({id(trails.at(at)) for at in range(len(found))}) == 5
 
 
 def test_a_pattern_made_to_be_slow_is_not() -> None:

@@ -187,3 +187,29 @@ async def test_names_that_change_are_read_again(connect: Connect) -> None:
         said = [(await anext(frames)).values[0] for _ in range(3)]
         assert said == ["on", "on", "running"]
         assert len(plant.requests(ua.DeleteMonitoredItemsRequest)) == 1
+
+
+async def test_a_keep_alive_from_before_the_items_says_nothing_of_them() -> None:
+    """It comes at once from a subscription that is empty; the history of the gap must wait for what stands."""
+
+    class Early(FakeSession):
+        async def monitor(self, subscription: int, items: Any) -> Any:
+            self.say(published=NOON)
+            return await super().monitor(subscription, items)
+
+    session = Early()
+    feed = await feed_of(session)
+    await started(feed, session)
+    assert NOON.timestamp() * 1e9 not in feed.heard.values() and len(feed.heard) == 1
+
+
+@pytest.mark.parametrize(("node", "value", "most"), [("A", 3.0, 5000), ("A[2]", 3.0, 50)])
+async def test_arrays_come_in_messages_of_few(
+    canned: Canned, connect: Connect, node: str, value: float, most: int
+) -> None:
+    """A thousand tags into an array of a thousand doubles are 8 MB: more than a message may have."""
+    canned.plant.values["A"] = [1.0, 2.0, 3.0] if "[" in node else 3.0
+    frames = (await connect(canned.endpoint, {"a": f"nsu={NAMESPACE};s={node}"})).frames()
+    assert (await anext(frames)).values == [value]
+    (made,) = canned.plant.requests(ua.CreateSubscriptionRequest)
+    assert made.Parameters.MaxNotificationsPerPublish == most

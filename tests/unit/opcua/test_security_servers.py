@@ -239,14 +239,15 @@ async def test_a_server_whose_clock_nobody_has_set_is_told_of(folder: Path, ours
     known = home / "pki/trusted/certs/floorgate.pem"
     known.parent.mkdir(parents=True)
     known.write_bytes(Made(own.certificate, own.key).pem)
-    clock.set(60 - time.time())
+    unset = 60 - time.time()
+    clock.set(unset)
     options: dict[str, Any] = {"policies": "Aes256_Sha256_RsaPss", "modes": "SignAndEncrypt", "strict": True}
     with node_opcua_server(home=home, environ=clock.environ, **options, **ours.files(folder)) as server:
         driver = device(server.endpoint, data)
         error = await refusal(driver)
         assert isinstance(error, Unreachable) and error.hint == "set the server's clock"
-        assert "its clock says 1970-01-01 00:01 UTC, our certificate is valid from 20" in str(error)
-        assert driver.skew == pytest.approx(60 - time.time(), abs=60)
+        assert "its clock says 1970-01-01 00:" in str(error) and "our certificate is valid from 20" in str(error)
+        assert driver.skew == pytest.approx(unset, abs=60)
         clock.set(3600)
         assert await value(driver) >= 7
         assert driver.skew == pytest.approx(3600, abs=30)

@@ -140,11 +140,9 @@ async def test_groups_have_subscriptions_of_their_own(plant: OpcuaServer) -> Non
     """Two intervals on one device: two schemas, one session."""
     driver = device(
         plant.endpoint,
-        {"tick": ("Tick", "int64"), "value": "Value1"},
+        {"tick": ("Tick", "int64"), "value": ("Value1", None, {"group": "slow"})},
         groups={"slow": {"interval": "400ms"}},
     )
-    tags = [tag.model_copy(update={"group": "slow"} if tag.name == "value" else {}) for tag in driver._config.tags]
-    driver = type(driver)(driver._config.model_copy(update={"tags": tags}), 2.0)
     assert [(s.group, [t.name for t in s.tags]) for s in driver.schemas] == [("100ms", ["tick"]), ("slow", ["value"])]
     try:
         await driver.open()

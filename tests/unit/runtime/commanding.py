@@ -14,7 +14,8 @@ from agent.model.frame import Value
 from agent.model.tag import Schema
 from agent.northbound.api import Commands
 from agent.northbound.house import Answer, Command
-from agent.runtime.commands import Clerk, Control, targets
+from agent.runtime.commands import Clerk, Control
+from agent.runtime.targets import targets
 from drivers.api import Encoded, nothing
 from drivers.modbus.config import Config
 
@@ -76,8 +77,9 @@ class Device:
     async def close(self) -> None: ...
 
     def encode(self, tag: str, value: Value) -> Encoded:
-        limits = {"count": 65535, "slow": 65535, "secret": 65535, "wide": 2**63 - 1}
-        if tag in limits and not (isinstance(value, int) and -limits[tag] - 1 <= value <= limits[tag]):
+        limits = {"wide": (-(2**63), 2**63 - 1), **dict.fromkeys(("count", "slow", "secret"), (0, 65535))}
+        low, high = limits.get(tag, (0, 0))
+        if tag in limits and not (isinstance(value, int) and low <= value <= high):
             raise ValueError(f"{value} is outside of what the tag can say")
         return Encoded(value, f"{tag}={value}")
 

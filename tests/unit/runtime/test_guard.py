@@ -164,7 +164,7 @@ def test_what_is_near_enough_may_be_written(value: Value, old: Value) -> None:
     near(limits(), 1e9, None)
 
 
-@pytest.mark.parametrize("old", [None, "text", True, float("nan"), float("inf"), 0.0, 10**30, -(10**30)])
+@pytest.mark.parametrize("old", [None, "text", True, float("nan"), float("inf"), -0.00001, 10**30, -(10**30)])
 def test_what_is_not_or_where_nobody_knows_may_not(old: Value) -> None:
     with pytest.raises(Forbidden, match=r"cannot be read|away from") as error:
         near(limits(change=5), 5.0000001, old)
@@ -175,6 +175,12 @@ def test_decimal_numbers_are_as_far_apart_as_they_say() -> None:
     near(limits(change=0.1), 0.3, 0.2)
     with pytest.raises(Forbidden, match=r"0\.4 is 0\.2 away from the 0\.2"):
         near(limits(change=0.1), 0.4, 0.2)
+
+
+def test_what_a_float32_makes_of_a_number_is_no_distance() -> None:
+    near(limits(change=0.1), 1.1, 1.2000000476837158)
+    with pytest.raises(Forbidden):
+        near(limits(change=0.1), 1.1, 1.200001)
 
 
 def test_too_soon_is_told_from_never() -> None:

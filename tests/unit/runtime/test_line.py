@@ -11,7 +11,7 @@ from agent.model.errors import Garbled, Refused, Unreachable
 from agent.model.frame import Frame
 from agent.model.quality import Quality
 from agent.model.tag import Schema, Tag
-from agent.normalise import compile_step
+from agent.normalise import Steps, compile_step
 from agent.runtime.inlet import Inlet
 from agent.runtime.line import Line
 from drivers.api import Learner, Priority
@@ -94,7 +94,7 @@ class Bench:
 
     async def _run(self, seconds: float) -> None:
         part = self.health.part("line", "tcp://line")
-        steps = {schema: compile_step(schema) for device in self.devices for schema in device.schemas}
+        steps = Steps(schema for device in self.devices for schema in device.schemas)
         line = Line(
             self.devices,
             part,
