@@ -25,6 +25,7 @@ SINKS = {
     "mqtt": "agent.northbound.mqtt",
     "http": "agent.northbound.http",
     "file": "agent.northbound.file",
+    "sparkplug": "agent.northbound.sparkplug",
 }
 
 

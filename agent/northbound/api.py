@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal, Protocol, runtime_checkable
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
 
@@ -141,3 +141,16 @@ class Sink(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Watchful(Protocol):
+    """A sink whose other side may want nothing for now, or go although nothing is sent. Both raise what `open` does."""
+
+    async def ready(self) -> None:
+        """Called after `open`: return when the other side wants what there is."""
+        ...
+
+    async def lost(self) -> None:
+        """Called beside the sends: raise when the other side has gone, and never return."""
+        ...

@@ -65,7 +65,7 @@ class OpcuaPoller:
         self._pins = Pins(config, data)
         self._config = config if self._pins.patterns else config.model_copy(update={"tags": []})
         self._plans = plans(config, self._pins.tags)
-        self._writable = [tag for tag in self._pins.named if tag.write is not None]
+        self._writable = [tag for tag in config.tags if tag.write is not None and not tag.match]
         self.tags: Sequence[Tag] = (*self._writable, *self._pins.tags)
         if not self._pins.patterns:  # the plans have all of it: as the file has them tags take 0.8 KB each
             config = config.model_copy(update={"tags": []})

@@ -86,8 +86,8 @@ _encode = msgspec.json.encode
 
 def kept(config: DriverConfig, data: Path | None) -> Kept:
     """See `drivers.finding.Kept`."""
-    if not isinstance(config, Config):
-        return Kept(())
+    if not isinstance(config, Config) or not patterns(config):
+        return Kept(getattr(config, "tags", ()))
     pins = Pins(config, data)
     tags: list[TagConfig] = [*pins.named, *pins.tags]
     return Kept(tags, len(pins.patterns), len(pins.tags), tuple(pins.remarks))
@@ -103,7 +103,8 @@ def patterns(config: Config) -> list[Pattern]:
 
 
 class Pins:
-    """`named` are the tags that the file lists, `tags` those that were found, in the order of their columns.
+    """`named` are the tags that the file lists beside patterns, `tags` those that were found, in the order of their
+    columns; a device without a pattern has neither.
 
     `remarks` is what a person should hear of; whoever says it empties it. `saved` says whether the file has it all.
     """

@@ -74,7 +74,8 @@ class Connection(aiomqtt.Client):
     """`start()`, then any number of publishes, then `finish()` or `discard()`.
 
     `publisher.publish(messages)` sends with QoS 1 and returns a reason code for each. `on_message(topic, payload,
-    retain)` is called in the loop for each message that comes; it returns fast and raises nothing.
+    retain)` is called in the loop for each message that comes; it returns fast and raises nothing. `on_over(failure)`
+    is called once when the connection is over by itself.
     """
 
     def __init__(self, target: Target, protocol: Protocol, learnt: Learnt, window: int) -> None:
@@ -94,6 +95,7 @@ class Connection(aiomqtt.Client):
             keepalive=max(1, round(target.keepalive)),
         )
         self.on_message: Callable[[str, bytes, bool], None] | None = None
+        self.on_over: Callable[[SinkError], None] | None = None
         self.properties = b"\0" if protocol == "5" else b""  # the empty property list of a packet
         self.limits = Limits()
         self._where, self._timeout = target.route.where, target.route.timeout
@@ -173,17 +175,19 @@ class Connection(aiomqtt.Client):
         if self._paho.socket() is not None:
             return refusal.NotSpoken(f"{where}: no answer within {self._timeout:g} s")
         if not text:
-            return Unavailable(f"{where}: no connection within {self._timeout:g} s")
-        return Unavailable(f"{where}: {text}", hint=self._hint(text))
+            return refusal.NotReached(f"{where}: no connection within {self._timeout:g} s")
+        return refusal.NotReached(f"{where}: {text}", hint=self._hint(text))
 
     def _hint(self, text: str) -> str:
         return refusal.hint(text, tls=self._paho.route.tls is not None)
 
-    async def finish(self, goodbye: Message | None, deadline: float) -> None:
+    async def finish(self, goodbye: Message | None, deadline: float, *, will: bool = False) -> None:
         """Say goodbye and DISCONNECT within `deadline` seconds if the link stands, and close; can be called twice.
 
-        After a DISCONNECT the broker forgets the will. `goodbye` goes with QoS 1, before all that waits.
+        After a DISCONNECT the broker forgets the will, or with `will` publishes it (MQTT 5 only). `goodbye` goes with
+        QoS 1, before all that waits.
         """
+        self._paho.parting = codes.WITH_WILL if will and self.properties else 0
         try:
             if self.publisher.failure is None and not self._discarded:
                 async with asyncio.timeout(deadline):
@@ -333,7 +337,10 @@ class Connection(aiomqtt.Client):
         self._over(Unavailable(f"{self._where}: the connection was lost{f': {error}' if error else ''}"))
 
     def _over(self, failure: SinkError) -> None:
+        first = self.publisher.failure is None
         self.publisher.stop(failure)
+        if first and self.on_over is not None:
+            self.on_over(failure)
 
 
 def _asked() -> Properties:

@@ -38,10 +38,13 @@ def _host(url: SplitResult) -> None:
         raise ValueError(f"{url.hostname!r} is not a host name: {error}") from None
 
 
+Url = Annotated[str, AfterValidator(_url)]
+
+
 class BrokerConfig(Proxied, SinkConfig):
     """An MQTT broker, and how to reach it. A kind of sink adds what it says there."""
 
-    url: Annotated[str, AfterValidator(_url)] = Field(
+    url: Url = Field(
         description="the broker: mqtt://host:port, or mqtts:// with TLS; over WebSocket ws://host:port/path, or wss://"
     )
     username: str = Field("", max_length=65535, description="user name at the broker")

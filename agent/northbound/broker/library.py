@@ -16,6 +16,9 @@ from typing import Any, Protocol
 from paho.mqtt.client import Client
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.exception import MalformedPacket
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 
 from agent.northbound.broker import packet
 from agent.northbound.broker.reader import Reader
@@ -52,6 +55,7 @@ class Paho(Client):
     reader: Reader
     wire: Wire | None = None
     complaint = ""
+    parting = 0  # the reason code of our DISCONNECT (MQTT 5)
     _behind = False  # packets have been read that wait for their turn
     _greeted = False
     _writing = False
@@ -90,6 +94,11 @@ class Paho(Client):
 
     def next_mid(self) -> int:
         return self._mid_generate()
+
+    def disconnect(self, reasoncode: ReasonCode | None = None, properties: Properties | None = None) -> MQTTErrorCode:
+        if self.parting:
+            reasoncode = ReasonCode(PacketTypes.DISCONNECT, identifier=self.parting)
+        return super().disconnect(reasoncode, properties)
 
     def drop(self) -> None:
         """Close the socket without a word; the broker then publishes the will."""
