@@ -5,7 +5,7 @@ import ssl
 import time
 from dataclasses import dataclass
 
-from agent.model.errors import SinkError, Unavailable
+from agent.model.errors import SinkError
 from agent.northbound.broker import refusal
 from agent.northbound.broker.wire import Wire
 from agent.northbound.proxy.config import Proxy
@@ -25,7 +25,7 @@ class Route:
     proxy: Proxy | None = None
 
     def open(self) -> Wire:
-        """Blocks for `timeout` seconds at most, names to look up left out. Raises Denied and Unavailable."""
+        """Blocks for `timeout` seconds at most, names to look up left out. Raises Denied, and NotReached."""
         deadline = time.monotonic() + self.timeout
         sock = None
         try:
@@ -38,7 +38,8 @@ class Route:
             if sock is not None:
                 sock.close()
             text = str(error) or f"no connection within {self.timeout:g} s"
-            raise Unavailable(f"{self.where}: {text}", hint=refusal.hint(text, tls=self.tls is not None)) from None
+            hint = refusal.hint(text, tls=self.tls is not None)
+            raise refusal.NotReached(f"{self.where}: {text}", hint=hint) from None
         except SinkError:
             if sock is not None:
                 sock.close()
