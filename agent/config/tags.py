@@ -1,6 +1,5 @@
 """Tags of a device or a map: defaults and overrides laid over one another, groups looked up, then validated."""
 
-import re
 from functools import cache
 from typing import Annotated, Any, get_args
 
@@ -12,7 +11,7 @@ from agent.config.problems import Mark, Scope
 from agent.config.references import Unresolved
 from agent.config.tree import Mapping, Sequence, merge
 from agent.config.words import did_you_mean, shown
-from agent.model.text import LONGEST_NAME, NAME_PATTERN
+from agent.model.text import is_name
 from agent.registry import DriverConfig
 
 
@@ -75,7 +74,7 @@ def overlay(base: Sequence, own: Sequence, defaults: Mapping) -> tuple[Sequence,
 def group_names(groups: Any, scope: Scope) -> None:
     """A group's name becomes part of topics, so it obeys the rule of all names."""
     for name in groups if isinstance(groups, Mapping) else ():
-        if len(name) > LONGEST_NAME or not re.fullmatch(NAME_PATTERN, name):
+        if not is_name(name):
             scope.add(groups.key_marks[name], f"groups: {shown(name)} is not a name", "no spaces, none of / + #")
 
 

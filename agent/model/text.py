@@ -17,6 +17,8 @@ class Referenced(str):
 
     __slots__ = ()
 
+    file: str = ""  # where it stands alone, when that is a file
+
 
 def plain(text: str) -> str:
     """Text from elsewhere for a terminal or a log: what would steer it, or turn the line around, is spelt out."""
@@ -27,6 +29,10 @@ def escaped(c: str) -> str:
     """`\\x1b`"""
     code = ord(c)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def is_name(text: str) -> bool:
+    return len(text) <= LONGEST_NAME and re.fullmatch(NAME_PATTERN, text) is not None
 
 
 def duration(text: object) -> float:

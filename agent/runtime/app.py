@@ -71,9 +71,7 @@ async def run(site: Site, data: Path, stop: asyncio.Event, clock: Clock = SYSTEM
         await asyncio.wrap_future(owner.call(keeper.attach, *_names(site)))
         log.info("started", extra=_facts(site, data, owner.store))
         app = App(site, data, owner, keeper, clock)
-        del (
-            site
-        )  # so that its tags can go: as the file has them ten thousand take 8 MB, and drivers have them in columns
+        del site  # its tags are to go: as the file has them ten thousand take 8 MB, and drivers have them in columns
         await app.run(stop)
     finally:
         owner.close()

@@ -1,16 +1,17 @@
 """What can be commanded: each tag of each device, with who can write it and how its device is."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.health import Health, Part
 from agent.runtime.write import limits
-from drivers.api import Driver, DriverConfig, Finder, TagConfig
+from drivers.api import Driver, DriverConfig, TagConfig
+from drivers.finding import Finder
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A tag, who can write it, and how its device is. Those that may not be written share one without a tag."""
+    """A tag, who can write it, and how its device is. Those that may not be written share one, without a tag."""
 
     driver: Driver
     tag: TagConfig | None
@@ -20,9 +21,9 @@ class Target:
 class Growing(Mapping[str, Target]):
     """The tags of a device whose patterns find more of them while it runs."""
 
-    def __init__(self, driver: Finder, part: Part) -> None:
-        self._driver, self._part = driver, part
-        self._known: dict[str, Target] = {}
+    def __init__(self, driver: Finder, listed: Iterable[TagConfig], closed: Target) -> None:
+        self._driver, self._closed, self._taken = driver, closed, 0
+        self._known = {tag.name: closed for tag in listed if tag.name}
 
     def __getitem__(self, name: str) -> Target:
         return self._all()[name]
@@ -34,8 +35,9 @@ class Growing(Mapping[str, Target]):
         return len(self._all())
 
     def _all(self) -> dict[str, Target]:
-        for tag in self._driver.tags[len(self._known) :]:
-            self._known[tag.name] = Target(self._driver, tag, self._part)
+        fresh = self._driver.tags[self._taken :]
+        self._taken += len(fresh)
+        self._known.update(_known(fresh, self._closed))
         return self._known
 
 
@@ -44,15 +46,13 @@ def targets(
 ) -> dict[str, Mapping[str, Target]]:
     """All tags by device and name."""
     found: dict[str, Mapping[str, Target]] = {}
-    listed = {device.name: getattr(device, "tags", None) or () for device in devices}
+    tags = {device.name: getattr(device, "tags", None) or () for device in devices}
     for driver in drivers:
-        part = health.part("device", driver.device)
-        if isinstance(driver, Finder) and driver.growing:
-            found[driver.device] = Growing(driver, part)
-        else:
-            tags = listed.get(driver.device, ())
-            closed = Target(driver, None, part)
-            found[driver.device] = {
-                tag.name: closed if limits(tag) is None else Target(driver, tag, part) for tag in tags
-            }
+        listed = tags.get(driver.device, ())
+        closed = Target(driver, None, health.part("device", driver.device))
+        found[driver.device] = Growing(driver, listed, closed) if isinstance(driver, Finder) else _known(listed, closed)
     return found
+
+
+def _known(tags: Iterable[TagConfig], closed: Target) -> dict[str, Target]:
+    return {tag.name: closed if limits(tag) is None else Target(closed.driver, tag, closed.part) for tag in tags}

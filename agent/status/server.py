@@ -12,86 +12,104 @@ import secrets
 import time
 from contextlib import suppress
 from dataclasses import asdict
+from http import HTTPStatus
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
-from aiohttp import web
-from aiohttp.typedefs import Handler
-
-from agent.health import Health
+from agent.health import Health, Load, Part
 from agent.model.errors import AgentError
-from agent.status.metrics import TYPE, Metrics
 from agent.status.ready import readiness
 from agent.status.store import Desk, Pages
+from agent.status.web import Answer, Handler, Refusal, Request, Server, as_json
 
 FILE = "agent.json"
-_MOST = 8 << 20  # bytes of a question
 _PATIENCE = 8.0  # seconds: a collector gives up after ten
 
 
 async def serve(listen: str, data: Path, health: Health, desk: Desk) -> None:
     """Serve until cancelled. `listen` is `HOST:PORT`; port 0 takes any free one."""
     token = secrets.token_urlsafe(24)
-    runner = web.AppRunner(_app(token, health, desk), access_log=None, handle_signals=False, shutdown_timeout=1.0)
-    await runner.setup()
+    server = Server(_answers(token, health, desk))
     path = data / FILE
     try:
-        await _listen(runner, listen)
-        bound = runner.addresses[0]
-        _announce(path, {"pid": os.getpid(), "host": bound[0], "port": bound[1], "token": token})
+        host, port = await _listen(server, listen)
+        _announce(path, {"pid": os.getpid(), "host": host, "port": port, "token": token})
         health.part("status", listen).up()
         await asyncio.Event().wait()
     finally:
         path.unlink(missing_ok=True)
-        await runner.cleanup()
+        await server.close()
 
 
-async def _listen(runner: web.AppRunner, listen: str) -> None:
+async def _listen(server: Server, listen: str) -> tuple[str, int]:
     host, _, port = listen.rpartition(":")
     try:
-        await web.TCPSite(runner, host.strip("[]"), int(port), backlog=16).start()
+        return await server.listen(host.strip("[]"), int(port))
     except OSError as error:
         raise AgentError(
             f"status page: cannot listen on {listen}: {error.strerror}", hint="is the port taken?"
         ) from error
 
 
-def _app(token: str, health: Health, desk: Desk) -> web.Application:
-    @web.middleware
-    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-        given = request.headers.get("Authorization", "")
+def _answers(token: str, health: Health, desk: Desk) -> Handler:
+    """Answers every request: first whether it may ask, then whether there is such a path."""
+    routes = {**_routes(health, desk), **Pages(desk).routes()}
+    paths = {path for _, path in routes}
+
+    async def answer(request: Request) -> Answer:
+        given = request.headers.get("authorization", "")
         if not _open(request) and not secrets.compare_digest(given.encode(), f"Bearer {token}".encode()):
-            raise web.HTTPUnauthorized
-        return await handler(request)
+            raise Refusal(HTTPStatus.UNAUTHORIZED)
+        handler = routes.get(("GET" if request.method == "HEAD" else request.method, request.path))
+        if handler is None:
+            raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED if request.path in paths else HTTPStatus.NOT_FOUND)
+        try:
+            return await handler(request)
+        except AgentError as error:  # one that a person can do something about is answered in words
+            found = {"kind": type(error).__name__, "error": error.message, "hint": error.hint}
+            return as_json(found, HTTPStatus.CONFLICT)
 
-    async def healthz(request: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
+    return answer
 
-    async def readyz(request: web.Request) -> web.Response:
+
+def _routes(health: Health, desk: Desk) -> dict[tuple[str, str], Handler]:
+    async def healthz(request: Request) -> Answer:
+        return as_json({"status": "ok"})
+
+    async def readyz(request: Request) -> Answer:
         found = readiness(health, time.monotonic_ns())
-        return web.json_response(found, status=200 if found["ready"] else web.HTTPServiceUnavailable.status_code)
+        return as_json(found, HTTPStatus.OK if found["ready"] else HTTPStatus.SERVICE_UNAVAILABLE)
 
-    async def metrics(request: web.Request) -> web.Response:
+    async def metrics(request: Request) -> Answer:
         """How the parts are is told even when the store does not answer; that is when somebody needs it."""
         accounts, stats = [], None
         with suppress(AgentError, TimeoutError):
             async with asyncio.timeout(_PATIENCE):
                 stats = await desk.stats()
                 accounts = await desk.ledger()
-        text = await asyncio.to_thread(Metrics(health.parts.values(), accounts, stats, health.loads.values()).text)
-        return web.Response(body=text, headers={"Content-Type": TYPE})
+        return await asyncio.to_thread(_metrics, [*health.parts.values()], accounts, stats, [*health.loads.values()])
 
-    async def parts(request: web.Request) -> web.Response:
-        return web.json_response([asdict(part) for part in health.parts.values()])
+    async def parts(request: Request) -> Answer:
+        return as_json([asdict(part) for part in health.parts.values()])
 
-    app = web.Application(middlewares=[guarded, told], client_max_size=_MOST)
-    app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])
-    app.add_routes([web.get("/api/v1/health", parts)])
-    app.add_routes(Pages(desk).routes())
-    return app
+    return {
+        ("GET", "/healthz"): healthz,
+        ("GET", "/readyz"): readyz,
+        ("GET", "/metrics"): metrics,
+        ("GET", "/api/v1/health"): parts,
+    }
 
 
-def _open(request: web.Request) -> bool:
+def _metrics(
+    parts: list[Part], accounts: list[dict[str, Any]], stats: dict[str, Any] | None, loads: list[Load]
+) -> Answer:
+    from agent.status.metrics import TYPE, Metrics  # noqa: PLC0415  # 2 MB that only an agent with a collector needs
+
+    return Answer(Metrics(parts, accounts, stats, loads).text(), TYPE)
+
+
+def _open(request: Request) -> bool:
     """Whether no token is needed."""
     return request.path == "/healthz" or (request.path in ("/metrics", "/readyz") and _from_here(request.remote))
 
@@ -101,18 +119,6 @@ def _from_here(remote: str | None) -> bool:
         return ip_address(remote or "").is_loopback
     except ValueError:
         return False
-
-
-@web.middleware
-async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """An error that a person can do something about is answered in words."""
-    try:
-        return await handler(request)
-    except AgentError as error:
-        return web.json_response(
-            {"kind": type(error).__name__, "error": error.message, "hint": error.hint},
-            status=web.HTTPConflict.status_code,
-        )
 
 
 def _announce(path: Path, facts: dict[str, object]) -> None:

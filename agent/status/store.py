@@ -1,9 +1,11 @@
 """The store over HTTP: what `floorgate ledger` and `floorgate store` ask of a running agent."""
 
+import json
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any, Protocol
 
-from aiohttp import web
+from agent.status.web import Answer, Handler, Refusal, Request, as_json
 
 ENDLESS = 2**63 - 1
 
@@ -35,80 +37,80 @@ class Pages:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    def routes(self) -> list[web.RouteDef]:
-        return [
-            web.get("/api/v1/ledger", self.ledger),
-            web.get("/api/v1/store/stats", self.stats),
-            web.get("/api/v1/store/frames", self.frames),
-            web.get("/api/v1/store/schemas", self.schemas),
-            web.get("/api/v1/store/check", self.check),
-            web.post("/api/v1/store/import", self.put),
-            web.post("/api/v1/store/retry", self.retry),
-            web.post("/api/v1/store/forget", self.forget),
-        ]
+    def routes(self) -> dict[tuple[str, str], Handler]:
+        return {
+            ("GET", "/api/v1/ledger"): self.ledger,
+            ("GET", "/api/v1/store/stats"): self.stats,
+            ("GET", "/api/v1/store/frames"): self.frames,
+            ("GET", "/api/v1/store/schemas"): self.schemas,
+            ("GET", "/api/v1/store/check"): self.check,
+            ("POST", "/api/v1/store/import"): self.put,
+            ("POST", "/api/v1/store/retry"): self.retry,
+            ("POST", "/api/v1/store/forget"): self.forget,
+        }
 
-    async def ledger(self, request: web.Request) -> web.Response:
+    async def ledger(self, request: Request) -> Answer:
         """All that was ever counted, or with `since=TIME` (ns UTC) what was counted since then."""
         if "since" in request.query:
-            return web.json_response(await self._desk.since(_number(request, "since", 0)))
-        return web.json_response(await self._desk.ledger())
+            return as_json(await self._desk.since(_number(request, "since", 0)))
+        return as_json(await self._desk.ledger())
 
-    async def stats(self, request: web.Request) -> web.Response:
-        return web.json_response(await self._desk.stats())
+    async def stats(self, request: Request) -> Answer:
+        return as_json(await self._desk.stats())
 
-    async def frames(self, request: web.Request) -> web.Response:
+    async def frames(self, request: Request) -> Answer:
         """`after=SEQ` or `before=SEQ`; `until=SEQ`, `sink=NAME`, `aside=1`, `device=NAME`."""
         query, back = request.query, "before" in request.query
         cursor, until = _number(request, "before" if back else "after", 0), _number(request, "until", ENDLESS)
-        sink, device, aside = query.get("sink", ""), query.get("device", ""), "aside" in query
+        sink, device, aside = request.get("sink"), request.get("device"), "aside" in query
         found = await self._desk.frames(cursor, back=back, sink=sink, device=device, aside=aside, until=until)
         return _packed(found)
 
-    async def schemas(self, request: web.Request) -> web.Response:
+    async def schemas(self, request: Request) -> Answer:
         """`id=NUMBER`, as often as needed."""
         try:
-            ids = [int(text) for text in request.query.getall("id", [])]
+            ids = [int(text) for text in request.query.get("id", [])]
         except ValueError:
-            raise web.HTTPBadRequest(text="id: a number is needed") from None
+            raise _senseless("id: a number is needed") from None
         return _packed(await self._desk.schemas(ids))
 
-    async def check(self, request: web.Request) -> web.Response:
+    async def check(self, request: Request) -> Answer:
         """`table=NAME`"""
         try:
-            return web.json_response(await self._desk.check(request.query.get("table", "")))
+            return as_json(await self._desk.check(request.get("table")))
         except LookupError:
-            raise web.HTTPBadRequest(text="table: none by this name") from None
+            raise _senseless("table: none by this name") from None
 
-    async def put(self, request: web.Request) -> web.Response:
+    async def put(self, request: Request) -> Answer:
         """The body is a parcel (`buffer/parcel.py`)."""
         try:
-            return web.json_response({"frames": await self._desk.put(await request.read())})
+            return as_json({"frames": await self._desk.put(await request.body())})
         except ValueError as error:
-            raise web.HTTPBadRequest(text=str(error)) from None
+            raise _senseless(str(error)) from None
 
-    async def retry(self, request: web.Request) -> web.Response:
+    async def retry(self, request: Request) -> Answer:
         """`{"sink": NAME, "seqs": [[FIRST, LAST], …]}`; `null` for all."""
         match await _fields(request):
             case {"sink": str(sink), "seqs": [*pairs]} if all(map(_is_range, pairs)):
                 seqs = [(first, last) for first, last in pairs]
-                return web.json_response({"frames": await self._desk.retry(sink, seqs)})
+                return as_json({"frames": await self._desk.retry(sink, seqs)})
             case {"sink": str(sink), "seqs": None}:
-                return web.json_response({"frames": await self._desk.retry(sink, None)})
-        raise web.HTTPBadRequest(text="sink and seqs are needed")
+                return as_json({"frames": await self._desk.retry(sink, None)})
+        raise _senseless("sink and seqs are needed")
 
-    async def forget(self, request: web.Request) -> web.Response:
+    async def forget(self, request: Request) -> Answer:
         """`{"sink": NAME}`, to be asked again until it was 0 frames."""
         match await _fields(request):
             case {"sink": str(sink)}:
-                return web.json_response({"frames": await self._desk.forget(sink)})
-        raise web.HTTPBadRequest(text="sink is needed")
+                return as_json({"frames": await self._desk.forget(sink)})
+        raise _senseless("sink is needed")
 
 
-async def _fields(request: web.Request) -> object:
+async def _fields(request: Request) -> object:
     try:
-        return await request.json()
+        return json.loads(await request.body())
     except ValueError:
-        raise web.HTTPBadRequest(text="this is no JSON") from None
+        raise _senseless("this is no JSON") from None
 
 
 def _is_range(pair: object) -> bool:
@@ -118,13 +120,17 @@ def _is_range(pair: object) -> bool:
     return False
 
 
-def _number(request: web.Request, name: str, default: int) -> int:
+def _number(request: Request, name: str, default: int) -> int:
     try:
-        number = int(request.query.get(name, default))
+        number = int(request.get(name, str(default)))
     except ValueError:
-        raise web.HTTPBadRequest(text=f"{name}: a number is needed") from None
+        raise _senseless(f"{name}: a number is needed") from None
     return max(0, min(number, ENDLESS))
 
 
-def _packed(body: bytes) -> web.Response:
-    return web.Response(body=body, content_type="application/msgpack")
+def _packed(body: bytes) -> Answer:
+    return Answer(body, "application/msgpack")
+
+
+def _senseless(text: str) -> Refusal:
+    return Refusal(HTTPStatus.BAD_REQUEST, text)

@@ -11,7 +11,8 @@ from agent.model.errors import Refused, Unreachable
 from agent.model.frame import Frame, Value
 from agent.model.quality import Quality
 from agent.model.tag import Schema
-from drivers.api import Argument, Driver, DriverConfig, Encoded, LineConfig, Place, Search, nothing
+from drivers.api import Argument, Driver, DriverConfig, Encoded, LineConfig, Place, nothing
+from drivers.finding import Search
 from drivers.opcua import methods, writes
 from drivers.opcua.browse import browse, peek
 from drivers.opcua.calling import Method
@@ -29,7 +30,6 @@ from drivers.opcua.refusal import name
 from drivers.opcua.remarks import Remarks
 from drivers.opcua.search import Seeker
 from drivers.opcua.session import Session
-from drivers.opcua.spots import locate
 from drivers.opcua.status import quality
 from drivers.opcua.tally import Tally
 from drivers.opcua.watch import ServerClock, look
@@ -62,14 +62,14 @@ class OpcuaPoller:
 
     def __init__(self, config: Config, timeout: float, data: Path | None = None, clock: Clock = SYSTEM) -> None:
         self.device, self.endpoint, self.line = config.name, config.endpoint, config.endpoint
-        self._writable = {tag.name: tag for tag in config.tags if tag.write is not None}
-        self._clock = clock
-        self._dial = Dial(config, timeout, data)
         self._pins = Pins(config, data)
-        self._config = config if self._pins.patterns else config.model_copy(update={"tags": []})
         self._plans = plans(config, self._pins.tags)
-        self.growing = bool(self._pins.patterns)
-        self.tags: Sequence[Tag] = (*self._pins.named, *self._pins.tags)
+        self._writable = [tag for tag in config.tags if tag.write is not None and not tag.match]
+        self.tags: Sequence[Tag] = (*self._writable, *self._pins.tags)
+        if not self._pins.patterns:  # the plans have all of it: as the file has them tags take 0.8 KB each
+            config = config.model_copy(update={"tags": []})
+        self._config, self._clock = config, clock
+        self._dial = Dial(config, timeout, data)
         self._told = tuple(event_plan(config.name, each) for each in config.events)
         self._events: list[Events] = []
         self._session: Session | None = None
@@ -209,7 +209,7 @@ class OpcuaPoller:
                 grown.append(plan)
         self._plans = tuple(before.values())
         if grown:
-            self.tags = (*self._pins.named, *self._pins.tags)
+            self.tags = (*self._writable, *self._pins.tags)
         return grown
 
     async def _grown(self, plan: Plan) -> Group:
@@ -224,8 +224,8 @@ class OpcuaPoller:
         return {
             node
             for group in self._groups.values()
-            for node, text in zip(group.nodes, group.plan.nodes, strict=True)
-            if node is not None and not locate(text).inner
+            for column, node in enumerate(group.nodes)
+            if node is not None and column not in group.within
         }
 
     def _say(self) -> None:
@@ -238,7 +238,7 @@ class OpcuaPoller:
         return browse(self._live(), found, expanded, start=start, wanted=wanted, most=most)
 
     async def find(self, done: Callable[[int], None], *, most: int, seconds: float) -> Search:
-        """See `drivers.api.Finder.find`."""
+        """See `drivers.finding.Finder.find`."""
         if not self._pins.patterns:
             raise ValueError(f"device {self.device!r} has no tag with `match`")
         seeker = Seeker(self._pins, self.device, self._clock, alone=True, most=most, seconds=seconds)
@@ -275,7 +275,7 @@ class OpcuaPoller:
         return next(method for method in self._config.methods if method.name == name)
 
     def _named(self, name: str) -> Tag:
-        return self._writable.get(name) or next(tag for tag in self.tags if tag.name == name)
+        return next(tag for tag in self.tags if tag.name == name)
 
     def _now(self) -> float:
         return self._clock.mono() / SECOND

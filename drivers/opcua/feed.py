@@ -205,7 +205,10 @@ class Feed:
         return False
 
     async def _run_errand(self) -> bool:
-        errand = self._errand() if self._errand is not None else None
+        """A part of what else is to be done, once the first values are there."""
+        if self._errand is None or any(each.schema not in self.heard for each in self._sources):
+            return False
+        errand = self._errand()
         if errand is None:
             return False
         for group in await errand:

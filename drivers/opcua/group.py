@@ -54,6 +54,7 @@ class Group:
     refused: dict[str, str] = field(default_factory=dict)
     unfiltered: set[int] = field(default_factory=set)
     special: set[int] = field(default_factory=set)
+    within: set[int] = field(default_factory=set)  # columns of which the file says that they are a part of a node
     deep: bool = False  # some tags look into a node, whose whole array or structure comes for each of them
     known: Dictionaries = field(default_factory=Dictionaries)
     closed: dict[int, str] = field(default_factory=dict)
@@ -67,7 +68,9 @@ class Group:
             self.nodes = [None] * len(wanted)
         else:
             self.known.forget()
-        found = await resolve(self.session, [locate(self.plan.nodes[column]) for column in wanted])
+        spots = [locate(self.plan.nodes[column]) for column in wanted]
+        self.within.update(column for column, spot in zip(wanted, spots, strict=True) if spot.inner)
+        found = await resolve(self.session, spots)
         for column, each in zip(wanted, found, strict=True):
             self.nodes[column] = each.node
             if each.node is None:

@@ -7,7 +7,6 @@ node alone, which the next walk finds again.
 """
 
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +16,9 @@ from stat import S_ISREG
 import msgspec
 
 from agent.model.tag import DType
-from agent.model.text import NAME_PATTERN
-from drivers.api import DriverConfig, Kept, Place, TagConfig
+from agent.model.text import is_name
+from drivers.api import DriverConfig, Place, TagConfig
+from drivers.finding import Kept
 from drivers.opcua.config import Config, Tag
 from drivers.opcua.files import locked, make_folder, write
 from drivers.opcua.globs import Glob, glob
@@ -85,9 +85,9 @@ _encode = msgspec.json.encode
 
 
 def kept(config: DriverConfig, data: Path | None) -> Kept:
-    """See `drivers.api.Kept`."""
-    if not isinstance(config, Config):
-        return Kept(())
+    """See `drivers.finding.Kept`."""
+    if not isinstance(config, Config) or not patterns(config):
+        return Kept(getattr(config, "tags", ()))
     pins = Pins(config, data)
     tags: list[TagConfig] = [*pins.named, *pins.tags]
     return Kept(tags, len(pins.patterns), len(pins.tags), tuple(pins.remarks))
@@ -103,7 +103,8 @@ def patterns(config: Config) -> list[Pattern]:
 
 
 class Pins:
-    """`named` are the tags that the file lists, `tags` those that were found, in the order of their columns.
+    """`named` are the tags that the file lists beside patterns, `tags` those that were found, in the order of their
+    columns; a device without a pattern has neither.
 
     `remarks` is what a person should hear of; whoever says it empties it. `saved` says whether the file has it all.
     """
@@ -157,7 +158,10 @@ class Pins:
 
     def add(self, hits: Sequence[Hit]) -> list[Tag]:
         """Pin what is new among these; the tags that come of it. Raises TooMany, and then takes none."""
-        fresh = {hit.place.address: hit for hit in hits if not self.knows(hit.place.address)}
+        fresh: dict[str, Hit] = {}
+        for hit in hits:
+            if not self.knows(hit.place.address):
+                fresh.setdefault(hit.place.address, hit)
         if len(self._pins) + len(fresh) > MOST:
             often = Counter(hit.pattern.tag.match for hit in hits)
             match, count = often.most_common(1)[0]
@@ -274,6 +278,6 @@ def _type(place: Place) -> DType:
 
 def _check(pin: Pin) -> None:
     """Whether it may be a tag. Raises ValueError."""
-    if not re.fullmatch(NAME_PATTERN, pin.name) or len(pin.unit) > LONGEST_UNIT or not pin.path:
+    if not is_name(pin.name) or len(pin.unit) > LONGEST_UNIT or not pin.path:
         raise ValueError(f"{pin.name!r} cannot be a tag")
     locate(pin.node)

@@ -1,7 +1,6 @@
 """`floorgate browse`: the tree, the map that comes of it, and a walk that is broken off."""
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from agent.cli.query import Query, Wishes
 from agent.cli.resume import Broken, keep, resumed
 from agent.config import load_map
 from agent.model.errors import AgentError
-from agent.model.text import LONGEST_NAME, NAME_PATTERN, plain
+from agent.model.text import is_name, plain
 from drivers.api import Place
 from drivers.opcua.naming import legal, tag_names, unique
 from tests.sim.opcua_fixtures import MACHINE, OpcuaServer, machine_server
@@ -215,7 +214,7 @@ def test_names_that_are_the_same_get_what_tells_them_apart() -> None:
 def test_names_are_legal_and_each_is_there_once(paths: list[tuple[str, ...]]) -> None:
     names = tag_names(paths)
     assert len(set(names)) == len(names) == len(paths)
-    assert all(re.fullmatch(NAME_PATTERN, name) and len(name) <= LONGEST_NAME for name in names)
+    assert all(map(is_name, names))
 
 
 @given(st.text(max_size=30))

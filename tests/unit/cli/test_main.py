@@ -64,4 +64,12 @@ def test_data_lies_where_the_system_keeps_state() -> None:
 def test_the_version_loads_no_driver_and_no_network_library() -> None:
     look = "import sys; from agent.cli import main; main(['version'], standalone_mode=False); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"asyncua", "pymodbus", "aiomqtt", "aiohttp", "rich", "pydantic"} & set(loaded)
+    assert not {"asyncua", "pymodbus", "aiomqtt", "rich", "pydantic"} & set(loaded)
+
+
+def test_the_agent_loads_no_library_before_it_needs_it() -> None:
+    """Each takes 2 to 25 MB for as long as the agent runs."""
+    look = "import sys, agent.cli.run; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout.split()
+    wanted = {"asyncua", "cryptography", "pymodbus", "aiomqtt", "aiohttp", "prometheus_client", "sqlite_utils", "rich"}
+    assert not wanted & set(loaded)

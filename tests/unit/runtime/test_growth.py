@@ -8,7 +8,9 @@ from agent.model.tag import Schema, Tag
 from agent.normalise import Steps, compile_step
 from agent.runtime.latest import Latest
 from agent.runtime.targets import targets
-from drivers.api import Search, TagConfig
+from drivers.api import TagConfig, WriteConfig
+from drivers.finding import Search
+from drivers.sim.config import Config
 from tests.bench.virtual import running
 from tests.unit.runtime.test_line import Bench, Device
 
@@ -77,6 +79,10 @@ def test_the_newest_values_of_a_group_that_grows_stay_known() -> None:
     assert whole is not None and tuple(whole.values) == (9, None, None, None)
 
 
+class Setpoint(TagConfig):
+    write: WriteConfig
+
+
 class Finds(Growing):
     """A device that says itself which tags it has."""
 
@@ -88,9 +94,15 @@ class Finds(Growing):
 
 def test_a_tag_that_is_found_later_can_be_commanded() -> None:
     press = Finds()
-    press.tags = [TagConfig(name="a")]
+    press.tags = [Setpoint(name="a", write=WriteConfig())]
     known = targets([], [press], Health())["press"]
     assert list(known) == ["a"]
-    press.tags.append(TagConfig(name="b"))
+    press.tags += [Setpoint(name="b", write=WriteConfig()), TagConfig(name="c")]
     assert known["b"].tag is press.tags[1]
-    assert (known.get("c"), len(known)) == (None, 2)
+    assert (known["c"].tag, known.get("d"), len(known)) == (None, None, 3)
+
+
+def test_of_a_tag_that_may_not_be_written_no_more_is_kept_than_that_it_is_there() -> None:
+    config = Config.model_validate({"name": "d", "driver": "sim", "endpoint": "sim:", "tags": [{"name": "a"}]})
+    known = targets([config], [Device("d")], Health())["d"]
+    assert (list(known), known["a"].tag) == (["a"], None)

@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -19,7 +18,7 @@ from agent.status.store import Pages
 from buffer.ledger import Account
 from buffer.stats import Stats
 from tests.house import ROOT
-from tests.unit.status.test_server import Clerk, serving
+from tests.unit.status.test_server import Clerk, fetch, serving
 
 STATS = Stats(10, 5 << 20, 64 << 20, 36 << 20, 72 << 20, 1 << 40, 1_700_000_000_500_000_000, 77, {"a": 4}, {"a": 1})
 ACCOUNT = Account("a", 'm"1', 10, 5, 1, {"unchanged": 2}, {"age": 1}, 1)
@@ -74,6 +73,13 @@ def test_the_parts_are_told_without_their_passwords() -> None:
     assert found["floorgate_part_scans_total", "line", name] == 7
     assert found["floorgate_part_failures_total", "line", name] == 1
     assert not [key for key in found if "secret" in str(key)]
+
+
+def test_the_commands_of_a_sink_are_told_by_what_became_of_them() -> None:
+    found = everything(Part("commands", "platform", "up", commands={"done": 3, "forbidden": 1000}), Part("sink", "a"))
+    assert found["floorgate_commands_total", "done", "platform"] == 3
+    assert found["floorgate_commands_total", "forbidden", "platform"] == 1000
+    assert not [key for key in found if key[0] == "floorgate_commands_total" and "a" in key]
 
 
 def test_a_line_tells_how_busy_it_is_and_how_many_of_its_devices_are_dead() -> None:
@@ -136,13 +142,10 @@ async def scraped(folder: Path, clerk: Asked) -> Told:
     """What a collector without a token sees."""
     health = Health()
     health.part("sink", "platform").up()
-    async with (
-        serving(folder, health, clerk) as facts,
-        aiohttp.ClientSession() as session,
-        session.get(f"http://{facts['host']}:{facts['port']}/metrics") as response,
-    ):
-        assert (response.status, response.content_type) == (200, "text/plain")
-        return told(await response.read())
+    async with serving(folder, health, clerk) as facts:
+        status, kind, found = await fetch(facts, "/metrics")
+    assert (status, kind) == (200, "text/plain")
+    return told(found)
 
 
 async def test_a_collector_on_this_machine_needs_no_token(tmp_path: Path) -> None:
@@ -188,6 +191,6 @@ def test_the_page_has_every_metric_and_every_path() -> None:
     page = (ROOT / "agent/status/README.md").read_text("utf-8")
     device = Part("device", "d", breaker="open", probe_at=1e12, skew=0.0, refuses={"a": "no"}, expiries={"own": 2e9})
     names = {key[0] for key in everything(Part("sink", "a"), device) if key[0].startswith("floorgate_")}
-    paths = {route.path for route in Pages(Asked()).routes()} | {"/healthz", "/readyz", "/metrics", "/api/v1/health"}
+    paths = {path for _, path in Pages(Asked()).routes()} | {"/healthz", "/readyz", "/metrics", "/api/v1/health"}
     assert {name for name in names if f"`{name}`" not in page} == set()
     assert {path for path in paths if f"{path}`" not in page} == set()

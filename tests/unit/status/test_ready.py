@@ -4,13 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from agent.health import MARK, WINDOW, Health, Load
 from agent.model.errors import AgentError, Unreachable
 from agent.status.ready import readiness
-from tests.unit.status.test_server import CLERK, serving
+from tests.unit.status.test_server import CLERK, fetch, serving
 
 S = 10**9
 
@@ -84,12 +83,9 @@ def test_a_line_is_ready_as_long_as_one_of_its_devices_answers() -> None:
 
 
 async def asked(folder: Path, health: Health) -> tuple[int, Any]:
-    async with (
-        serving(folder, health, CLERK) as facts,
-        aiohttp.ClientSession() as session,
-        session.get(f"http://{facts['host']}:{facts['port']}/readyz") as response,
-    ):
-        return response.status, json.loads(await response.text())
+    async with serving(folder, health, CLERK) as facts:
+        status, _, found = await fetch(facts, "/readyz")
+    return status, json.loads(found)
 
 
 async def test_it_is_told_without_a_token_on_this_machine(tmp_path: Path) -> None:

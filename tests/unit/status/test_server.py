@@ -1,15 +1,14 @@
 """The loopback server tells nothing without its token, and says where it is only to the owner of the data directory."""
 
 import asyncio
-import io
+import http.client
 import json
 import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from agent.health import Health
@@ -83,17 +82,25 @@ async def facts(tmp_path: Path) -> AsyncIterator[dict[str, Any]]:
         yield found
 
 
-async def ask(
-    facts: dict[str, Any], path: str, token: str | None = None, body: bytes | io.BytesIO | None = None
-) -> tuple[int, Any]:
+def _fetch(facts: dict[str, Any], path: str, token: str | None, body: bytes | None) -> tuple[int, str, bytes]:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    url, method = f"http://{facts['host']}:{facts['port']}{path}", "GET" if body is None else "POST"
-    async with (
-        aiohttp.ClientSession() as session,
-        session.request(method, url, headers=headers, data=body) as response,
-    ):
-        text = await response.text()
-        return response.status, json.loads(text) if response.status == 200 else text
+    connection = http.client.HTTPConnection(facts["host"], facts["port"], timeout=10)
+    with closing(connection):
+        connection.request("GET" if body is None else "POST", path, body, headers)
+        response = connection.getresponse()
+        return response.status, response.headers.get_content_type(), response.read()
+
+
+async def fetch(
+    facts: dict[str, Any], path: str, token: str | None = None, body: bytes | None = None
+) -> tuple[int, str, bytes]:
+    """Status, content type and body."""
+    return await asyncio.to_thread(_fetch, facts, path, token, body)
+
+
+async def ask(facts: dict[str, Any], path: str, token: str | None = None, body: bytes | None = None) -> tuple[int, Any]:
+    status, _, found = await fetch(facts, path, token, body)
+    return status, json.loads(found) if status == 200 else found.decode()
 
 
 async def test_it_listens_on_loopback_and_says_that_the_process_lives(facts: dict[str, Any]) -> None:
@@ -163,7 +170,7 @@ async def test_the_store_can_be_changed(
 
 
 async def test_a_body_that_is_too_large_is_refused(facts: dict[str, Any]) -> None:
-    assert (await ask(facts, "/api/v1/store/import", facts["token"], io.BytesIO(bytes(9 << 20))))[0] == 413
+    assert (await ask(facts, "/api/v1/store/import", facts["token"], bytes(9 << 20)))[0] == 413
 
 
 @pytest.mark.parametrize("path", ["import", "retry", "forget"])
