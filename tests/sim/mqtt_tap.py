@@ -26,6 +26,7 @@ class Packet:
     expiry: int = 0  # seconds, MQTT 5
     will: "Packet | None" = None
     reason: int = 0  # of a DISCONNECT, MQTT 5
+    data: bytes = b""  # all of it
 
 
 class _Cursor:
@@ -164,7 +165,7 @@ class Tap:
                 body = await reader.readexactly(size)
                 packet = parse(head[0], body, version)
                 version = packet.version or version
-                packet.phase, packet.connection = self.phase, number
+                packet.phase, packet.connection, packet.data = self.phase, number, head + body
                 if packet.kind == PUBLISH and self._left == 0:
                     self.cut()
                     return

@@ -25,7 +25,7 @@ class Route:
     proxy: Proxy | None = None
 
     def open(self) -> Wire:
-        """Blocks for `timeout` seconds at most, names to look up left out. Raises Denied, and NotReached."""
+        """Blocks for `timeout` seconds at most, names to look up left out. Raises Denied and Unavailable."""
         deadline = time.monotonic() + self.timeout
         sock = None
         try:

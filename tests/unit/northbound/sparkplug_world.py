@@ -55,7 +55,6 @@ class Plant(Alone):
         super().__init__(schemas)
         self.newest = Latest()
         self.asked: list[Command] = []
-        self.notices: list[str] = []
         self.dropped = 0
         self.answers: Callable[[Command], Answer] = lambda command: Answer("done", value=command.value, audit=7)
         self._seq = 0
@@ -67,9 +66,6 @@ class Plant(Alone):
     def submit(self, command: Command, answered: Answered) -> None:
         self.asked.append(command)
         answered(self.answers(command))
-
-    def noticed(self, what: str) -> None:
-        self.notices.append(what)
 
     def drop(self) -> None:
         self.dropped += 1

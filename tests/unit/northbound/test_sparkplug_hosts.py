@@ -114,8 +114,8 @@ async def test_nonsense_where_the_state_should_be_changes_nothing_and_is_told_on
         await sink.send([plant.meter()])
         await sink.send([plant.meter()])
     assert heard(wire).heard("NDEATH") == 1
-    assert len(plant.notices) == 1
-    assert plant.notices[0].startswith("spBv1.0/STATE/scada: ignored, for it is outdated or no state: b''")
+    assert len(plant.notes) == 1
+    assert plant.notes[0].startswith("spBv1.0/STATE/scada: ignored, for it is outdated or no state: b''")
 
 
 async def test_a_host_that_flaps_gets_whole_sessions(broker: Mosquitto, wire: Tap, plant: Plant) -> None:
