@@ -43,7 +43,13 @@ __all__ = [
 ]
 
 DRIVERS = {"modbus": "drivers.modbus", "opcua": "drivers.opcua", "sim": "drivers.sim"}
-SINKS = {"mqtt": "agent.northbound.mqtt", "file": "agent.northbound.file", "pull": "agent.northbound.pull"}
+SINKS = {
+    "mqtt": "agent.northbound.mqtt",
+    "http": "agent.northbound.http",
+    "file": "agent.northbound.file",
+    "sparkplug": "agent.northbound.sparkplug",
+    "pull": "agent.northbound.pull",
+}
 
 
 class BuildDriver(Protocol):

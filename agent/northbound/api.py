@@ -8,25 +8,66 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Annotated, Literal, Protocol
+from pathlib import Path
+from typing import Annotated, Literal, Protocol, runtime_checkable
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    WithJsonSchema,
+    WrapValidator,
+)
 
 from agent.model.frame import Entry
 from agent.model.text import DURATION_PATTERN, LONGEST_NAME, NAME_PATTERN, SIZE_PATTERN, Referenced, duration, size
 from agent.northbound.house import Alone, House
 
+LARGEST_SECRET = 64 << 10  # bytes of a file
 
-def _secret(text: object) -> SecretStr:
+
+class FileSecret(SecretStr):
+    """A secret that has a file of its own, where it may be renewed while the agent runs."""
+
+    path: str
+
+
+def fresh(secret: SecretStr) -> str:
+    """A secret as it is now; blocks where it has a file. Raises OSError and ValueError, neither of which shows it."""
+    if not isinstance(secret, FileSecret):
+        return secret.get_secret_value()
+    with Path(secret.path).open("rb") as file:
+        data = file.read(LARGEST_SECRET + 1)
+    try:
+        text = data.decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
+        raise ValueError("this is not UTF-8 text") from None
+    if not text or len(data) > LARGEST_SECRET:
+        raise ValueError("it is empty" if not text else f"larger than {LARGEST_SECRET >> 10} KB")
+    return text
+
+
+def _secret(text: object, _: object) -> SecretStr:
     if not isinstance(text, Referenced):
         raise ValueError("a secret is not written into the file: use ${NAME} from the environment, or file:PATH")
-    return SecretStr(str(text))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("what stands there is no text in UTF-8") from None
+    if not text.file:
+        return SecretStr(str(text))
+    secret = FileSecret(str(text))
+    secret.path = text.file
+    return secret
 
 
 Seconds = Annotated[float, BeforeValidator(duration), WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN})]
 Size = Annotated[int, BeforeValidator(size), WithJsonSchema({"type": "string", "pattern": SIZE_PATTERN})]
 Secret = Annotated[
-    SecretStr, BeforeValidator(_secret), WithJsonSchema({"type": "string", "pattern": r"^(\$\{\w+\}|file:.+)$"})
+    SecretStr, WrapValidator(_secret), WithJsonSchema({"type": "string", "pattern": r"^(\$\{\w+\}|file:.+)$"})
 ]
 Name = Annotated[str, Field(max_length=LONGEST_NAME, pattern=NAME_PATTERN)]
 
@@ -173,3 +214,16 @@ class Sink(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Watchful(Protocol):
+    """A sink whose other side may want nothing for now, or go although nothing is sent. Both raise what `open` does."""
+
+    async def ready(self) -> None:
+        """Called after `open`: return when the other side wants what there is."""
+        ...
+
+    async def lost(self) -> None:
+        """Called beside the sends: raise when the other side has gone, and never return."""
+        ...

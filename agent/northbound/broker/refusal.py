@@ -15,6 +15,10 @@ class NotSpoken(Unavailable):
     certain = False
 
 
+class NotReached(Unavailable):
+    """There was nobody to talk to: the broker has heard nothing of us."""
+
+
 class HungUp(Unavailable):
     """The other side closed the connection without a word."""
 
