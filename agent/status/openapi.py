@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agent import __version__
-from agent.status.pull import FORMATS, LARGEST, LONGEST, MOST_FRAMES, MOST_MARKS, SHAPES
+from agent.status.pull import FORMATS, LARGEST, LATEST, LONGEST, MOST_FRAMES, MOST_MARKS, MOST_NAMES, SHAPES
 
 Part = dict[str, Any]
 TEXT: Part = {"type": "string"}
@@ -33,6 +33,7 @@ WHY = {
     431: "the head is too large",
     503: "too much to do, or the store does not answer just now",
 }
+HERE: list[Part] = [{"token": []}, {}]  # without a token from this machine
 ALWAYS = (400, 401, 403, 405, 421, 429, 431, 503)
 
 
@@ -52,7 +53,7 @@ def document() -> Part:
 def _paths() -> Part:
     style = [_query("format", {"enum": list(FORMATS)}), _query("shape", {"enum": list(SHAPES)})]
     limit = _query("limit", {"type": "integer", "minimum": 1, "maximum": MOST_FRAMES, "default": MOST_FRAMES})
-    time: Part = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 10**15}, {**TEXT, "format": "date-time"}]}
+    time: Part = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": LATEST}, {**TEXT, "format": "date-time"}]}
     cursor = {"type": "integer", "minimum": 0, "maximum": LARGEST}
     devices, tags = _several("device"), _several("tag")
     name = {"name": "name", "in": "path", "required": True, "schema": TEXT}
@@ -60,14 +61,14 @@ def _paths() -> Part:
         "/healthz": _get("whether the process lives", _json({"type": "object"}), security=[]),
         "/readyz": {
             "get": {
-                **_get("whether the agent does its work", _json(_ref("Readiness")))["get"],
+                **_get("whether the agent does its work", _json(_ref("Readiness")), security=HERE)["get"],
                 "responses": {
                     **_responses(_json(_ref("Readiness"))),
                     "503": {"description": "not all of it", "content": _json(_ref("Readiness"))},
                 },
             }
         },
-        "/metrics": _get("for Prometheus; scope metrics", {"text/plain": {"schema": TEXT}}),
+        "/metrics": _get("for Prometheus; scope metrics", {"text/plain": {"schema": TEXT}}, security=HERE),
         "/api/v1/openapi.json": _get("this document", _json({"type": "object"})),
         "/api/v1/frames": _get(
             "the oldest frames that the consumer is owed; scope frames",
@@ -188,7 +189,7 @@ def _query(name: str, schema: Part) -> Part:
 
 
 def _several(name: str) -> Part:
-    return {**_query(name, {"type": "array", "items": TEXT, "maxItems": 20}), "style": "form", "explode": True}
+    return {**_query(name, {"type": "array", "items": TEXT, "maxItems": MOST_NAMES}), "style": "form", "explode": True}
 
 
 def _object(properties: Part) -> Part:
