@@ -62,6 +62,13 @@ class Play:
     def birth(self, of: Schema) -> None:
         self.world.birth()
 
+    def begin(self, of: Schema) -> None:
+        """A birth that other things come into."""
+        self.world.hear(self.world.session.birth(self.world.now))
+
+    def some(self, of: Schema) -> None:
+        self.world.hear(self.world.session.more(self.world.now, 1))
+
     def learn(self, of: Schema) -> None:
         self.world.tree.learn([of], [*self.world.schemas, of])
 
