@@ -11,9 +11,11 @@ import aiohttp
 from agent import __version__
 from agent.model.errors import Unavailable
 from agent.model.text import plain
+from agent.northbound import trust
 from agent.northbound.http.answer import Answer
 from agent.northbound.http.bodies import Body
 from agent.northbound.http.config import Config
+from agent.northbound.proxy import web
 
 CONNECT = 10.0  # seconds for connecting, TLS included
 MOST = 1 << 20  # bytes of an answer that are read: beyond that the connection is closed
@@ -28,10 +30,19 @@ class Client:
 
     def __init__(self, config: Config, headers: dict[str, str], tls: ssl.SSLContext | None) -> None:
         self._url, self._where, self._timeout = config.url, config.where, config.timeout
-        self._host, self._port, self._tls = config.host, config.port, tls
+        self._host, self._port, self._tls, self._proxy = config.host, config.port, tls, config.way_out
         self._connect = min(CONNECT, config.timeout)
+        connector, self._by_proxy = web.connector(
+            self._proxy,
+            tls=tls is not None,
+            timeout=self._connect,
+            where=self._where,
+            limit=0,
+            keepalive_timeout=IDLE,
+            ssl=True if tls is None else tls,
+        )
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE, ssl=True if tls is None else tls),
+            connector=connector,
             headers={**_identity(config), **headers},
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect),
@@ -42,16 +53,31 @@ class Client:
             max_field_size=_HEADER,
         )
 
-    async def reach(self) -> None:
-        """Connect once, and let the platform prove who it is; nothing is asked of it. Raises Unavailable."""
+    async def reach(self) -> trust.Ends | None:
+        """Connect once, and let the platform prove who it is: when its certificate expires. Nothing is asked of it.
+
+        Raises Unavailable; Denied when a proxy does not let us.
+        """
         try:
             async with asyncio.timeout(self._connect):
-                _, writer = await asyncio.open_connection(self._host, self._port, ssl=self._tls)
+                writer = await self._dial()
         except TimeoutError:
             raise self._no_connection() from None
         except OSError as error:
             raise self._failed(error) from error
+        shown = trust.shown(writer.get_extra_info("ssl_object"), self._where)
         writer.transport.abort()
+        return shown
+
+    async def _dial(self) -> asyncio.StreamWriter:
+        proxy, tls = self._proxy, self._tls
+        if proxy is None:
+            return (await asyncio.open_connection(self._host, self._port, ssl=tls))[1]
+        if proxy.scheme == "http" and tls is None:  # it is asked for each request then, and for no tunnel
+            return (await asyncio.open_connection(proxy.host, proxy.port))[1]
+        sock = await web.dial(proxy, self._host, self._port, self._connect, self._where)
+        name = None if tls is None else self._host
+        return (await asyncio.open_connection(sock=sock, ssl=tls, server_hostname=name))[1]
 
     async def post(self, body: Body) -> Answer:
         """The platform's answer, whatever it says. Raises Unavailable when there is none, or none that is whole."""
@@ -91,6 +117,7 @@ class Client:
             headers={"Idempotency-Key": body.key},
             allow_redirects=False,
             trace_request_ctx=kept,
+            **self._by_proxy,
         ) as response:
             told = response.headers
             answer = Answer(

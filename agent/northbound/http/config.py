@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJson
 
 from agent.model.text import Referenced
 from agent.northbound.api import Seconds, Secret, SinkConfig
+from agent.northbound.proxy.config import Proxied
 from agent.northbound.shapes import Shape
 from agent.northbound.shapes.compress import Compression, available
 
@@ -85,7 +86,7 @@ Headers = Annotated[
 ]
 
 
-class Config(SinkConfig):
+class Config(Proxied, SinkConfig):
     """A platform that takes frames by HTTP. The README beside this file explains each key."""
 
     url: Annotated[str, AfterValidator(_url)] = Field(

@@ -40,6 +40,8 @@ class HttpSink:
         self._client: Client | None = None
         self._closed_until = 0.0  # monotonic
         self._why: SinkError | None = None
+        self._expiry = trust.Expiry(gateway.house.noticed)
+        self._next_look = 0.0  # at certificates, monotonic
 
     async def open(self) -> None:
         await self.close()
@@ -50,7 +52,7 @@ class HttpSink:
             tls = await asyncio.to_thread(trust.context, self._where, config.ca, config.cert, config.key)
         client, reached = Client(config, self._bodies.headers, tls), False
         try:
-            await client.reach()
+            await self._look(client)
             reached = True
         finally:
             if not reached:
@@ -61,6 +63,8 @@ class HttpSink:
         client = self._client
         if client is None:
             raise Unavailable(f"{self._where}: not connected")
+        if self._config.tls and time.monotonic() >= self._next_look:
+            await self._look(client)
         done = 0
         waiting: list[Sequence[Entry]] = [batch] if batch else []
         try:
@@ -78,6 +82,15 @@ class HttpSink:
         client, self._client = self._client, None
         if client is not None:
             await client.close()
+
+    async def _look(self, client: Client) -> None:
+        """Is the platform there, and for how long are the certificates good?"""
+        config = self._config
+        shown = await client.reach()
+        if config.tls:
+            files = await asyncio.to_thread(trust.files, config.ca, config.cert)
+            self._expiry.judge([shown, *files])
+            self._next_look = time.monotonic() + trust.LOOK
 
     async def _push(self, client: Client, entries: Sequence[Entry]) -> list[Sequence[Entry]]:
         """Deliver all of these, or say in which pieces they are to be delivered instead."""

@@ -27,6 +27,7 @@ def connector(
     if proxy.scheme == "http" and not tls:
         login = {"Authorization": encode_basic_auth(proxy.user, proxy.password)} if proxy.user else {}
         url = URL.build(scheme="http", host=proxy.host, port=proxy.port)
+        options.pop("keepalive_timeout", None)  # says nothing then, and is refused
         made = TCPConnector(force_close=True, **options)  # tinyproxy closes after each answer, without a word
         return made, {"proxy": url, "proxy_headers": login}  # aiohttp makes Proxy-Authorization of it
     return _Tunnels(proxy, timeout, where, options), {}
@@ -44,15 +45,21 @@ class _Tunnels(TCPConnector):
     ) -> Any:
         proxy, patience, where = self._way
         host, port = addr_infos[0][4][:2]
-        loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(None, through, proxy, host, port, time.monotonic() + patience, where)
-        try:
-            sock = await asyncio.shield(work)
-        except asyncio.CancelledError:
-            work.add_done_callback(_close)
-            raise
-        sock.setblocking(False)
+        sock = await dial(proxy, host, port, patience, where)
         return await self._wrap_existing_connection(*args, req=req, timeout=timeout, sock=sock, **kwargs)
+
+
+async def dial(proxy: Proxy, host: str, port: int, timeout: float, where: str) -> socket.socket:
+    """A tunnel through the proxy, for the loop. Raises Denied and Unavailable."""
+    loop = asyncio.get_running_loop()
+    work = loop.run_in_executor(None, through, proxy, host, port, time.monotonic() + timeout, where)
+    try:
+        sock = await asyncio.shield(work)
+    except asyncio.CancelledError:
+        work.add_done_callback(_close)
+        raise
+    sock.setblocking(False)
+    return sock
 
 
 def _close(work: asyncio.Future[socket.socket]) -> None:
