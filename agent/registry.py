@@ -26,6 +26,7 @@ SINKS = {
     "http": "agent.northbound.http",
     "file": "agent.northbound.file",
     "sparkplug": "agent.northbound.sparkplug",
+    "thingsboard": "agent.northbound.thingsboard",
 }
 
 
