@@ -10,6 +10,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import aiomqtt
@@ -78,7 +79,9 @@ class Platform:
             self.faults.append(f"{topic}: {len(payload)} bytes")
         self.largest = max(self.largest, len(payload))
         try:
-            found = json.loads(payload, parse_constant=_no_number, object_pairs_hook=_once)
+            found = json.loads(
+                payload, parse_constant=_no_number, parse_float=_number, parse_int=_whole, object_pairs_hook=_once
+            )
             self._hear(topic.split("/"), found, own_rpc=own_rpc)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             self.faults.append(f"{topic}: {error!r}: {payload[:200]!r}")
@@ -162,6 +165,25 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         raise ValueError("a key stands there twice")
     return found
+
+
+def _number(text: str) -> float | int | str:
+    """As its JsonConverter has it: a double, a long, or else text."""
+    found = Decimal(text)
+    whole = found == found.to_integral_value()
+    if whole and not ("." in text and "e" not in text.lower()):
+        return _whole(str(int(found)))
+    return float(found) if -_exponent(found) <= 16 else format(found, "f")
+
+
+def _exponent(found: Decimal) -> int:
+    exponent = found.as_tuple().exponent
+    assert isinstance(exponent, int)
+    return exponent
+
+
+def _whole(text: str) -> int | str:
+    return int(text) if -(2**63) <= int(text) < 2**63 else text
 
 
 def _no_number(text: str) -> Any:

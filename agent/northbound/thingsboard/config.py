@@ -21,6 +21,10 @@ class Config(Commanded, BrokerConfig):
     max_payload: Annotated[Size, Field(ge=512, le=1 << 20)] = Field(
         8 << 10, description="bytes of a message that the platform takes"
     )
+    together: bool = Field(
+        False,
+        description="whether devices share messages: fewer, but older platforms confirm it with its first device",
+    )
     hold_off: Annotated[Seconds, Field(ge=0, le=60)] = Field(
         5.0, description="how long after a device was connected an RPC without a time counts as one that has waited"
     )

@@ -54,8 +54,8 @@ class Room:
 class Letters:
     """Writes for one sink. `begin` is called with each connection: then the platform has to be told all anew."""
 
-    def __init__(self, names: Names, profile: str, *, quality: bool, now: Callable[[], float]) -> None:
-        self._names, self._profile, self._now = names, profile, now
+    def __init__(self, names: Names, profile: str, *, quality: bool, together: bool, now: Callable[[], float]) -> None:
+        self._names, self._profile, self._together, self._now = names, profile, together, now
         self._records = Records(quality=quality)
         self._json: dict[str, bytes] = {}  # names of devices there, by ours
         self.begin()
@@ -72,7 +72,7 @@ class Letters:
 
     def write(self, batch: Batch, room: Room) -> Written:
         """Each device is connected before what there is of it, and those of which nothing can be read go at the end."""
-        written, packer = Written(), Packer(room.aim)
+        written, packers = Written(), dict[bytes, Packer]()
         users: dict[str, list[int]] = {}
         for index, entry in enumerate(batch):
             schema = entry.frame.schema
@@ -84,16 +84,18 @@ class Letters:
             if records is None:
                 written.too_large.append(index)
                 continue
+            packer = packers.setdefault(b"" if self._together else name, Packer(room.aim))
             for record in records:
                 packer.add(name, record, index)
             users.setdefault(schema.device, []).append(index)
             if not entry.history:
                 self.devices.lives(schema)
-        packer.flush()
         told = Written()
         self._introduce(batch, users, told, room.aim)
-        for payload, owners in zip(packer.messages, packer.owners, strict=True):
-            told.add(TELEMETRY, payload, owners)
+        for packer in packers.values():
+            packer.flush()
+            for payload, owners in zip(packer.messages, packer.owners, strict=True):
+                told.add(TELEMETRY, payload, owners)
         for message in self.goodbyes(self.devices.gone(users)):
             told.messages.append(message)
             told.owners.append(())

@@ -57,7 +57,9 @@ class ThingsBoardSink:
         self.window = -(-config.window // config.batch) + 1
         self._config, self._gateway, self._where = config, gateway, config.where
         self._names = Names(config.device, gateway.id, gateway.site)
-        self._letters = Letters(self._names, config.profile, quality=config.quality, now=time.monotonic)
+        self._letters = Letters(
+            self._names, config.profile, quality=config.quality, together=config.together, now=time.monotonic
+        )
         self._learnt = Learnt()
         self._dialler = _Dialler(config, gateway, self._learnt)
         self._connection: Connection | None = None

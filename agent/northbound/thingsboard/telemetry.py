@@ -2,18 +2,22 @@
 
 A tag without a usable value is left out, for the platform has no word for that. Its quality is a key of its own,
 `TAG_quality`, told when it is another than the one that was told last; what was told is forgotten with the connection.
+
+ThingsBoard takes a number of more than 16 decimals for text, so there are no more (its JsonConverter: `scale() <= 16`).
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from agent.model.frame import Entry, Frame, Value
 from agent.model.quality import Quality, quality_name
-from agent.model.tag import Schema
+from agent.model.tag import FLOATS, Schema
 from agent.northbound.encode import as_json, dense, stamped, told
 from agent.northbound.shapes.single import columns
 
 _MS = 1_000_000
 _SCHEMAS = 1024  # kept: after a reload or a restart the store hands out new instances
+_DECIMALS = 16
 UNKNOWN = 255  # no quality
 _BRACKETS = len(b'{"":[]}') - len(b'""')
 
@@ -25,8 +29,25 @@ class Plan:
         names = tuple(tag.name for tag in schema.tags)
         self.good = bytes(len(names))
         self.unknown = bytes((UNKNOWN,)) * len(names)
-        self.dense = dense(schema, names)
         self.qualities = beside(names, "quality")
+        self._dense = dense(schema, names)
+        self._all_floats = all(tag.dtype in FLOATS for tag in schema.tags)
+
+    def dense(self, values: Sequence[Value]) -> bytes | None:
+        """As JSON; None when one of them is no value."""
+        try:
+            return self._dense(_all_short(values) if self._all_floats else [_short(value) for value in values])
+        except TypeError:
+            return None
+
+
+def _all_short(values: Sequence[Any]) -> list[float]:
+    """Of numbers alone. From 1 on they have 16 decimals at most, as far as they are written."""
+    return [value if value >= 1.0 or value <= -1.0 else round(value, _DECIMALS) for value in values]
+
+
+def _short(value: Value) -> Value:
+    return round(value, _DECIMALS) if isinstance(value, float) and -1.0 < value < 1.0 else value
 
 
 def beside(names: Sequence[str], what: str) -> dict[str, str]:
@@ -128,7 +149,7 @@ def _records(frame: Frame, plan: Plan, news: dict[str, int]) -> list[bytes]:
     for tag in frame.tags():
         at = times.setdefault(stamps.get(tag.name, ts), {})
         if tag.name in values:
-            at[tag.name] = values[tag.name]
+            at[tag.name] = _short(values[tag.name])
         if tag.name in news:
             at[plan.qualities[tag.name]] = quality_name(news[tag.name])
     return [b'{"ts":%d,"values":%b}' % (time, as_json(at)) for time, at in times.items() if at]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agent.model.frame import Entry, Frame
 from agent.model.quality import Quality, quality_name
-from agent.model.tag import Schema, Tag
+from agent.model.tag import DType, Schema, Tag
 from agent.northbound.broker import packet
 from agent.northbound.thingsboard.letters import Letters, Room
 from agent.northbound.thingsboard.names import Names
@@ -27,7 +27,8 @@ class Desk:
     """Letters whose messages a platform hears at once."""
 
     def __init__(self, **keys: Any) -> None:
-        self.letters = Letters(Names("{device}", "gw", ()), "default", now=lambda: 0.0, **{"quality": True, **keys})
+        keys = {"quality": True, "together": False, **keys}
+        self.letters = Letters(Names("{device}", "gw", ()), "default", now=lambda: 0.0, **keys)
         self.platform = Platform()
 
     def send(self, *batch: Entry, room: Room = ROOM) -> list[tuple[str, bytes]]:
@@ -103,11 +104,12 @@ def test_source_times_make_records_of_their_own() -> None:
     }
 
 
-def test_many_devices_share_a_message() -> None:
-    desk = Desk()
+@pytest.mark.parametrize(("together", "count"), [(False, 20), (True, 1)])
+def test_devices_share_messages_if_they_may(together: bool, count: int) -> None:
+    desk = Desk(together=together)
     batch = [entry([1.0, 2.0], of=schema("a", "b", device=f"d{n}"), seq=n) for n in range(20)]
     messages = desk.send(*batch)
-    assert [topic for topic, _ in messages].count("v1/gateway/telemetry") == 1
+    assert [topic for topic, _ in messages].count("v1/gateway/telemetry") == count
     assert len(desk.platform.connected) == 20
 
 
@@ -197,7 +199,31 @@ def test_a_value_that_is_too_large_alone_is_named_and_the_others_go() -> None:
     assert len(desk.platform.records) == 2
 
 
-numbers = st.one_of(st.floats(), st.integers(-(2**63), 2**63 - 1), st.booleans(), st.none(), st.text(max_size=20))
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_small_and_large_numbers(dtype: DType) -> None:
+    """With more than 16 decimals they would be text there."""
+    told = [
+        0.1,
+        0.10000000149011612,
+        0.30000000000000004,
+        -1.2345678901234567e-10,
+        1e-30,
+        0.0,
+        1 / 3,
+        1.0000000000000002,
+    ]
+    desk, of = Desk(quality=False), schema(*(f"t{n}" for n in range(len(told))), dtype=dtype)
+    for quality in (bytes(len(told)), bytes((1, *bytes(len(told) - 1)))):
+        desk.send(entry(told, quality, of=of))
+    for record in desk.platform.records:
+        values = [*record.values.values()]
+        assert all(isinstance(value, float) for value in values)
+        assert values == [round(value, 16) for value in told]
+
+
+floats = st.floats(-1e15, 1e15) | st.sampled_from([math.nan, math.inf])
+whole = st.integers(-(2**63), 2**63 - 1)
+numbers = st.one_of(floats, whole, st.booleans(), st.none(), st.text(max_size=20))
 
 
 @st.composite
@@ -227,14 +253,16 @@ def expected(batch: Sequence[Entry]) -> dict[tuple[str, int, str], Any]:
         for place, (tag, value, quality) in enumerate(frame.rows()):
             ts = (frame.stamps[place] if frame.stamps else frame.ts) // 10**6
             if quality < 64 and value is not None and not (isinstance(value, float) and not math.isfinite(value)):
-                found[frame.schema.device, ts, tag.name] = value
+                found[frame.schema.device, ts, tag.name] = round(value, 16) if isinstance(value, float) else value
     return found
 
 
 @settings(max_examples=60)
-@given(batches(), st.integers(300, 2000))
-def test_whatever_is_sent_arrives_in_messages_that_are_small_enough(batch: list[Entry], cap: int) -> None:
-    desk = Desk()
+@given(batches(), st.integers(300, 2000), st.booleans())
+def test_whatever_is_sent_arrives_in_messages_that_are_small_enough(
+    batch: list[Entry], cap: int, together: bool
+) -> None:
+    desk = Desk(together=together)
     desk.send(*batch, room=Room(cap, 8192))
     assert desk.too_large == []
     found = {
