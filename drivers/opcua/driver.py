@@ -63,13 +63,11 @@ class OpcuaPoller:
     def __init__(self, config: Config, timeout: float, data: Path | None = None, clock: Clock = SYSTEM) -> None:
         self.device, self.endpoint, self.line = config.name, config.endpoint, config.endpoint
         self._pins = Pins(config, data)
-        self._config = config if self._pins.patterns else config.model_copy(update={"tags": []})
         self._plans = plans(config, self._pins.tags)
         self._writable = [tag for tag in config.tags if tag.write is not None and not tag.match]
         self.tags: Sequence[Tag] = (*self._writable, *self._pins.tags)
         if not self._pins.patterns:  # the plans have all of it: as the file has them tags take 0.8 KB each
             config = config.model_copy(update={"tags": []})
-            self._pins = Pins(config, data)
         self._config, self._clock = config, clock
         self._dial = Dial(config, timeout, data)
         self._told = tuple(event_plan(config.name, each) for each in config.events)

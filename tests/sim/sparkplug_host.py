@@ -43,10 +43,14 @@ class Born:
 
 
 class Host:
-    """`faults` are breaches of the specification, in words; `lost` says that a rebirth is due."""
+    """`faults` are breaches of the specification, in words; `lost` says that a rebirth is due.
 
-    def __init__(self, group: str, edge: str, fields: codec.Fields = codec.FIELDS) -> None:
-        self.group, self.edge, self.fields = group, edge, fields
+    One that is `old` is from before Sparkplug 3.0.
+    """
+
+    def __init__(self, group: str, edge: str, *, old: bool = False) -> None:
+        self.group, self.edge, self.old = group, edge, old
+        self.fields = codec.OLD_FIELDS if old else codec.FIELDS
         self.faults: list[str] = []
         self.samples: list[Sample] = []
         self.verbs: list[tuple[str, str]] = []  # (verb, device) of each message
@@ -181,8 +185,8 @@ class Host:
             known = self._known(device, born, metric)
             if known is None:
                 continue
-            if metric.timestamp is None or metric.datatype is not None:
-                self._fault(f"data of {device}: {known.name} without a time or with a type")
+            if metric.timestamp is None or metric.datatype != (known.datatype if self.old else None):
+                self._fault(f"data of {device}: {known.name} without a time, or of type {metric.datatype}")
             sample = self._sample(device, known, metric)
             self.samples.append(sample)
             if not sample.historical:

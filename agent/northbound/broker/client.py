@@ -18,34 +18,25 @@ import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
 from paho.mqtt.client import Client as PahoClient
 from paho.mqtt.client import ConnectFlags, DisconnectFlags
-from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from agent.model.errors import SinkError, Unavailable
+from agent.model.errors import Denied, SinkError, Unavailable
 from agent.northbound import trust
 from agent.northbound.broker import codes, packet, refusal
 from agent.northbound.broker.learnt import Learnt
 from agent.northbound.broker.library import QUIET, Paho
 from agent.northbound.broker.outbox import Outbox
-from agent.northbound.broker.packet import Message
+from agent.northbound.broker.packet import Message, Will
 from agent.northbound.broker.publisher import Publisher
 from agent.northbound.broker.reader import LARGEST
 from agent.northbound.broker.route import Route
 
+__all__ = ["Connection", "Limits", "Protocol", "Target", "Will"]
+
 Protocol = Literal["5", "3.1.1"]
 _VERSIONS = {"5": aiomqtt.ProtocolVersion.V5, "3.1.1": aiomqtt.ProtocolVersion.V311}
 _UNREAD = 64  # messages of QoS 1 that a broker may have under way to us (MQTT 5)
-
-
-@dataclass(frozen=True, slots=True)
-class Will:
-    """What the broker publishes for us when the connection breaks without a goodbye."""
-
-    topic: str
-    payload: bytes
-    qos: int = 1
-    retain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,20 +70,15 @@ class Connection(aiomqtt.Client):
     """
 
     def __init__(self, target: Target, protocol: Protocol, learnt: Learnt, window: int) -> None:
-        will = target.will
+        keepalive = max(1, round(target.keepalive))
         super().__init__(
             target.route.host,
             target.route.port,
-            username=target.username or None,
-            password=target.password or None,
             logger=QUIET,
             identifier=target.client_id,
             protocol=_VERSIONS[protocol],
-            will=None if will is None else aiomqtt.Will(will.topic, will.payload, qos=will.qos, retain=will.retain),
-            clean_session=True if protocol == "3.1.1" else None,  # under 5 a new client starts clean
-            properties=_asked() if protocol == "5" else None,
             timeout=target.route.timeout,
-            keepalive=max(1, round(target.keepalive)),
+            keepalive=keepalive,
         )
         self.on_message: Callable[[str, bytes, bool], None] | None = None
         self.on_over: Callable[[SinkError], None] | None = None
@@ -106,7 +92,7 @@ class Connection(aiomqtt.Client):
         self._in_thread = False
         self._discarded = False
         self._pubacks = bytearray()  # for what came in this turn of the loop
-        self._paho = Paho.adopt(self._client, target.route, self)
+        self._paho = Paho.adopt(self._client, target.route, _hello(target, protocol, keepalive), self)
         self.publisher = self._new_publisher()
 
     def _new_publisher(self) -> Publisher:
@@ -343,9 +329,12 @@ class Connection(aiomqtt.Client):
             self.on_over(failure)
 
 
-def _asked() -> Properties:
-    """What we take: a broker of MQTT 5 keeps back what is more."""
-    asked = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's own
-    asked.ReceiveMaximum = _UNREAD
-    asked.MaximumPacketSize = LARGEST
-    return asked
+def _hello(target: Target, protocol: Protocol, keepalive: int) -> bytes:
+    """The CONNECT. It says what we take: a broker of MQTT 5 keeps back what is more. Raises Denied."""
+    limits = b"\x21%b\x27%b" % (_UNREAD.to_bytes(2, "big"), LARGEST.to_bytes(4, "big"))
+    properties = limits if protocol == "5" else None
+    try:
+        who = target.username, target.password
+        return packet.connect(target.client_id, keepalive, properties, target.will, *who)
+    except ValueError as error:
+        raise Denied(f"{target.route.where}: {error}", hint="look at `username`, `password` and `protocol`") from None

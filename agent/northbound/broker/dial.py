@@ -3,9 +3,11 @@
 import asyncio
 from dataclasses import replace
 
-from agent.model.errors import SinkError
+from pydantic import SecretStr
+
+from agent.model.errors import SinkError, Unavailable
 from agent.northbound import trust
-from agent.northbound.api import Gateway
+from agent.northbound.api import Gateway, fresh
 from agent.northbound.broker.client import Connection, Protocol, Target, Will
 from agent.northbound.broker.config import BrokerConfig
 from agent.northbound.broker.learnt import Learnt
@@ -72,7 +74,7 @@ class Dialler:
         except NoRetain:
             if target.will is None or not target.will.retain:
                 raise
-            target = replace(target, will=replace(target.will, retain=False))
+            target = replace(target, will=target.will._replace(retain=False))
             connection = Connection(target, protocol, self._learnt, self._config.window)
             await connection.start()
         return connection
@@ -83,11 +85,24 @@ class Dialler:
         if config.tls:
             context = await asyncio.to_thread(trust.context, config.where, config.ca, config.cert, config.key)
             self._expiry.judge(await asyncio.to_thread(trust.files, config.ca, config.cert))
+        way = config.way_out
+        if way is not None:
+            way = replace(way, password=await self._fresh(config.proxy_password, "proxy_password"))
         return Target(
-            route=Route(config.where, config.host, config.port, config.timeout, context, config.path, config.way_out),
+            route=Route(config.where, config.host, config.port, config.timeout, context, config.path, way),
             username=config.username,
-            password=config.password.get_secret_value() if config.password else "",
+            password=await self._fresh(config.password, "password"),
             client_id=config.client_id or f"floorgate-{self._gateway.id}-{config.name}",
             keepalive=config.keepalive,
             will=will,
         )
+
+    async def _fresh(self, secret: SecretStr | None, which: str) -> str:
+        """As it is now: a token that stands in a file may have been renewed there."""
+        if secret is None:
+            return ""
+        try:
+            return await asyncio.to_thread(fresh, secret)
+        except (OSError, ValueError) as error:
+            text = f"{self._config.where}: `{which}` cannot be read: {error}"
+            raise Unavailable(text, hint="look at its file") from None

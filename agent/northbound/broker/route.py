@@ -5,7 +5,7 @@ import ssl
 import time
 from dataclasses import dataclass
 
-from agent.model.errors import SinkError, Unavailable
+from agent.model.errors import SinkError
 from agent.northbound.broker import refusal
 from agent.northbound.broker.wire import Wire
 from agent.northbound.proxy.config import Proxy
@@ -38,7 +38,8 @@ class Route:
             if sock is not None:
                 sock.close()
             text = str(error) or f"no connection within {self.timeout:g} s"
-            raise Unavailable(f"{self.where}: {text}", hint=refusal.hint(text, tls=self.tls is not None)) from None
+            hint = refusal.hint(text, tls=self.tls is not None)
+            raise refusal.NotReached(f"{self.where}: {text}", hint=hint) from None
         except SinkError:
             if sock is not None:
                 sock.close()

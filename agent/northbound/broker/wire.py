@@ -18,7 +18,7 @@ from agent.northbound import trust
 
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)  # Linux only, as the next one
 _USER_TIMEOUT = getattr(socket, "TCP_USER_TIMEOUT", None)
-_INFO = getattr(socket, "TCP_INFO", None)  # Linux too
+_INFO = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None  # elsewhere its struct is another
 _UNTAKEN, _TAKEN, _UNSENT = slice(24, 28), slice(120, 128), slice(144, 148)  # of its struct in <linux/tcp.h>: unacked,
 # bytes_acked and notsent_bytes
 

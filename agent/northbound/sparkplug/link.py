@@ -52,7 +52,7 @@ class Link:
         self._puzzled = False
         self._timer: asyncio.TimerHandle | None = None
         if host is not None:
-            host.online = None
+            host.forget()
 
     async def listen(self) -> None:
         """Before the births. Raises Denied and Unavailable."""
@@ -72,15 +72,20 @@ class Link:
         """Whether there is somebody whom the births are for."""
         return self._host is None or self._host.online is True
 
+    @property
+    def _offline(self) -> bool:
+        """Whether the primary host has said so."""
+        return self._host is not None and self._host.online is False
+
     async def wait(self, seconds: float, *, patient: bool) -> None:
         """Until the primary host is online; not `patient`: or says that it is not. Raises Unavailable."""
         try:
             async with asyncio.timeout(seconds):
                 while not self.wanted and not self.over.done():
+                    if self._offline and not patient:
+                        break
                     self._stated.clear()
                     await self._stated.wait()
-                    if not patient and not self.wanted:
-                        break
         except TimeoutError:
             pass
         self.check()
@@ -153,8 +158,7 @@ class Link:
             self._end(self._absent())
 
     def _absent(self) -> Unavailable:
-        offline = self._host is not None and self._host.online is False
-        said = "is offline" if offline else "has not said that it is there"
+        said = "is offline" if self._offline else "has not said that it is there"
         what = f"{self._config.where}: the primary host {self._config.primary_host} {said}"
         return Unavailable(what, hint="it gets everything later")
 

@@ -67,12 +67,13 @@ class Told:
 class Plan:
     """What is known of the data messages of a group before the first frame; `told` has an entry for each of its tags.
 
+    `typed`: each metric tells its datatype, as births do: some host applications from before 3.0 read no other.
     `dense(…)` gives None when a frame needs care. What both give are the metrics, as bytes that stand in a payload.
     """
 
-    def __init__(self, told: Sequence[Told], fields: codec.Fields = codec.FIELDS) -> None:
+    def __init__(self, told: Sequence[Told], fields: codec.Fields = codec.FIELDS, *, typed: bool = False) -> None:
         self._fields, self._dtypes = fields, [one.tag.dtype for one in told]
-        self._heads = [codec.number(2, one.alias) for one in told]
+        self._heads = [codec.number(2, one.alias) + (codec.number(4, one.datatype) if typed else b"") for one in told]
         self.good = bytes(len(told))
         self.gone = bytes((Quality.BAD_COMM,)) * len(told)
         columns: dict[DType, list[int]] = {}

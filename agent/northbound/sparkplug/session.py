@@ -122,7 +122,7 @@ class Session:
         for index, entry in enumerate(batch):
             schema = entry.frame.schema
             if schema.device == DEVICE:
-                written.messages.append(self._message("NDATA", "", ms, [_report(entry)]))
+                written.messages.append(self._message("NDATA", "", ms, [self._report(entry)]))
                 continue
             place = self._tree.place(schema)
             life = self._life(place.device)
@@ -140,13 +140,15 @@ class Session:
         ms, said = _stamp(now), (sum(life.born is not None for life in self._lives.values()), self.samples)
         changed = [place for place in (0, 1) if said[place] != self._said[place]]
         self._said = said
-        metrics = [_node_data(name, value, ms) for name, _, value in (self._statistics()[place] for place in changed)]
+        metrics = [
+            self._node_data(name, value, ms) for name, _, value in (self._statistics()[place] for place in changed)
+        ]
         return [self._message("NDATA", "", ms, metrics)] if metrics else []
 
     def answer(self, text: str, now: int) -> Message:
         """What became of a command."""
         ms = _stamp(now)
-        return self._message("NDATA", "", ms, [_node_data(ANSWER, text, ms)])
+        return self._message("NDATA", "", ms, [self._node_data(ANSWER, text, ms)])
 
     def deaths(self, now: int) -> list[Message]:
         """Of all devices, before the node itself goes."""
@@ -271,6 +273,20 @@ class Session:
             life.born = None
             messages.append(self._message("DDEATH", name, ms, ()))
 
+    def _node_data(self, name: str, value: int | str, ms: int, mark: bytes = b"") -> bytes:
+        datatype = codec.STRING if isinstance(value, str) else codec.INT64
+        typed = codec.number(4, datatype) if self._tree.old else b""
+        held = codec.value(codec.FIELDS[datatype], value)
+        return codec.metric(codec.text(1, name) + codec.number(3, ms) + typed + mark + held)
+
+    def _report(self, entry: Entry) -> bytes:
+        """What the agent says of itself: what a sink will never get, or that the clock was set."""
+        frame = entry.frame
+        told = {tag.name: value for tag, value, _ in frame.rows()}
+        said = gap(entry) if is_gap(frame.schema) else {"type": frame.schema.group, "ts": frame.ts // _MS, **told}
+        mark = HISTORICAL if entry.history else b""
+        return self._node_data(GAP if is_gap(frame.schema) else REPORT, as_json(said).decode(), frame.ts // _MS, mark)
+
     def _message(self, verb: str, device: str, ms: int, metrics: Sequence[bytes]) -> Message:
         seq, self._seq = self._seq, self._seq + 1 & 0xFF
         return self._names.head(verb, device), codec.encode(ms, metrics, seq), False
@@ -286,17 +302,3 @@ def _told(name: str, datatype: int, value: Value, ms: int) -> bytes:
     """A metric of the node in its birth; those have no alias, for data of them are few."""
     held = NULL if value is None else codec.value(codec.FIELDS[datatype], value)
     return codec.metric(codec.text(1, name) + codec.number(3, ms) + codec.number(4, datatype) + held)
-
-
-def _node_data(name: str, value: int | str, ms: int, mark: bytes = b"") -> bytes:
-    held = codec.value(codec.TEXT if isinstance(value, str) else codec.LONG, value)
-    return codec.metric(codec.text(1, name) + codec.number(3, ms) + mark + held)
-
-
-def _report(entry: Entry) -> bytes:
-    """What the agent says of itself: what a sink will never get, or that the clock was set."""
-    frame = entry.frame
-    told = {tag.name: value for tag, value, _ in frame.rows()}
-    said = gap(entry) if is_gap(frame.schema) else {"type": frame.schema.group, "ts": frame.ts // _MS, **told}
-    mark = HISTORICAL if entry.history else b""
-    return _node_data(GAP if is_gap(frame.schema) else REPORT, as_json(said).decode(), frame.ts // _MS, mark)

@@ -61,7 +61,6 @@ class SparkplugSink:
         self._names = Names(config.group or place, config.edge or clean(gateway.id))
         self._marker = f"floorgate/{clean(gateway.id)}/$marker"
         self._brokers = [_Broker(each, gateway) for each in config.brokers()]
-        self._fields = codec.FIELDS if config.compat == "3.0" else codec.OLD_FIELDS
         self._tree: Tree | None = None
         self._unused: int | None = None  # a bdSeq that no broker has heard of
         self._left = _LOOKS  # for first values
@@ -154,7 +153,7 @@ class SparkplugSink:
     async def _begun(self) -> Tree:
         """The devices as they are now. Raises StoreError."""
         if self._tree is None:
-            self._tree = Tree(Book(await self._house.recall("aliases")), self._fields)
+            self._tree = Tree(Book(await self._house.recall("aliases")), old=self._config.compat == "2.2")
         self._tree.begin(self._house.schemas)
         if self._tree.book.changed:
             await self._house.keep("aliases", self._tree.book.dump())

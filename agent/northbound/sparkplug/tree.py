@@ -88,11 +88,12 @@ class Place:
 class Tree:
     """All devices. `begin` with each connection, `learn` before the first frame of a schema is written."""
 
-    def __init__(self, book: Book, fields: codec.Fields = codec.FIELDS) -> None:
+    def __init__(self, book: Book, *, old: bool = False) -> None:
         self.book = book
         self.devices: dict[str, Device] = {}
         self.by_alias: dict[int, tuple[Device, Told]] = {}
-        self.fields = fields
+        self.old = old
+        self.fields = codec.OLD_FIELDS if old else codec.FIELDS
         self._places: dict[Schema, Place] = {}
         self._plans: dict[tuple[str, str, tuple[Tag, ...]], Plan] = {}
         self._started = False
@@ -159,7 +160,8 @@ class Tree:
         if plan is None:
             if len(self._plans) >= _PLANS:
                 del self._plans[next(iter(self._plans))]
-            plan = self._plans[key] = Plan([device.told[each] for each in _keys(schema)], self.fields)
+            told = [device.told[each] for each in _keys(schema)]
+            plan = self._plans[key] = Plan(told, self.fields, typed=self.old)
         if len(self._places) >= _PLANS:
             del self._places[next(iter(self._places))]
         self._places[schema] = Place(device, schema.group, plan)

@@ -75,7 +75,10 @@ def test_defaults_are_those_of_the_readme() -> None:
     ("keys", "why"),
     [
         ({"password": "plain"}, "a secret is not written into the file"),
-        ({"password": Referenced("x")}, "needs a `username`"),
+        ({"password": Referenced("x"), "protocol": "3.1.1"}, "under MQTT 3.1.1 `password` needs a `username`"),
+        ({"password": Referenced("\ud800")}, "no text in UTF-8"),
+        ({"username": "a\0"}, "no control characters"),
+        ({"client_id": "ü" * 40_000}, "65,535 bytes"),
         ({"ca": "x.pem"}, "this url is not encrypted"),
         ({"url": "mqtts://b", "cert": "x.pem"}, "belong together"),
         ({"protocol": "4"}, "protocol"),

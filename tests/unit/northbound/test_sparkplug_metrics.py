@@ -55,7 +55,7 @@ def by_alias(metrics: list[Metric], plan: list[Told]) -> list[tuple[int, Any, in
 @given(st.lists(COLUMN, min_size=1, max_size=30), st.booleans(), st.sampled_from([1, 100, 20_000]), st.booleans())
 def test_both_ways_say_the_values(columns: list[tuple[str, Any]], historical: bool, first: int, old: bool) -> None:
     mine = told(*(dtype for dtype, _ in columns), first=first)
-    plan = Plan(mine, codec.OLD_FIELDS if old else codec.FIELDS)
+    plan = Plan(mine, codec.OLD_FIELDS if old else codec.FIELDS, typed=old)
     one = frame([value for _, value in columns])
     expected = [(first + n, value, MS, historical) for n, (_, value) in enumerate(columns)]
     assert by_alias(decoded(plan.careful(one, historical=historical)), mine) == expected
