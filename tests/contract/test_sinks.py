@@ -14,7 +14,7 @@ from agent import registry
 from agent.model.errors import Denied, Rejected, Unavailable
 from agent.model.frame import Entry, Frame
 from agent.model.tag import Schema, Tag
-from agent.northbound.api import Gateway, Sink
+from agent.northbound.api import Gateway, Pulled, Sink
 from tests.sim.http_platform import HttpPlatform
 from tests.sim.mosquitto import Mosquitto
 from tests.sim.sparkplug_host import Host
@@ -65,7 +65,7 @@ def made(kind: str, **keys: Any) -> Sink:
     return registry.sink_builder(kind)(config, Gateway("gw-01", ("acme",)))
 
 
-@pytest.fixture(params=sorted(registry.SINKS))
+@pytest.fixture(params=sorted(kind for kind in registry.SINKS if not issubclass(registry.sink_config(kind), Pulled)))
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     yield from BENCHES[request.param](tmp_path)
 

@@ -14,6 +14,7 @@ from agent.config import Invalid, configs_dir, load, load_map
 from agent.config.problems import Report
 from agent.config.reader import read
 
+HUSH = {"X": "1", "MQTT_PASSWORD": "hush", "PROXY_PASSWORD": "hush", "APPS_TOKEN": "hush-hush-hush-hush"}
 KEYS = ("name", "driver", "type", "map", "tags", "groups", "interval", "enabled", "a/b", "", "1")
 WORDS = (
     *("modbus", "opcua", "sim", "mqtt", "file", "tcp://h", "tcp://[", "opc.tcp://h:x", "mqtt://h:x", "rtu:///dev/x?="),
@@ -75,7 +76,7 @@ MAP["tags"] = MAP["tags"][:4]
 def outcome(path: Path, data: bytes, loader: Any = load) -> None:
     path.write_bytes(data)
     try:
-        loader(path, {"X": "1", "MQTT_PASSWORD": "hush", "PROXY_PASSWORD": "hush"}) if loader is load else loader(path)
+        loader(path, HUSH) if loader is load else loader(path)
     except Invalid as error:
         found = error.problems
     else:
