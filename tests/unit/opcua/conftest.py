@@ -73,7 +73,7 @@ async def canned() -> AsyncIterator[Canned]:
 
 
 def device(endpoint: str, tags: dict[str, Any], *, timeout: float = 2.0, **options: Any) -> Any:
-    """A device that is not yet open, of which all tags but enums may be written.
+    """A device that is not yet open, of which all tags may be written.
 
     A node without a namespace lies in the plant's.
     """
@@ -81,8 +81,7 @@ def device(endpoint: str, tags: dict[str, Any], *, timeout: float = 2.0, **optio
     for name, where in tags.items():
         node, kind, *more = where if isinstance(where, tuple) else (where, None)
         node = node if "=" in node or node.startswith("/") else f"nsu={NAMESPACE};s={node}"
-        write = None if kind == "enum" else {}
-        listed.append({"name": name, "node": node, "type": kind, "write": write, **dict(*more)})
+        listed.append({"name": name, "node": node, "type": kind, "write": {}, **dict(*more)})
     settings = {"name": "press-3", "driver": "opcua", "security": "none", "interval": "100ms", **options}
     config = Config.model_validate({**settings, "endpoint": endpoint, "tags": listed})
     return build(LineConfig(endpoint=endpoint, timeout=f"{timeout}s"), [config])[0]
