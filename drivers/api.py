@@ -5,7 +5,7 @@ LineConfig, devices: Sequence[Config], data: Path | None = None) -> Sequence[Dri
 devices on one line, so that they can share its wire. `config.py` must import fast: it is loaded to check a file, the
 rest only to run. A driver that can tell how long its requests will take has `budget.py` with a function `budget(line:
 LineConfig, devices: Sequence[Config]) -> Sequence[Budget]`, one for each wire. One whose devices may have more tags
-than their file lists has `pins.py` with a function `kept(config: Config, data: Path | None) -> Kept`.
+than their file lists has `pins.py`, see `drivers/finding.py`.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -158,19 +158,6 @@ class Budget:
     wire: str
     costs: tuple[ScanCost, ...]
     remedies: tuple[tuple[str, float], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """The tags of a device whose file has patterns that stand for many, as far as an earlier run has found them.
-
-    `tags` are those that the file lists and, at the end, the `found` ones of `patterns`; `remarks` say what is wrong.
-    """
-
-    tags: Sequence[TagConfig]
-    patterns: int = 0
-    found: int = 0
-    remarks: tuple[str, ...] = ()
 
 
 T = TypeVar("T", bound=TagConfig)
@@ -407,36 +394,4 @@ class Browser(Driver, Protocol):
 
     async def peek(self, addresses: Sequence[str]) -> Sequence[str]:
         """What stands there, as text for people; empty where it cannot be read. Raises Unreachable and Garbled."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """What a search has come to: the tags that are new, how many there are in all, and what a person should hear of.
-
-    `cut` says why it was broken off, if it was.
-    """
-
-    new: Sequence[TagConfig]
-    found: int
-    remarks: tuple[str, ...] = ()
-    cut: str = ""
-
-
-@runtime_checkable
-class Finder(Driver, Protocol):
-    """A device whose file may have patterns that stand for many tags; what they find is kept in the data directory.
-
-    `tags` are those that the file lists with a `write` section, and then those that were found: it grows at its end.
-    """
-
-    @property
-    def tags(self) -> Sequence[TagConfig]: ...
-
-    async def find(self, done: Callable[[int], None], *, most: int, seconds: float) -> Search:
-        """Look for it now, through at most `most` places and for at most `seconds`, and keep it.
-
-        `done` is told how many places were seen. Raises ValueError where the file has no pattern, Unreachable, Garbled
-        and Refused.
-        """
         ...

@@ -10,6 +10,8 @@ need() { # COMMAND PACKAGE
 need mosquitto mosquitto
 need mosquitto_pub mosquitto-clients
 need socat socat
+need tinyproxy tinyproxy
+need microsocks microsocks
 need tshark tshark
 need openssl openssl
 need gcc gcc

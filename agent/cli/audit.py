@@ -81,7 +81,7 @@ def _tell(found: Verdict, as_json: bool) -> int:
     elif found.fault:
         click.echo(found.fault, err=True)
     else:
-        before = f", what was before is in an archive that ends with {found.first}" if found.first.n else ""
+        before = f", what was before is in a file that ends with {found.first}" if found.first.n else ""
         click.echo(f"{found.rows:,} rows fit; the last is {found.last}{before}")
     return int(bool(found.fault))
 

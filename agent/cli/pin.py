@@ -8,7 +8,8 @@ import click
 from agent.cli import records
 from agent.cli.progress import progress
 from agent.model.text import plain
-from drivers.api import Driver, Finder, Search, TagConfig
+from drivers.api import Driver, TagConfig
+from drivers.finding import Finder, Search
 
 
 def pin(driver: Driver, *, most: int, seconds: float, as_json: bool) -> bool:

@@ -17,7 +17,7 @@ _FILE = re.compile(r"file:(?=\S)")
 class Expanded(Referenced):
     """Text from elsewhere that still knows how the file spells it, so that a message can show that instead."""
 
-    __slots__ = ("parts", "source")
+    __slots__ = ("file", "parts", "source")
 
     source: str
     parts: tuple[str, ...]
@@ -44,9 +44,10 @@ class References:
         parts = self._file(text[len("file:") :], mark) if is_file else self._values(text, mark)
         if parts is None or not self._affords(parts, mark):
             return _expanded(text, "", None)
+        file = str((self._folder / text[len("file:") :]).absolute()) if is_file else ""
         known = iter(parts)
         value = parts[0] if is_file else _REFERENCE.sub(lambda found: next(known) if found[1] else "${", text)
-        return _expanded(text, value, parts) if parts else value
+        return _expanded(text, value, parts, file) if parts else value
 
     def _affords(self, parts: list[str], mark: Mark) -> bool:
         self._left -= sum(map(len, parts))
@@ -84,8 +85,8 @@ class References:
         return None
 
 
-def _expanded(source: str, value: str, parts: list[str] | None) -> Expanded:
+def _expanded(source: str, value: str, parts: list[str] | None, file: str = "") -> Expanded:
     found = Unresolved(source) if parts is None else Expanded(value)
-    found.source = source
+    found.source, found.file = source, file
     found.parts = tuple(parts or ())
     return found

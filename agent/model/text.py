@@ -17,6 +17,8 @@ class Referenced(str):
 
     __slots__ = ()
 
+    file: str = ""  # where it stands alone, when that is a file
+
 
 def plain(text: str) -> str:
     """Text from elsewhere for a terminal or a log: what would steer it, or turn the line around, is spelt out."""

@@ -8,25 +8,66 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Annotated, Literal, Protocol
+from pathlib import Path
+from typing import Annotated, Literal, Protocol, runtime_checkable
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    WithJsonSchema,
+    WrapValidator,
+)
 
 from agent.model.frame import Entry
 from agent.model.text import DURATION_PATTERN, LONGEST_NAME, NAME_PATTERN, SIZE_PATTERN, Referenced, duration, size
 from agent.northbound.house import Alone, House
 
+LARGEST_SECRET = 64 << 10  # bytes of a file
 
-def _secret(text: object) -> SecretStr:
+
+class FileSecret(SecretStr):
+    """A secret that has a file of its own, where it may be renewed while the agent runs."""
+
+    path: str
+
+
+def fresh(secret: SecretStr) -> str:
+    """A secret as it is now; blocks where it has a file. Raises OSError and ValueError, neither of which shows it."""
+    if not isinstance(secret, FileSecret):
+        return secret.get_secret_value()
+    with Path(secret.path).open("rb") as file:
+        data = file.read(LARGEST_SECRET + 1)
+    try:
+        text = data.decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
+        raise ValueError("this is not UTF-8 text") from None
+    if not text or len(data) > LARGEST_SECRET:
+        raise ValueError("it is empty" if not text else f"larger than {LARGEST_SECRET >> 10} KB")
+    return text
+
+
+def _secret(text: object, _: object) -> SecretStr:
     if not isinstance(text, Referenced):
         raise ValueError("a secret is not written into the file: use ${NAME} from the environment, or file:PATH")
-    return SecretStr(str(text))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("what stands there is no text in UTF-8") from None
+    if not text.file:
+        return SecretStr(str(text))
+    secret = FileSecret(str(text))
+    secret.path = text.file
+    return secret
 
 
 Seconds = Annotated[float, BeforeValidator(duration), WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN})]
 Size = Annotated[int, BeforeValidator(size), WithJsonSchema({"type": "string", "pattern": SIZE_PATTERN})]
 Secret = Annotated[
-    SecretStr, BeforeValidator(_secret), WithJsonSchema({"type": "string", "pattern": r"^(\$\{\w+\}|file:.+)$"})
+    SecretStr, WrapValidator(_secret), WithJsonSchema({"type": "string", "pattern": r"^(\$\{\w+\}|file:.+)$"})
 ]
 Name = Annotated[str, Field(max_length=LONGEST_NAME, pattern=NAME_PATTERN)]
 
@@ -106,6 +147,38 @@ class Commanded(Section):
     commands: Commands | None = Field(None, description="what may be written through this sink; without it nothing")
 
 
+Scope = Literal["frames", "values", "history", "metrics", "commands"]
+_SHORTEST = 16  # characters of a token
+
+
+def _long(token: SecretStr) -> SecretStr:
+    if len(token.get_secret_value()) < _SHORTEST:
+        raise ValueError(f"a token has {_SHORTEST} characters or more: openssl rand -hex 24 makes one")
+    if not re.fullmatch(r"[!-~]+", token.get_secret_value()):
+        raise ValueError("a token holds letters, digits and signs of ASCII, and no space")
+    return token
+
+
+class Pulled(Section):
+    """A kind of sink that is asked for its frames instead of having them sent: `class Config(Pulled, SinkConfig)`. It
+    has no pump and no `sink.py`; the status server answers for it."""
+
+    token: Annotated[Secret, AfterValidator(_long)] = Field(
+        description="what its consumer shows: 16 characters or more"
+    )
+    scopes: list[Scope] = Field(
+        ["frames", "values"],
+        min_length=1,
+        max_length=5,
+        description="what the token opens; without frames it owes none",
+    )
+
+
+def pulled_of(config: object) -> Pulled | None:
+    """What a sink has that is asked for its frames; None: it has them sent."""
+    return config if isinstance(config, Pulled) else None
+
+
 def commands_of(config: SinkConfig) -> Commands | None:
     """What may be written through this sink; None: nothing."""
     found = getattr(config, "commands", None)
@@ -141,3 +214,16 @@ class Sink(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Watchful(Protocol):
+    """A sink whose other side may want nothing for now, or go although nothing is sent. Both raise what `open` does."""
+
+    async def ready(self) -> None:
+        """Called after `open`: return when the other side wants what there is."""
+        ...
+
+    async def lost(self) -> None:
+        """Called beside the sends: raise when the other side has gone, and never return."""
+        ...

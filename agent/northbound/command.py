@@ -10,6 +10,7 @@ bytes.
 
 import json
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from agent.model.errors import AgentError
@@ -43,6 +44,11 @@ class Unreadable(AgentError):
 
 def parse(payload: bytes) -> Command:
     """What the payload asks for. Raises Unreadable for whatever is not exactly a command."""
+    return checked(decode(payload))
+
+
+def decode(payload: bytes) -> dict[str, Any]:
+    """A JSON object, read strictly. Raises Unreadable for whatever is none."""
     if len(payload) > LARGEST:
         raise Unreadable(f"{len(payload):,} bytes are too many for a command", hint=f"{LARGEST:,} at most")
     try:
@@ -53,8 +59,13 @@ def parse(payload: bytes) -> Command:
         raise Unreadable(f"this is no command: {str(error)[:200]}", hint=f"such as {_EXAMPLE}") from None
     if not isinstance(found, dict):
         raise Unreadable("a command is a JSON object", hint=f"such as {_EXAMPLE}")
+    return found
+
+
+def checked(found: dict[str, Any], needed: Sequence[str] = NEEDED) -> Command:
+    """The command that an object of these keys is; of those that are not `needed` any may be missing."""
     try:
-        return _command(found)
+        return _command(found, needed)
     except ValueError as error:
         raise Unreadable(f"this is no command: {error}", hint=f"such as {_EXAMPLE}", told=_told(found)) from None
 
@@ -69,8 +80,8 @@ def reply(command: Command, answer: Answer, now: int) -> bytes:
     return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
-def _command(found: dict[str, Any]) -> Command:
-    missing = [key for key in NEEDED if key not in found]
+def _command(found: dict[str, Any], needed: Sequence[str]) -> Command:
+    missing = [key for key in needed if key not in found]
     if missing:
         raise ValueError(f"{', '.join(missing)} is missing")
     for key in found:
@@ -80,8 +91,8 @@ def _command(found: dict[str, Any]) -> Command:
         device=_text(found, "device"),
         tag=_text(found, "tag"),
         value=_value(found["value"]),
-        id=_text(found, "id"),
-        issued=_issued(found["issued_at"]),
+        id=_text(found, "id") if "id" in found else "",
+        issued=_issued(found["issued_at"]) if "issued_at" in found else 0,
         ttl=_ttl(found["ttl"]) if "ttl" in found else 0.0,
         who=_text(found, "who") if "who" in found else "",
     )

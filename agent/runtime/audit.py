@@ -150,6 +150,11 @@ class Audit:
             ).lastrowid
             db.execute("DELETE FROM refusal WHERE id <= ?", ((made or 0) - REFUSALS,))
 
+    def settle(self) -> None:
+        """Have all rows in the file itself, so that it may be moved while nothing is written."""
+        with mapped(self._path):
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
     def known(self, claim: Claim) -> bool:
         """Whether an id was there before."""
         with mapped(self._path, _LOOKING):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.model.errors import StoreError
-from agent.runtime.chain import Link, Row, advance, follow
+from agent.runtime.chain import START, Link, Row, advance, follow, read_head
 
 FILE = "audit.db"
 APPLICATION_ID = 0x464C4741  # "FLGA" at byte 68 of the file; the schema has it too
@@ -33,7 +33,6 @@ CREATE TABLE outcome (
     id INTEGER PRIMARY KEY, at INTEGER NOT NULL, outcome TEXT NOT NULL, found TEXT, message TEXT NOT NULL,
     n INTEGER NOT NULL UNIQUE, hash BLOB NOT NULL) STRICT;
 CREATE TABLE base (n INTEGER NOT NULL, hash BLOB NOT NULL) STRICT;
-INSERT INTO base VALUES (0, zeroblob(32));
 CREATE TABLE claim (
     k INTEGER PRIMARY KEY AUTOINCREMENT, sink TEXT NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL,
     UNIQUE (sink, id)) STRICT;
@@ -103,7 +102,7 @@ def prepare(path: Path, db: sqlite3.Connection) -> None:
             empty = not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
             made = empty and not version
             if made:
-                _make(db)
+                _make(db, read_head(path.parent) or START)
             elif (kind, version) == (APPLICATION_ID, UNCHAINED):
                 _chain(db)
             else:
@@ -114,9 +113,11 @@ def prepare(path: Path, db: sqlite3.Connection) -> None:
             sync(path.parent.parent)
 
 
-def _make(db: sqlite3.Connection) -> None:
+def _make(db: sqlite3.Connection, before: Link) -> None:
+    """A chain that was there before, in a file that is gone, goes on."""
     for statement in _statements(_SCHEMA):
         db.execute(statement)
+    db.execute("INSERT INTO base VALUES (?, ?)", before)
 
 
 def _chain(db: sqlite3.Connection) -> None:
@@ -125,7 +126,7 @@ def _chain(db: sqlite3.Connection) -> None:
         db.execute(f"DROP TRIGGER IF EXISTS {name}")
     for table in COLUMNS:
         db.execute(f"ALTER TABLE {table} RENAME TO {table}_1")
-    _make(db)
+    _make(db, START)
     newest_each = "SELECT max(id) FROM entry_1 GROUP BY device, tag"
     db.execute(f"INSERT INTO last SELECT device, tag, at FROM entry_1 WHERE id IN ({newest_each})")  # noqa: S608  # our own
     columns = ", ".join(COLUMNS["outcome"])

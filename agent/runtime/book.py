@@ -36,7 +36,7 @@ class Book:
         return await self._call(lambda book: book.begin(who, entry, allowed, now, claim))
 
     async def end(self, number: int, outcome: Outcome, found: Value, message: str, now: int) -> Link:
-        return await self._call(lambda book: book.end(number, outcome, found, message, now))
+        return await self._call(lambda book: book.end(number, outcome, found, message, now), last=True)
 
     async def refuse(self, refusal: Refusal, claim: Claim | None = None) -> None:
         await self._call(lambda book: book.refuse(refusal, claim))
@@ -51,19 +51,24 @@ class Book:
         self._pool.submit(self._shut)
         self._pool.shutdown()
 
-    async def _call(self, what: Callable[[Audit], R]) -> R:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._do, what)
+    async def _call(self, what: Callable[[Audit], R], *, last: bool = False) -> R:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._do, what, last)
 
-    def _do(self, what: Callable[[Audit], R]) -> R:
+    def _do(self, what: Callable[[Audit], R], last: bool) -> R:
+        """`last`: nothing may follow for long, so the file is put in order."""
         if self._book is None or self._there() != self._which:
             self._shut()
             self._book = self._stack.enter_context(audit(self._folder))
             self._which = self._there()
         try:
-            return what(self._book)
+            found = what(self._book)
         except StoreError:
             self._shut()
             raise
+        if last:
+            with suppress(StoreError):  # it is done; the next call fails, if there is anything to fail
+                self._book.settle()
+        return found
 
     def _there(self) -> tuple[int, int]:
         with suppress(OSError):

@@ -306,7 +306,7 @@ class Clerk:
         if answer.audit:
             await self._control.watch(self.part)
             return
-        let_in = doing.admitted and answer.outcome == "refused"  # of which there are not many, and whose id is taken
+        let_in = doing.admitted and answer.outcome != "busy"  # of which there are not many, and whose id is taken
         enough, command = self._told >= TOLD, doing.command
         if enough and not let_in:
             self._untold += 1

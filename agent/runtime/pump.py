@@ -8,7 +8,7 @@ from agent.health import Part
 from agent.model.clock import SYSTEM, Clock
 from agent.model.errors import Rejected, SinkError, StoreError, Unavailable
 from agent.model.frame import Entry
-from agent.northbound.api import Backfill, Sink
+from agent.northbound.api import Backfill, Sink, Watchful
 from agent.runtime.backfill import Limiter, longest_jitter
 from agent.runtime.bisect import sift
 from agent.runtime.lanes import History, Stretch
@@ -58,13 +58,37 @@ class Pump:
         await self._stumbled()
         try:
             await self._sink.open()
-            while not await self._session():
-                pass  # the store was mended: what is owed is to be asked anew
+            if await self._wanted():
+                while not await self._watched():
+                    pass  # the store was mended: what is owed is to be asked anew
         finally:
             await attempt(self._goodbye(), self._part)
 
     def wake(self) -> None:
         self._bell.set()
+
+    async def _wanted(self) -> bool:
+        """Wait until the other side wants something; False when the agent stops before."""
+        if not isinstance(self._sink, Watchful):
+            return True
+        async with asyncio.TaskGroup() as group:
+            ready = group.create_task(self._sink.ready(), name=f"ready:{self._name}")
+            stop = group.create_task(self._stopping.wait(), name=f"stop:{self._name}")
+            await asyncio.wait([ready, stop], return_when=asyncio.FIRST_COMPLETED)
+            wanted = ready.done()
+            ready.cancel()
+            stop.cancel()
+        return wanted
+
+    async def _watched(self) -> bool:
+        """A session that ends when the other side goes, even when there is nothing to send."""
+        if not isinstance(self._sink, Watchful):
+            return await self._session()
+        async with asyncio.TaskGroup() as group:
+            watch = group.create_task(self._sink.lost(), name=f"watch:{self._name}")
+            done = await self._session()
+            watch.cancel()
+        return done
 
     async def _session(self) -> bool:
         """Both lanes through one store; True when the work is done."""

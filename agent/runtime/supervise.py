@@ -94,6 +94,8 @@ async def keep(work: Callable[[], Awaitable[object]], part: Part, backoff: Backo
         error = await attempt(work(), part)
         if error is None:
             return
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            raise asyncio.CancelledError  # a task group with an error of its own forgets that it was cancelled
         wait = HEALTHY if isinstance(error, Denied) else backoff.failed()
         if await waited(stop, wait):
             return

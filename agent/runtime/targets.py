@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from agent.health import Health, Part
 from agent.runtime.write import limits
-from drivers.api import Driver, DriverConfig, Finder, TagConfig
+from drivers.api import Driver, DriverConfig, TagConfig
+from drivers.finding import Finder
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,8 +82,9 @@ class Wire:
         """
         async with self._lock:
             patience = timeout or self._timeout
-            until = asyncio.get_running_loop().time() + patience
             link = self._link
+            loop = asyncio.get_running_loop() if link is None else link.loop  # which costs no system call
+            until = loop.time() + patience
             if link is None or not link.clean:  # a neighbour spoilt it while this request waited for its turn
                 if not self._users:
                     raise self._closed()

@@ -11,7 +11,8 @@ from agent.model.errors import Refused, Unreachable
 from agent.model.frame import Frame, Value
 from agent.model.quality import Quality
 from agent.model.tag import Schema
-from drivers.api import Argument, Driver, DriverConfig, Encoded, LineConfig, Place, Search, nothing
+from drivers.api import Argument, Driver, DriverConfig, Encoded, LineConfig, Place, nothing
+from drivers.finding import Search
 from drivers.opcua import methods, writes
 from drivers.opcua.browse import browse, peek
 from drivers.opcua.calling import Method
@@ -63,11 +64,10 @@ class OpcuaPoller:
         self.device, self.endpoint, self.line = config.name, config.endpoint, config.endpoint
         self._pins = Pins(config, data)
         self._plans = plans(config, self._pins.tags)
-        self._writable = [tag for tag in self._pins.named if tag.write is not None]
+        self._writable = [tag for tag in config.tags if tag.write is not None and not tag.match]
         self.tags: Sequence[Tag] = (*self._writable, *self._pins.tags)
         if not self._pins.patterns:  # the plans have all of it: as the file has them tags take 0.8 KB each
             config = config.model_copy(update={"tags": []})
-            self._pins = Pins(config, data)
         self._config, self._clock = config, clock
         self._dial = Dial(config, timeout, data)
         self._told = tuple(event_plan(config.name, each) for each in config.events)
@@ -238,7 +238,7 @@ class OpcuaPoller:
         return browse(self._live(), found, expanded, start=start, wanted=wanted, most=most)
 
     async def find(self, done: Callable[[int], None], *, most: int, seconds: float) -> Search:
-        """See `drivers.api.Finder.find`."""
+        """See `drivers.finding.Finder.find`."""
         if not self._pins.patterns:
             raise ValueError(f"device {self.device!r} has no tag with `match`")
         seeker = Seeker(self._pins, self.device, self._clock, alone=True, most=most, seconds=seconds)

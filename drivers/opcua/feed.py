@@ -131,9 +131,9 @@ class Feed:
             await self._open(Stream(group))
         told = [await self._listen(events) for events in self._events]
         empty = not any(told) and not any(stream.items for stream in self._streams.values())
-        if self._groups and empty and self._errand is None:
-            raise all_refused(self._groups[0].plan.schema.device, self._groups)
-        if not self._groups and not any(told):
+        if empty and self._errand is None:
+            if self._groups:
+                raise all_refused(self._groups[0].plan.schema.device, self._groups)
             raise Refused("; ".join(why for events in self._events for why in events.refused.values()))
         self._heard = self._now()
         for source in self._sources:
@@ -205,7 +205,10 @@ class Feed:
         return False
 
     async def _run_errand(self) -> bool:
-        errand = self._errand() if self._errand is not None else None
+        """A part of what else is to be done, once the first values are there."""
+        if self._errand is None or any(each.schema not in self.heard for each in self._sources):
+            return False
+        errand = self._errand()
         if errand is None:
             return False
         for group in await errand:

@@ -152,10 +152,10 @@ class Protocol(UASocketProtocol):
 
     async def hello(self, url: str) -> None:
         """Say what we take. asyncua's own asks for chunks of 2 GB, and servers take it at its word."""
-        answer: asyncio.Future[ua.Acknowledge] = asyncio.get_running_loop().create_future()
-        self._callbackmap[0] = answer
         if self._why is not None or self.transport is None:
             raise self._why or ConnectionError("the connection is closed")
+        answer: asyncio.Future[ua.Acknowledge] = asyncio.get_running_loop().create_future()
+        self._callbackmap[0] = answer
         text = url.encode()
         body = _FIVE.pack(0, CHUNK, CHUNK, MESSAGE, CHUNKS) + len(text).to_bytes(4, "little") + text
         self.transport.write(_HEAD.pack(b"HEL", b"F", _HEAD.size + len(body)) + body)

@@ -17,7 +17,8 @@ import msgspec
 
 from agent.model.tag import DType
 from agent.model.text import is_name
-from drivers.api import DriverConfig, Kept, Place, TagConfig
+from drivers.api import DriverConfig, Place, TagConfig
+from drivers.finding import Kept
 from drivers.opcua.config import Config, Tag
 from drivers.opcua.files import locked, make_folder, write
 from drivers.opcua.globs import Glob, glob
@@ -84,9 +85,9 @@ _encode = msgspec.json.encode
 
 
 def kept(config: DriverConfig, data: Path | None) -> Kept:
-    """See `drivers.api.Kept`."""
-    if not isinstance(config, Config):
-        return Kept(())
+    """See `drivers.finding.Kept`."""
+    if not isinstance(config, Config) or not patterns(config):
+        return Kept(getattr(config, "tags", ()))
     pins = Pins(config, data)
     tags: list[TagConfig] = [*pins.named, *pins.tags]
     return Kept(tags, len(pins.patterns), len(pins.tags), tuple(pins.remarks))
@@ -102,14 +103,15 @@ def patterns(config: Config) -> list[Pattern]:
 
 
 class Pins:
-    """`named` are the tags that the file lists, `tags` those that were found, in the order of their columns.
+    """`named` are the tags that the file lists beside patterns, `tags` those that were found, in the order of their
+    columns; a device without a pattern has neither.
 
     `remarks` is what a person should hear of; whoever says it empties it. `saved` says whether the file has it all.
     """
 
     def __init__(self, config: Config, data: Path | None) -> None:
         self.patterns = patterns(config)
-        self.named = [tag for tag in config.tags if not tag.match] if self.patterns else config.tags
+        self.named = [tag for tag in config.tags if not tag.match] if self.patterns else []
         self._by_text = {(each.start, each.tag.match): each for each in self.patterns}
         self.path = data / "browse" / f"{config.name}.found.jsonl" if data and self.patterns else None
         self.tags: list[Tag] = []
@@ -156,7 +158,10 @@ class Pins:
 
     def add(self, hits: Sequence[Hit]) -> list[Tag]:
         """Pin what is new among these; the tags that come of it. Raises TooMany, and then takes none."""
-        fresh = {hit.place.address: hit for hit in hits if not self.knows(hit.place.address)}
+        fresh: dict[str, Hit] = {}
+        for hit in hits:
+            if not self.knows(hit.place.address):
+                fresh.setdefault(hit.place.address, hit)
         if len(self._pins) + len(fresh) > MOST:
             often = Counter(hit.pattern.tag.match for hit in hits)
             match, count = often.most_common(1)[0]

@@ -81,7 +81,7 @@ class Stream:
 
     async def grow(self, group: Group, now: float) -> dict[int, int]:
         """Go on with a group that has more columns at its end; the qualities of those that the server does not take."""
-        before, self.group = len(self.group.nodes), group
+        before, self.group, self.full = len(self.group.nodes), group, False
         return await self.fill(now, before) if self.later is None else {}
 
     async def retry(self, now: float) -> dict[int, int]:

@@ -83,6 +83,15 @@ def broker(place: Path) -> Iterator[int]:
         yield port
 
 
+@contextmanager
+def taker(place: Path) -> Iterator[int]:
+    """An HTTP platform; gives its port."""
+    port = free_port()
+    with running([sys.executable, str(HERE / "taker.py"), str(port)], place / "taker.log") as process:
+        await_port(port, process)
+        yield port
+
+
 class Farm:
     """Reads the page that farm.c writes."""
 

@@ -22,6 +22,7 @@ AREAS = (
     "opcua",
     "opcua_browse",
     "northbound",
+    "shapes",
     "normalise",
     "commissioning",
     "packaging",

@@ -8,7 +8,7 @@ import socket
 import time
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from threading import Thread
 
 import msgspec
@@ -27,16 +27,27 @@ class Envelope(msgspec.Struct):
 
 
 class Subscriber:
-    """Counts on a thread of its own. `age` tells the time in the seconds that the farm puts into its registers."""
+    """Counts on a thread of its own. `age` tells the time in the seconds that the farm puts into its registers.
 
-    def __init__(self, port: int, topic: str, age: Callable[[], float], name: str = "bench-platform") -> None:
+    `decode` makes frames of a payload; without it one is a JSON envelope.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        topic: str,
+        age: Callable[[], float],
+        name: str = "bench-platform",
+        decode: Callable[[bytes], Iterable[Envelope]] | None = None,
+    ) -> None:
         self.age = age
         self.came = array("d")  # per frame that was not seen before: when, in the farm's seconds,
         self.born = array("d")  # how old the farm was when it gave the first of the values,
         self.count = array("L")  # and how many values there were
         self.repeated = self.wrong = self.bytes = 0
         self._seen: dict[str, set[tuple[int, int]]] = defaultdict(set)
-        self._decode = msgspec.json.Decoder(Envelope).decode
+        read = msgspec.json.Decoder(Envelope).decode
+        self._decode = decode or (lambda payload: (read(payload),))
         self._wire = socket.create_connection(("127.0.0.1", port), 5)
         self._wire.settimeout(None)
         self._wire.sendall(_packet(0x10, b"\0\4MQTT\4\2\0\0" + _text(name)))
@@ -95,9 +106,12 @@ class Subscriber:
 
     def _note(self, payload: bytes) -> None:
         now = self.age()
-        frame = self._decode(payload)
-        name, seen = (frame.seq, frame.part[0]), self._seen[frame.epoch]
         self.bytes += len(payload)
+        for frame in self._decode(payload):
+            self._count(frame, now)
+
+    def _count(self, frame: Envelope, now: float) -> None:
+        name, seen = (frame.seq, frame.part[0]), self._seen[frame.epoch]
         if name in seen:
             self.repeated += 1
             return

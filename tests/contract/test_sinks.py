@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,27 @@ from agent.model.errors import Denied, Rejected, Unavailable
 from agent.model.frame import Entry, Frame
 from agent.model.tag import Schema, Tag
 from agent.northbound.api import Gateway, Sink
+from tests.sim.http_platform import HttpPlatform
 from tests.sim.mosquitto import Mosquitto
+from tests.sim.sparkplug_host import Host
 
 SCHEMA = Schema("main-meter", "1s", (Tag("voltage"), Tag("current")))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A frame as the counterpart has it. `message` is the whole of it, where that is JSON."""
+
+    device: str
+    ts: int  # ms UTC
+    values: dict[str, Any]
+    history: bool
+    message: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def seq(self) -> int:
+        """Which of `entries` it is."""
+        return int(self.values["voltage"])
 
 
 @dataclass
@@ -25,13 +43,20 @@ class Bench:
     """A sink with its counterpart: `received()` is what the counterpart has, `cut()` takes it away."""
 
     sink: Sink
-    received: Callable[[], list[dict[str, Any]]]
+    received: Callable[[], list[Seen]]
     cut: Callable[[], object]
     mend: Callable[[], object]
 
 
-def entries(first: int, last: int) -> list[Entry]:
-    return [Entry("ab" * 8, seq, False, Frame(SCHEMA, 10**18, (1.0, 2.0), bytes(2))) for seq in range(first, last + 1)]
+def entries(first: int, last: int, *, history: bool = False) -> list[Entry]:
+    def frame(seq: int) -> Frame:
+        return Frame(SCHEMA, 10**18 + seq * 10**6, (float(seq), 2.0), bytes(2))
+
+    return [Entry("ab" * 8, seq, history, frame(seq)) for seq in range(first, last + 1)]
+
+
+def enveloped(message: dict[str, Any]) -> Seen:
+    return Seen(message["device"], message["ts"], message["values"], message["history"], message)
 
 
 def made(kind: str, **keys: Any) -> Sink:
@@ -41,14 +66,21 @@ def made(kind: str, **keys: Any) -> Sink:
 
 @pytest.fixture(params=sorted(registry.SINKS))
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
-    yield from {"file": _file, "mqtt": _mqtt}[request.param](tmp_path)
+    yield from BENCHES[request.param](tmp_path)
+
+
+@pytest.fixture(params=["file", "http", "mqtt"])
+def in_json(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    """Those that speak JSON by themselves."""
+    yield from BENCHES[request.param](tmp_path)
 
 
 def _file(folder: Path) -> Iterator[Bench]:
     path = folder / "out" / "frames.jsonl"
 
-    def received() -> list[dict[str, Any]]:
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    def received() -> list[Seen]:
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [enveloped(json.loads(line)) for line in lines]
 
     def cut() -> None:
         path.parent.rename(folder / "away")
@@ -61,11 +93,49 @@ def _file(folder: Path) -> Iterator[Bench]:
     yield Bench(made("file", path=str(path)), received, cut, mend)
 
 
+def _http(folder: Path) -> Iterator[Bench]:
+    with HttpPlatform() as platform:
+
+        def received() -> list[Seen]:
+            return [enveloped(message) for message in platform.frames()]
+
+        yield Bench(made("http", url=platform.url, timeout="2s"), received, platform.stop, platform.start)
+
+
 def _mqtt(folder: Path) -> Iterator[Bench]:
     with Mosquitto(folder, persistence=True) as broker:
         heard = broker.subscriber(session="witness")
-        yield Bench(made("mqtt", url=broker.url, timeout="1s"), heard.frames, broker.stop, broker.start)
+
+        def received() -> list[Seen]:
+            return [enveloped(message) for message in heard.frames()]
+
+        yield Bench(made("mqtt", url=broker.url, timeout="1s"), received, broker.stop, broker.start)
         heard.close()
+
+
+def _sparkplug(folder: Path) -> Iterator[Bench]:
+    """What a host application makes of it; it finds no fault with it."""
+    with Mosquitto(folder, persistence=True, options=["queue_qos0_messages true"]) as broker:
+        heard = broker.subscriber("spBv1.0/#", session="witness")
+
+        def received() -> list[Seen]:
+            host, seen = Host("acme", "gw-01"), []
+            for topic, payload in heard.payloads():
+                before = len(host.samples)
+                host.hear(topic, payload)
+                if "/DDATA/" in topic:
+                    samples = host.samples[before:]
+                    values = {sample.metric: sample.value for sample in samples}
+                    seen.append(Seen(samples[0].device, samples[0].ts, values, samples[0].historical))
+            assert host.faults == []
+            return seen
+
+        options = {"url": broker.url, "timeout": "1s", "settle": "0s", "statistics": "0s"}
+        yield Bench(made("sparkplug", **options), received, broker.stop, broker.start)
+        heard.close()
+
+
+BENCHES = {"file": _file, "http": _http, "mqtt": _mqtt, "sparkplug": _sparkplug}
 
 
 @asynccontextmanager
@@ -82,7 +152,7 @@ async def arrived(bench: Bench, count: int) -> list[int]:
     async with asyncio.timeout(10.0):
         while len(bench.received()) < count:
             await asyncio.sleep(0.02)
-    return [frame["seq"] for frame in bench.received()]
+    return [frame.seq for frame in bench.received()]
 
 
 def test_it_says_how_it_wants_to_be_used(bench: Bench) -> None:
@@ -97,17 +167,27 @@ async def test_what_is_sent_arrives_once_and_in_order(bench: Bench) -> None:
     assert await arrived(bench, bench.sink.limit) == list(range(1, bench.sink.limit + 1))
 
 
-async def test_the_envelope_is_the_one_of_all_sinks(bench: Bench) -> None:
+@pytest.mark.parametrize("history", [False, True])
+async def test_what_arrives_is_what_was_read(bench: Bench, history: bool) -> None:
     async with opened(bench.sink):
-        await bench.sink.send(entries(1, 1))
+        await bench.sink.send(entries(1, 1, history=history))
     await arrived(bench, 1)
-    assert bench.received()[0] == {
+    seen = bench.received()[0]
+    assert (seen.device, seen.ts, seen.history) == ("main-meter", 10**12 + 1, history)
+    assert seen.values == {"voltage": 1.0, "current": 2.0}
+
+
+async def test_the_envelope_is_the_one_of_all_sinks(in_json: Bench) -> None:
+    async with opened(in_json.sink):
+        await in_json.sink.send(entries(1, 1))
+    await arrived(in_json, 1)
+    assert in_json.received()[0].message == {
         "gateway": "gw-01",
         "epoch": "ab" * 8,
         "seq": 1,
         "device": "main-meter",
         "group": "1s",
-        "ts": 10**12,
+        "ts": 10**12 + 1,
         "values": {"voltage": 1.0, "current": 2.0},
         "quality": {},
         "history": False,
@@ -175,7 +255,7 @@ async def test_a_send_can_be_cancelled_and_the_sink_goes_on(bench: Bench) -> Non
             await asyncio.wait([sending])
         await bench.sink.send(entries(5000, 5000))
     async with asyncio.timeout(10.0):
-        while not any(frame["seq"] == 5000 for frame in bench.received()):
+        while not any(frame.seq == 5000 for frame in bench.received()):
             await asyncio.sleep(0.02)
 
 

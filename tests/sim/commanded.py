@@ -35,10 +35,15 @@ class Platform:
     writer: asyncio.StreamWriter
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)
 
+    @staticmethod
+    def now() -> int:
+        """As `issued_at` has it."""
+        return time.time_ns() // 10**6
+
     def give(self, device: str, tag: str, value: object, **more: Any) -> str:
         """Send a command, which is a fresh one with an id of its own unless `more` says otherwise; its id."""
         found = {"id": f"{next(_ids)}", "device": device, "tag": tag, "value": value}
-        found |= {"issued_at": time.time_ns() // 10**6, **more}
+        found |= {"issued_at": self.now(), **more}
         self.writer.write(json.dumps(found).encode() + b"\n")
         return str(found["id"])
 

@@ -23,7 +23,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1.0)
         return probe.connect_ex(("127.0.0.1", port)) == 0
@@ -114,7 +114,7 @@ class Mosquitto:
     def _accepts(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, f"mosquitto ended: {self.log}"
-        return all(_listens(port) for port in (self.port, self.ws_port) if port)
+        return all(listens(port) for port in (self.port, self.ws_port) if port)
 
     def stop(self) -> None:
         """SIGTERM: connections are closed, persistence is written."""

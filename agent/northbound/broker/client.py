@@ -18,33 +18,25 @@ import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
 from paho.mqtt.client import Client as PahoClient
 from paho.mqtt.client import ConnectFlags, DisconnectFlags
-from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from agent.model.errors import SinkError, Unavailable
+from agent.model.errors import Denied, SinkError, Unavailable
+from agent.northbound import trust
 from agent.northbound.broker import codes, packet, refusal
 from agent.northbound.broker.learnt import Learnt
 from agent.northbound.broker.library import QUIET, Paho
 from agent.northbound.broker.outbox import Outbox
-from agent.northbound.broker.packet import Message
+from agent.northbound.broker.packet import Message, Will
 from agent.northbound.broker.publisher import Publisher
 from agent.northbound.broker.reader import LARGEST
 from agent.northbound.broker.route import Route
 
+__all__ = ["Connection", "Limits", "Protocol", "Target", "Will"]
+
 Protocol = Literal["5", "3.1.1"]
 _VERSIONS = {"5": aiomqtt.ProtocolVersion.V5, "3.1.1": aiomqtt.ProtocolVersion.V311}
 _UNREAD = 64  # messages of QoS 1 that a broker may have under way to us (MQTT 5)
-
-
-@dataclass(frozen=True, slots=True)
-class Will:
-    """What the broker publishes for us when the connection breaks without a goodbye."""
-
-    topic: str
-    payload: bytes
-    qos: int = 1
-    retain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,26 +65,23 @@ class Connection(aiomqtt.Client):
     """`start()`, then any number of publishes, then `finish()` or `discard()`.
 
     `publisher.publish(messages)` sends with QoS 1 and returns a reason code for each. `on_message(topic, payload,
-    retain)` is called in the loop for each message that comes; it returns fast and raises nothing.
+    retain)` is called in the loop for each message that comes; it returns fast and raises nothing. `on_over(failure)`
+    is called once when the connection is over by itself.
     """
 
     def __init__(self, target: Target, protocol: Protocol, learnt: Learnt, window: int) -> None:
-        will = target.will
+        keepalive = max(1, round(target.keepalive))
         super().__init__(
             target.route.host,
             target.route.port,
-            username=target.username or None,
-            password=target.password or None,
             logger=QUIET,
             identifier=target.client_id,
             protocol=_VERSIONS[protocol],
-            will=None if will is None else aiomqtt.Will(will.topic, will.payload, qos=will.qos, retain=will.retain),
-            clean_session=True if protocol == "3.1.1" else None,  # under 5 a new client starts clean
-            properties=_asked() if protocol == "5" else None,
             timeout=target.route.timeout,
-            keepalive=max(1, round(target.keepalive)),
+            keepalive=keepalive,
         )
         self.on_message: Callable[[str, bytes, bool], None] | None = None
+        self.on_over: Callable[[SinkError], None] | None = None
         self.properties = b"\0" if protocol == "5" else b""  # the empty property list of a packet
         self.limits = Limits()
         self._where, self._timeout = target.route.where, target.route.timeout
@@ -103,7 +92,7 @@ class Connection(aiomqtt.Client):
         self._in_thread = False
         self._discarded = False
         self._pubacks = bytearray()  # for what came in this turn of the loop
-        self._paho = Paho.adopt(self._client, target.route, self)
+        self._paho = Paho.adopt(self._client, target.route, _hello(target, protocol, keepalive), self)
         self.publisher = self._new_publisher()
 
     def _new_publisher(self) -> Publisher:
@@ -116,6 +105,11 @@ class Connection(aiomqtt.Client):
     def failure(self) -> SinkError | None:
         """Why the connection is over."""
         return self.publisher.failure
+
+    @property
+    def shown(self) -> trust.Ends | None:
+        """The certificate of the broker."""
+        return self._paho.wire.shown if self._paho.wire is not None else None
 
     def publish_unconfirmed(self, messages: Iterable[Message]) -> None:
         """With QoS 0, after all that was published before; `barrier` says whether the broker has them."""
@@ -163,18 +157,23 @@ class Connection(aiomqtt.Client):
     def _not_started(self, text: str) -> SinkError:
         where = self._where
         if self._hung_up:
-            return refusal.NotSpoken(f"{where}: {text}", hint=refusal.hint(text))
+            return refusal.NotSpoken(f"{where}: {text}", hint=self._hint(text))
         if self._paho.socket() is not None:
             return refusal.NotSpoken(f"{where}: no answer within {self._timeout:g} s")
         if not text:
-            return Unavailable(f"{where}: no connection within {self._timeout:g} s")
-        return Unavailable(f"{where}: {text}", hint=refusal.hint(text))
+            return refusal.NotReached(f"{where}: no connection within {self._timeout:g} s")
+        return refusal.NotReached(f"{where}: {text}", hint=self._hint(text))
 
-    async def finish(self, goodbye: Message | None, deadline: float) -> None:
+    def _hint(self, text: str) -> str:
+        return refusal.hint(text, tls=self._paho.route.tls is not None)
+
+    async def finish(self, goodbye: Message | None, deadline: float, *, will: bool = False) -> None:
         """Say goodbye and DISCONNECT within `deadline` seconds if the link stands, and close; can be called twice.
 
-        After a DISCONNECT the broker forgets the will. `goodbye` goes with QoS 1, before all that waits.
+        After a DISCONNECT the broker forgets the will, or with `will` publishes it (MQTT 5 only). `goodbye` goes with
+        QoS 1, before all that waits.
         """
+        self._paho.parting = codes.WITH_WILL if will and self.properties else 0
         try:
             if self.publisher.failure is None and not self._discarded:
                 async with asyncio.timeout(deadline):
@@ -289,6 +288,17 @@ class Connection(aiomqtt.Client):
         self._over(self._why(flags, reason_code))
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
 
+    def _why_not(self) -> str:
+        """The broker has not even answered."""
+        farewell = self._farewell()
+        self._hung_up = not farewell
+        if self._paho.complaint:
+            return f"the other side sent {self._paho.complaint}"
+        return f"the broker closed the connection instead of answering{farewell}"
+
+    def _farewell(self) -> str:
+        return self._paho.wire.farewell if self._paho.wire is not None else ""
+
     def _why(self, flags: DisconnectFlags, reason_code: ReasonCode) -> SinkError:
         where = self._where
         if self._paho.complaint:
@@ -300,8 +310,7 @@ class Connection(aiomqtt.Client):
                     hint="do packets get lost on the way, or is the broker frozen?",
                 )
             kind = refusal.HungUp if reason_code.value == codes.CONNECTION_LOST else Unavailable
-            farewell = self._paho.wire.farewell if self._paho.wire is not None else ""
-            return kind(f"{where}: the connection was lost{farewell}")
+            return kind(f"{where}: the connection was lost{self._farewell()}")
         if reason_code.value == codes.TOO_LARGE:
             # PUBACKs come in order, so the culprit is unconfirmed; the largest unconfirmed one is not smaller than it.
             outbox = self.publisher.outbox
@@ -314,12 +323,18 @@ class Connection(aiomqtt.Client):
         self._over(Unavailable(f"{self._where}: the connection was lost{f': {error}' if error else ''}"))
 
     def _over(self, failure: SinkError) -> None:
+        first = self.publisher.failure is None
         self.publisher.stop(failure)
+        if first and self.on_over is not None:
+            self.on_over(failure)
 
 
-def _asked() -> Properties:
-    """What we take: a broker of MQTT 5 keeps back what is more."""
-    asked = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's own
-    asked.ReceiveMaximum = _UNREAD
-    asked.MaximumPacketSize = LARGEST
-    return asked
+def _hello(target: Target, protocol: Protocol, keepalive: int) -> bytes:
+    """The CONNECT. It says what we take: a broker of MQTT 5 keeps back what is more. Raises Denied."""
+    limits = b"\x21%b\x27%b" % (_UNREAD.to_bytes(2, "big"), LARGEST.to_bytes(4, "big"))
+    properties = limits if protocol == "5" else None
+    try:
+        who = target.username, target.password
+        return packet.connect(target.client_id, keepalive, properties, target.will, *who)
+    except ValueError as error:
+        raise Denied(f"{target.route.where}: {error}", hint="look at `username`, `password` and `protocol`") from None

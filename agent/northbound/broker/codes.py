@@ -8,6 +8,7 @@ from agent.model.errors import Denied, Rejected, SinkError, Unavailable
 UNCONFIRMED = -1  # no PUBACK yet
 CONFIRMED = frozenset({0x00, 0x10})  # success, and success without a subscriber: the broker has it either way
 
+WITH_WILL = 0x04  # of a DISCONNECT of ours: the will is to be published nevertheless
 FAILURE = 0x80  # from here on a reason code says no
 CONNECTION_LOST = 0x80  # paho's word for a connection that is gone without any
 UNSUPPORTED_PROTOCOL = 0x84

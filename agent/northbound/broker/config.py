@@ -6,7 +6,9 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from agent.northbound.api import Seconds, Secret, SinkConfig
+from agent.northbound.proxy.config import Proxied
 
+_LONGEST = 65535  # bytes of a text in MQTT
 PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
 
 
@@ -37,15 +39,27 @@ def _host(url: SplitResult) -> None:
         raise ValueError(f"{url.hostname!r} is not a host name: {error}") from None
 
 
-class BrokerConfig(SinkConfig):
+def _text(text: str) -> str:
+    if not text.isprintable() or len(text.encode()) > _LONGEST:
+        raise ValueError(f"this may have {_LONGEST:,} bytes, and no control characters")
+    return text
+
+
+Text = Annotated[str, Field(max_length=_LONGEST), AfterValidator(_text)]
+Url = Annotated[str, AfterValidator(_url)]
+
+
+class BrokerConfig(Proxied, SinkConfig):
     """An MQTT broker, and how to reach it. A kind of sink adds what it says there."""
 
-    url: Annotated[str, AfterValidator(_url)] = Field(
+    url: Url = Field(
         description="the broker: mqtt://host:port, or mqtts:// with TLS; over WebSocket ws://host:port/path, or wss://"
     )
-    username: str = Field("", max_length=65535, description="user name at the broker")
-    password: Secret | None = Field(None, description="password: ${NAME} from the environment, or file:PATH")
-    client_id: str = Field("", max_length=65535, description="client id; without one floorgate-GATEWAY-SINK")
+    username: Text = Field("", description="user name at the broker")
+    password: Secret | None = Field(
+        None, description="password or token: ${NAME} from the environment, or file:PATH, read at each connection"
+    )
+    client_id: Text = Field("", description="client id; without one floorgate-GATEWAY-SINK")
     protocol: Annotated[
         Literal["auto", "5", "3.1.1"],
         BeforeValidator(lambda version: "5" if version == 5 else version),  # YAML reads a bare 5 as a number
@@ -62,8 +76,8 @@ class BrokerConfig(SinkConfig):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.password is not None and not self.username:
-            raise ValueError("`password` needs a `username`")
+        if self.password is not None and not self.username and self.protocol == "3.1.1":
+            raise ValueError("under MQTT 3.1.1 `password` needs a `username`")
         if bool(self.cert) != bool(self.key):
             raise ValueError("`cert` and `key` belong together")
         if not self.tls and (self.ca or self.cert):

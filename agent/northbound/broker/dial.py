@@ -3,9 +3,11 @@
 import asyncio
 from dataclasses import replace
 
-from agent.model.errors import SinkError
+from pydantic import SecretStr
+
+from agent.model.errors import SinkError, Unavailable
 from agent.northbound import trust
-from agent.northbound.api import Gateway
+from agent.northbound.api import Gateway, fresh
 from agent.northbound.broker.client import Connection, Protocol, Target, Will
 from agent.northbound.broker.config import BrokerConfig
 from agent.northbound.broker.learnt import Learnt
@@ -26,10 +28,30 @@ class Dialler:
         self._config, self._gateway, self._learnt = config, gateway, learnt
         self._speaks_5 = False
         self._hang_ups = 0
+        self._expiry = trust.Expiry(gateway.house.noticed)
+        self._next_look: asyncio.TimerHandle | None = None
 
     async def connect(self, will: Will | None = None) -> Connection:
         """A connection that is logged in; the broker publishes `will` when it breaks. Raises Denied or Unavailable."""
-        target = await self._target(will)
+        connection = await self._connect(await self._target(will))
+        self._look_later(connection)
+        return connection
+
+    def _look_later(self, connection: Connection) -> None:
+        """Certificates expire while a connection stands, and new files come."""
+        if self._next_look is not None:
+            self._next_look.cancel()
+        if self._config.tls and connection.failure is None:
+            self._expiry.judge([connection.shown])
+            self._next_look = asyncio.get_running_loop().call_later(trust.LOOK, self._look, connection)
+
+    def _look(self, connection: Connection) -> None:
+        config = self._config
+        files = asyncio.get_running_loop().run_in_executor(None, trust.files, config.ca, config.cert)
+        files.add_done_callback(lambda done: None if done.cancelled() else self._expiry.judge(done.result()))
+        self._look_later(connection)
+
+    async def _connect(self, target: Target) -> Connection:
         if self._config.protocol != "auto":
             return await self._dial(target, self._config.protocol)
         try:
@@ -52,7 +74,7 @@ class Dialler:
         except NoRetain:
             if target.will is None or not target.will.retain:
                 raise
-            target = replace(target, will=replace(target.will, retain=False))
+            target = replace(target, will=target.will._replace(retain=False))
             connection = Connection(target, protocol, self._learnt, self._config.window)
             await connection.start()
         return connection
@@ -62,11 +84,25 @@ class Dialler:
         context = None
         if config.tls:
             context = await asyncio.to_thread(trust.context, config.where, config.ca, config.cert, config.key)
+            self._expiry.judge(await asyncio.to_thread(trust.files, config.ca, config.cert))
+        way = config.way_out
+        if way is not None:
+            way = replace(way, password=await self._fresh(config.proxy_password, "proxy_password"))
         return Target(
-            route=Route(config.where, config.host, config.port, config.timeout, context, config.path),
+            route=Route(config.where, config.host, config.port, config.timeout, context, config.path, way),
             username=config.username,
-            password=config.password.get_secret_value() if config.password else "",
+            password=await self._fresh(config.password, "password"),
             client_id=config.client_id or f"floorgate-{self._gateway.id}-{config.name}",
             keepalive=config.keepalive,
             will=will,
         )
+
+    async def _fresh(self, secret: SecretStr | None, which: str) -> str:
+        """As it is now: a token that stands in a file may have been renewed there."""
+        if secret is None:
+            return ""
+        try:
+            return await asyncio.to_thread(fresh, secret)
+        except (OSError, ValueError) as error:
+            text = f"{self._config.where}: `{which}` cannot be read: {error}"
+            raise Unavailable(text, hint="look at its file") from None

@@ -4,8 +4,9 @@ Per message, paho makes a condition, takes five locks and builds a table of 60 e
 three system calls; here the packets of a burst are queued as one, and its PUBACKs are read as one. Nothing lands in
 paho's own message queue, so nothing is sent again behind our back.
 
-Private names that this rests on, each held by a test: `_create_socket`, `_packet_handle`, `_in_packet`,
-`_packet_queue`, `_mid_generate`, `_sock`, `_sock_close`, `_send_pingreq`, `_loop_rc_handle`, `_last_bytes_received`.
+Private names that this rests on, each held by a test: `_create_socket`, `_send_connect`, `_packet_handle`,
+`_in_packet`, `_keepalive`, `_packet_queue`, `_mid_generate`, `_sock`, `_sock_close`, `_send_pingreq`,
+`_loop_rc_handle`, `_last_bytes_received`.
 """
 
 import logging
@@ -16,6 +17,9 @@ from typing import Any, Protocol
 from paho.mqtt.client import Client
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.exception import MalformedPacket
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 
 from agent.northbound.broker import packet
 from agent.northbound.broker.reader import Reader
@@ -25,6 +29,7 @@ from agent.northbound.broker.wire import Wire
 QUIET = logging.getLogger(f"{__name__}.quiet")
 QUIET.setLevel(logging.CRITICAL + 1)  # what goes wrong is raised; the runtime logs it, on the edges only
 
+_CONNECT = 0x10
 _CONNACK, _PUBLISH, _PUBACK, _SUBACK, _PINGRESP, _DISCONNECT = 2, 3, 4, 9, 13, 14
 _TURN = 0.005  # seconds for which packets are handled before others in the loop have their turn
 _OWED = 65536  # bytes of PUBACKs that the broker may not have read
@@ -48,22 +53,25 @@ class Paho(Client):
     """
 
     route: Route
+    hello: bytes  # the CONNECT
     ears: Ears
     reader: Reader
     wire: Wire | None = None
     complaint = ""
+    parting = 0  # the reason code of our DISCONNECT (MQTT 5)
     _behind = False  # packets have been read that wait for their turn
     _greeted = False
     _writing = False
     _owed = 0
 
     @staticmethod
-    def adopt(client: Client, route: Route, ears: Ears) -> "Paho":
+    def adopt(client: Client, route: Route, hello: bytes, ears: Ears) -> "Paho":
         client.__class__ = Paho
         assert isinstance(client, Paho)
         client.ears = ears
         client.reader = Reader()
         client.route = route
+        client.hello = hello
         client.disable_logger()
         return client
 
@@ -90,6 +98,11 @@ class Paho(Client):
 
     def next_mid(self) -> int:
         return self._mid_generate()
+
+    def disconnect(self, reasoncode: ReasonCode | None = None, properties: Properties | None = None) -> MQTTErrorCode:
+        if self.parting:
+            reasoncode = ReasonCode(PacketTypes.DISCONNECT, identifier=self.parting)
+        return super().disconnect(reasoncode, properties)
 
     def drop(self) -> None:
         """Close the socket without a word; the broker then publishes the will."""
@@ -177,6 +190,10 @@ class Paho(Client):
     def _create_socket(self) -> Any:
         self.wire = self.route.open()
         return self.wire
+
+    def _send_connect(self, keepalive: int) -> MQTTErrorCode:
+        self._keepalive = keepalive
+        return self._packet_queue(_CONNECT, self.hello, 0, 0)
 
     def _send_pingreq(self) -> MQTTErrorCode:
         self.ears.kept_alive()

@@ -1,4 +1,4 @@
-"""MQTT packets, as far as their bytes go (MQTT 3.1.1 and 5.0, §3.3, §3.4, §3.8, §3.9); no I/O happens here."""
+"""MQTT packets, as far as their bytes go (MQTT 3.1.1 and 5.0, §3); no I/O happens here."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -8,8 +8,19 @@ PUBLISH_QOS1 = 0x32
 PINGREQ = b"\xc0\x00"
 LARGEST = 268_435_460  # bytes of a packet: its length has four digits to the base of 128, the header five bytes at most
 _RETAIN = 0x01
+_CLEAN, _WILL, _WILL_RETAIN, _PASSWORD, _USERNAME = 0x02, 0x04, 0x20, 0x40, 0x80
+_LONGEST = 65_535  # bytes of a text
 
 Message = tuple[bytes, bytes, bool]  # topic head, payload, retain
+
+
+class Will(NamedTuple):
+    """What the broker publishes for us when the connection breaks without a goodbye."""
+
+    topic: str
+    payload: bytes
+    qos: int = 1
+    retain: bool = False
 
 
 class Heard(NamedTuple):
@@ -19,6 +30,34 @@ class Heard(NamedTuple):
     payload: bytes
     retain: bool
     mid: int
+
+
+def connect(
+    client_id: str, keepalive: int, properties: bytes | None, will: Will | None, username: str, password: str
+) -> bytes:
+    """A CONNECT with a clean start (§3.1); empty `username` and `password` are left out. Raises ValueError.
+
+    `properties` are those of MQTT 5, each with its name before it; None makes it one of 3.1.1.
+    """
+    five = properties is not None
+    if password and not username and not five:
+        raise ValueError("a password without a user name needs MQTT 5")
+    flags, fields = _CLEAN, [client_id.encode()]
+    if will is not None:
+        flags |= _WILL | will.qos << 3 | (_WILL_RETAIN if will.retain else 0)
+        fields += [will.topic.encode(), will.payload]
+    for flag, text in ((_USERNAME, username), (_PASSWORD, password)):
+        flags |= flag if text else 0
+        fields += [text.encode()] if text else []
+    if max(map(len, fields)) > _LONGEST:
+        raise ValueError(f"a client id, user name, password or last will of more than {_LONGEST:,} bytes")
+    packed = [topic_head(each) for each in fields]
+    if five and will is not None:
+        packed.insert(1, b"\0")  # properties of the will
+    said = b"" if properties is None else varint(len(properties)) + properties
+    head = b"\0\4MQTT%c%c%b" % (5 if five else 4, flags, keepalive.to_bytes(2, "big"))
+    body = b"".join([head, said, *packed])
+    return b"\x10" + varint(len(body)) + body
 
 
 def topic_head(topic: bytes) -> bytes:

@@ -10,6 +10,7 @@ from agent.northbound.broker.codes import UNCONFIRMED
 from agent.northbound.broker.outbox import Outbox, Plain, Sending
 from agent.northbound.broker.packet import Message
 
+_POSTED = 1000
 _Answer = asyncio.Future[Sequence[int] | None]  # reason codes; None: the connection is over
 
 
@@ -40,6 +41,7 @@ class Publisher:
         self._pings: deque[_Answer | None] = deque()  # PINGREQs without PINGRESP; None is one that keeps alive
         self._subscribing: dict[int, _Answer] = {}  # by packet id
         self._scheduled = False
+        self._posted = 0  # and unconfirmed
         self._watch: asyncio.TimerHandle | None = None
         self._progress = 0.0  # when
         self._taken = 0  # bytes, at the last look
@@ -56,9 +58,17 @@ class Publisher:
         return sending.codes, self.failure if sending.left else None
 
     def post(self, message: Message) -> None:
-        """As `publish`, for who does not wait; after the end of the connection it does nothing."""
-        self.outbox.add(Sending(1, lambda: None), [message])
-        self._hand_over()
+        """As `publish`, for who does not wait; after the end of the connection it does nothing.
+
+        Nor does it when too many of these are unconfirmed: who asks without end and reads no answer gets none.
+        """
+        if self._posted < _POSTED:
+            self._posted += 1
+            self.outbox.add(Sending(1, self._was_posted), [message])
+            self._hand_over()
+
+    def _was_posted(self) -> None:
+        self._posted -= 1
 
     async def publish_first(self, message: Message) -> None:
         """Before everything that waits; what the broker thinks of it does not matter any more."""

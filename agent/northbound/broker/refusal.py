@@ -6,11 +6,17 @@ from paho.mqtt.reasoncodes import ReasonCode
 from agent.model.errors import SinkError, Unavailable
 from agent.northbound.broker import codes
 
+_OURS = "does it want a client certificate (`cert`, `key`)?"
+
 
 class NotSpoken(Unavailable):
     """The broker refused this protocol version (`certain`), or hung up or fell silent instead of answering."""
 
     certain = False
+
+
+class NotReached(Unavailable):
+    """There was nobody to talk to: the broker has heard nothing of us."""
 
 
 class HungUp(Unavailable):
@@ -33,12 +39,12 @@ def refused(error: MqttConnectError, where: str) -> SinkError:
     return codes.refused(code, where)
 
 
-def hint(text: str) -> str:
+def hint(text: str, *, tls: bool) -> str:
     """What to look at when a connection was not made."""
     if "CERTIFICATE_VERIFY_FAILED" in text:
         return "is `ca` the authority of this broker, does `url` use the name in its certificate, is our clock right?"
     if "SSL" in text or "ssl" in text:
-        return "does this port speak TLS, and does it want a client certificate (`cert`, `key`)?"
+        return f"does this port speak TLS, and {_OURS}"
     if "Connection refused" in text or "closed the connection" in text:
-        return "is the broker running, and is this its port (1883, with TLS 8883)?"
+        return "is the broker running, and is this its port (1883, with TLS 8883)?" + (f" And {_OURS}" if tls else "")
     return ""

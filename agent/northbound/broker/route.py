@@ -1,13 +1,15 @@
-"""The way to a broker: TCP, TLS, WebSocket, one on top of the other."""
+"""The way to a broker: TCP, perhaps through a proxy, TLS, WebSocket, one on top of the other."""
 
 import socket
 import ssl
 import time
 from dataclasses import dataclass
 
-from agent.model.errors import SinkError, Unavailable
+from agent.model.errors import SinkError
 from agent.northbound.broker import refusal
 from agent.northbound.broker.wire import Wire
+from agent.northbound.proxy.config import Proxy
+from agent.northbound.proxy.tunnel import left, straight, through
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,7 @@ class Route:
     timeout: float
     tls: ssl.SSLContext | None = None
     path: str = ""
+    proxy: Proxy | None = None
 
     def open(self) -> Wire:
         """Blocks for `timeout` seconds at most, names to look up left out. Raises Denied and Unavailable."""
@@ -28,47 +31,30 @@ class Route:
         try:
             sock = self._connect(deadline)
             if self.tls is not None:
-                sock.settimeout(_left(deadline))
+                sock.settimeout(left(deadline))
                 sock = self.tls.wrap_socket(sock, server_hostname=self.host)
             return self._wire(sock, deadline)
         except OSError as error:
             if sock is not None:
                 sock.close()
             text = str(error) or f"no connection within {self.timeout:g} s"
-            raise Unavailable(f"{self.where}: {text}", hint=refusal.hint(text)) from None
+            hint = refusal.hint(text, tls=self.tls is not None)
+            raise refusal.NotReached(f"{self.where}: {text}", hint=hint) from None
         except SinkError:
             if sock is not None:
                 sock.close()
             raise
 
     def _connect(self, deadline: float) -> socket.socket:
-        """To one of the addresses of a name; each gets its share of the time, so that a dead one is not the end."""
-        found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
-        for number, (family, kind, protocol, _, address) in enumerate(found):
-            sock = socket.socket(family, kind, protocol)
-            try:
-                sock.settimeout(_left(deadline) / (len(found) - number))
-                sock.connect(address)
-            except OSError:
-                sock.close()
-                if number == len(found) - 1:
-                    raise
-            else:
-                return sock
-        raise AssertionError("a name without an address")
+        if self.proxy is None:
+            return straight(self.host, self.port, deadline)
+        return through(self.proxy, self.host, self.port, deadline, self.where)
 
     def _wire(self, sock: socket.socket, deadline: float) -> Wire:
         patience = self.timeout / 2
         if not self.path:
-            return Wire(sock, patience)
+            return Wire(sock, patience, self.where)
         from agent.northbound.broker import websocket  # noqa: PLC0415  # 6 MB that most have no use for
 
         uri = websocket.address(self.host, self.port, self.path, tls=self.tls is not None)
-        return websocket.WebSocket(sock, patience, websocket.upgrade(sock, uri, deadline, self.where))
-
-
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left
+        return websocket.WebSocket(sock, patience, self.where, websocket.upgrade(sock, uri, deadline, self.where))

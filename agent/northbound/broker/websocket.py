@@ -38,8 +38,8 @@ class WebSocket(Wire):
 
     piece = _PIECE
 
-    def __init__(self, sock: socket.socket, patience: float, link: ClientProtocol) -> None:
-        super().__init__(sock, patience)
+    def __init__(self, sock: socket.socket, patience: float, where: str, link: ClientProtocol) -> None:
+        super().__init__(sock, patience, where)
         self._link = link
         self._framed = bytearray()  # what the socket has not taken yet
         self._accepted = 0  # bytes of the caller's that are in there

@@ -14,9 +14,11 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
+from agent.northbound import trust
+
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)  # Linux only, as the next one
 _USER_TIMEOUT = getattr(socket, "TCP_USER_TIMEOUT", None)
-_INFO = getattr(socket, "TCP_INFO", None)  # Linux too
+_INFO = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None  # elsewhere its struct is another
 _UNTAKEN, _TAKEN, _UNSENT = slice(24, 28), slice(120, 128), slice(144, 148)  # of its struct in <linux/tcp.h>: unacked,
 # bytes_acked and notsent_bytes
 
@@ -25,14 +27,14 @@ class Wire:
     """What paho needs of a socket, around a TCP or TLS one; errors pass through unchanged.
 
     `patience` is how long, in seconds, the other side may not acknowledge what was sent; `silent` says that it did not.
-    `farewell` is what it said when it closed, for where that can be said.
+    `farewell` is what it said when it closed, where that can be said; `shown` is the certificate that it has shown.
     """
 
     piece = 65_536  # bytes read at once, more than a TLS record: nothing decoded stays behind, unseen by the loop
     send: Callable[[bytes], int]
     close: Callable[[], None]
 
-    def __init__(self, sock: socket.socket, patience: float) -> None:
+    def __init__(self, sock: socket.socket, patience: float, where: str = "") -> None:
         self._sock = sock
         self._tcp = sock.family in {socket.AF_INET, socket.AF_INET6}
         self.send = sock.send
@@ -42,6 +44,7 @@ class Wire:
         self._failed: OSError | None = None
         self.silent = False
         self.farewell = ""
+        self.shown = trust.shown(sock, where)
         self._set(socket.TCP_NODELAY, 1)
         self._set(_USER_TIMEOUT, round(patience * 1000))
 
@@ -55,8 +58,8 @@ class Wire:
                 data = self._records(data)
         except ssl.SSLWantReadError:
             raise BlockingIOError from None
-        except TimeoutError:
-            self.silent = True
+        except OSError as error:
+            self._ended(error)
             raise
         self._set(_QUICKACK, 1)
         return data
@@ -72,8 +75,13 @@ class Wire:
             pass
         except OSError as error:
             self._failed = error  # after what came before it
-            self.silent = isinstance(error, TimeoutError)
+            self._ended(error)
         return b"".join(parts)
+
+    def _ended(self, error: OSError) -> None:
+        self.silent = isinstance(error, TimeoutError)
+        if isinstance(error, ssl.SSLError):
+            self.farewell = f": {error}"
 
     def progress(self) -> tuple[int, bool]:
         """Bytes that the other side has acknowledged, and whether there are any that it has not; Linux only."""

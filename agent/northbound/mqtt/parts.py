@@ -1,9 +1,9 @@
 """Cuts a frame whose message is too large into parts that each hold some of its columns; no I/O happens here."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
-from agent.model.frame import Entry, Frame
+from agent.model.frame import Entry
+from agent.northbound.shapes.single import columns
 
 
 def cut(
@@ -15,26 +15,15 @@ def cut(
     left to cut in it. Halves that do not fit are halved again, so a large value does not make the parts of the others
     small.
     """
-    columns = len(entry.frame.values)
+    width = len(entry.frame.values)
     waiting, pieces = [entry.frame], []
     while waiting:
         frame = waiting.pop()
         count = len(frame.values)
-        if fits(encode(entry._replace(frame=frame), (columns, columns)), count < 2):
+        if fits(encode(entry._replace(frame=frame), (width, width)), count < 2):
             pieces.append(entry._replace(frame=frame))
         elif count > 1:
-            waiting += [_columns(frame, count // 2, count), _columns(frame, 0, count // 2)]
+            waiting += [columns(frame, count // 2, count), columns(frame, 0, count // 2)]
         else:
             return []
     return [encode(piece, (number, len(pieces))) for number, piece in enumerate(pieces, 1)]
-
-
-def _columns(frame: Frame, first: int, end: int) -> Frame:
-    columns = range(len(frame.values)) if frame.columns is None else frame.columns
-    return replace(
-        frame,
-        values=frame.values[first:end],
-        quality=frame.quality[first:end],
-        columns=tuple(columns[first:end]),
-        stamps=None if frame.stamps is None else frame.stamps[first:end],
-    )

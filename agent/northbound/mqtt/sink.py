@@ -1,22 +1,21 @@
 """An MQTT broker as a sink: frames as JSON, QoS 1, confirmed one by one, with presence on a status topic."""
 
 import time
-from collections.abc import Sequence
 from typing import cast
 
 import msgspec
 
 from agent import __version__
-from agent.model.errors import Denied, Rejected, SinkError, Unavailable
+from agent.model.errors import Rejected, SinkError, Unavailable
 from agent.model.frame import Entry
 from agent.northbound.api import Batch, Gateway, SinkConfig
 from agent.northbound.broker import codes, packet
 from agent.northbound.broker.client import Connection, Will
 from agent.northbound.broker.dial import Dialler
 from agent.northbound.broker.learnt import Learnt
-from agent.northbound.broker.outbox import ranges
 from agent.northbound.broker.packet import Message
 from agent.northbound.broker.refusal import HungUp
+from agent.northbound.broker.verdict import worst
 from agent.northbound.mqtt.config import Config
 from agent.northbound.mqtt.letters import Letters, Room, Written
 from agent.northbound.mqtt.orders import Orders
@@ -24,7 +23,6 @@ from agent.northbound.mqtt.topic import level
 
 _dump = msgspec.json.encode
 _GOODBYE = 3.0  # seconds for the last message and the DISCONNECT
-_URGENCY = (Denied, Unavailable, Rejected)  # of several errors in a batch the first kind is raised: it loses nothing
 
 
 def build(config: SinkConfig, gateway: Gateway) -> "MqttSink":
@@ -90,7 +88,7 @@ class MqttSink:
             if code not in codes.CONFIRMED:
                 confirmed.difference_update(owners)
                 errors += self._unconfirmed(batch[owners[0]], message, code)
-        raise _worst([*errors, *([failure] if failure else [])], [batch[index].seq for index in confirmed])
+        raise worst([*errors, *([failure] if failure else [])], [batch[index].seq for index in confirmed])
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -144,8 +142,3 @@ class MqttSink:
             return []
         topic = packet.topic(message)
         return [codes.unconfirmed(code, f"{self._where}: frame {entry.seq} to {topic}", topic)]
-
-
-def _worst(errors: Sequence[SinkError], done: Sequence[int]) -> SinkError:
-    worst = min(errors, key=lambda error: [isinstance(error, kind) for kind in _URGENCY].index(True))
-    return type(worst)(str(worst.args[0]), hint=worst.hint, done=ranges(done))

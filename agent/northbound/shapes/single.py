@@ -36,10 +36,15 @@ def singles(shape: Single, gateway: str) -> Callable[[Entry], Iterator[tuple[str
 
 def column(frame: Frame, place: int) -> Frame:
     """The frame with this one of its columns alone."""
-    columns = range(len(frame.values)) if frame.columns is None else frame.columns
-    stamps = None if frame.stamps is None else (frame.stamps[place],)
-    values, quality = (frame.values[place],), frame.quality[place : place + 1]
-    return Frame(frame.schema, frame.ts, values, quality, frame.mono, (columns[place],), stamps)
+    return columns(frame, place, place + 1)
+
+
+def columns(frame: Frame, first: int, end: int) -> Frame:
+    """The frame with these of its columns alone."""
+    places = range(len(frame.values)) if frame.columns is None else frame.columns
+    stamps = None if frame.stamps is None else frame.stamps[first:end]
+    values, quality = tuple(frame.values[first:end]), frame.quality[first:end]
+    return Frame(frame.schema, frame.ts, values, quality, frame.mono, tuple(places[first:end]), stamps)
 
 
 def _values(frame: Frame) -> Iterator[tuple[str, bytes]]:

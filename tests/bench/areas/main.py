@@ -1,13 +1,13 @@
 """The whole agent: 100 devices with 100 float32 tags each, a durable store, QoS 1 to mosquitto."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import rig
 from report import Row, at_least, at_most, shown
-from subscriber import Subscriber
+from subscriber import Envelope, Subscriber
 from uplink import Uplink
 
 DEVICES, TAGS = 100, 100
@@ -37,11 +37,18 @@ class Scene:
         return self.farm.samples, self.platform.samples, self.agent.stop()
 
 
+Decode = Callable[[bytes], Iterable[Envelope]]
+
+
 @contextmanager
-def scene(interval: str, *, through_uplink: bool = False) -> Iterator[Scene]:
+def scene(
+    interval: str, *, through_uplink: bool = False, keys: str = "", decode: Decode | None = None
+) -> Iterator[Scene]:
+    """`keys` are options of the sink, `decode` reads what it sends; without them it is JSON envelopes."""
     with rig.folder() as place, rig.farm(place, DEVICES, TAGS) as farm, rig.broker(place) as port:
-        platform, uplink = Subscriber(port, "floorgate/bench/+/+", farm.age), Uplink(port)
-        rig.write_site(place, farm.ports, TAGS, interval, uplink.port if through_uplink else port)
+        platform = Subscriber(port, "floorgate/bench/+/+", farm.age, decode=decode)
+        uplink = Uplink(port)
+        rig.write_site(place, farm.ports, TAGS, interval, uplink.port if through_uplink else port, keys)
         with rig.agent(place) as agent:
             yield Scene(farm, platform, uplink, agent)
         uplink.cut()

@@ -1,4 +1,4 @@
-"""A frame of 100 floats on its way out: as JSON, and through the MQTT sink to a mosquitto that confirms it."""
+"""A frame of 100 floats on its way out: as JSON, and through a sink to a counterpart that confirms it."""
 
 import asyncio
 import time
@@ -22,17 +22,21 @@ def rows() -> Iterator[Row]:
     entry = Entry("0123456789abcdef", 1, False, frame)
     yield at_most("a frame as JSON: CPU", stopwatch.cpu_us(lambda: encoder.encode(entry), TIMES), 15, "µs")
     yield shown("a frame as JSON", len(encoder.encode(entry)) / stopwatch.TAGS, "bytes/sample")
-    with rig.folder() as place, rig.broker(place) as port, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        yield at_most("a frame sent and confirmed, MQTT QoS 1: CPU", runner.run(_send(port, entry)), 50, "µs")
+    with rig.folder() as place, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with rig.broker(place) as port:
+            cost = runner.run(_send(entry, "mqtt", url=f"mqtt://127.0.0.1:{port}"))
+            yield at_most("a frame sent and confirmed, MQTT QoS 1: CPU", cost, 50, "µs")
+        with rig.taker(place) as port:
+            for what, keys in (("", {}), (", gzip", {"compress": "gzip"}), (", columns", {"shape": "columnar"})):
+                cost = runner.run(_send(entry, "http", url=f"http://127.0.0.1:{port}/", **keys))
+                yield at_most(f"a frame sent and confirmed, HTTP{what}: CPU", cost, 100 if keys else 50, "µs")
 
 
-async def _send(port: int, entry: Entry) -> float:
-    config = registry.sink_config("mqtt").model_validate(
-        {"name": "platform", "type": "mqtt", "url": f"mqtt://127.0.0.1:{port}"}
-    )
-    sink = registry.sink_builder("mqtt")(config, Gateway("bench"))
+async def _send(entry: Entry, kind: str, **keys: str) -> float:
+    config = registry.sink_config(kind).model_validate({"name": "platform", "type": kind, **keys})
+    sink = registry.sink_builder(kind)(config, Gateway("bench"))
     await sink.open()
-    batch = [entry._replace(seq=seq) for seq in range(sink.limit)]
+    batch = [entry._replace(seq=seq, frame=stopwatch.frame(entry.frame.schema)) for seq in range(sink.limit)]
     turns = asyncio.Semaphore(1 if sink.ordered else sink.window)
 
     async def send() -> None:

@@ -1,6 +1,7 @@
 """The rows, by what is broken."""
 
-from tests.faults.rows import kills, power, torn, full, disk, damaged, broker, neighbours, clock, opcua, everything  # isort: skip
+from tests.faults.rows import kills, power, torn, full, disk, damaged, broker, neighbours, clock  # isort: skip
+from tests.faults.rows import opcua, commands, everything  # isort: skip
 from tests.faults.table import ROWS
 
 ALL = ROWS
@@ -8,6 +9,7 @@ __all__ = [
     "ALL",
     "broker",
     "clock",
+    "commands",
     "damaged",
     "disk",
     "everything",

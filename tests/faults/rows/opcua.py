@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from drivers.opcua.feed import CHECK
 from drivers.opcua.pki import Pki
 from tests.e2e.site import Agent
 from tests.faults.inject import WallClock
@@ -154,7 +155,7 @@ def step(scene: Scene, offset: float) -> None:
     """One step of the clock under a session: it goes on, or another is made, once."""
     before = scene.press.running().count().made
     set_clock(scene, offset)
-    time.sleep(12)  # the server's clock is looked at every 5 s
+    time.sleep(12 if scene.freeze > CHECK else 7)  # the server's clock is looked at every 5 s: twice, or once
     if scene.secured and scene.press.running().process.poll() is not None:
         return  # node-opcua ends when a channel's token runs out by the wall clock
     told(scene)

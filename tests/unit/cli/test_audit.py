@@ -54,7 +54,7 @@ def test_what_is_archived_can_be_looked_into_and_verified(data: Path, tmp_path: 
     assert [row["id"] for row in json.loads(run(data, "--json", "--file", str(old)).stdout)] == [1, 2, 3]
     assert "6 rows fit" in run(data, "--verify", "--file", str(old)).stdout
     assert "0 rows fit; the last is 6:" in (said := run(data, "--verify").stdout)
-    assert "what was before is in an archive that ends with 6:" in said
+    assert "what was before is in a file that ends with 6:" in said
     again = run(data, "--archive", str(old))
     assert (again.exit_code, "is there already" in again.stderr) == (1, True)
 

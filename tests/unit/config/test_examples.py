@@ -11,6 +11,7 @@ import agent
 from agent import registry
 from agent.config import BufferConfig, GatewayConfig, LogConfig, StatusConfig, configs_dir, load
 from agent.config.tags import item_type
+from agent.northbound.broker.config import BrokerConfig
 from agent.registry import DriverConfig, LineConfig, SinkConfig
 from drivers.api import TagConfig
 
@@ -44,15 +45,17 @@ def shown_options() -> Iterator[tuple[str, Any, str]]:
 
 
 def test_the_annotated_example_loads() -> None:
-    site = load(FULL, {"MQTT_PASSWORD": "hush", "PRESS_PASSWORD": "hush"})
+    secrets = ("MQTT_PASSWORD", "PRESS_PASSWORD", "PROXY_PASSWORD", "LAKE_TOKEN", "LAKE_KEY")
+    site = load(FULL, dict.fromkeys(secrets, "hush"))
     assert {device.driver for device in site.devices} == set(registry.DRIVERS)
     assert {sink.type for sink in site.sinks} == set(registry.SINKS)
 
 
 @pytest.mark.parametrize(("what", "kind", "text"), [pytest.param(*each, id=each[0]) for each in shown_options()])
 def test_the_annotated_example_shows_every_option(what: str, kind: Any, text: str) -> None:
-    """What all devices, tags or sinks have in common is shown once, at the first of them."""
+    """What all devices, tags, sinks, or sinks of a broker have in common is shown once, at the first of them."""
     common = {**DriverConfig.model_fields, **TagConfig.model_fields, **SinkConfig.model_fields}
+    common |= BrokerConfig.model_fields
     first = ITEM.split(sections()["devices"])[1:3] + ITEM.split(sections()["sinks"])[1:2]
     for option in kind.model_fields:
         where = text + "".join(first) if option in common else text

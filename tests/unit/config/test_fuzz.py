@@ -75,7 +75,7 @@ MAP["tags"] = MAP["tags"][:4]
 def outcome(path: Path, data: bytes, loader: Any = load) -> None:
     path.write_bytes(data)
     try:
-        loader(path, {"X": "1", "MQTT_PASSWORD": "hush"}) if loader is load else loader(path)
+        loader(path, {"X": "1", "MQTT_PASSWORD": "hush", "PROXY_PASSWORD": "hush"}) if loader is load else loader(path)
     except Invalid as error:
         found = error.problems
     else:

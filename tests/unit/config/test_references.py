@@ -148,7 +148,7 @@ def test_a_missing_variable_is_one_problem_and_has_no_echo(complaint: Any) -> No
         "sinks: [{name: p, type: mqtt, url: 'mqtt//u:${S}@host'}]",
         "sinks: [{name: p, type: mqtt, url: mqtt://h, password: '${S}', window: 0}]",
         "sinks: [{name: p, type: mqtt, url: mqtt://h, window: '${S}'}]",
-        "sinks: [{name: p, type: mqtt, url: mqtt://h, password: '${S}'}]",
+        "sinks: [{name: p, type: mqtt, url: mqtt://h, protocol: 3.1.1, password: '${S}'}]",
         "sinks: [{name: p, type: mqtt, url: mqtt://h, topic: '#${S}'}]",
     ],
 )

@@ -48,6 +48,7 @@ class FakeBroker:
     topics: list[bytes] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     versions: list[int] = field(default_factory=list)
+    hellos: list[bytes] = field(default_factory=list)
     unconfirmed: int = 0
     most: int = 0
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
@@ -79,6 +80,7 @@ class FakeBroker:
         body = await reader.readexactly(size)
         if kind == CONNECT:
             self.versions.append(body[6])
+            self.hellos.append(body)
             if self.connack is None:
                 raise ConnectionError
             writer.write(self.connack)

@@ -3,15 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from agent.model.frame import Entry, Frame, Value
 from agent.model.tag import DType, Schema, Tag
-from agent.northbound.api import Gateway
+from agent.northbound.api import Gateway, Sink
+from agent.northbound.http.config import Config as HttpConfig
+from agent.northbound.http.sink import HttpSink
+from agent.northbound.http.sink import build as build_http
 from agent.northbound.mqtt.config import Config
 from agent.northbound.mqtt.sink import MqttSink, build
+from tests.sim.http_platform import HttpPlatform
 from tests.sim.mosquitto import Mosquitto
 
+AnySink = TypeVar("AnySink", bound=Sink)
 EPOCH = "9f2c00d1e5a7b384"
 TS = 1_700_000_000_123_456_789
 
@@ -37,8 +42,13 @@ def mqtt(broker: Mosquitto, **options: Any) -> MqttSink:
     return build(Config.model_validate(options), Gateway("gw-01", ("acme", "hangzhou")))
 
 
+def http(platform: HttpPlatform, **options: Any) -> HttpSink:
+    options = {"name": "platform", "type": "http", "url": platform.url, "timeout": "2s", **options}
+    return build_http(HttpConfig.model_validate(options), Gateway("gw-01", ("acme", "hangzhou")))
+
+
 @asynccontextmanager
-async def opened(sink: MqttSink) -> AsyncIterator[MqttSink]:
+async def opened(sink: AnySink) -> AsyncIterator[AnySink]:
     """The sink, connected; nothing of it is left behind."""
     await sink.open()
     try:

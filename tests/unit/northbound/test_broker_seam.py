@@ -146,6 +146,7 @@ async def test_every_message_of_qos_1_is_acknowledged_once(broker: Mosquitto, pr
         assert (await connection.publisher.publish([message(n, "echo") for n in range(500)]))[1] is None
         await until(came, 500)
         assert [payload for _, payload, _ in came] == [b'{"seq":%d}' % n for n in range(500)]
+        await connection.barrier()  # the last of them have gone
         wait_until(lambda: broker.log.count("Received PUBACK from floorgate-gw-p") == 500, "PUBACKs at the broker")
 
 

@@ -75,7 +75,10 @@ def test_defaults_are_those_of_the_readme() -> None:
     ("keys", "why"),
     [
         ({"password": "plain"}, "a secret is not written into the file"),
-        ({"password": Referenced("x")}, "needs a `username`"),
+        ({"password": Referenced("x"), "protocol": "3.1.1"}, "under MQTT 3.1.1 `password` needs a `username`"),
+        ({"password": Referenced("\ud800")}, "no text in UTF-8"),
+        ({"username": "a\0"}, "no control characters"),
+        ({"client_id": "ü" * 40_000}, "65,535 bytes"),
         ({"ca": "x.pem"}, "this url is not encrypted"),
         ({"url": "mqtts://b", "cert": "x.pem"}, "belong together"),
         ({"protocol": "4"}, "protocol"),
@@ -105,11 +108,11 @@ def test_a_password_does_not_show() -> None:
     assert "s3cret" not in repr(made) + made.model_dump_json()
 
 
-@pytest.mark.parametrize("kind", ["mqtt", "file"])
+@pytest.mark.parametrize("kind", ["mqtt", "file", "http"])
 def test_checking_a_file_loads_no_client(kind: str) -> None:
     program = (
         f"import agent.northbound.{kind}.config, sys;"
-        "print([m for m in ('aiomqtt', 'paho', 'asyncio', 'ssl') if m in sys.modules])"
+        "print([m for m in ('aiomqtt', 'paho', 'aiohttp', 'asyncio', 'ssl') if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert out.stdout == "[]\n"

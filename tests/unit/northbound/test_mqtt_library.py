@@ -33,6 +33,7 @@ from tests.unit.northbound.making import entries, mqtt
         ("_mid_generate", []),
         ("_sock_close", []),
         ("_loop_rc_handle", ["rc"]),
+        ("_send_connect", ["keepalive"]),
         ("loop_write", []),
         ("loop_read", ["max_packets"]),
     ],
@@ -61,6 +62,7 @@ async def test_aiomqtt_still_keeps_its_state_where_we_look() -> None:
     assert client._misc_task is None
     assert {"command", "packet", "remaining_length"} <= set(client._client._in_packet)
     assert client._client._sock is None
+    assert client._client._keepalive == 60
     assert client._client._last_bytes_received <= time.monotonic()
 
 

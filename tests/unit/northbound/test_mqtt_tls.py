@@ -58,7 +58,7 @@ async def test_a_client_certificate_is_shown(tmp_path: Path) -> None:
         shown = {"ca": str(authority.ca), "cert": str(ours.cert), "key": str(ours.key)}
         async with opened(mqtt(broker, **shown)) as sink:
             await sink.send(entries(3))
-        with pytest.raises(Unavailable):
+        with pytest.raises(Unavailable, match="does it want a client certificate"):
             await mqtt(broker, ca=str(authority.ca)).open()
     await no_tasks_left()
 

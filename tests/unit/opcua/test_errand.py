@@ -44,17 +44,25 @@ async def soon(feed: Feed) -> Frame:
         return await anext(feed)
 
 
+async def started(feed: Feed, session: FakeSession) -> Frame:
+    """The first frame: until then there is no errand."""
+    waiting = asyncio.ensure_future(soon(feed))
+    while not session.asked:
+        await asyncio.sleep(0)
+    session.say((0, 1.0))
+    return await waiting
+
+
 async def test_a_group_that_grows_has_only_its_new_columns_asked_for() -> None:
     """It goes on in the same subscription, with all that is known of it; its frames have the bigger schema."""
     session = FakeSession()
     small, big = [await group_of(session, NODES[:count]) for count in (1, 3)]
-    errand = Errand(20, big, then=lambda left: session.say((0, 1.0)) if left == 10 else None)
+    errand = Errand(20, big, then=lambda left: session.say((0, 2.0), sequence=2) if left == 10 else None)
     feed = feed_of(session, errand, small)
-    first = await soon(feed)
-    assert (first.schema, list(first.values), errand.left) == (small.plan.schema, [1.0], 10)
-    errand._then = lambda left: session.say((0, 2.0), sequence=2) if not left else None
+    first = await started(feed, session)
+    assert (first.schema, list(first.values), errand.done) == (small.plan.schema, [1.0], 0)
     second = await soon(feed)
-    assert (second.schema, list(second.values)) == (small.plan.schema, [2.0])
+    assert (second.schema, list(second.values), errand.left) == (small.plan.schema, [2.0], 10)
     while errand.left or len(session.wanted) < 3:
         await feed._tend()
     assert [int(item.ClientHandle) for item in session.wanted] == [0, 1, 2]
@@ -71,6 +79,7 @@ async def test_new_columns_that_the_server_refuses_are_told_and_tried_again() ->
     session = FakeSession(unknown=frozenset({"C"}))
     small, big = [await group_of(session, NODES[:count]) for count in (1, 3)]
     feed = feed_of(session, Errand(1, big), small)
+    await started(feed, session)
     frame = await soon(feed)
     assert (frame.schema, frame.columns, frame.quality) == (big.plan.schema, (2,), bytes([Quality.BAD_CONFIG]))
     assert feed.streams[0].refused.keys() == {2}
@@ -121,14 +130,11 @@ async def test_a_feed_that_always_has_something_to_hand_out_goes_on_with_its_err
     hands, session = Hands(), FakeSession()
     errand = Errand(100)
     feed = feed_of(session, errand, await group_of(session, NODES), hands=hands)
-    first = asyncio.ensure_future(soon(feed))
-    while not session.asked:
-        await asyncio.sleep(0)
+    await started(feed, session)
     for number in range(30):
-        session.say((0, float(number)), sequence=number + 1)
-    await first
+        session.say((0, float(number)), sequence=number + 2)
     before = errand.done
-    for number in range(1, 25):
+    for number in range(25):
         assert list((await soon(feed)).values) == [float(number)]
         hands.seconds += TICK / 4
     assert 5 <= errand.done - before <= 7
@@ -138,10 +144,11 @@ async def test_an_errand_that_fails_ends_the_feed_after_what_has_come() -> None:
     session = FakeSession()
 
     def fails(left: int) -> None:
-        session.say((0, 1.0))
+        session.say((0, 2.0), sequence=2)
         raise Refused("nothing on the server is meant")
 
     feed = feed_of(session, Errand(1, then=fails), await group_of(session, NODES))
-    assert list((await soon(feed)).values) == [1.0]
+    await started(feed, session)
+    assert list((await soon(feed)).values) == [2.0]
     with pytest.raises(Refused, match="nothing on the server is meant"):
         await soon(feed)

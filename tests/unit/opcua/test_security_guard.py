@@ -1,5 +1,7 @@
 """Hostile servers: a false length costs nothing and ends at once, a silent one ends in time, in each phase."""
 
+import asyncio
+import gc
 import struct
 import time
 import tracemalloc
@@ -10,6 +12,7 @@ import pytest
 from asyncua import ua
 from asyncua.crypto.security_policies import SecurityPolicyNone
 from asyncua.ua.ua_binary import variant_from_binary
+from asyncua.ua.uaerrors import UaError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -183,3 +186,18 @@ async def test_what_is_on_its_way_when_a_channel_is_renewed_still_counts(how: di
         assert channel.protocol is not None
         assert await channel.protocol.send_request(ua.ReadRequest()), "it is answered with the token of before"
         await channel.close(0.1)
+
+
+async def test_a_server_that_talks_nonsense_before_it_is_greeted_leaves_no_error_that_nobody_takes() -> None:
+    """The loop would log it, with a traceback and whenever it comes to collect it."""
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    protocol = Protocol(1.0, SecurityPolicyNone())
+    protocol.connection_made(Transport())  # type: ignore[arg-type]
+    protocol.data_received(b"SSH-2.0-OpenSSH_9.2\r\n")
+    with pytest.raises(UaError, match="no OPC UA"):
+        await protocol.hello("opc.tcp://press:4840")
+    protocol.connection_lost(None)
+    del protocol
+    gc.collect()
+    assert told == []

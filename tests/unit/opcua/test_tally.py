@@ -1,7 +1,7 @@
 """What a server watches is compared with what it has taken, and mended."""
 
 import asyncio
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import pytest
 from asyncua import ua
@@ -213,20 +213,8 @@ async def test_events_that_a_foreign_server_drops_are_asked_for_again(press: Opc
     assert driver.refused == {}
 
 
-class Numbered(FakeSession):
-    """Each subscription has a number of its own: the tags' is 7."""
-
-    namespaces: ClassVar[dict[str, int]] = {}
-    last: int = 6
-
-    async def subscribe(self, interval: float, keep_alive: float) -> ua.CreateSubscriptionResult:
-        made = await super().subscribe(interval, keep_alive)
-        self.last += 1
-        made.SubscriptionId = cast(Any, self.last)
-        return made
-
-
-async def listening(session: Numbered, node: str, hands: Hands) -> tuple[Feed, Events]:
+async def listening(session: FakeSession, node: str, hands: Hands) -> tuple[Feed, Events]:
+    session.namespaces = {}  # type: ignore[attr-defined]  # as a session has it
     events = Events(event_plan("d", EventsConfig(name="alarms", node=node)), cast(Session, session))
     group = await group_of(session, ["ns=1;s=A"])
     return Feed(cast(Session, session), [group], hands.clock(), events=[events]), events
@@ -234,7 +222,7 @@ async def listening(session: Numbered, node: str, hands: Hands) -> tuple[Feed, E
 
 async def test_events_that_are_refused_are_tried_again_and_heard_when_they_are_there() -> None:
     """Later each time, on the same subscription, marked once; and a person hears of it."""
-    session, hands, remarks = Numbered(unknown=frozenset("E")), Hands(), Remarks()
+    session, hands, remarks = FakeSession(unknown=frozenset("E")), Hands(), Remarks()
     feed, events = await listening(session, "ns=1;s=E", hands)
     frame = await anext(feed)
     assert (frame.schema.group, set(frame.quality)) == ("alarms", {Quality.BAD_CONFIG})
@@ -251,5 +239,5 @@ async def test_events_that_are_refused_are_tried_again_and_heard_when_they_are_t
         if second == 40:
             session.unknown = frozenset()
     assert tries == [FIRST - 1, 3 * FIRST - 1, 7 * FIRST - 1]
-    assert (events.refused, events.refusal, session.learnt, session.last) == ({}, None, 3, 8)
+    assert (events.refused, events.refusal, session.learnt, events.number) == ({}, None, 3, 8)
     assert remarks.fresh([], None, [events]) == []

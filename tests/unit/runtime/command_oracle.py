@@ -6,13 +6,16 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 from agent.model.errors import DeviceError, Refused, Unreachable
-from agent.northbound.house import Command
-from tests.unit.runtime.commanding import NOW, Device, Time
+from agent.northbound.house import Answer, Command
+from agent.runtime.audit import resting
+from tests.unit.runtime.commanding import NOW, Device, Rig, Time, rig
 
 PER_MINUTE = 40
+FATES = ("done",) * 12 + ("ignores", "no", "cut before", "cut after")
 VALUES: list[Any] = [
     0,
     1,
@@ -106,7 +109,8 @@ class Oracle:
         """`fate` is what the device would do with it."""
         name = command.id or (f"{command.tag}@{command.issued}" if command.issued else "")
         if no := self._at_the_door(command, name) or (self.up and self._not_now(command)):
-            return no
+            self.ids |= ({name} if no == "too far" else set()) - {""}
+            return "forbidden" if no == "too far" else no
         self.ids |= {name} - {""}
         if not self.up:
             return "refused"
@@ -138,7 +142,7 @@ class Oracle:
 
     def _not_now(self, command: Command) -> str:
         if command.tag == "near" and not self._near(command.value):
-            return "forbidden"
+            return "too far"
         if command.tag == "slow":
             if abs(self.time.wall - self.slow) < 3600 * 10**9:
                 return "busy"
@@ -181,5 +185,57 @@ def one(luck: random.Random, time: Time, number: int, ids: list[str]) -> Command
     return Command(device, tag, value, name, issued, ttl, luck.choice(["", "li"]))
 
 
-def start() -> Time:
-    return Time(wall=NOW)
+@dataclass
+class Compared:
+    """What came of random commands: those that did not end as the oracle says, and what was written."""
+
+    differ: list[tuple[int, Command, str, Answer]] = field(default_factory=list)
+    outcomes: dict[str, int] = field(default_factory=dict)
+    counted: dict[str, int] = field(default_factory=dict)
+    writes: int = 0
+    expected: int = 0
+    entries: int = 0
+    refusals: int = 0
+    fault: str = ""
+
+
+async def compared(folder: Path, count: int) -> Compared:
+    """Give so many, one after the other, to a guard with an audit in this folder."""
+    luck, time, device, found = random.Random(count), Time(wall=NOW), Device(), Compared()
+    ids: list[str] = []
+    async with rig(folder, per_minute=PER_MINUTE, device=device, time=time) as run:
+        oracle = Oracle(device, time)
+        for number in range(count):
+            _happen(luck, run, oracle)
+            command, fate = one(luck, time, number, ids), luck.choice(FATES)
+            fated(device, fate)
+            expected = oracle.outcome(command, fate)
+            answer = await run.clerk(command)
+            if answer.outcome != expected or len(device.writes) != oracle.written:
+                found.differ.append((number, command, fate, answer))
+            found.outcomes[answer.outcome] = found.outcomes.get(answer.outcome, 0) + 1
+            if number % 100 == 0:
+                await run.clerk.settle()
+        found.counted, found.writes, found.expected = run.counts, len(device.writes), oracle.written
+    with resting(folder) as book:
+        found.fault, found.entries, found.refusals = (
+            book.verify().fault,
+            len(book.entries(count)),
+            len(book.refusals(count)),
+        )
+    return found
+
+
+def _happen(luck: random.Random, run: Rig, oracle: Oracle) -> None:
+    """Time goes by; now and then the device goes or comes back, and the clock is set, or gets in step."""
+    time, part = run.time, run.health.part("device", "press")
+    time.pass_by(luck.choice([0.1, 1, 1, 2, 10]))
+    if luck.random() < 0.02:
+        oracle.up = not oracle.up
+        part.up() if oracle.up else part.down(Unreachable("gone"))
+    if luck.random() < 0.005:
+        time.step(luck.choice([-5000, 5000, 40]))
+        time.synced, oracle.stepped = luck.random() < 0.5, True
+        run.control.ours.doubt()  # looks now, before the clock is set back again
+    time.synced = time.synced or luck.random() < 0.02
+    oracle.stepped = oracle.stepped and not time.synced

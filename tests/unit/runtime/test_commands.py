@@ -11,7 +11,7 @@ from agent.model.frame import Value
 from agent.northbound.house import Answer, Command
 from agent.runtime.audit import resting
 from agent.runtime.commands import AT_ONCE, TOLD
-from tests.unit.runtime.commanding import NOW, Device, Time, rig
+from tests.unit.runtime.commanding import NOW, Device, rig
 
 
 def entries(folder: Path) -> list[dict[str, Any]]:
@@ -330,81 +330,3 @@ async def test_a_bug_is_answered_counted_and_hurts_no_other(tmp_path: Path) -> N
         assert (await run()).outcome == "done"
         assert run.clerk.part.bugs == 2
     assert [row["outcome"] for row in entries(tmp_path)] == ["unknown", "unknown", "done"]
-
-
-async def test_when_the_audit_cannot_be_written_nothing_is_sent(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    async with rig(tmp_path / "file" / "data") as run:
-        answer = await run()
-        assert (answer.outcome, "audit" in answer.message) == ("refused", True)
-        assert run.device.writes == []
-
-
-async def test_an_outcome_that_cannot_be_kept_is_answered_all_the_same(tmp_path: Path) -> None:
-    async with rig(tmp_path) as run:
-        head = tmp_path / "audit.head"
-
-        def blocked() -> None:
-            head.unlink()
-            head.mkdir()
-
-        run.device.after = blocked
-        answer = await run()
-        assert (answer.outcome, answer.value, "the audit will say unknown" in answer.hint) == ("done", 20.0, True)
-
-
-@pytest.mark.parametrize(
-    ("step", "synced", "outcome", "said"),
-    [
-        (3600, False, "stale", "our clock was set by +3,600 s, so nobody can tell"),
-        (-3600, False, "stale", "our clock was set by -3,600 s, so nobody can tell"),
-        (3600, True, "done", ""),
-        (-60 * 365 * 86400, False, "stale", "our clock is not set"),
-        (0.2, False, "done", ""),
-    ],
-)
-async def test_a_clock_that_jumps_is_believed_only_when_it_is_in_step(
-    tmp_path: Path, step: float, synced: bool, outcome: str, said: str
-) -> None:
-    time = Time(synced=synced)
-    async with rig(tmp_path, time=time) as run:
-        assert (await run()).outcome == "done"
-        time.step(step)
-        for _ in range(2):
-            answer = await run()
-            assert (answer.outcome, said in answer.message) == (outcome, True), answer
-        time.synced, time.wall = True, max(time.wall, NOW)
-        assert (await run()).outcome == "done"
-
-
-async def test_a_command_from_before_a_clock_was_set_back_is_still_known(tmp_path: Path) -> None:
-    async with rig(tmp_path) as run:
-        old = run.command()
-        assert (await run.clerk(old)).outcome == "done"
-        run.time.pass_by(86400)
-        assert (await run.clerk(old)).outcome == "stale"
-        run.time.step(-86400)
-        assert (await run.clerk(old)).outcome == "repeated"
-        assert len(run.device.writes) == 1
-
-
-async def test_a_slowly_drifting_clock_is_no_step(tmp_path: Path) -> None:
-    async with rig(tmp_path, time=Time(synced=False)) as run:
-        for _ in range(50):
-            run.time.pass_by(60)
-            run.time.step(0.05)
-            assert (await run()).outcome == "done"
-
-
-async def test_a_nearly_full_audit_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async with rig(tmp_path) as run:
-        await run()
-        import sqlite3
-        from contextlib import closing
-
-        with closing(sqlite3.connect(tmp_path / "audit.db")) as db:
-            db.execute("UPDATE sqlite_sequence SET seq = 80000 WHERE name = 'entry'")
-            db.commit()
-        for _ in range(3):
-            assert (await run()).outcome == "done"
-    assert sum("more than 80% full" in record.message for record in caplog.records) == 1

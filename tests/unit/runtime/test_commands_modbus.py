@@ -9,7 +9,7 @@ from typing import Any
 from agent.runtime.audit import resting
 from tests.sim.commanded import Platform, agent, process, site
 from tests.sim.faulty_line import line_over_tcp
-from tests.sim.faulty_modbus import Act, faulty_device, silent
+from tests.sim.faulty_modbus import faulty_device, silent
 from tests.sim.holding import Holding
 
 DEVICE = """\
@@ -17,7 +17,6 @@ DEVICE = """\
     driver: modbus
     endpoint: {endpoint}
     interval: 50ms
-    timeout: 300ms
     tags:
       - {{name: setpoint, address: 100, write: {{min: 0, max: 80, step: 2, rate: 0s}}}}
       - {{name: other, address: 101, write: {{rate: 0s}}}}
@@ -152,32 +151,40 @@ async def test_two_sinks_at_once_and_no_write_is_lost_or_made_twice(tmp_path: Pa
 async def test_scans_and_commands_share_a_line_without_numbers_and_none_gets_the_other_s_answer(
     tmp_path: Path,
 ) -> None:
+    """The line checks each request's checksum: two at once would not have one. Every scan has what it should have."""
     plc = Holding(registers={102: 555})
-    asked_at_once, under_way = 0, 0
-
-    def behave(request: bytes) -> list[Act]:
-        nonlocal asked_at_once, under_way
-        asked_at_once = max(asked_at_once, under_way)
-        return [0.002, *plc.rtu(request)]
-
-    async with line_over_tcp(behave) as line:
+    async with line_over_tcp(lambda request: [0.002, *plc.rtu(request)]) as line:
         device = DEVICE.format(endpoint=line.endpoint).replace("50ms", "10ms") + "    unit: 1\n"
-        async with agent(site(tmp_path, device, "up")) as meet:
+        path = site(tmp_path, device, "up")
+        path.write_text(path.read_text() + f"  - {{name: out, type: file, path: '{tmp_path}/out.jsonl'}}\n")
+        async with agent(path) as meet:
             platform = await meet("up")
             await platform.done("press", "setpoint", 0)
             reads, before = plc.reads, len(plc.writes)
             for n in range(40):
                 found = await platform.ask("press", "setpoint", 2 * n)
                 assert (found["outcome"], found["value"], plc.registers[100]) == ("done", 2 * n, 2 * n)
-            assert len(plc.writes) - before == 40
-            assert plc.reads - reads >= 80 and line.connections == 1
-    assert asked_at_once == 0
+            assert (len(plc.writes) - before, line.connections) == (40, 1)
+            assert plc.reads - reads >= 80
+    rows = [json.loads(text) for text in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert len(rows) > 10 and {json.dumps(row["quality"]) for row in rows} == {"{}"}
+    assert {row["values"]["speed"] for row in rows} == {555}
+
+
+async def again(platform: Platform, name: str) -> dict[str, int]:
+    """What becomes of a command that is given three times more, once the agent takes any."""
+    async with asyncio.timeout(20):
+        while (await platform.ask("press", "speed", 1))["outcome"] == "busy":
+            await asyncio.sleep(0.02)
+    for _ in range(3):
+        platform.give("press", "setpoint", 20, id=name)
+    return await answers(platform, 3)
 
 
 async def test_killed_between_the_audit_and_the_wire_nothing_was_sent_and_nothing_is_later(tmp_path: Path) -> None:
     plc = Holding()
     async with faulty_device(plc.tcp) as server:
-        path, now = site(tmp_path, DEVICE.format(endpoint=server.endpoint), "up"), time.time_ns() // 10**6
+        path = site(tmp_path, DEVICE.format(endpoint=server.endpoint), "up")
         async with process(path, "--die") as (running, meet):
             platform = await meet("up")
             while running.returncode is None:  # until the device is up, and the first value was about to leave
@@ -187,9 +194,7 @@ async def test_killed_between_the_audit_and_the_wire_nothing_was_sent_and_nothin
         assert (running.returncode, plc.writes, row["outcome"]) == (-9, [], "unknown")
         async with agent(path) as meet:
             platform = await meet("up")
-            name = row["via"].removeprefix("command ")
-            for _ in range(3):
-                assert (await platform.ask("press", "setpoint", 20, id=name, issued_at=now))["outcome"] == "repeated"
+            assert await again(platform, row["via"].removeprefix("command ")) == {"repeated": 3}
             await platform.done("press", "other", 1)
             assert [write[1:3] for write in plc.writes] == [b"\0\x65"]
     assert [row["outcome"] for row in entries(tmp_path)] == ["unknown", "done"]
@@ -203,20 +208,17 @@ async def test_killed_after_the_value_left_it_is_unknown_and_never_sent_again(tm
             platform = await meet("up")
             await platform.done("press", "setpoint", 10)
             server.behave = lambda adu: [] if adu[7] == 6 else plc.tcp(adu)
-            now = time.time_ns() // 10**6
-            platform.give("press", "setpoint", 20, id="killed", issued_at=now)
-            while not any(adu[7] == 6 and adu[10:12] == b"\0\x14" for adu in server.asked):
-                await asyncio.sleep(0.005)
+            platform.give("press", "setpoint", 20, id="killed")
+            async with asyncio.timeout(20):
+                while not any(adu[7] == 6 and adu[10:12] == b"\0\x14" for adu in server.asked):
+                    await asyncio.sleep(0.005)
             running.kill()
             await running.wait()
         server.behave = plc.tcp
         sent = sum(adu[7] == 6 for adu in server.asked)
         async with agent(path) as meet:
             platform = await meet("up")
-            for _ in range(3):
-                assert (await platform.ask("press", "setpoint", 20, id="killed", issued_at=now))[
-                    "outcome"
-                ] == "repeated"
+            assert await again(platform, "killed") == {"repeated": 3}
             assert (await platform.done("press", "other", 1))["outcome"] == "done"
             assert [adu[8:12] for adu in server.asked if adu[7] == 6][sent:] == [b"\0\x65\0\x01"]
             assert plc.registers[100] == 10

@@ -8,7 +8,8 @@ from agent.model.tag import Schema, Tag
 from agent.normalise import Steps, compile_step
 from agent.runtime.latest import Latest
 from agent.runtime.targets import targets
-from drivers.api import Search, TagConfig, WriteConfig
+from drivers.api import TagConfig, WriteConfig
+from drivers.finding import Search
 from drivers.sim.config import Config
 from tests.bench.virtual import running
 from tests.unit.runtime.test_line import Bench, Device

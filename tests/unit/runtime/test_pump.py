@@ -280,3 +280,63 @@ async def test_a_frame_that_was_set_aside_does_not_keep_the_batches_small(rig: R
             await asyncio.sleep(0.01)
     assert rig.part.aside == 1
     assert max(sizes[-5:]) == target.limit
+
+
+class Watched(Target):
+    """Its other side wants something once `wanted` is set, and is gone when `gone` holds why."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wanted = asyncio.Event()
+        self.gone: asyncio.Future[SinkError] = asyncio.get_running_loop().create_future()
+
+    async def ready(self) -> None:
+        await self.wanted.wait()
+
+    async def lost(self) -> None:
+        raise await self.gone
+
+
+async def test_nothing_is_sent_before_the_other_side_wants_it(rig: Rig) -> None:
+    target = Watched()
+    await rig.start(target, before=5)
+    await asyncio.sleep(0.05)
+    assert (target.opened, target.taken, rig.part.state) == (1, [], "starting")
+    target.wanted.set()
+    await rig.finish()
+    assert seqs(target) == [1, 2, 3, 4, 5]
+
+
+async def test_a_stop_does_not_wait_for_who_wants_nothing(rig: Rig) -> None:
+    target = Watched()
+    await rig.start(target, before=5)
+    await asyncio.sleep(0.02)
+    account = await rig.finish()
+    assert (account.delivered, account.buffered, target.closed) == (0, 10, 1)
+
+
+async def test_an_idle_sink_whose_other_side_goes_is_opened_again(rig: Rig) -> None:
+    target = Watched()
+    target.wanted.set()
+    await rig.start(target, before=5)
+    async with asyncio.timeout(5):
+        while rig.part.state != "up":
+            await asyncio.sleep(0.01)
+        gone, target.gone = target.gone, asyncio.get_running_loop().create_future()
+        gone.set_result(Unavailable("the host is offline"))
+        while target.opened < 2:
+            await asyncio.sleep(0.01)
+    assert target.closed == 1
+    await rig.finish()
+
+
+async def test_a_sink_that_waits_in_vain_is_down_and_says_why(rig: Rig) -> None:
+    class Vain(Watched):
+        async def ready(self) -> None:
+            raise Unavailable("the host is offline")
+
+    await rig.start(Vain(), before=5)
+    async with asyncio.timeout(5):
+        while rig.part.state != "down":
+            await asyncio.sleep(0.01)
+    assert rig.part.error == "the host is offline"

@@ -139,3 +139,22 @@ async def test_stopping_ends_a_wait_at_once() -> None:
 def test_a_refusal_does_not_put_the_whole_device_in_doubt() -> None:
     assert unreachable(Unreachable("")) and unreachable(Garbled("")) and unreachable(ValueError())
     assert not unreachable(Refused("")) and not unreachable(None)
+
+
+async def test_a_cancellation_that_a_task_group_forgets_is_remembered() -> None:
+    """Python 3.11: when a child fails in the moment in which the group is cancelled, only the error comes out."""
+
+    async def fails() -> None:
+        raise Unreachable("away")
+
+    async def work() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fails())
+            await asyncio.sleep(0)
+            task.cancel()
+
+    kept = asyncio.create_task(keep(work, Part("device", "a"), Backoff(60), asyncio.Event()))
+    done, _ = await asyncio.wait([kept], timeout=5)
+    assert kept in done and kept.cancelled()

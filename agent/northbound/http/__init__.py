@@ -1,0 +1,1 @@
+"""Frames pushed to a platform by HTTP; README.md has every option."""

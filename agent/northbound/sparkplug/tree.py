@@ -1,0 +1,189 @@
+"""Which metrics the devices have, what they are called, and which alias stands for each; no I/O happens here.
+
+A metric is called as its tag. Where several groups of a device have a tag of that name, the group stands before it
+(`1s/status`); where a tag has changed its type, the older one carries that (`status (int16)`).
+
+An alias means one metric for ever, or as near to that as a number of three bytes allows: a host application that still
+has those of an earlier session must not write to another tag with them. So aliases start over only when the metrics are
+the very same as at the last start; otherwise they go on behind the last one.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from agent.model.tag import DType, Schema, Tag
+from agent.northbound.sparkplug import codec
+from agent.northbound.sparkplug.metrics import Plan, Told
+
+Key = tuple[str, str, DType]  # group, tag, type
+_ROUND = 1 << 14  # aliases before they start over: so many take two bytes
+_PLANS = 4096  # compiled plans kept: after a reload the store hands out new schemas
+
+
+class Book:
+    """Aliases. `kept` is what `dump` gave, in this run or an earlier one; `changed` says that it wants keeping."""
+
+    def __init__(self, kept: bytes | None = None) -> None:
+        self._digest, self._base, self._next = _read(kept)
+        self._aliases: dict[tuple[str, Key], int] = {}
+        self.changed = False
+
+    def start(self, keys: Sequence[tuple[str, Key]]) -> None:
+        """These are the metrics that there are at first, as (device, key)."""
+        digest = hashlib.sha256(json.dumps(keys).encode()).hexdigest()
+        if digest != self._digest:
+            room = max(_ROUND, 4 * len(keys))
+            self._digest, self._base = digest, self._next if self._next + len(keys) <= room else 1
+            self._next = self._base + len(keys)
+            self.changed = True
+        self._aliases.update((key, self._base + place) for place, key in enumerate(keys))
+
+    def alias(self, device: str, key: Key) -> int:
+        """The one that it has, or a new one."""
+        found = self._aliases.get((device, key))
+        if found is None:
+            found = self._aliases[device, key] = self._next
+            self._next += 1
+            self.changed = True
+        return found
+
+    def dump(self) -> bytes:
+        self.changed = False
+        return json.dumps({"digest": self._digest, "base": self._base, "next": self._next}).encode()
+
+
+def _read(kept: bytes | None) -> tuple[str, int, int]:
+    try:
+        found = json.loads(kept or b"{}")
+        return str(found["digest"]), int(found["base"]), int(found["next"])
+    except (ValueError, KeyError, TypeError):
+        return "", 1, 1
+
+
+@dataclass(slots=True)
+class Device:
+    """`version` goes up whenever its metrics change; `current` are its groups as the agent reads them now."""
+
+    name: str
+    told: dict[Key, Told] = field(default_factory=dict)
+    current: list[Schema] = field(default_factory=list)
+    version: int = 0
+
+    def find(self, metric: str) -> Told | None:
+        """By the metric's name."""
+        return next((told for told in self.told.values() if told.name == metric), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the frames of a schema belong."""
+
+    device: Device
+    group: str
+    plan: Plan
+
+
+class Tree:
+    """All devices. `begin` with each connection, `learn` before the first frame of a schema is written."""
+
+    def __init__(self, book: Book, *, old: bool = False) -> None:
+        self.book = book
+        self.devices: dict[str, Device] = {}
+        self.by_alias: dict[int, tuple[Device, Told]] = {}
+        self.old = old
+        self.fields = codec.OLD_FIELDS if old else codec.FIELDS
+        self._places: dict[Schema, Place] = {}
+        self._plans: dict[tuple[str, str, tuple[Tag, ...]], Plan] = {}
+        self._started = False
+
+    def begin(self, schemas: Sequence[Schema]) -> None:
+        """From now on the devices have these groups and no others, until `learn` says otherwise."""
+        if not self._started:
+            self.book.start([(schema.device, key) for schema in schemas for key in _keys(schema)])
+            self._started = True
+        self.devices, self.by_alias, self._places = {}, {}, {}
+        self.learn(schemas, schemas)
+
+    def learn(self, schemas: Sequence[Schema], now: Iterable[Schema] = ()) -> None:
+        """Make room for the tags of these; `now` are all groups that there are, as far as somebody knows."""
+        found = {schema.device: self._device(schema.device) for schema in schemas}
+        current: dict[str, list[Schema]] = {}
+        for schema in now:
+            if schema.device in found:
+                current.setdefault(schema.device, []).append(schema)
+        for name, mine in current.items():
+            found[name].current = mine
+        wanted = [*schemas, *(schema for mine in current.values() for schema in mine)]
+        for name in {schema.device: None for schema in wanted if self._grows(schema)}:
+            self._call(found[name])
+        for schema in wanted:
+            self._settle(schema)
+
+    def _device(self, name: str) -> Device:
+        device = self.devices.get(name)
+        if device is None:
+            device = self.devices[name] = Device(name)
+        return device
+
+    def _grows(self, schema: Schema) -> bool:
+        """Whether its device has more metrics for it."""
+        device, grown = self.devices[schema.device], False
+        for key, tag in zip(_keys(schema), schema.tags, strict=True):
+            if key not in device.told:
+                device.told[key] = Told(tag, "", self.book.alias(device.name, key))
+                grown = True
+        return grown
+
+    def knows(self, schema: Schema) -> bool:
+        return schema in self._places
+
+    def place(self, schema: Schema) -> Place:
+        """Learns it if it is not known."""
+        found = self._places.get(schema)
+        if found is None:
+            self.learn([schema])
+            found = self._places[schema]
+        return found
+
+    def _call(self, device: Device) -> None:
+        """Give its metrics their names anew."""
+        names = _names(device)
+        device.told = {key: Told(told.tag, names[key], told.alias) for key, told in device.told.items()}
+        device.version += 1
+        self.by_alias.update((told.alias, (device, told)) for told in device.told.values())
+
+    def _settle(self, schema: Schema) -> None:
+        device, key = self.devices[schema.device], (schema.device, schema.group, schema.tags)
+        plan = self._plans.get(key)
+        if plan is None:
+            if len(self._plans) >= _PLANS:
+                del self._plans[next(iter(self._plans))]
+            told = [device.told[each] for each in _keys(schema)]
+            plan = self._plans[key] = Plan(told, self.fields, typed=self.old)
+        if len(self._places) >= _PLANS:
+            del self._places[next(iter(self._places))]
+        self._places[schema] = Place(device, schema.group, plan)
+
+
+def _keys(schema: Schema) -> list[Key]:
+    return [(schema.group, tag.name, tag.dtype) for tag in schema.tags]
+
+
+def _names(device: Device) -> dict[Key, str]:
+    """A name for each metric, no two the same."""
+    now = {key for schema in device.current for key in _keys(schema)}
+    groups: dict[str, set[str]] = {}
+    for group, tag, _ in device.told:
+        groups.setdefault(tag, set()).add(group)
+    names: dict[Key, str] = {}
+    taken: set[str] = set()
+    for key in sorted(device.told, key=lambda key: key not in now):
+        group, tag, dtype = key
+        name = f"{group}/{tag}" if len(groups[tag]) > 1 else tag
+        while name in taken:
+            name = f"{name} ({dtype})"
+        names[key] = name
+        taken.add(name)
+    return names

@@ -1,0 +1,5 @@
+"""To be written."""
+
+
+def document() -> dict[str, object]:
+    return {}

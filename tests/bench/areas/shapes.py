@@ -1,0 +1,64 @@
+"""100,000 samples/s in other words than the envelope: what they cost the agent, and how many bytes they take."""
+
+import time
+from collections.abc import Iterable, Iterator
+
+import stopwatch
+from report import Row, at_least, at_most, shown
+from subscriber import Envelope
+
+from agent.model.frame import Entry
+from agent.northbound.shapes import JSON, encoder
+from agent.northbound.shapes.columnar import Columnar
+from agent.northbound.shapes.columnar_reader import Reader
+from areas.main import WARM, WINDOW, Decode, scene
+
+RATE, BATCH = 100_000, 100
+COLUMNS = ", shape: columnar, per: batch, batch: 500, topic: 'floorgate/bench/columns/all'"
+
+
+def rows() -> Iterator[Row]:
+    yield from sizes()
+    yield from cost("envelope", "", None, 2.0)
+    yield from cost("columnar", COLUMNS, columns(), 1.3)
+
+
+def sizes() -> Iterator[Row]:
+    """Payload bytes of a hundred frames of a hundred floats, in messages as the sink makes them."""
+    frame = stopwatch.frame(stopwatch.schema())
+    entries = [Entry("0123456789abcdef", seq, False, frame) for seq in range(1, BATCH + 1)]
+    samples = BATCH * stopwatch.TAGS
+    for shape in JSON:
+        encode = encoder(shape, "bench")  # type: ignore[arg-type]  # a key of JSON is one
+        yield shown(f"{shape}: payload", sum(len(encode(entry)) for entry in entries) / samples, "bytes/sample")
+    yield at_most("columnar: payload", len(Columnar("bench").encode(entries)) / samples, 5, "bytes/sample")
+
+
+def columns() -> Decode:
+    reader = Reader()
+
+    def decode(payload: bytes) -> Iterable[Envelope]:
+        if payload.startswith(b"{"):
+            reader.learn(payload)
+            return ()
+        frames = reader.read(payload)
+        return [Envelope(frame["epoch"], frame["seq"], frame["device"], frame["values"]) for frame in frames]
+
+    return decode
+
+
+def cost(name: str, keys: str, decode: Decode | None, bar: float) -> Iterator[Row]:
+    """As the area `main` takes it, the least of what has to be shown."""
+    with scene("100ms", keys=keys, decode=decode) as it:
+        it.watch(WARM)
+        began = time.monotonic()
+        cpu, served, came = it.agent.cpu(), it.farm.samples, it.platform.samples
+        it.watch(WINDOW)
+        took = time.monotonic() - began
+        cpu, served, came = it.agent.cpu() - cpu, it.farm.samples - served, it.platform.samples - came
+        yield at_least(f"{name}: read", served / took, 0.995 * RATE, "samples/s")
+        yield at_most(f"{name}: CPU", cpu / max(came, 1) * 1e6, bar, "s/Msample")
+        served, delivered, _ = it.finish()
+        yield at_most(f"{name}: missing of {served:,} samples", served - delivered, 0, "samples")
+        yield at_most(f"{name}: wrong values", it.platform.wrong, 0, "frames")
+        yield shown(f"{name}: on the wire", it.platform.bytes / max(delivered, 1), "bytes/sample")
