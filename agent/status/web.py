@@ -89,8 +89,8 @@ async def _nothing(most: int) -> bytes:
 @dataclass(frozen=True, slots=True)
 class Request:
     """One question. `headers` are by their names in lower case, `query` has each value of a name, `parts` is what the
-    path has in the place of its placeholders; `read` gives the body up to so many bytes, `waits` says whether anybody is
-    still there for an answer that takes long."""
+    path has in the place of its placeholders; `read` gives the body up to so many bytes, `waits` says whether anybody
+    is still there for an answer that takes long."""
 
     method: str
     path: str
