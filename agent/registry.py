@@ -48,6 +48,7 @@ SINKS = {
     "http": "agent.northbound.http",
     "file": "agent.northbound.file",
     "sparkplug": "agent.northbound.sparkplug",
+    "thingsboard": "agent.northbound.thingsboard",
     "pull": "agent.northbound.pull",
 }
 

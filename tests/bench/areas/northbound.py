@@ -31,6 +31,8 @@ def rows() -> Iterator[Row]:
             yield at_most("a frame sent and confirmed, MQTT QoS 1: CPU", cost, 50, "µs")
             cost = runner.run(_send(entry, "sparkplug", url=f"mqtt://127.0.0.1:{port}"))
             yield at_most("a frame sent and confirmed, Sparkplug: CPU", cost, 40, "µs")
+            cost = runner.run(_send(entry, "thingsboard", url=f"mqtt://127.0.0.1:{port}"))
+            yield at_most("a frame sent and confirmed, ThingsBoard: CPU", cost, 50, "µs")
         with rig.taker(place) as port:
             for what, keys in (("", {}), (", gzip", {"compress": "gzip"}), (", columns", {"shape": "columnar"})):
                 cost = runner.run(_send(entry, "http", url=f"http://127.0.0.1:{port}/", **keys))
