@@ -54,6 +54,7 @@ PURE = (
     "agent/northbound/encode.py",
     "agent/northbound/gap.py",
     "agent/northbound/shapes/*",
+    *(f"agent/northbound/sparkplug/{name}.py" for name in ("codec", "host", "metrics", "names", "session", "tree")),
     "buffer/store.py",
     "buffer/codec.py",
     "drivers/*/plan.py",

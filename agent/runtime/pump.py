@@ -2,7 +2,9 @@
 
 import asyncio
 import random
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 
 from agent.health import Part
 from agent.model.clock import SYSTEM, Clock
@@ -19,6 +21,7 @@ GOODBYE = 5.0  # seconds that a sink may take to close
 IDLE = 5.0  # seconds after which an idle pump looks again, commit or not
 TRIES = 3  # of a frame that is refused alone, before it is set aside
 PAUSE = 1.0  # seconds between them
+SAMPLES = 10_000  # of a send of several frames: more would fill the memory, and hold up the loop to be encoded
 LAG = 10 * 10**9  # ns: a frame that has waited longer for the live lane is history
 _KNOWN = (SinkError, StoreError, asyncio.CancelledError)  # how a send may end; anything else is a bug
 
@@ -47,6 +50,7 @@ class Pump:
         self._limiter = Limiter(backfill.rate, storage.meter.rate)
         self._flight: dict[int, Sequence[Entry]] = {}  # by their first seq; what is left here when a session begins
         self._limit = sink.limit  # fewer while a frame is looked for over which the sink stumbles
+        self._few = {"live": 100, "history": 100}  # frames that have about `SAMPLES`, if they are as those before
         self._bugs: dict[int, int] = {}  # that a frame alone has caused
 
     async def run(self) -> None:
@@ -154,7 +158,7 @@ class Pump:
                 await asyncio.sleep(delay)
                 continue
             await window.acquire()
-            entries = await self._read(stretch.after, history, stretch.until)
+            entries = await self._read(stretch.after, history, stretch.until, "history")
             history.advance(entries)
             if entries:
                 self._limiter.spend(sum(len(entry.frame.values) for entry in entries))
@@ -173,11 +177,15 @@ class Pump:
     def _lags(self, entry: Entry) -> bool:
         return bool(entry.frame.mono) and self._clock.mono() - entry.frame.mono > LAG
 
-    async def _read(self, after: int, history: History, until: int = 2**63 - 1) -> list[Entry]:
-        store = self._storage.store
-        return await self._storage.call(
-            store.read, self._name, self._limit, after=after, until=until, history_until=history.boundary
+    async def _read(self, after: int, history: History, until: int = 2**63 - 1, lane: str = "live") -> list[Entry]:
+        store, limit = self._storage.store, min(self._limit, self._few[lane])
+        read = await self._storage.call(
+            store.read, self._name, limit, after=after, until=until, history_until=history.boundary
         )
+        samples = list(accumulate(len(entry.frame.values) for entry in read))
+        if samples:
+            self._few[lane] = max(1, SAMPLES * len(read) // max(samples[-1], 1))
+        return read[: max(1, bisect_right(samples, SAMPLES))]
 
     async def _owes(self, seq: int) -> bool:
         return bool(await self._storage.call(self._storage.store.read, self._name, 1, after=seq - 1, until=seq))

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 
 import msgspec
 
@@ -46,11 +47,10 @@ class Tap:
         if self._open >= AT_ONCE:
             raise Crowded(f"{AT_ONCE} questions of {self._name} are open")
         self._open += 1
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._close)
             entries = await self._await(limit, wait)
-        except BaseException:
-            self._close()
-            raise
+            undo.pop_all()  # the answer is sent now, and says when that is done
         self._remember(entries)
         kind, write = pages(style.format, style.shape, self._gateway)
         last = entries[-1] if entries else None

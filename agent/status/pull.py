@@ -15,11 +15,13 @@ from agent.status.web import Answer, Caller, Refusal, Request, Stream, as_json
 
 MOST_FRAMES = 1000  # of a page
 MOST_MARKS = 100  # of an acknowledgement
+MOST_NAMES = 20  # of devices, and of tags
 LONGEST = 60.0  # seconds that a consumer may wait for something to come
 CURSOR = "Floorgate-Cursor"
 FORMATS, SHAPES = ("json", "ndjson", "csv"), ("envelope", "values", "tags", "flat", "columnar")
 LARGEST = 2**63 - 1
 _MS = 1_000_000
+LATEST = LARGEST // _MS - 1  # ms: in the year 2262
 
 
 class Style(NamedTuple):
@@ -167,19 +169,19 @@ class Pull:
     async def values(self, request: Request) -> Answer:
         """`device=NAME`, `tag=NAME`, each as often as needed."""
         assert self._window is not None
-        _only(request, "device", "tag")
+        _only(request, several=("device", "tag"))
         found = self._window.values(_names(request, "device"), _names(request, "tag"))
         return Answer(Stream(found), "application/json")
 
     async def history(self, request: Request) -> Answer:
         """`device=NAME`, `from=TIME`, `to=TIME`, `tag=NAME`, `limit=N`, `cursor=TEXT`, `format`, `shape`."""
         assert self._window is not None
-        _only(request, "device", "from", "to", "tag", "limit", "cursor", "format", "shape")
+        _only(request, "device", "from", "to", "limit", "cursor", "format", "shape", several=("tag",))
         span = Span(
             request.get("device"),
             _names(request, "tag"),
             _time(request, "from", 0),
-            _time(request, "to", LARGEST // _MS) + _MS - 1,
+            _time(request, "to", LATEST) + _MS - 1,
             _whole(request, "cursor", 0, LARGEST, 0),
         )
         limit = _whole(request, "limit", 1, MOST_FRAMES, MOST_FRAMES)
@@ -200,11 +202,13 @@ def _senseless(text: str, hint: str = "") -> Refusal:
     return Refusal(HTTPStatus.BAD_REQUEST, text, hint)
 
 
-def _only(request: Request, *names: str) -> None:
+def _only(request: Request, *names: str, several: Sequence[str] = ()) -> None:
     """A name that is misspelt must not be passed over: more would be told than was asked for."""
-    for name in request.query:
-        if name not in names:
-            raise _senseless("there is no such parameter", f"there is {', '.join(names) or 'none'}")
+    for name, values in request.query.items():
+        if name not in (*names, *several):
+            raise _senseless("there is no such parameter", f"there is {', '.join((*names, *several)) or 'none'}")
+        if len(values) > (MOST_NAMES if name in several else 1):
+            raise _senseless(f"{name}: there are too many of it", f"{MOST_NAMES if name in several else 1} at most")
 
 
 def _names(request: Request, key: str) -> frozenset[str]:
@@ -243,15 +247,15 @@ def _seconds(request: Request, name: str) -> float:
 def _time(request: Request, name: str, default: int) -> int:
     """ns UTC, of ms or of a date in ISO 8601 (without a zone it is UTC)."""
     text = request.get(name, str(default))
-    if text.isascii() and text.isdecimal() and len(text) < 20:
-        return min(int(text), LARGEST // _MS - 1) * _MS
+    if text.isascii() and text.isdecimal():
+        return _whole(request, name, 0, LATEST, default) * _MS
     try:
         when = datetime.fromisoformat(text.replace(" ", "+"))  # a plus that was not escaped
     except ValueError:
         raise _senseless(f"{name}: milliseconds or a date are needed", "such as 2026-01-31T08:00:00Z") from None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
     try:
-        return max(0, round(when.timestamp() * 1000)) * _MS
+        return min(max(0, round(when.timestamp() * 1000)), LATEST) * _MS
     except OverflowError:
         raise _senseless(f"{name}: this date is out of range") from None
 

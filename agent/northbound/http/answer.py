@@ -1,6 +1,7 @@
 """What a platform's answer means: delivered, later, never, a person is needed, or in smaller pieces; pure."""
 
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
@@ -79,7 +80,8 @@ def _date(text: str) -> float | None:
     if not text or len(text) > 64:
         return None
     try:
-        return parsedate_to_datetime(text).timestamp()
+        found = parsedate_to_datetime(text)  # one without a zone (asctime) means GMT too: RFC 9110 §5.6.7
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
 

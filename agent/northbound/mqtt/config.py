@@ -23,7 +23,7 @@ class Config(Commanded, BrokerConfig):
     shape: Shape = Field("envelope", description="what a message looks like")
     per: Literal["frame", "tag", "batch"] = Field("frame", description="what one message is for")
     retain: bool | None = Field(
-        None, description="whether the broker keeps the last live message of a topic; without it with `per: tag` only"
+        None, description="whether the broker keeps the last message of a topic; without it with `per: tag` only"
     )
     compress: Compression = Field("none", description="what makes payloads smaller")
     batch: int = Field(100, ge=1, le=1000, description="frames handed over at a time")

@@ -11,6 +11,7 @@ from agent.northbound.broker.packet import Message
 from agent.northbound.encode import as_part
 from agent.northbound.mqtt.config import Config
 from agent.northbound.mqtt.parts import cut
+from agent.northbound.mqtt.retained import Newest
 from agent.northbound.mqtt.topic import level, namer
 from agent.northbound.shapes import batched, encoder
 from agent.northbound.shapes.columnar import Columnar
@@ -48,14 +49,14 @@ class Letters:
     """Writes for one sink. `begin` is called with each connection, for what the broker has then to be told anew."""
 
     def __init__(self, config: Config, gateway: Gateway) -> None:
-        self._config, self._gateway = config, gateway.id
+        self._config, self._gateway, self._house = config, gateway.id, gateway.house
         self._topic = namer(config.topic, gateway.id, gateway.site)
         self._compress = compressor(config.compress)
         self._described = f"floorgate/{level(gateway.id)}/$schema/"
         self._heads: dict[tuple[Schema, str], bytes] = {}
         self._columnar = Columnar(gateway.id)
         self._told: set[bytes] | None = None  # schemas that the broker has; None: each message describes its own
-        self._retain = False
+        self._newest: Newest | None = None  # None: nothing is retained
         if config.shape != "columnar":
             self._encode = encoder(config.shape, gateway.id)
             self._pack = self._as_json
@@ -68,7 +69,7 @@ class Letters:
 
     def begin(self, *, retain: bool) -> None:
         """A new connection, to a broker that keeps retained messages or not."""
-        self._retain = retain and self._config.retained
+        self._newest = Newest(self._house) if retain and self._config.retained else None
         self._told = set() if retain else None
         self._columnar = Columnar(self._gateway, inline=not retain)
 
@@ -108,8 +109,9 @@ class Letters:
         return self._compress(self._columnar.encode(entries, part))
 
     def _frames(self, batch: Batch) -> Written:
-        head, pack, retain = self.head, self._pack, self._retain
-        messages = [(head(entry.frame.schema), pack((entry,)), retain and not entry.history) for entry in batch]
+        head, pack = self.head, self._pack
+        kept = [newest.frame() for newest in self._newest.of(batch)] if self._newest else [False] * len(batch)
+        messages = [(head(entry.frame.schema), pack((entry,)), keep) for entry, keep in zip(batch, kept, strict=True)]
         return Written(messages, [(index,) for index in range(len(batch))])
 
     def _batches(self, batch: Batch) -> Written:
@@ -122,9 +124,11 @@ class Letters:
     def _tags(self, batch: Batch) -> Written:
         messages: list[Message] = []
         owners: list[Owners] = []
+        newest = self._newest.of(batch) if self._newest else None
         for index, entry in enumerate(batch):
-            schema, retain = entry.frame.schema, self._retain and not entry.history
-            for name, payload in self._singles(entry):
+            schema = entry.frame.schema
+            for place, (name, payload) in enumerate(self._singles(entry)):
+                retain = newest is not None and newest[index].column(place)
                 messages.append((self.head(schema, name), self._compress(payload), retain))
                 owners.append((index,))
         return Written(messages, owners)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from agent.model.frame import Entry
+from agent.model.frame import Entry, Frame
 from agent.northbound.shapes.single import columns
 
 
@@ -13,7 +13,7 @@ def cut(
 
     `encode(entry, (number, count))` marks a part, `fits(payload, alone)` judges it; `alone` says that there is nothing
     left to cut in it. Halves that do not fit are halved again, so a large value does not make the parts of the others
-    small.
+    small. What is compressed may grow by some bytes with other numbers on it: then it is halved once more.
     """
     width = len(entry.frame.values)
     waiting, pieces = [entry.frame], []
@@ -21,9 +21,22 @@ def cut(
         frame = waiting.pop()
         count = len(frame.values)
         if fits(encode(entry._replace(frame=frame), (width, width)), count < 2):
-            pieces.append(entry._replace(frame=frame))
+            pieces.append(frame)
         elif count > 1:
-            waiting += [columns(frame, count // 2, count), columns(frame, 0, count // 2)]
+            waiting += reversed(_halves(frame))
         else:
             return []
-    return [encode(piece, (number, len(pieces))) for number, piece in enumerate(pieces, 1)]
+    while True:
+        payloads = [encode(entry._replace(frame=frame), (n, len(pieces))) for n, frame in enumerate(pieces, 1)]
+        fine = [fits(payload, len(frame.values) < 2) for payload, frame in zip(payloads, pieces, strict=True)]
+        if all(fine):
+            return payloads
+        if any(len(frame.values) < 2 for frame, fit in zip(pieces, fine, strict=True) if not fit):
+            return []
+        halved = [[frame] if fit else _halves(frame) for frame, fit in zip(pieces, fine, strict=True)]
+        pieces = [frame for frames in halved for frame in frames]
+
+
+def _halves(frame: Frame) -> list[Frame]:
+    count = len(frame.values)
+    return [columns(frame, 0, count // 2), columns(frame, count // 2, count)]

@@ -7,7 +7,8 @@ from agent.model.tag import Schema
 
 PLACEHOLDERS = ("gateway", "site", "device", "group", "tag")
 _FIELD = re.compile(r"\{([^{}]*)\}")
-_UNSAFE = re.compile(r"[/+#\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_NEVER = "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
+_UNSAFE = re.compile(rf"[/+#\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef{_NEVER}]")
 _LONGEST = 256  # bytes of a template: filled in with the longest names it stays below MQTT's 65,535 (5.0 §4.7.3)
 
 
@@ -31,7 +32,8 @@ def check(template: str) -> str:
 
 
 def level(text: str) -> str:
-    """A name as one topic level: the separator, wildcards and control characters become `_`."""
+    """A name as one topic level: the separator, wildcards, control characters and code points that are never one become
+    `_`. Brokers close the connection over the last two (5.0 and 3.1.1 §1.5.4, §1.5.3)."""
     return _UNSAFE.sub("_", text)
 
 

@@ -14,7 +14,10 @@ from agent.northbound.gap import is_gap
 
 _MS = 1_000_000
 _SCHEMAS = 1024  # plans kept: after a reload the store hands out new instances
-FLAT_KEYS = ("ts", "gateway", "device", "group", "epoch", "seq", "quality", "stamps", "history", "clock")
+FLAT_KEYS = (
+    *("ts", "gateway", "device", "group", "epoch", "seq", "quality", "stamps", "history", "clock"),
+    *("part", "type"),  # of a frame in parts, and of a loss
+)
 
 
 def _whole(schema: Schema, names: tuple[str, ...]) -> Callable[[Entry], bytes | None]:

@@ -97,17 +97,22 @@ class Tree:
         self._places: dict[Schema, Place] = {}
         self._plans: dict[tuple[str, str, tuple[Tag, ...]], Plan] = {}
         self._started = False
+        self._as: tuple[Schema, ...] | None = None  # what `begin` was told, while nothing was learnt since
 
     def begin(self, schemas: Sequence[Schema]) -> None:
         """From now on the devices have these groups and no others, until `learn` says otherwise."""
+        if self._as == tuple(schemas):
+            return
         if not self._started:
             self.book.start([(schema.device, key) for schema in schemas for key in _keys(schema)])
             self._started = True
         self.devices, self.by_alias, self._places = {}, {}, {}
         self.learn(schemas, schemas)
+        self._as = tuple(schemas)
 
     def learn(self, schemas: Sequence[Schema], now: Iterable[Schema] = ()) -> None:
         """Make room for the tags of these; `now` are all groups that there are, as far as somebody knows."""
+        self._as = None
         found = {schema.device: self._device(schema.device) for schema in schemas}
         current: dict[str, list[Schema]] = {}
         for schema in now:

@@ -1,5 +1,7 @@
 """What each answer of an HTTP platform means, and how long it may have us wait."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,12 +66,27 @@ def test_a_redirect_says_where_it_points() -> None:
         ("Tue, 14 Nov 2023 22:12:20 GMT", "", 0.0),
         ("Tue, 14 Nov 2023 23:14:20 GMT", "Tue, 14 Nov 2023 23:14:00 GMT", 20.0),
         ("Tue, 14 Nov 2023 22:14:20 GMT", "never", 60.0),
+        ("Tuesday, 14-Nov-23 22:14:20 GMT", "", 60.0),
         ("Fri, 31 Dec 9999 23:59:59 GMT", "", LONGEST_PAUSE),
         ("Tue, 14 Nov 99999 22:14:20 GMT", "", 0.0),
     ],
 )
 def test_retry_after(text: str, date: str, seconds: float) -> None:
     assert pause(Answer(503, retry_after=text, date=date), NOW) == pytest.approx(seconds, abs=1e-3)
+
+
+@pytest.mark.parametrize("text", ["Tue Nov 14 22:14:20 2023", "Tue, 14 Nov 2023 22:14:20 -0000"])
+def test_a_date_without_a_zone_means_gmt_wherever_the_gateway_stands(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old form of C's asctime, which a recipient must understand (RFC 9110 §5.6.7)."""
+    monkeypatch.setenv("TZ", "Asia/Shanghai")
+    time.tzset()
+    try:
+        assert pause(Answer(503, retry_after=text), NOW) == pytest.approx(60.0, abs=1e-3)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @given(st.text(max_size=80), st.text(max_size=80))

@@ -4,12 +4,15 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.model.frame import Entry
 from agent.northbound.encode import Encoder, as_part
 from agent.northbound.mqtt.parts import cut
+from agent.northbound.shapes.columnar import Columnar
+from agent.northbound.shapes.compress import Compression, compressor
 from tests.unit.northbound.making import TS, entry, schema
 from tests.unit.northbound.test_encode import frames
 
@@ -86,3 +89,23 @@ def test_any_frame_is_cut_into_parts_that_fit_or_not_at_all(frame: Any, size: in
         columns = frame.columns if frame.columns is not None else range(len(frame.values))
         mark = len(as_part(b"{}", len(columns), len(columns))) - 2
         assert len(encode(whole)) + mark > size
+
+
+@pytest.mark.parametrize("kind", ["gzip", "zstd"])
+def test_a_part_that_compresses_worse_with_its_own_number_is_cut_once_more(kind: Compression) -> None:
+    """How long compressed bytes are depends on the numbers in them: no part may be a byte too long for that."""
+    whole = entry([f"{n * 7919:x}" * (n % 7) for n in range(100)], of=schema(*(t.name for t in WIDE.tags), dtype="str"))
+    pack, squeeze = Columnar("gw-01").encode, compressor(kind)
+    judged: set[int] = set()
+
+    def encoded(one: Entry, part: tuple[int, int]) -> bytes:
+        return squeeze(pack([one], part))
+
+    def noted(payload: bytes, alone: bool) -> bool:
+        judged.add(len(payload))
+        return len(payload) <= 100
+
+    cut(whole, encoded, noted)
+    for size in sorted(judged):
+        if size >= 100:
+            assert max(map(len, cut(whole, encoded, within(size)))) <= size

@@ -131,6 +131,16 @@ async def test_a_description_that_is_denied_blocks_the_sink(tmp_path: Path) -> N
         assert no.value.done == ()
 
 
+async def test_a_name_with_a_code_point_that_is_no_character_does_not_stop_the_sink(broker: Mosquitto) -> None:
+    """mosquitto closes the connection over each of these (MQTT 5.0 §1.5.4 lets it)."""
+    strange = schema("a\ufffeb", "a\ufdd0", "\U0010ffff", "\ufeff", "\U0001f600")
+    with broker.subscriber() as heard:
+        async with opened(mqtt(broker, per="tag", shape="flat", topic="{device}/{tag}")) as sink:
+            await sink.send([entry([1.0, 2.0, 3.0, 4.0, 5.0], of=strange)])
+        found = [topic for topic, _ in heard.payloads("main-meter/+", 5)]
+    assert found == [f"main-meter/{name}" for name in ("a_b", "a_", "_", "\ufeff", "\U0001f600")]
+
+
 @pytest.mark.parametrize("kind", ["gzip", "zstd"])
 async def test_payloads_are_made_smaller(broker: Mosquitto, kind: str) -> None:
     expand = {"gzip": gzip.decompress, "zstd": import_module("backports.zstd").decompress}[kind]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from agent.model.frame import Entry, Frame
 from agent.model.quality import FIRST_BAD, Quality
 from agent.model.tag import Schema, Tag
+from agent.northbound.encode import as_part
 from agent.northbound.shapes import Shape, encoder
 from agent.northbound.shapes.single import Single, singles
 from agent.northbound.shapes.texts import FLAT_KEYS, flat_names
@@ -156,3 +157,13 @@ def test_any_frame_is_valid_json_with_no_value_of_bad_quality(
         assert all(quality[("voltage", "ts", "state").index(name)] < FIRST_BAD for name in found["values"])
     if shape == "tags":
         assert len(found["tags"]) == len(values)
+
+
+def test_a_tag_is_taken_neither_for_the_mark_of_a_part_nor_for_that_of_a_loss() -> None:
+    """`type: gap` is how a reader knows a loss, and `part` how it knows a piece of a frame."""
+    tags = Schema("main-meter", "1s", (Tag("part"), Tag("type", "str")))
+    one = Entry(EPOCH, 42, False, Frame(tags, TS * 10**6, (1.5, "gap"), bytes(2)))
+    pairs = json.loads(as_part(encoder("flat", "gw-01")(one), 1, 2), object_pairs_hook=list)
+    assert len(dict(pairs)) == len(pairs)
+    assert {"part_": 1.5, "type_": "gap", "part": [1, 2]}.items() <= dict(pairs).items()
+    assert "type" not in dict(pairs)

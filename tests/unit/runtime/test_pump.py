@@ -14,7 +14,7 @@ from agent.model.tag import Schema, Tag
 from agent.northbound.api import Backfill
 from agent.runtime import pump as pump_module
 from agent.runtime.inlet import Inlet
-from agent.runtime.pump import Pump
+from agent.runtime.pump import SAMPLES, Pump
 from agent.runtime.storage import Storage
 from agent.runtime.supervise import Backoff, keep
 from buffer.ledger import Account
@@ -148,6 +148,27 @@ async def test_several_sends_are_under_way_but_an_ordered_sink_gets_one_at_a_tim
     await pump.run()
     assert ordered.most == 1
     assert seqs(ordered) == list(range(61, 101))
+
+
+async def test_wide_frames_go_few_at_a_time_whatever_the_sink_could_take(rig: Rig) -> None:
+    """A thousand frames of thousands of tags would be gigabytes of messages."""
+    target, sent = Target(limit=1000, window=1), []
+
+    def noted(batch: Sequence[Entry]) -> SinkError | None:
+        sent.append([len(entry.frame.values) for entry in batch])
+        return None
+
+    target.judge = noted
+    await rig.start(target, before=1000)
+    wide = Schema("meter", "wide", tuple(Tag(f"t{n}", "int16") for n in range(3000)))
+    wider = Schema("meter", "wider", tuple(Tag(f"t{n}", "int16") for n in range(2 * SAMPLES)))
+    for each in [wide] * 10 + [wider] + [wide] * 10:
+        await rig.inlet.put(Frame(each, 1, (1,) * len(each.tags), bytes(len(each.tags))))
+    await rig.finish()
+    assert sorted(seqs(target)) == list(range(1, 1022))
+    assert max(sum(widths) for widths in sent if len(widths) > 1) <= SAMPLES
+    assert [2 * SAMPLES] in sent
+    assert max(map(len, sent)) >= 900
 
 
 async def test_a_sink_that_is_away_is_owed_everything_and_gets_it_as_history(rig: Rig) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from agent.health import Health
 from agent.model.errors import AgentError, StoreError
+from agent.status.pull import Pull
 from agent.status.routes import JSON, PARCEL
 from agent.status.server import FILE, Place, serve
 
@@ -62,8 +63,10 @@ ENDLESS = 2**63 - 1
 
 
 @asynccontextmanager
-async def serving(folder: Path, health: Health, clerk: Clerk) -> AsyncIterator[dict[str, Any]]:
-    task = asyncio.create_task(serve(Place("127.0.0.1:0"), folder, health, clerk))
+async def serving(
+    folder: Path, health: Health, clerk: Clerk, pull: Pull | None = None
+) -> AsyncIterator[dict[str, Any]]:
+    task = asyncio.create_task(serve(Place("127.0.0.1:0"), folder, health, clerk, pull))
     path = folder / FILE
     async with asyncio.timeout(5):
         while not path.exists():
