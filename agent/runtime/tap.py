@@ -39,6 +39,7 @@ class Tap:
         self._name, self._gateway, self._room, self._storage = name, gateway, room, storage
         self._part, self._clock = part, clock
         self._handed: dict[Key, Entry] = {}  # without their values
+        self._generation = storage.generation
         self._open = 0
         self._stopping = False
         part.up()
@@ -51,6 +52,7 @@ class Tap:
             undo.callback(self._close)
             entries = await self._await(limit, wait)
             undo.pop_all()  # the answer is sent now, and says when that is done
+        self._look()
         self._remember(entries)
         kind, write = pages(style.format, style.shape, self._gateway)
         last = entries[-1] if entries else None
@@ -58,6 +60,7 @@ class Tap:
         return Page(write(entries, cursor), kind, f"{last.epoch}/{last.seq}" if last else "", self._close)
 
     async def ack(self, marks: Sequence[Mark]) -> int:
+        self._look()
         taken: dict[Key, Entry] = {}
         doubts: list[Mark] = []
         for mark in marks:
@@ -82,6 +85,12 @@ class Tap:
     def stop(self) -> None:
         """Nobody is kept waiting any more."""
         self._stopping = True
+
+    def _look(self) -> None:
+        """The store was mended: frames may have got other numbers, and what is owed is to be asked anew."""
+        if self._generation != self._storage.generation:
+            self._generation = self._storage.generation
+            self._handed.clear()
 
     def _close(self) -> None:
         self._open -= 1

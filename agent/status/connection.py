@@ -13,6 +13,7 @@ from http import HTTPStatus
 import h11
 
 from agent.status.web import Answer, Gone, Handler, Headers, Refusal, Request, Stream, refused, target
+from agent.status.wire import Wire
 
 MOST_HEAD = 8 << 10  # bytes of request line and headers
 AT_ONCE = 8 << 10  # bytes that are read
@@ -39,17 +40,15 @@ class Connection:
 
     def __init__(
         self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
+        wire: Wire,
         handler: Handler,
         working: Callable[["Connection", bool], None],
     ) -> None:
-        self._reader, self._writer, self._handler, self._working = reader, writer, handler, working
+        self._wire, self._handler, self._working = wire, handler, working
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MOST_HEAD)
         self._patience = HEAD
         self._ended = False
         self._whole = True  # False: the answer is a head
-        self._remote = str((writer.get_extra_info("peername") or ("",))[0])
 
     async def serve(self) -> None:
         """Until one side has enough. Raises Gone."""
@@ -59,7 +58,7 @@ class Connection:
         await self._part()
 
     def abort(self) -> None:
-        self._writer.transport.abort()
+        self._wire.abort()
 
     async def turn_away(self, answer: Answer) -> None:
         """Say so and end, without a look at what is asked."""
@@ -83,12 +82,12 @@ class Connection:
     async def _request(self) -> Request:
         """Raises Refusal and Gone."""
         if not self._http.trailing_data[0]:
-            async with _within(self._patience):
+            async with within(self._patience):
                 await self._more()
             if self._ended:
                 raise Gone
         self._patience = IDLE
-        async with _within(HEAD):
+        async with within(HEAD):
             event = await self._event()
         if not isinstance(event, h11.Request):
             raise Gone
@@ -106,14 +105,14 @@ class Connection:
         host, path, query = target(event.target.decode("latin-1"))
         if host:
             headers["host"] = host
-        return Request(event.method.decode("ascii"), path, query, headers, self._remote, self._body)
+        return Request(event.method.decode("ascii"), path, query, headers, self._wire.remote, self._body)
 
     async def _body(self, most: int) -> bytes:
         """Raises Refusal and Gone."""
         pieces, size = [], 0
         if self._http.their_state is not h11.SEND_BODY:
             return b""
-        async with _within(BODY):
+        async with within(BODY):
             if self._http.they_are_waiting_for_100_continue:
                 go = h11.InformationalResponse(status_code=HTTPStatus.CONTINUE, headers=[])
                 await self._write(self._http.send(go))
@@ -130,7 +129,7 @@ class Connection:
         return event
 
     async def _more(self) -> None:
-        data = await self._reader.read(AT_ONCE)
+        data = await self._wire.read(AT_ONCE)
         self._ended |= not data
         self._http.receive_data(data)
 
@@ -169,24 +168,23 @@ class Connection:
 
     async def _write(self, data: bytes | None) -> None:
         if data:
-            self._writer.write(data)
-            async with _within(WRITE):
-                await self._writer.drain()
+            self._wire.write(data)
+            async with within(WRITE):
+                await self._wire.drain()
 
     async def _part(self) -> None:
         """Have the answer taken. A socket that is closed on unread bytes resets, and the answer may be lost with it."""
-        async with _within(WRITE):
-            if self._writer.can_write_eof():
-                self._writer.write_eof()
-            await self._writer.drain()
+        async with within(WRITE):
+            self._wire.finish()
+            await self._wire.drain()
         unread = 0
-        async with _within(LINGER):
-            while unread < MOST_UNREAD and (data := await self._reader.read(AT_ONCE)):
+        async with within(LINGER):
+            while unread < MOST_UNREAD and (data := await self._wire.read(AT_ONCE)):
                 unread += len(data)
 
 
 @asynccontextmanager
-async def _within(seconds: float) -> AsyncIterator[None]:
+async def within(seconds: float) -> AsyncIterator[None]:
     """Raises Gone where the other side ends, breaks or is silent."""
     try:
         async with asyncio.timeout(seconds):

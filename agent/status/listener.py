@@ -6,18 +6,18 @@ when all others are at work. So a thousand that say nothing do no harm, and neit
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from http import HTTPStatus
 
-from agent.status.connection import BUFFER, HEAD, Connection
+from agent.status.connection import BUFFER, HEAD, Connection, within
 from agent.status.web import Gone, Handler, refused
+from agent.status.wire import Plain, Sealed
 
 MOST_AT_ONCE = 64  # connections
 _BUSY = refused(
     HTTPStatus.SERVICE_UNAVAILABLE, "too many questions at once", "again in a moment", (("Retry-After", "1"),)
 )
 Tls = Callable[[], ssl.SSLContext]
-Connected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Server:
@@ -35,8 +35,7 @@ class Server:
 
     async def listen(self, host: str, port: int) -> tuple[str, int]:
         """Where it listens now; port 0 takes a free one. Raises OSError."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._accepted, host, port, backlog=128)
+        self._server = await asyncio.start_server(self._connected, host, port, backlog=128, limit=BUFFER)
         bound = self._server.sockets[0].getsockname()
         return bound[0], bound[1]
 
@@ -51,22 +50,25 @@ class Server:
             for task in late:
                 task.cancel()
 
-    def _accepted(self) -> asyncio.StreamReaderProtocol:
-        return _Held(asyncio.StreamReader(limit=BUFFER), self._connected, held=self._tls is not None)
-
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        connection = Connection(reader, writer, self._handler, self._mark)
+        plain = Plain(reader, writer)
+        sealed = Sealed(plain, self._tls()) if self._tls else None
+        connection = Connection(sealed or plain, self._handler, self._mark)
         room = len(self._open) < MOST_AT_ONCE or self._evict()
         self._tasks.add(task)
         if room:
             self._open.add(connection)
             self._waiting[connection] = None
         try:
-            if self._tls is not None:
-                await _encrypted(writer, self._tls())
-            await (connection.serve() if room else connection.turn_away(_BUSY))
+            if sealed and room:
+                async with within(HEAD):
+                    await sealed.shake_hands(BUFFER)
+            if room:
+                await connection.serve()
+            elif not sealed:  # whose handshake would take longer than the answer is worth
+                await connection.turn_away(_BUSY)
         except Gone:
             pass
         finally:
@@ -89,25 +91,3 @@ class Server:
         self._open.discard(oldest)
         oldest.abort()
         return True
-
-
-class _Held(asyncio.StreamReaderProtocol):
-    """Reads nothing before it is known who is to read: what comes belongs to TLS."""
-
-    def __init__(self, reader: asyncio.StreamReader, connected: Connected, *, held: bool) -> None:
-        super().__init__(reader, connected)
-        self._held = held
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if self._held:
-            assert isinstance(transport, asyncio.ReadTransport)
-            transport.pause_reading()
-        super().connection_made(transport)
-
-
-async def _encrypted(writer: asyncio.StreamWriter, context: ssl.SSLContext) -> None:
-    """Raises Gone when the other side does not want to, or not in time."""
-    try:
-        await writer.start_tls(context, ssl_handshake_timeout=HEAD)
-    except (OSError, ConnectionError, TimeoutError) as error:  # ssl.SSLError is an OSError
-        raise Gone from error

@@ -16,7 +16,7 @@ import pytest
 from agent.status.openapi import document
 from agent.status.pull import Pull
 from agent.status.server import _routes
-from tests.e2e.site import Agent
+from tests.e2e.site import Agent, floorgate
 
 TOKEN = "0123456789abcdef0123"
 SITE = """\
@@ -107,6 +107,39 @@ def test_history_and_values_are_told(agent: Agent) -> None:
     assert len(past["frames"]) == len(client.frames)
     assert {json.dumps(frame["values"]) for frame in past["frames"]} == {'{"fixed": 7.0}'}
     assert client.ask("/api/v1/devices")["devices"][0]["state"] == "up"
+
+
+def test_a_command_goes_through_the_guard(tmp_path: Path) -> None:
+    """The device is away: what may be written is refused, what may not is forbidden, and each id is taken once."""
+    tags = "[{name: setpoint, address: 0, write: {min: 0, max: 10}}, {name: other, address: 1}]"
+    device = f"{{name: plc, driver: modbus, endpoint: 'tcp://127.0.0.1:9', tags: {tags}}}"
+    sink = "scopes: [commands], commands: {allow: [plc/setpoint]}"
+    sink = f"{{name: apps, type: pull, token: '${{APPS_TOKEN}}', {sink}}}"
+    site = f"gateway: {{id: g}}\ndevices: [{device}]\nsinks: [{sink}]"
+    with Agent(tmp_path, site, APPS_TOKEN=TOKEN) as agent:
+        agent.ready()
+        client = Client(agent)
+
+        def given(id_: str, tag: str, value: float) -> str:
+            command = {"id": id_, "device": "plc", "tag": tag, "value": value, "issued_at": int(time.time() * 1000)}
+            return str(client.ask("/api/v1/commands", command)["outcome"])
+
+        assert [given("1", "setpoint", 5), given("1", "setpoint", 5)] == ["refused", "repeated"]
+        assert [given("2", "setpoint", 50), given("3", "other", 5)] == ["forbidden", "forbidden"]
+        assert agent.ledger() == []
+
+
+def test_s1_another_address_without_tls_and_a_token_does_not_start(tmp_path: Path) -> None:
+    config = tmp_path / "site.yaml"
+    config.write_text(SITE.partition("sinks:")[0] + "status: {listen: '0.0.0.0:0'}\n")
+    for command in ("check", "run"):
+        arguments = (
+            ["check", str(config)] if command == "check" else ["run", "-c", str(config), "--data", str(tmp_path)]
+        )
+        done = floorgate(*arguments)
+        assert done.returncode == 78
+        assert "site.yaml:8:18: status: listen: beyond this machine" in done.stdout + done.stderr
+    assert not (tmp_path / "agent.json").exists()
 
 
 def test_one_that_waits_does_not_keep_the_agent_from_stopping(agent: Agent) -> None:

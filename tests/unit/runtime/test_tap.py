@@ -238,6 +238,48 @@ async def test_what_comes_late_is_history(plant: Plant) -> None:
     assert [each["history"] for each in await fetched(plant.tap)] == [True, False]
 
 
+async def test_after_the_store_was_mended_frames_are_asked_for_anew(plant: Plant) -> None:
+    """They may have other numbers now."""
+    await plant.commit(frame(1))
+    frames = await fetched(plant.tap)
+    plant.storage.ask_anew()
+    with pytest.raises(Unfit, match="not handed out"):
+        await plant.tap.ack(upto(frames))
+    assert await plant.tap.ack(upto(await fetched(plant.tap))) == 1
+
+
+async def test_a_loss_arrives_as_a_frame(tmp_path: Path) -> None:
+    """What retention took is told in its place among the frames."""
+    async with planted(tmp_path / "store.db") as plant:
+        store = plant.storage.store
+        await plant.commit(*map(frame, range(1, 4)))
+        entries = await plant.storage.call(store.read, "apps", 2)
+        await plant.storage.call(store.drop, "apps", entries, "rejected")
+        await plant.tap.ack(upto(await fetched(plant.tap)))
+        for number in (4, 5):
+            await plant.commit(frame(number))
+            await plant.storage.call(store.tend)
+        frames = await fetched(plant.tap)
+        (gap,) = [each for each in frames if each.get("type") == "gap"]
+        assert (gap["sink"], gap["reason"], gap["frames"]) == ("apps", "rejected", 2)
+        assert [(each["from"], each["to"]) for each in gap["ranges"]] == [(1, 2)]
+        assert await plant.tap.ack(upto(frames)) == len(frames) == 3
+        accounts = await plant.storage.call(store.ledger)
+        assert all(account.balanced for account in accounts)
+
+
+async def test_a_command_is_passed_on_and_answered(plant: Plant) -> None:
+    """Here to nobody: the sink takes none."""
+    known, answer = await plant.tap.command(
+        b'{"id": "7", "device": "press", "tag": "a", "value": 1, "issued_at": 1700000000123}'
+    )
+    found = json.loads(answer)
+    assert (known, found["id"], found["outcome"]) == (True, "7", "forbidden")
+    known, answer = await plant.tap.command(b'{"id": "8"}')
+    found = json.loads(answer)
+    assert (known, found["outcome"], "this is no command" in found["message"]) == (False, "forbidden", True)
+
+
 async def test_a_store_that_fails_is_an_error_and_nothing_is_lost(plant: Plant) -> None:
     await plant.commit(frame(1))
     with pytest.raises(StoreError):
