@@ -127,8 +127,12 @@ class Client:
                 date=told.get("Date", ""),
                 location=told.get("Location", ""),
             )
-            if not answer.delivered:
+            whole = data.tell() == len(body.data)
+            if not answer.delivered or not whole:
                 response.close()  # it may not have read all that we send
+            if answer.delivered and not whole:
+                what = f"{self._where}: {answer.status} came before all of the request had gone"
+                raise Unavailable(what, hint="does something else than the platform answer there?")
             return answer
 
     def _no_connection(self) -> Unavailable:
