@@ -13,12 +13,34 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from agent.model.errors import ConfigError
-from agent.northbound.api import Gateway, Name, Seconds, Section, Sink, SinkConfig, Size, commands_of, fits
+from agent.northbound.api import (
+    Gateway,
+    Name,
+    Seconds,
+    Section,
+    Sink,
+    SinkConfig,
+    Size,
+    commands_of,
+    fits,
+    pulled_of,
+)
 from drivers.api import Budget, Driver, DriverConfig, LineConfig
 from drivers.finding import Kept
 
 # What the rest of the configuration is made of comes from here too, so that it is not written a third time.
-__all__ = ["DriverConfig", "LineConfig", "Name", "Seconds", "Section", "SinkConfig", "Size", "commands_of", "fits"]
+__all__ = [
+    "DriverConfig",
+    "LineConfig",
+    "Name",
+    "Seconds",
+    "Section",
+    "SinkConfig",
+    "Size",
+    "commands_of",
+    "fits",
+    "pulled_of",
+]
 
 DRIVERS = {"modbus": "drivers.modbus", "opcua": "drivers.opcua", "sim": "drivers.sim"}
 SINKS = {
@@ -26,6 +48,8 @@ SINKS = {
     "http": "agent.northbound.http",
     "file": "agent.northbound.file",
     "sparkplug": "agent.northbound.sparkplug",
+    "thingsboard": "agent.northbound.thingsboard",
+    "pull": "agent.northbound.pull",
 }
 
 

@@ -93,6 +93,25 @@ class Shelf:
         page.rows.reverse()
         return page
 
+    def owed(self, sink: str, first: int, last: int) -> int:
+        """How many of the frames first..last the sink is owed."""
+        return _size(self._ranges(Pick(sink)).within(first, last))
+
+    def since(self, ts: int) -> int:
+        """The seq from which on frames have this time (ns UTC) or a later one, found by halving: frames that were
+        stamped by a clock that nobody could put right may lie on the wrong side of it."""
+        low, high = 1, self._log.next
+        with mapped(self._path):
+            while low < high:
+                middle = (low + high) // 2
+                row = self._log.connection.execute(f"{_UPWARDS} LIMIT 1", (middle, high - 1)).fetchone()
+                right = self._row(row).right if row else None
+                if isinstance(right, int) and right < ts:
+                    low = row[0] + 1
+                else:
+                    high = middle
+        return low
+
     def schemas(self, ids: Iterable[int]) -> dict[int, Key]:
         """Those of these that the file knows."""
         rows = self._log.schemas.rows

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from agent.model.errors import Damaged, StoreError
+from agent.status.routes import JSON, PARCEL
 from agent.status.server import FILE
 
 TIMEOUT = 120.0  # seconds for an answer: to count a large backlog on a slow disk for the first time takes a while
@@ -21,7 +23,7 @@ class Agent:
 
     def __init__(self, path: Path, facts: dict[str, Any]) -> None:
         self._path = path
-        self._connection = http.client.HTTPConnection(facts["host"], facts["port"], timeout=TIMEOUT)
+        self._connection = _connection(facts)
         self._headers = {"Authorization": f"Bearer {facts['token']}"}
 
     def close(self) -> None:
@@ -32,19 +34,22 @@ class Agent:
         return json.loads(self.ask(path, None, **query))
 
     def post(self, path: str, **fields: object) -> Any:
-        return json.loads(self.ask(path, json.dumps(fields).encode()))
+        return json.loads(self._tried(path, json.dumps(fields).encode(), {}, JSON))
 
     def ask(self, path: str, body: bytes | None = None, **query: object) -> bytes:
-        """The body of the answer."""
+        """The body of the answer; a body that is sent is a parcel."""
+        return self._tried(path, body, query, PARCEL)
+
+    def _tried(self, path: str, body: bytes | None, query: dict[str, object], kind: str) -> bytes:
         try:
-            return self._ask(path, body, query)
+            return self._ask(path, body, query, kind)
         except (*_NOBODY, OSError) as error:
             raise StoreError(f"{self._path}: the agent does not answer: {error!r}", hint="has it ended?") from error
 
     def alive(self) -> bool:
         """Whether it is one: after a `kill -9` somebody else may have got the port, or nobody."""
         try:
-            return isinstance(json.loads(self._ask("/api/v1/health", None, {})), list)
+            return isinstance(json.loads(self._ask("/api/v1/health", None, {}, JSON)), list)
         except (*_NOBODY, StoreError):
             return False
         except OSError as error:
@@ -52,11 +57,12 @@ class Agent:
                 f"{self._path}: the agent does not answer: {error}", hint="is it still running?"
             ) from error
 
-    def _ask(self, path: str, body: bytes | None, query: dict[str, object]) -> bytes:
+    def _ask(self, path: str, body: bytes | None, query: dict[str, object], kind: str) -> bytes:
         given = {key: value for key, value in query.items() if value not in (None, "", False)}
         asked = urlencode(given, doseq=True)
         method = "GET" if body is None else "POST"
-        self._connection.request(method, f"{path}?{asked}" if asked else path, body, self._headers)
+        headers = self._headers if body is None else {**self._headers, "Content-Type": kind}
+        self._connection.request(method, f"{path}?{asked}" if asked else path, body, headers)
         response = self._connection.getresponse()
         answer = response.read(MOST)
         if response.status == http.client.OK:
@@ -64,6 +70,17 @@ class Agent:
         if response.status == http.client.CONFLICT:
             raise _error(json.loads(answer))
         raise StoreError(f"{self._path}: the agent answers {path} with {response.status} {response.reason}")
+
+
+def _connection(facts: dict[str, Any]) -> http.client.HTTPConnection:
+    """To this machine, whatever address it listens on. Its certificate is in the file that it shows."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(facts["host"], facts["host"])  # noqa: S104  # compared, not bound
+    if not facts.get("cert"):
+        return http.client.HTTPConnection(host, facts["port"], timeout=TIMEOUT)
+    context = ssl.create_default_context(cafile=facts["cert"])
+    context.check_hostname = False  # it is for the names by which others know the gateway
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return http.client.HTTPSConnection(host, facts["port"], timeout=TIMEOUT, context=context)
 
 
 def _error(said: dict[str, str]) -> StoreError:

@@ -8,6 +8,7 @@ from typing import TypeVar
 from agent.config.classes import sink_class
 from agent.config.commands import check_commands
 from agent.config.devices import read_devices
+from agent.config.doors import check_doors
 from agent.config.explain import validate
 from agent.config.files import Unreadable, read_bytes
 from agent.config.lines import check_wires, read_lines
@@ -87,6 +88,7 @@ def _site(root: Mapping, folder: Path, scope: Scope) -> Site | None:
     site = Site(gateway, enabled, lines, sinks, buffer, log, status)
     check_wires(root, site, scope)
     check_commands(root, devices, sinks, scope)
+    check_doors(root, status, sinks, scope)
     return site
 
 

@@ -1,5 +1,6 @@
 """The sections of a site file that are not devices or sinks."""
 
+from ipaddress import ip_address
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -40,14 +41,35 @@ class LogConfig(Section):
     format: Literal["auto", "text", "json"] = Field("auto", description="auto: text on a terminal, JSON otherwise")
 
 
+class TlsConfig(Section):
+    """With what the status server proves who it is."""
+
+    cert: str = Field(min_length=1, description="its certificate and those between it and its authority, as PEM")
+    key: str = Field(min_length=1, description="the key of the certificate, as PEM, not encrypted")
+
+
+Host = Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?$", max_length=255)]
+
+
 class StatusConfig(Section):
-    """Where the agent answers on its own machine: whether it lives, how its parts are, and the ledger."""
+    """Where the agent answers: whether it lives, how its parts are, the ledger, and what consumers fetch."""
 
     listen: str = Field(
         "127.0.0.1:0",
         pattern=r"^(\[[0-9a-fA-F:.]+\]|[^\s:\[\]/]+):\d{1,5}$",
-        description="host:port of the status server; port 0 takes a free one",
+        description="host:port of the status server; port 0 takes a free one; beyond loopback it needs tls and a token",
     )
+    tls: TlsConfig | None = Field(None, description="its certificate; without it there is no encryption")
+    hosts: list[Host] = Field([], max_length=16, description="more names by which it is called, as in a Host header")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether nobody else can reach it."""
+        host = self.listen.rpartition(":")[0].strip("[]")
+        try:
+            return host == "localhost" or ip_address(host).is_loopback
+        except ValueError:
+            return False
 
     @field_validator("listen")
     @classmethod

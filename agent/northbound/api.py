@@ -57,6 +57,10 @@ def _secret(text: object, _: object) -> SecretStr:
         text.encode()
     except UnicodeEncodeError:
         raise ValueError("what stands there is no text in UTF-8") from None
+    return secret_of(text)
+
+
+def secret_of(text: Referenced) -> SecretStr:
     if not text.file:
         return SecretStr(str(text))
     secret = FileSecret(str(text))
@@ -145,6 +149,38 @@ class Commanded(Section):
     """A kind of sink that takes commands: `class Config(Commanded, SinkConfig)`. What comes goes to `House.command`."""
 
     commands: Commands | None = Field(None, description="what may be written through this sink; without it nothing")
+
+
+Scope = Literal["frames", "values", "history", "metrics", "commands"]
+_SHORTEST = 16  # characters of a token
+
+
+def _long(token: SecretStr) -> SecretStr:
+    if len(token.get_secret_value()) < _SHORTEST:
+        raise ValueError(f"a token has {_SHORTEST} characters or more: openssl rand -hex 24 makes one")
+    if not re.fullmatch(r"[!-~]+", token.get_secret_value()):
+        raise ValueError("a token holds letters, digits and signs of ASCII, and no space")
+    return token
+
+
+class Pulled(Section):
+    """A kind of sink that is asked for its frames instead of having them sent: `class Config(Pulled, SinkConfig)`. It
+    has no pump and no `sink.py`; the status server answers for it."""
+
+    token: Annotated[Secret, AfterValidator(_long)] = Field(
+        description="what its consumer shows: 16 characters or more"
+    )
+    scopes: list[Scope] = Field(
+        ["frames", "values"],
+        min_length=1,
+        max_length=5,
+        description="what the token opens; without frames it owes none",
+    )
+
+
+def pulled_of(config: object) -> Pulled | None:
+    """What a sink has that is asked for its frames; None: it has them sent."""
+    return config if isinstance(config, Pulled) else None
 
 
 def commands_of(config: SinkConfig) -> Commands | None:

@@ -16,7 +16,7 @@ from agent.model.clock import SYSTEM, Clock, boot_id
 from agent.model.errors import StoreError
 from agent.model.tag import Schema
 from agent.normalise import Steps
-from agent.northbound.api import Gateway, commands_of
+from agent.northbound.api import Gateway, SinkConfig, commands_of, pulled_of
 from agent.runtime.commands import ALL, KIND, Control
 from agent.runtime.desk import Desk
 from agent.runtime.house import Room
@@ -26,9 +26,12 @@ from agent.runtime.pump import Pump
 from agent.runtime.storage import Storage
 from agent.runtime.subscription import Subscription
 from agent.runtime.supervise import Backoff, attempt, keep
+from agent.runtime.tap import Tap
 from agent.runtime.targets import targets
+from agent.runtime.window import Window
 from agent.runtime.wiring import lines_of
-from agent.status.server import serve
+from agent.status.pull import Pull
+from agent.status.server import Place, serve
 from buffer.keeper import Keeper, Limits
 from buffer.store import Store
 from buffer.writer import Writer
@@ -99,6 +102,7 @@ class App:
         self._commits = self._health.part("store", STORE), Backoff(DISK_CAP)
         self._storage = Storage(owner, self._inlet, self._commits[0], site.buffer.commit, self._commits[1], keeper)
         self._pumps: list[Pump] = []
+        self._taps: list[Tap] = []
 
     async def run(self, stop: asyncio.Event) -> None:
         drivers = build_drivers(self._site, self._site.devices, self._data)
@@ -113,7 +117,8 @@ class App:
             def start(works: Iterator[tuple[str, Work]]) -> list[asyncio.Task[None]]:
                 return [group.create_task(work(), name=name) for name, work in works]
 
-            house = start(self._house())
+            self._taps = list(self._consumers(drivers, control))
+            house = start(self._house(drivers))
             writer = start(iter([("writer", self._kept(self._storage.run, *self._commits))]))
             pumps = start(self._pump_works(drivers, control))
             for driver in drivers:
@@ -128,6 +133,9 @@ class App:
             await _finish(field, CLOSE, cancel=True)
             self._inlet.close()
             await _finish(writer, DRAIN)
+            for tap in self._taps:
+                tap.stop()
+            self._storage.ring()
             for pump in self._pumps:
                 pump.wake()
             await _finish(pumps, GRACE)
@@ -138,14 +146,31 @@ class App:
         if kept is not None:
             driver.recall(kept)
 
-    def _house(self) -> Iterator[tuple[str, Work]]:
+    def _house(self, drivers: Sequence[Driver]) -> Iterator[tuple[str, Work]]:
         part = self._health.part("store", "housekeeping")
         disk = self._health.part("store", "disk")
         yield "mend", self._kept(partial(self._storage.mend, disk), disk, Backoff(DISK_CAP))
         yield "tend", self._kept(partial(self._storage.tend, part), part, Backoff(DISK_CAP))
-        listen = self._site.status.listen
-        status = partial(serve, listen, self._data, self._health, Desk(self._storage))
-        yield "status", self._kept(status, self._health.part("status", listen), Backoff(FIELD_CAP))
+        said = self._site.status
+        place = Place(said.listen, tuple(said.hosts), *((said.tls.cert, said.tls.key) if said.tls else ()))
+        window = Window(self._site.gateway.id, drivers, self._storage, self._health)
+        pull = Pull(self._taps, window)
+        status = partial(serve, place, self._data, self._health, Desk(self._storage), pull)
+        yield "status", self._kept(status, self._health.part("status", place.listen), Backoff(FIELD_CAP))
+
+    def _consumers(self, drivers: Sequence[Driver], control: Control) -> Iterator[Tap]:
+        """The sinks that are asked; a token of one that is not enabled is not known."""
+        for config in (each for each in self._site.sinks if each.enabled):
+            pulled = pulled_of(config)
+            if pulled is not None:
+                part = self._health.part("sink", config.name)
+                room = self._room(config, drivers, control, part)
+                yield Tap(config.name, pulled, self._site.gateway.id, room, self._storage, part, self._clock)
+
+    def _room(self, config: SinkConfig, drivers: Sequence[Driver], control: Control, part: Part) -> Room:
+        commands = commands_of(config)
+        clerk = control.clerk(config.name, commands) if commands else None
+        return Room(config.name, drivers, self._storage, part, clerk)
 
     def _command_works(self, control: Control) -> Iterator[tuple[str, Work]]:
         if control.clerks:
@@ -155,12 +180,9 @@ class App:
 
     def _pump_works(self, drivers: Sequence[Driver], control: Control) -> Iterator[tuple[str, Work]]:
         who = self._site.gateway
-        for config in (each for each in self._site.sinks if each.enabled):
+        for config in (each for each in self._site.sinks if each.enabled and not pulled_of(each)):
             part, backoff = self._health.part("sink", config.name), Backoff(SINK_CAP)
-            commands = commands_of(config)
-            clerk = control.clerk(config.name, commands) if commands else None
-            room = Room(config.name, drivers, self._storage, part, clerk)
-            gateway = Gateway(who.id, tuple(who.site), room)
+            gateway = Gateway(who.id, tuple(who.site), self._room(config, drivers, control, part))
             sink = registry.sink_builder(config.type)(config, gateway)
             pump = Pump(config.name, sink, self._storage, part, backoff, self._stopping, config.backfill)
             self._pumps.append(pump)
@@ -200,8 +222,9 @@ class App:
 
 
 def _names(site: Site) -> tuple[list[str], list[str]]:
-    """All sinks, and those that start with the oldest frame there is."""
-    return [sink.name for sink in site.sinks], [sink.name for sink in site.sinks if sink.start == "oldest"]
+    """All sinks that are owed frames, and those that start with the oldest there is."""
+    owed = [sink for sink in site.sinks if not (pulled := pulled_of(sink)) or "frames" in pulled.scopes]
+    return [sink.name for sink in owed], [sink.name for sink in owed if sink.start == "oldest"]
 
 
 async def _finish(tasks: Sequence[asyncio.Task[None]], within: float, *, cancel: bool = False) -> None:

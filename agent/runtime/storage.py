@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 from agent.health import Part
@@ -67,6 +68,15 @@ class Storage:
         event.set()
         self._bells.append(event)
         return event
+
+    @contextmanager
+    def listening(self) -> Iterator[asyncio.Event]:
+        """As `bell`, for a while."""
+        event = self.bell()
+        try:
+            yield event
+        finally:
+            self._bells.remove(event)
 
     async def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run in the owner thread. A call that has begun is finished even when the caller is cancelled."""

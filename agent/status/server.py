@@ -1,4 +1,4 @@
-"""The loopback HTTP server: whether the process lives, how its parts are, and the ledger for the command line.
+"""The HTTP server: whether the process lives, how its parts are, the ledger for the command line, and the pull API.
 
 Where it listens stands in `agent.json` in the data directory, readable by the owner only, with a token drawn at each
 start: who can read that file may ask. `/healthz` needs no token and tells nothing; `/metrics` and `/readyz` need none
@@ -11,31 +11,59 @@ import os
 import secrets
 import time
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from agent.health import Health, Load, Part
 from agent.model.errors import AgentError
+from agent.status import store
+from agent.status.gate import Hosts
+from agent.status.listener import Server
+from agent.status.pull import Pull
 from agent.status.ready import readiness
-from agent.status.store import Desk, Pages
-from agent.status.web import Answer, Handler, Refusal, Request, Server, as_json
+from agent.status.routes import ANYBODY, OWNER, SOMEBODY, Keys, Route, Router
+from agent.status.store import Desk
+from agent.status.tls import Certificate
+from agent.status.web import Answer, Request, as_json
 
 FILE = "agent.json"
 _PATIENCE = 8.0  # seconds: a collector gives up after ten
 
 
-async def serve(listen: str, data: Path, health: Health, desk: Desk) -> None:
-    """Serve until cancelled. `listen` is `HOST:PORT`; port 0 takes any free one."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the server is: `listen` is `HOST:PORT`, port 0 takes any free one; `hosts` are other names that it goes by,
+    `cert` and `key` the files of its certificate."""
+
+    listen: str
+    hosts: tuple[str, ...] = ()
+    cert: str = ""
+    key: str = ""
+
+
+async def serve(place: Place, data: Path, health: Health, desk: Desk, pull: Pull | None = None) -> None:
+    """Serve until cancelled. Raises AgentError."""
     token = secrets.token_urlsafe(24)
-    server = Server(_answers(token, health, desk))
+    part = health.part("status", place.listen)
+    tls = Certificate(Path(place.cert), Path(place.key), part.noticed) if place.cert else None
+    pull = pull or Pull()
+    routes = [*_routes(health, desk), *store.Pages(desk).routes(), *pull.routes()]
+    router: Router | None = None
+
+    async def answer(request: Request) -> Answer:
+        assert router is not None
+        return await router(request)
+
+    server = Server(answer, tls)
     path = data / FILE
     try:
-        host, port = await _listen(server, listen)
-        _announce(path, {"pid": os.getpid(), "host": host, "port": port, "token": token})
-        health.part("status", listen).up()
+        host, port = await _listen(server, place.listen)
+        hosts = Hosts(place.listen.rpartition(":")[0].lower(), port, place.hosts, tls=tls is not None)
+        router = Router(routes, Keys(token, pull.tokens()), hosts)
+        _announce(path, {"pid": os.getpid(), "host": host, "port": port, "token": token, "cert": place.cert})
+        part.up()
         await asyncio.Event().wait()
     finally:
         path.unlink(missing_ok=True)
@@ -52,28 +80,7 @@ async def _listen(server: Server, listen: str) -> tuple[str, int]:
         ) from error
 
 
-def _answers(token: str, health: Health, desk: Desk) -> Handler:
-    """Answers every request: first whether it may ask, then whether there is such a path."""
-    routes = {**_routes(health, desk), **Pages(desk).routes()}
-    paths = {path for _, path in routes}
-
-    async def answer(request: Request) -> Answer:
-        given = request.headers.get("authorization", "")
-        if not _open(request) and not secrets.compare_digest(given.encode(), f"Bearer {token}".encode()):
-            raise Refusal(HTTPStatus.UNAUTHORIZED)
-        handler = routes.get(("GET" if request.method == "HEAD" else request.method, request.path))
-        if handler is None:
-            raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED if request.path in paths else HTTPStatus.NOT_FOUND)
-        try:
-            return await handler(request)
-        except AgentError as error:  # one that a person can do something about is answered in words
-            found = {"kind": type(error).__name__, "error": error.message, "hint": error.hint}
-            return as_json(found, HTTPStatus.CONFLICT)
-
-    return answer
-
-
-def _routes(health: Health, desk: Desk) -> dict[tuple[str, str], Handler]:
+def _routes(health: Health, desk: Desk) -> list[Route]:
     async def healthz(request: Request) -> Answer:
         return as_json({"status": "ok"})
 
@@ -93,12 +100,12 @@ def _routes(health: Health, desk: Desk) -> dict[tuple[str, str], Handler]:
     async def parts(request: Request) -> Answer:
         return as_json([asdict(part) for part in health.parts.values()])
 
-    return {
-        ("GET", "/healthz"): healthz,
-        ("GET", "/readyz"): readyz,
-        ("GET", "/metrics"): metrics,
-        ("GET", "/api/v1/health"): parts,
-    }
+    return [
+        Route("GET", "/healthz", ANYBODY, healthz),
+        Route("GET", "/readyz", SOMEBODY, readyz, here=True),
+        Route("GET", "/metrics", "metrics", metrics, here=True),
+        Route("GET", "/api/v1/health", OWNER, parts),
+    ]
 
 
 def _metrics(
@@ -107,18 +114,6 @@ def _metrics(
     from agent.status.metrics import TYPE, Metrics  # noqa: PLC0415  # 2 MB that only an agent with a collector needs
 
     return Answer(Metrics(parts, accounts, stats, loads).text(), TYPE)
-
-
-def _open(request: Request) -> bool:
-    """Whether no token is needed."""
-    return request.path == "/healthz" or (request.path in ("/metrics", "/readyz") and _from_here(request.remote))
-
-
-def _from_here(remote: str | None) -> bool:
-    try:
-        return ip_address(remote or "").is_loopback
-    except ValueError:
-        return False
 
 
 def _announce(path: Path, facts: dict[str, object]) -> None:

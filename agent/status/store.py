@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Protocol
 
-from agent.status.web import Answer, Handler, Refusal, Request, as_json
+from agent.status.routes import OWNER, PARCEL, Route
+from agent.status.web import Answer, Refusal, Request, as_json
 
 ENDLESS = 2**63 - 1
+MOST_PARCEL = 8 << 20  # bytes
 
 
 class Desk(Protocol):
@@ -37,17 +39,17 @@ class Pages:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    def routes(self) -> dict[tuple[str, str], Handler]:
-        return {
-            ("GET", "/api/v1/ledger"): self.ledger,
-            ("GET", "/api/v1/store/stats"): self.stats,
-            ("GET", "/api/v1/store/frames"): self.frames,
-            ("GET", "/api/v1/store/schemas"): self.schemas,
-            ("GET", "/api/v1/store/check"): self.check,
-            ("POST", "/api/v1/store/import"): self.put,
-            ("POST", "/api/v1/store/retry"): self.retry,
-            ("POST", "/api/v1/store/forget"): self.forget,
-        }
+    def routes(self) -> list[Route]:
+        return [
+            Route("GET", "/api/v1/ledger", OWNER, self.ledger),
+            Route("GET", "/api/v1/store/stats", OWNER, self.stats),
+            Route("GET", "/api/v1/store/frames", OWNER, self.frames),
+            Route("GET", "/api/v1/store/schemas", OWNER, self.schemas),
+            Route("GET", "/api/v1/store/check", OWNER, self.check),
+            Route("POST", "/api/v1/store/import", OWNER, self.put, kind=PARCEL),
+            Route("POST", "/api/v1/store/retry", OWNER, self.retry),
+            Route("POST", "/api/v1/store/forget", OWNER, self.forget),
+        ]
 
     async def ledger(self, request: Request) -> Answer:
         """All that was ever counted, or with `since=TIME` (ns UTC) what was counted since then."""
@@ -84,7 +86,7 @@ class Pages:
     async def put(self, request: Request) -> Answer:
         """The body is a parcel (`buffer/parcel.py`)."""
         try:
-            return as_json({"frames": await self._desk.put(await request.body())})
+            return as_json({"frames": await self._desk.put(await request.body(MOST_PARCEL))})
         except ValueError as error:
             raise _senseless(str(error)) from None
 
@@ -109,7 +111,7 @@ class Pages:
 async def _fields(request: Request) -> object:
     try:
         return json.loads(await request.body())
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _senseless("this is no JSON") from None
 
 

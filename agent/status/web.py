@@ -1,47 +1,68 @@
-"""As much of an HTTP/1.1 server (RFC 9112) as the status page needs: one request per connection, everything bounded.
-
-A framework would be the largest thing in the process: aiohttp, of which this was made before, takes 12 MB and 0.2 s.
-"""
+"""Questions and answers as the handlers of the status server see them; the protocol is `connection.py`'s."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from urllib.parse import parse_qs, unquote, urlsplit
+from typing import Self
+from urllib.parse import parse_qs, unquote
 
-MOST_HEAD = 16 << 10  # bytes of request line and headers
-MOST_BODY = 8 << 20  # bytes of a body
-MOST_AT_ONCE = 64  # connections; one more is turned away
-PATIENCE = 10.0  # seconds in which a head has to come, and a body, and an answer has to be taken
-LINGER = 1.0  # seconds in which the other side may send what nobody reads any more
-_END = b"\r\n\r\n"
+MOST_BODY = 1 << 20  # bytes
+MOST_FIELDS = 64  # of a query
+Headers = tuple[tuple[str, str], ...]
+
+
+def _done() -> None:
+    """Nobody has to be told."""
+
+
+class Stream:
+    """A body that is made piece by piece, as fast as it is taken; `done` is called once at the end, whatever it is."""
+
+    def __init__(self, pieces: Iterator[bytes], done: Callable[[], None] = _done) -> None:
+        self._pieces, self._done = pieces, done
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        await asyncio.sleep(0)  # between two pieces others have their turn
+        piece = next(self._pieces, None)
+        if piece is None:
+            raise StopAsyncIteration
+        return piece
+
+    async def aclose(self) -> None:
+        done, self._done = self._done, _done
+        done()
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What goes back; `kind` is its content type."""
 
-    body: bytes = b""
+    body: bytes | Stream = b""
     kind: str = "text/plain; charset=utf-8"
     status: int = HTTPStatus.OK
+    headers: Headers = ()
 
-    def packed(self, *, whole: bool = True) -> bytes:
-        """As it goes over the wire; the answer to a HEAD is not `whole`."""
-        head = (
-            f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}\r\n"
-            f"Content-Type: {self.kind}\r\nContent-Length: {len(self.body)}\r\nConnection: close\r\n\r\n"
-        )
-        return head.encode("ascii") + (self.body if whole else b"")
+
+def as_json(found: object, status: int = HTTPStatus.OK, headers: Headers = ()) -> Answer:
+    return Answer(json.dumps(found).encode(), "application/json", status, headers)
+
+
+def refused(status: HTTPStatus, text: str = "", hint: str = "", headers: Headers = ()) -> Answer:
+    """`{"error", "hint"}`: words for a person, never a place in a file or in the code."""
+    return as_json({"error": text or status.phrase, "hint": hint}, status, headers)
 
 
 class Refusal(Exception):
-    """The request is answered with this status instead, and with `text` for a person."""
+    """The request is answered with this status instead."""
 
-    def __init__(self, status: HTTPStatus, text: str = "") -> None:
+    def __init__(self, status: HTTPStatus, text: str = "", hint: str = "", headers: Headers = ()) -> None:
         super().__init__(status, text)
-        self.answer = Answer((text or f"{status.value}: {status.phrase}").encode(), status=status)
+        self.answer = refused(status, text, hint, headers)
 
 
 class Gone(Exception):
@@ -49,134 +70,54 @@ class Gone(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, as its token says; without one it has no name and no scope."""
+
+    name: str = ""
+    scopes: frozenset[str] = frozenset()
+
+
+async def _nothing(most: int) -> bytes:
+    del most
+    return b""
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
-    """One question. `headers` are by their names in lower case, `query` has each value of a name; `read` gives the next
-    bytes of the body."""
+    """One question. `headers` are by their names in lower case, `query` has each value of a name, `parts` is what the
+    path has in the place of its placeholders; `read` gives the body up to so many bytes."""
 
     method: str
     path: str
     query: Mapping[str, list[str]] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     remote: str = ""
-    read: Callable[[int], Awaitable[bytes]] | None = None
+    read: Callable[[int], Awaitable[bytes]] = _nothing
+    parts: tuple[str, ...] = ()
+    caller: Caller = Caller()
 
     def get(self, name: str, default: str = "") -> str:
         """The first value of `name` in the query."""
         return self.query.get(name, [default])[0]
 
-    async def body(self) -> bytes:
+    async def body(self, most: int = MOST_BODY) -> bytes:
         """All of it, once. Raises Refusal and Gone."""
-        told = self.headers.get("content-length", "0")
-        if "transfer-encoding" in self.headers or not (told.isascii() and told.isdecimal()):
-            raise Refusal(HTTPStatus.LENGTH_REQUIRED)
-        if len(told) > len(str(MOST_BODY)) or int(told) > MOST_BODY:
-            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        if self.read is None:
-            return b""
-        async with _within(PATIENCE):
-            return await self.read(int(told))
+        return await self.read(most)
 
 
 Handler = Callable[[Request], Awaitable[Answer]]
 
 
-def as_json(found: object, status: int = HTTPStatus.OK) -> Answer:
-    return Answer(json.dumps(found).encode(), "application/json", status)
-
-
-def parse(head: bytes) -> Request:
-    """The request that these lines, up to the empty one, begin. Raises Refusal for what is none."""
+def target(raw: str) -> tuple[str, str, dict[str, list[str]]]:
+    """The host (of an absolute URI only), path and query of a request target (RFC 9112, 3.2). Raises Refusal."""
+    host = ""
+    if raw[:7].lower() == "http://" or raw[:8].lower() == "https://":
+        host, slash, rest = raw.partition("//")[2].partition("/")
+        raw = slash + rest
+    if not raw.startswith("/"):
+        raise Refusal(HTTPStatus.BAD_REQUEST, "this is no path")
+    path, _, query = raw.partition("?")
     try:
-        first, *lines = head.removesuffix(_END).decode("latin-1").split("\r\n")
-        method, target, version = first.split(" ")
-        parts = urlsplit(target)
-        query = parse_qs(parts.query, keep_blank_values=True)
-        headers = {name.lower(): value.strip() for name, value in (line.split(":", 1) for line in lines)}
+        return host, unquote(path), parse_qs(query, keep_blank_values=True, max_num_fields=MOST_FIELDS)
     except ValueError:
-        raise Refusal(HTTPStatus.BAD_REQUEST) from None
-    if not version.startswith("HTTP/1."):
-        raise Refusal(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
-    return Request(method, unquote(parts.path), query, headers)
-
-
-class Server:
-    """Answers with what `handler` says, until it is closed. A bug in it is answered with 500, and logged by asyncio."""
-
-    def __init__(self, handler: Handler) -> None:
-        self._handler = handler
-        self._server: asyncio.Server | None = None
-        self._busy: set[asyncio.Task[object]] = set()
-
-    async def listen(self, host: str, port: int) -> tuple[str, int]:
-        """Where it listens now; port 0 takes a free one. Raises OSError."""
-        self._server = await asyncio.start_server(self._connected, host, port, backlog=16, limit=MOST_HEAD)
-        bound = self._server.sockets[0].getsockname()
-        return bound[0], bound[1]
-
-    async def close(self, grace: float = 1.0) -> None:
-        """No new questions; those under way get `grace` seconds."""
-        if self._server is not None:
-            self._server.close()
-        if self._busy:
-            _, late = await asyncio.wait(self._busy, timeout=grace)
-            for task in late:
-                task.cancel()
-
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._busy.add(task)
-        try:
-            await self._serve(reader, writer)
-            await _part(reader, writer)
-        except Gone:
-            pass
-        finally:
-            self._busy.discard(task)
-            writer.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        packed = Answer(status=HTTPStatus.INTERNAL_SERVER_ERROR).packed()
-        try:
-            request = await self._request(reader, writer)
-            answer = await self._handler(request)
-            packed = answer.packed(whole=request.method != "HEAD")
-        except Refusal as refusal:
-            packed = refusal.answer.packed()
-        except Gone:
-            packed = b""
-            raise
-        finally:
-            writer.write(packed)
-
-    async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Request:
-        """Raises Refusal and Gone."""
-        if len(self._busy) > MOST_AT_ONCE:
-            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many questions at once")
-        async with _within(PATIENCE):
-            try:
-                head = await reader.readuntil(_END)
-            except asyncio.LimitOverrunError:
-                raise Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE) from None
-        (remote, *_) = writer.get_extra_info("peername") or ("",)
-        return replace(parse(head), remote=remote, read=reader.readexactly)
-
-
-async def _part(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Have the answer taken. A socket that is closed on unread bytes resets, and the answer may be lost with it."""
-    async with _within(PATIENCE):
-        await writer.drain()
-        writer.write_eof()
-    async with _within(LINGER):
-        while await reader.read(MOST_HEAD):
-            pass
-
-
-@asynccontextmanager
-async def _within(seconds: float) -> AsyncIterator[None]:
-    """Raises Gone where the other side ends, breaks or is silent."""
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except (ConnectionError, TimeoutError, asyncio.IncompleteReadError) as error:
-        raise Gone from error
+        raise Refusal(HTTPStatus.BAD_REQUEST, "this is no query", f"{MOST_FIELDS} fields at most") from None

@@ -185,8 +185,10 @@ def floorgate(*arguments: str) -> str:
     return subprocess.run([FLOORGATE, *arguments], check=True, capture_output=True, text=True, timeout=300).stdout
 
 
-def write_site(place: Path, ports: tuple[int, ...], tags: int, interval: str, broker_port: int, more: str = "") -> None:
-    """One device per port, all with the same map, and one MQTT sink, with `more` options."""
+def write_site(
+    place: Path, ports: tuple[int, ...], tags: int, interval: str, broker_port: int, more: str = "", sink: str = ""
+) -> None:
+    """One device per port, all with the same map, and one MQTT sink, with `more` options, or this `sink` instead."""
     rows = [f"  - {{name: t{i:03d}, register: holding, address: {2 * i}, type: float32}}" for i in range(tags)]
     head = ["device: {vendor: bench, model: farm}", "driver: modbus", "tags:"]
     (place / "farm.yaml").write_text("\n".join([*head, *rows, ""]), "utf-8")
@@ -195,6 +197,6 @@ def write_site(place: Path, ports: tuple[int, ...], tags: int, interval: str, br
         f"interval: {interval}}}"
         for i, port in enumerate(ports)
     ]
-    sink = f"  - {{name: platform, type: mqtt, url: 'mqtt://127.0.0.1:{broker_port}'{more}}}"
-    site = ["gateway: {id: bench, site: [bench]}", "devices:", *devices, "sinks:", sink, "buffer: {keep: 7d}", ""]
-    (place / "site.yaml").write_text("\n".join(site), "utf-8")
+    sink = sink or f"{{name: platform, type: mqtt, url: 'mqtt://127.0.0.1:{broker_port}'{more}}}"
+    site = ["gateway: {id: bench, site: [bench]}", "devices:", *devices, "sinks:", f"  - {sink}", "buffer: {keep: 7d}"]
+    (place / "site.yaml").write_text("\n".join([*site, ""]), "utf-8")

@@ -22,6 +22,7 @@ AREAS = (
     "opcua",
     "opcua_browse",
     "northbound",
+    "pull",
     "shapes",
     "normalise",
     "commissioning",

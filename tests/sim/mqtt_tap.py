@@ -167,6 +167,7 @@ class Tap:
                 version = packet.version or version
                 packet.phase, packet.connection, packet.data = self.phase, number, head + body
                 if packet.kind == PUBLISH and self._left == 0:
+                    self._left = -1
                     self.cut()
                     return
                 self._left -= packet.kind == PUBLISH and self._left > 0

@@ -56,6 +56,10 @@ class OpcuaServer:
         _, *numbers = self._ask("count").split()
         return Counted(*map(int, numbers))
 
+    def channels(self) -> int:
+        """How many secure channels are open (the one on node-opcua)."""
+        return int(self._ask("channels").split()[1])
+
     def lose(self, items: int) -> None:
         """Let it forget so many monitored items without a word (the one on node-opcua)."""
         assert self._ask(f"lose {items}", "lost") == f"lost {items}"

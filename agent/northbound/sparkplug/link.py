@@ -49,7 +49,7 @@ class Link:
         self.over: asyncio.Future[SinkError] = self._loop.create_future()
         self._quiet = self._again = self._second = 0.0  # when data may follow, a rebirth may, answers may again
         self._answers = 0
-        self._puzzled = False
+        self._puzzled = self._telling = False
         self._timer: asyncio.TimerHandle | None = None
         if host is not None:
             host.forget()
@@ -102,10 +102,26 @@ class Link:
     def birth(self) -> None:
         """Now, whatever was before."""
         self.publish(self.session.birth(time.time_ns()))
+        if not self._telling:
+            self._tell()
+
+    def _tell(self) -> None:
+        """What devices there are, some at a time."""
+        self._telling = False
+        if self.over.done():
+            self.session.waiting.clear()
+            return
+        self.publish(self.session.more(time.time_ns()))
+        if self.session.waiting:
+            self._telling = True
+            self._loop.call_soon(self._tell)
         self._quiet = self._loop.time() + self._config.settle
 
     async def settled(self) -> None:
         """Return when data may follow the births. Raises why the connection is over."""
+        while self.session.waiting:
+            await asyncio.sleep(0)
+            self.check()
         while (left := self._quiet - self._loop.time()) > 0:
             await asyncio.wait([self.over], timeout=left)
             self.check()
@@ -134,11 +150,12 @@ class Link:
         self._orders.close()
         connection, goodbye = self._connection, None
         connection.on_message = connection.on_over = None
+        self.session.waiting.clear()
         if self.session.born and connection.failure is None and not self.over.done():
             now = time.time_ns()
             self.publish(self.session.deaths(now))
             goodbye = self.session.death(now)
-        await connection.finish(goodbye, min(_GOODBYE, self._config.timeout), will=True)
+        await connection.finish(goodbye, min(_GOODBYE, self._config.timeout), will=self.session.born)
 
     def _heard(self, topic: str, payload: bytes, retain: bool) -> None:
         if self._host is not None and topic == self._host.topic:

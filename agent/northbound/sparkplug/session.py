@@ -4,10 +4,11 @@ Every call gives messages that are to be published in the order of the calls, wi
 (`seq`), births come before data, and nothing is said of a device that is not born.
 
 A device lives while one of its groups is read: it is born with the first values of a live frame, and dies when the last
-of its groups gives none any more. History changes nothing of that: of a device that does not live it comes between a
-birth and a death of its own.
+of its groups gives none any more. With history it is the newest values on disk that say whether it lives: of a device
+that does not, it comes between a birth and a death of its own.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
@@ -30,6 +31,7 @@ _MS = 1_000_000
 _LIVE = 11_000  # ms: what is older when it is sent is history, so that no live value is older than one never read
 _CLOCK_SET = 60 * 10**9  # ns: a frame that is older by so much is no older one, our clock was set
 _END = 1 << 62
+_AT_ONCE = 1000  # metrics in births, at least: some milliseconds
 Latest = Callable[[Schema], Frame | None]
 Fits = Callable[[Message], bool]
 NodeMetric = tuple[str, int, Value]  # name, datatype, value
@@ -74,6 +76,7 @@ class Session:
     """`bdseq` is that of the CONNECT, `about` are metrics of the node that do not change.
 
     Times are ns since 1970 UTC, `latest` gives the newest values of a group, `fits` says what the broker takes.
+    `waiting` are devices of which a birth of the node has still to tell: no data before `more` has done so.
     """
 
     def __init__(
@@ -90,6 +93,7 @@ class Session:
         self._seq = 0
         self._lives: dict[str, _Life] = {}
         self._said: tuple[int, int] = (0, 0)
+        self.waiting: deque[Device] = deque()
         self.born = False
         self.samples = 0  # that the broker has
 
@@ -99,26 +103,33 @@ class Session:
         return self._names.head("NDEATH"), codec.encode(ms, [_told("bdSeq", codec.INT64, self._bdseq, ms)], None), False
 
     def birth(self, now: int) -> list[Message]:
-        """Of the node and of all devices that live. `seq` starts over, the bdSeq stays."""
+        """Of the node; those of all devices that live come with `more`. `seq` starts over, the bdSeq stays."""
         ms, self._seq, self.born = _stamp(now), 0, True
         for device in self._tree.devices.values():
             self._look(device)
-        alive = [device for device in self._tree.devices.values() if self._lives_now(device)]
-        self._said = len(alive), self.samples
+        self.waiting = deque(device for device in self._tree.devices.values() if self._lives_now(device))
+        self._said = len(self.waiting), self.samples
         metrics = [_told("bdSeq", codec.INT64, self._bdseq, ms), _told(REBIRTH, codec.BOOLEAN, False, ms)]
         metrics += [_told(name, datatype, value, ms) for name, datatype, value in (*self._about, *self._statistics())]
         metrics += [_told(name, codec.STRING, None, ms) for name in (GAP, REPORT, ANSWER)]
-        messages = [self._message("NBIRTH", "", ms, metrics)]
         for life in self._lives.values():
             life.born = None  # an NBIRTH ends all that was before
-        for device in alive:
-            self._be_born(device, ms, messages)
+        return [self._message("NBIRTH", "", ms, metrics)]
+
+    def more(self, now: int, at_once: int = _AT_ONCE) -> list[Message]:
+        """Births of the next devices: with thousands of tags, all at once would hold up everything else."""
+        messages: list[Message] = []
+        told = 0
+        while self.waiting and told < at_once:
+            device = self.waiting.popleft()
+            told += len(device.told)
+            self._be_born(device, _stamp(now), messages)
         return messages
 
     def data(self, batch: Sequence[Entry], now: int) -> Written:
         """All that there is to say of a batch."""
         ms, written = _stamp(now), Written()
-        visitors: dict[str, None] = {}
+        past: dict[str, Device] = {}
         for index, entry in enumerate(batch):
             schema = entry.frame.schema
             if schema.device == DEVICE:
@@ -127,12 +138,15 @@ class Session:
             place = self._tree.place(schema)
             life = self._life(place.device)
             if entry.history:
-                self._past(index, entry, place, life, ms, written, visitors)
+                self._past(index, entry, place, life, ms, written)
+                past[place.device.name] = place.device
             else:
-                visitors.pop(place.device.name, None)
+                past.pop(place.device.name, None)
                 self._present(index, entry, place, life, ms, written)
-        for name in visitors:
-            self._die(name, ms, written.messages)
+        for name, device in past.items():
+            self._look(device)
+            if self._lives[name].down:
+                self._die(name, ms, written.messages)
         return written
 
     def statistics(self, now: int) -> list[Message]:
@@ -152,6 +166,7 @@ class Session:
 
     def deaths(self, now: int) -> list[Message]:
         """Of all devices, before the node itself goes."""
+        self.waiting.clear()
         messages: list[Message] = []
         for name in self._lives:
             self._die(name, _stamp(now), messages)
@@ -167,11 +182,11 @@ class Session:
         return found
 
     def _look(self, device: Device) -> None:
-        """What the newest values say of a device that nobody has said anything of yet."""
+        """What the newest values say of a device."""
         life = self._life(device)
         for schema in device.current:
             group, frame = life.group(schema.group), self._latest(schema)
-            if frame is not None and not group.seen:
+            if frame is not None:
                 group.seen, group.down = True, frame.quality == bytes((Quality.BAD_COMM,)) * len(frame.quality)
 
     def _lives_now(self, device: Device) -> bool:
@@ -198,14 +213,9 @@ class Session:
         if group.down and life.down:
             self._die(device.name, ms, written.messages)
 
-    def _past(
-        self, index: int, entry: Entry, place: Place, life: _Life, ms: int, written: Written, visitors: dict[str, None]
-    ) -> None:
+    def _past(self, index: int, entry: Entry, place: Place, life: _Life, ms: int, written: Written) -> None:
         device = place.device
-        if life.born is None:
-            visitors[device.name] = None
         if life.born != device.version and not self._be_born(device, ms, written.messages):
-            visitors.pop(device.name, None)
             written.refused.append((index, f"the birth of {device.name}"))
             return
         self._frame(index, entry, place, ms, written, historical=True)

@@ -1,4 +1,4 @@
-"""A frame of 100 floats on its way out: as JSON, and through a sink to a counterpart that confirms it."""
+"""A frame of 100 floats on its way out: as JSON or Sparkplug, and through a sink to a counterpart that confirms it."""
 
 import asyncio
 import time
@@ -13,6 +13,8 @@ from agent import registry
 from agent.model.frame import Entry
 from agent.northbound.api import Gateway
 from agent.northbound.encode import Encoder
+from agent.northbound.sparkplug import codec
+from agent.northbound.sparkplug.tree import Book, Tree
 
 TIMES, BATCHES = 5000, 100
 
@@ -22,14 +24,35 @@ def rows() -> Iterator[Row]:
     entry = Entry("0123456789abcdef", 1, False, frame)
     yield at_most("a frame as JSON: CPU", stopwatch.cpu_us(lambda: encoder.encode(entry), TIMES), 15, "µs")
     yield shown("a frame as JSON", len(encoder.encode(entry)) / stopwatch.TAGS, "bytes/sample")
+    yield from _metrics(entry)
     with rig.folder() as place, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         with rig.broker(place) as port:
             cost = runner.run(_send(entry, "mqtt", url=f"mqtt://127.0.0.1:{port}"))
             yield at_most("a frame sent and confirmed, MQTT QoS 1: CPU", cost, 50, "µs")
+            cost = runner.run(_send(entry, "sparkplug", url=f"mqtt://127.0.0.1:{port}"))
+            yield at_most("a frame sent and confirmed, Sparkplug: CPU", cost, 40, "µs")
+            cost = runner.run(_send(entry, "thingsboard", url=f"mqtt://127.0.0.1:{port}"))
+            yield at_most("a frame sent and confirmed, ThingsBoard: CPU", cost, 50, "µs")
         with rig.taker(place) as port:
             for what, keys in (("", {}), (", gzip", {"compress": "gzip"}), (", columns", {"shape": "columnar"})):
                 cost = runner.run(_send(entry, "http", url=f"http://127.0.0.1:{port}/", **keys))
                 yield at_most(f"a frame sent and confirmed, HTTP{what}: CPU", cost, 100 if keys else 50, "µs")
+
+
+def _metrics(entry: Entry) -> Iterator[Row]:
+    tree, frame, ms = Tree(Book()), entry.frame, entry.frame.ts // 1_000_000
+    place = tree.place(frame.schema)
+
+    def written() -> bytes:
+        metrics = place.plan.metrics(frame, historical=False)
+        return codec.encode(ms, (metrics,) if isinstance(metrics, bytes) else metrics, 7)
+
+    yield at_most("a frame as Sparkplug metrics: CPU", stopwatch.cpu_us(written, TIMES), 15, "µs")
+    yield shown("a frame as Sparkplug metrics", len(written()) / stopwatch.TAGS, "bytes/sample")
+    births = stopwatch.cpu_us(
+        lambda: [one.born(1.5, 0, ms, tree.fields, known=True) for one in place.device.told.values()], 200
+    )
+    yield shown("a device with 100 tags is born: CPU", births, "µs")
 
 
 async def _send(entry: Entry, kind: str, **keys: str) -> float:

@@ -12,6 +12,7 @@
 // keeps its history. Its certificates go into DIR. It says `ready PORT` on its standard output and ends when its standard
 // input ends. A line `count` is answered with `count SESSIONS SUBSCRIPTIONS ITEMS NODES MADE`: what there is, how many nodes
 // the items watch, and how many sessions there have been. `lose N` takes N items away without telling anybody (`lost N`).
+// `channels` is answered with how many secure channels are open.
 
 const net = require("net");
 const path = require("path");
@@ -184,6 +185,8 @@ async function main() {
             console.log(`count ${counted(server.engine)}`);
         } else if (order === "lose") {
             console.log(`lost ${lose(server.engine, Number(count))}`);
+        } else if (order === "channels") {
+            console.log(`channels ${server.endpoints.reduce((sum, each) => sum + each.currentChannelCount, 0)}`);
         }
     });
     lines.on("close", stop);

@@ -10,6 +10,7 @@ from buffer.codec import encode
 from buffer.ledger import Account
 from buffer.rest import peek_ledger
 from buffer.store import Store
+from tests.lengths import often
 from tests.unit.buffer.builders import OPENED, Hands, change, frames, look, open_store, schema, seqs
 
 
@@ -110,7 +111,7 @@ def test_one_flipped_bit_in_a_body_costs_that_frame_and_no_other(place: Path) ->
     store.close()
     sound = place.read_bytes()
     dice = random.Random(7)
-    for _ in range(40):
+    for _ in range(often(8, 200)):
         hit = dice.randrange(50)
         body = encode(given[hit])
         flipped = bytearray(body)

@@ -18,6 +18,7 @@ from buffer.rebuild import unfinished
 from buffer.rest import peek_ledger
 from buffer.store import Store
 from buffer.witness import place as witness_of
+from tests.lengths import often
 from tests.unit.buffer.builders import NOON, OPENED, SECOND, Hands, change, frame, frames, look, schema, seqs
 
 WIDE = schema(tags=40, dtype="float32")
@@ -303,7 +304,7 @@ def test_random_damage_costs_what_it_hits_and_no_start(place: Path, tmp_path: Pa
     values = {entry.seq: entry.frame.values for entry in keeper(place).store.read("b", 999)}
     OPENED.pop().close()
     lost = []
-    for _ in range(40):
+    for _ in range(often(15, 200)):
         shutil.rmtree(place.parent)
         place.parent.mkdir()
         raw = bytearray(sound)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from buffer.rest import peek_ledger
+from tests.lengths import often
 from tests.unit.buffer.builders import Hands, frames, open_store, schema
 
 SHM = Path("/dev/shm")  # crashes are played here, so nothing needs a real disk
@@ -106,4 +107,4 @@ class Machine(RuleBasedStateMachine):
 
 
 TestModel = Machine.TestCase
-TestModel.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
+TestModel.settings = settings(max_examples=often(15, 150), stateful_step_count=30, deadline=None)

@@ -13,6 +13,7 @@ from agent.model.errors import Damaged, DiskFailed
 from agent.model.frame import Entry
 from buffer.keeper import Keeper, Limits
 from buffer.reports import DEVICE
+from tests.lengths import often
 from tests.unit.buffer.builders import Hands, frames, schema
 
 SHM = Path("/dev/shm")  # nothing here needs a real disk
@@ -155,4 +156,4 @@ class Machine(RuleBasedStateMachine):
 
 
 TestModel = Machine.TestCase
-TestModel.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestModel.settings = settings(max_examples=often(20, 200), stateful_step_count=25, deadline=None)

@@ -135,9 +135,9 @@ def test_levels_without_end_are_not_followed() -> None:
 
 async def test_a_walk_is_kept_in_its_course(machine: OpcuaServer, tmp_path: Path) -> None:
     """For one that is killed cannot be kept afterwards; it is gone on with from there."""
-    given = dict.fromkeys(("config", "timeout", "depth"))
+    given = dict.fromkeys(("config", "depth"))
     asked = Asked(
-        **given, device=machine.endpoint, security="none", start="", matches=(), types=(), writable=False,
+        **given, timeout=30, device=machine.endpoint, security="none", start="", matches=(), types=(), writable=False,
         everything=False, max_nodes=9999, most_time=60, values=False, as_map=False, naming="", again=False,
         state=tmp_path / "walk.json", data=tmp_path, as_json=True,
     )  # fmt: skip

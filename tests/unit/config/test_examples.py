@@ -45,8 +45,8 @@ def shown_options() -> Iterator[tuple[str, Any, str]]:
 
 
 def test_the_annotated_example_loads() -> None:
-    secrets = ("MQTT_PASSWORD", "PRESS_PASSWORD", "PROXY_PASSWORD", "LAKE_TOKEN", "LAKE_KEY")
-    site = load(FULL, dict.fromkeys(secrets, "hush"))
+    secrets = ("MQTT_PASSWORD", "PRESS_PASSWORD", "PROXY_PASSWORD", "LAKE_TOKEN", "LAKE_KEY", "APPS_TOKEN", "TB_TOKEN")
+    site = load(FULL, dict.fromkeys(secrets, "hush-hush-hush-hush"))
     assert {device.driver for device in site.devices} == set(registry.DRIVERS)
     assert {sink.type for sink in site.sinks} == set(registry.SINKS)
 

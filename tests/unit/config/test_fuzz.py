@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from agent.config import Invalid, configs_dir, load, load_map
 from agent.config.problems import Report
 from agent.config.reader import read
+from tests.lengths import often
 
+HUSH = {"X": "1", "MQTT_PASSWORD": "hush", "PROXY_PASSWORD": "hush", "APPS_TOKEN": "hush-hush-hush-hush"}
 KEYS = ("name", "driver", "type", "map", "tags", "groups", "interval", "enabled", "a/b", "", "1")
 WORDS = (
     *("modbus", "opcua", "sim", "mqtt", "file", "tcp://h", "tcp://[", "opc.tcp://h:x", "mqtt://h:x", "rtu:///dev/x?="),
@@ -31,7 +33,7 @@ TREES = st.recursive(
 )
 QUICK = settings(
     deadline=None,
-    max_examples=100,
+    max_examples=often(40, 400),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
@@ -75,7 +77,7 @@ MAP["tags"] = MAP["tags"][:4]
 def outcome(path: Path, data: bytes, loader: Any = load) -> None:
     path.write_bytes(data)
     try:
-        loader(path, {"X": "1", "MQTT_PASSWORD": "hush", "PROXY_PASSWORD": "hush"}) if loader is load else loader(path)
+        loader(path, HUSH) if loader is load else loader(path)
     except Invalid as error:
         found = error.problems
     else:

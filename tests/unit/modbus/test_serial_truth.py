@@ -10,10 +10,12 @@ from agent.model.errors import DeviceError, Garbled, Refused, Unreachable
 from drivers.modbus.link import plain_read
 from drivers.modbus.wire import Wire
 from drivers.modbus.wires import lone_wire
+from tests.lengths import often
 from tests.sim import faulty_line as fault
 from tests.sim.faulty_line import Behaviour, line_on_pty, line_over_tcp, value
 
 TIMEOUT = 0.03
+ASKED = often(200, 2000)  # requests
 UNITS = (1, 2, 3)
 FAULTS: list[Callable[[], Behaviour]] = [
     *[lambda: fault.good] * 14,
@@ -57,15 +59,15 @@ async def asked_at_random(wire: Wire, requests: int) -> tuple[int, int]:
     return answered, wrong
 
 
-async def test_a_thousand_requests_with_everything_that_goes_wrong_bring_no_wrong_value() -> None:
+async def test_many_requests_with_everything_that_goes_wrong_bring_no_wrong_value() -> None:
     random.seed(4)
     async with line_over_tcp(at_random) as line:
         wire = lone_wire(line.endpoint, TIMEOUT)
         await wire.open(wire)
-        answered, wrong = await asked_at_random(wire, 1000)
+        answered, wrong = await asked_at_random(wire, ASKED)
         await wire.close(wire)
     assert wrong == 0
-    assert answered > 400
+    assert answered > 0.4 * ASKED
 
 
 async def test_the_same_holds_at_a_serial_port() -> None:
@@ -73,10 +75,10 @@ async def test_the_same_holds_at_a_serial_port() -> None:
     async with line_on_pty(at_random) as (_, path):
         wire = lone_wire(f"rtu://{path}?baud=115200", TIMEOUT)
         await wire.open(wire)
-        answered, wrong = await asked_at_random(wire, 300)
+        answered, wrong = await asked_at_random(wire, ASKED)
         await wire.close(wire)
     assert wrong == 0
-    assert answered > 90
+    assert answered > 0.3 * ASKED
 
 
 async def test_a_late_answer_is_not_taken_for_the_next_one_of_the_same_size() -> None:

@@ -58,6 +58,7 @@ class World:
         return self.read(of, *[None] * len(of.tags), quality=bytes((Quality.BAD_COMM,)) * len(of.tags), **more)
 
     def send(self, *entries: Entry) -> list[Message]:
+        self.tell()
         written = self.session.data(entries, self.now)
         assert written.refused == []
         self.hear(written.messages)
@@ -65,6 +66,14 @@ class World:
 
     def birth(self) -> list[Message]:
         messages = self.session.birth(self.now)
+        self.hear(messages)
+        return messages + self.tell()
+
+    def tell(self) -> list[Message]:
+        """The births that are due."""
+        messages: list[Message] = []
+        while self.session.waiting:
+            messages += self.session.more(self.now)
         self.hear(messages)
         return messages
 

@@ -18,6 +18,7 @@ from agent.northbound.shapes import columnar_reader
 from agent.northbound.shapes.columnar import CODES, Columnar, varint, zigzag
 from agent.northbound.shapes.columnar_reader import Reader, UnknownSchema
 from tests.house import ROOT
+from tests.lengths import often
 
 NODE = ROOT / "tests/sim/node/columnar.js"
 EPOCHS = ("ab" * 8, "00ff" * 4)
@@ -181,7 +182,7 @@ def pruned(frames: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return frames
 
 
-@settings(max_examples=300)
+@settings(max_examples=often(80, 1000))
 @given(batches())
 def test_any_batch_says_what_the_envelopes_say(entries: list[Entry]) -> None:
     schemas = {one.frame.schema for one in entries}

@@ -108,7 +108,7 @@ def test_a_password_does_not_show() -> None:
     assert "s3cret" not in repr(made) + made.model_dump_json()
 
 
-@pytest.mark.parametrize("kind", ["mqtt", "file", "http"])
+@pytest.mark.parametrize("kind", ["mqtt", "file", "http", "thingsboard"])
 def test_checking_a_file_loads_no_client(kind: str) -> None:
     program = (
         f"import agent.northbound.{kind}.config, sys;"

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from agent.model.quality import Quality
 from agent.model.tag import Schema
+from tests.lengths import often
 from tests.unit.northbound.sparkplug_devices import METER, PRESS, SECOND, SLOW, World, schema
 
 
@@ -62,6 +63,13 @@ class Play:
     def birth(self, of: Schema) -> None:
         self.world.birth()
 
+    def begin(self, of: Schema) -> None:
+        """A birth that other things come into."""
+        self.world.hear(self.world.session.birth(self.world.now))
+
+    def some(self, of: Schema) -> None:
+        self.world.hear(self.world.session.more(self.world.now, 1))
+
     def learn(self, of: Schema) -> None:
         self.world.tree.learn([of], [*self.world.schemas, of])
 
@@ -86,7 +94,7 @@ class Play:
 STEPS = [name for name, work in vars(Play).items() if callable(work) and name[0] != "_" and name not in {"do", "value"}]
 
 
-@settings(max_examples=100)
+@settings(max_examples=often(40, 400))
 @given(st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 9)), max_size=40), st.booleans())
 def test_whatever_happens_a_strict_host_finds_no_fault(steps: list[tuple[str, int]], old: bool) -> None:
     play = Play(old=old)

@@ -250,6 +250,39 @@ def test_names_that_look_like_others_are_still_different() -> None:
     assert world.host.faults == []
 
 
+def test_a_device_that_is_read_seldom_lives_though_its_values_come_late() -> None:
+    world = World(METER, PRESS)
+    world.birth()
+    late = world.read(PRESS, 1.0)._replace(history=True)
+    world.send(late)
+    assert world.verbs() == [("NBIRTH", ""), ("DBIRTH", "press"), ("DDATA", "press")]
+    assert world.host.values("press") == {"u": 1.0}
+
+
+def test_a_device_dies_though_it_is_told_late_that_it_is_gone() -> None:
+    world = World(METER, SLOW)
+    world.birth()
+    world.send(world.read(METER, 1.0, 2.0), world.read(SLOW, 3.0))
+    world.send(world.gone(METER)._replace(history=True))
+    assert "meter" in world.host.devices
+    world.send(world.gone(SLOW)._replace(history=True))
+    assert world.verbs()[-2:] == [("DDATA", "meter"), ("DDEATH", "meter")]
+
+
+def test_births_of_very_many_metrics_come_a_thousand_at_a_time() -> None:
+    world = World(*(schema(f"d{n}", "1s", *(f"t{m}" for m in range(100))) for n in range(25)))
+    for each in world.schemas:
+        world.read(each, *[1.0] * 100)
+    world.hear(world.session.birth(world.now))
+    slices = []
+    while world.session.waiting:
+        slices.append(world.session.more(world.now))
+        world.hear(slices[-1])
+    assert [len(each) for each in slices] == [10, 10, 5]
+    assert len(world.host.devices) == 25
+    assert world.host.faults == []
+
+
 def test_aliases_are_the_same_after_a_restart_with_the_same_metrics_and_others_otherwise() -> None:
     def aliases(kept: bytes, *schemas: Schema) -> tuple[set[int], bytes]:
         book = Book(kept)

@@ -73,7 +73,7 @@ async def canned() -> AsyncIterator[Canned]:
 
 
 def device(endpoint: str, tags: dict[str, Any], *, timeout: float = 2.0, **options: Any) -> Any:
-    """A device that is not yet open, of which all tags but enums may be written.
+    """A device that is not yet open, of which all tags may be written.
 
     A node without a namespace lies in the plant's.
     """

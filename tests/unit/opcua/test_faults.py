@@ -5,7 +5,7 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ import uvloop
 
 from agent.model.errors import DeviceError, Garbled, Unreachable
 from agent.model.frame import Frame
-from tests.sim.opcua_fixtures import asyncua_server
+from tests.sim.opcua_fixtures import OpcuaServer, asyncua_server
 from tests.unit.opcua.conftest import device
 
 pytestmark = pytest.mark.xdist_group("opcua")
@@ -48,7 +48,7 @@ async def test_a_killed_server_is_noticed_and_a_new_one_is_used() -> None:
             await drained(frames)
         with pytest.raises(Unreachable, match="is the server running"):
             await driver.open()
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < 8
     with asyncua_server(port=port, interval=0.05, fillers=3):
         await driver.open()
         values = (await driver.scan(driver.schemas[0])).values
@@ -57,16 +57,24 @@ async def test_a_killed_server_is_noticed_and_a_new_one_is_used() -> None:
         await driver.close()
 
 
-async def test_a_frozen_server_is_noticed_and_closing_does_not_wait_for_it() -> None:
+@contextlib.contextmanager
+def frozen(server: OpcuaServer) -> Iterator[None]:
+    server.freeze()
+    try:
+        yield
+    finally:
+        server.thaw()
+
+
+async def test_a_frozen_server_is_noticed_and_closing_does_not_wait_for_it(plant: OpcuaServer) -> None:
     """It keeps its sockets open and says nothing: in a subscription, in a scan, while connecting."""
-    with asyncua_server(interval=0.05) as server:
-        subscribed = device(server.endpoint, TAGS, timeout=0.5)
-        polled = device(server.endpoint, TAGS, timeout=0.5, mode="poll")
-        late = device(server.endpoint, TAGS, timeout=0.5)
-        frames = (await opened(subscribed)).frames()
-        await anext(frames)
-        await opened(polled)
-        server.freeze()
+    subscribed = device(plant.endpoint, TAGS, timeout=0.5)
+    polled = device(plant.endpoint, TAGS, timeout=0.5, mode="poll")
+    late = device(plant.endpoint, TAGS, timeout=0.5)
+    frames = (await opened(subscribed)).frames()
+    await anext(frames)
+    await opened(polled)
+    with frozen(plant):
         start = time.monotonic()
         with pytest.raises(Unreachable, match=r"no answer in 0\.5 s"):
             await polled.scan(polled.schemas[0])
@@ -76,24 +84,22 @@ async def test_a_frozen_server_is_noticed_and_closing_does_not_wait_for_it() -> 
             await late.open()
         with pytest.raises(Unreachable):
             await drained(frames)
-        assert time.monotonic() - start < 8
+        assert time.monotonic() - start < 10
         start = time.monotonic()
         for driver in (subscribed, polled, late):
             await driver.close()
-        assert time.monotonic() - start < 2
-        server.thaw()
-        assert (await (await opened(polled)).scan(polled.schemas[0])).values[1] == 21.5
-        await polled.close()
+        assert time.monotonic() - start < 4
+    assert (await (await opened(polled)).scan(polled.schemas[0])).values[1] == 21.5
+    await polled.close()
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_close_right_after_the_freeze_has_its_deadline() -> None:
-    with asyncua_server() as server:
-        driver = await opened(device(server.endpoint, TAGS, timeout=0.5))
-        server.freeze()
+async def test_close_right_after_the_freeze_has_its_deadline(plant: OpcuaServer) -> None:
+    driver = await opened(device(plant.endpoint, TAGS, timeout=0.5))
+    with frozen(plant):
         start = time.monotonic()
         await driver.close()
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 4
 
 
 async def test_a_port_without_a_server_is_unreachable() -> None:
@@ -199,7 +205,7 @@ def test_a_server_that_sends_without_end_is_hung_up_on(start: bytes, loop_factor
             begun = time.monotonic()
             with pytest.raises(Garbled, match=r"no OPC UA|says that it has 4,294,967,280 bytes"):
                 await driver.open()
-            assert time.monotonic() - begun < 2
+            assert time.monotonic() - begun < 4
             await driver.close()
         await asyncio.sleep(0.05)
 

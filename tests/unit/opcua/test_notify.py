@@ -16,6 +16,7 @@ from drivers.opcua import binary, notify
 from drivers.opcua.binary import Malformed, Structure
 from drivers.opcua.columns import TICKS_1970
 from drivers.opcua.notify import publish, service, values
+from tests.lengths import often
 
 V = ua.VariantType
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -96,7 +97,7 @@ def message(items: list[tuple[int, ua.DataValue]]) -> bytes:
     return struct_to_binary(result)
 
 
-@settings(max_examples=300)
+@settings(max_examples=often(80, 1000))
 @given(ITEMS)
 @example([(n, ua.DataValue(ua.Variant(float(n)), ua.StatusCode(ua.UInt32(0)), EPOCH, EPOCH)) for n in range(40)])
 def test_what_asyncua_writes_is_read(items: list[tuple[int, ua.DataValue]]) -> None:
@@ -127,7 +128,7 @@ def test_a_message_that_is_cut_off_is_an_error_of_ours(items: list[tuple[int, ua
         assert lacks <= 8, "only the unread tail may be missing"
 
 
-@settings(max_examples=300)
+@settings(max_examples=often(80, 1000))
 @given(st.binary(max_size=200), st.booleans())
 def test_noise_is_an_error_of_ours_or_little(body: bytes, handled: bool) -> None:
     for read in (lambda: values(body, handled=handled), lambda: publish(body, 0), lambda: service(body)):

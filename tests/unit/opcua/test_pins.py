@@ -226,7 +226,7 @@ def test_what_is_no_file_at_all(tmp_path: Path) -> None:
 
 
 @given(data=st.one_of(st.binary(max_size=200), st.lists(st.text(max_size=60)).map("\n".join).map(str.encode)))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_no_file_ends_a_start(data: bytes, tmp_path: Path) -> None:
     file(tmp_path).parent.mkdir(exist_ok=True)
     file(tmp_path).write_bytes(data)
@@ -234,7 +234,7 @@ def test_no_file_ends_a_start(data: bytes, tmp_path: Path) -> None:
 
 
 @given(data=st.data())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_no_flipped_bit_ends_a_start(data: st.DataObject, tmp_path: Path) -> None:
     """What comes of it are tags that could be ones."""
     text = bytearray(json.dumps(PIN).encode() + b"\n" + json.dumps({**PIN, "node": "i=2"}).encode())

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from agent.model.errors import DeviceError, Garbled, Unreachable
 from drivers.opcua.channel import Channel
 from drivers.opcua.guard import CHUNK, UNDECODABLE, Protocol, Strict
+from tests.lengths import often
 from tests.sim.hostile_opcua import Hostile, as_is, frame, header, hostile_server
 from tests.unit.opcua.conftest import device
 
@@ -163,7 +164,7 @@ class Transport:
         """Nobody listens."""
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=often(80, 1000), deadline=None)
 @given(st.lists(st.binary(max_size=64), max_size=8))
 def test_whatever_arrives_is_taken_or_ends_the_connection(pieces: list[bytes]) -> None:
     """Nothing else is raised into the loop."""

@@ -18,6 +18,7 @@ from drivers.opcua.driver import OpcuaPoller, build
 from drivers.opcua.pki import Pki
 from drivers.opcua.session import Session
 from tests.faults.inject import WallClock
+from tests.sim.mosquitto import wait_until
 from tests.sim.opcua_certificates import Made, made
 from tests.sim.opcua_fixtures import PRESS, OpcuaServer, node_opcua_server
 
@@ -62,7 +63,7 @@ def trust(data: Path, server: Made) -> Pki:
     return pki
 
 
-def device(endpoint: Any, data: Path, *, timeout: float = 3.0, node: str = "", **options: Any) -> OpcuaPoller:
+def device(endpoint: Any, data: Path, *, timeout: float = 10.0, node: str = "", **options: Any) -> OpcuaPoller:
     tags = [{"name": "v", "node": node or f"nsu={PRESS};s=Value7"}]
     settings = {"name": "press-3", "driver": "opcua", "mode": "poll", "tags": tags, "endpoint": endpoint, **options}
     config = Config.model_validate(settings)
@@ -248,6 +249,7 @@ async def test_a_server_whose_clock_nobody_has_set_is_told_of(folder: Path, ours
         assert isinstance(error, Unreachable) and error.hint == "set the server's clock"
         assert "its clock says 1970-01-01 00:" in str(error) and "our certificate is valid from 20" in str(error)
         assert driver.skew == pytest.approx(unset, abs=60)
+        wait_until(lambda: server.channels() == 0, "the end of our channels")  # it dies of one that runs out
         clock.set(3600)
         assert await value(driver) >= 7
         assert driver.skew == pytest.approx(3600, abs=30)

@@ -13,7 +13,9 @@ from agent.health import Health, Load, Part
 from agent.model.errors import AgentError, StoreError
 from agent.runtime.desk import account_row, stats_row
 from agent.status import server
+from agent.status.gate import from_here
 from agent.status.metrics import Metrics
+from agent.status.pull import Pull
 from agent.status.store import Pages
 from buffer.ledger import Account
 from buffer.stats import Stats
@@ -181,16 +183,21 @@ async def test_a_ledger_that_takes_long_does_not_hide_the_store(
 
 @pytest.mark.parametrize(
     ("remote", "local"),
-    [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("192.168.1.7", False), ("", False), (None, False)],
+    [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("192.168.1.7", False), ("", False), ("gate", False)],
 )
-def test_only_this_machine_is_this_machine(remote: str | None, local: bool) -> None:
-    assert server._from_here(remote) == local
+def test_only_this_machine_is_this_machine(remote: str, local: bool) -> None:
+    assert from_here(remote) == local
 
 
 def test_the_page_has_every_metric_and_every_path() -> None:
     page = (ROOT / "agent/status/README.md").read_text("utf-8")
     device = Part("device", "d", breaker="open", probe_at=1e12, skew=0.0, refuses={"a": "no"}, expiries={"own": 2e9})
     names = {key[0] for key in everything(Part("sink", "a"), device) if key[0].startswith("floorgate_")}
-    paths = {path for _, path in Pages(Asked()).routes()} | {"/healthz", "/readyz", "/metrics", "/api/v1/health"}
+    paths = {route.path for route in [*Pages(Asked()).routes(), *Pull().routes()]} | {
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/api/v1/health",
+    }
     assert {name for name in names if f"`{name}`" not in page} == set()
     assert {path for path in paths if f"{path}`" not in page} == set()

@@ -13,7 +13,9 @@ import pytest
 
 from agent.health import Health
 from agent.model.errors import AgentError, StoreError
-from agent.status.server import FILE, serve
+from agent.status.pull import Pull
+from agent.status.routes import JSON, PARCEL
+from agent.status.server import FILE, Place, serve
 
 
 class Clerk:
@@ -61,8 +63,10 @@ ENDLESS = 2**63 - 1
 
 
 @asynccontextmanager
-async def serving(folder: Path, health: Health, clerk: Clerk) -> AsyncIterator[dict[str, Any]]:
-    task = asyncio.create_task(serve("127.0.0.1:0", folder, health, clerk))
+async def serving(
+    folder: Path, health: Health, clerk: Clerk, pull: Pull | None = None
+) -> AsyncIterator[dict[str, Any]]:
+    task = asyncio.create_task(serve(Place("127.0.0.1:0"), folder, health, clerk, pull))
     path = folder / FILE
     async with asyncio.timeout(5):
         while not path.exists():
@@ -84,6 +88,8 @@ async def facts(tmp_path: Path) -> AsyncIterator[dict[str, Any]]:
 
 def _fetch(facts: dict[str, Any], path: str, token: str | None, body: bytes | None) -> tuple[int, str, bytes]:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
+    if body is not None:
+        headers["Content-Type"] = PARCEL if path.endswith("import") else JSON
     connection = http.client.HTTPConnection(facts["host"], facts["port"], timeout=10)
     with closing(connection):
         connection.request("GET" if body is None else "POST", path, body, headers)
@@ -100,7 +106,7 @@ async def fetch(
 
 async def ask(facts: dict[str, Any], path: str, token: str | None = None, body: bytes | None = None) -> tuple[int, Any]:
     status, _, found = await fetch(facts, path, token, body)
-    return status, json.loads(found) if status == 200 else found.decode()
+    return status, json.loads(found) if status == 200 else json.loads(found)["error"]
 
 
 async def test_it_listens_on_loopback_and_says_that_the_process_lives(facts: dict[str, Any]) -> None:
@@ -182,7 +188,7 @@ async def test_an_error_of_the_store_is_answered_in_words(tmp_path: Path) -> Non
     clerk = Clerk()
     clerk.error = StoreError("the disk is full", hint="free some space")
     async with serving(tmp_path, Health(), clerk) as facts:
-        status, body = await ask(facts, "/api/v1/store/stats", facts["token"])
+        status, _, body = await fetch(facts, "/api/v1/store/stats", facts["token"])
     assert (status, json.loads(body)) == (
         409,
         {"kind": "StoreError", "error": "the disk is full", "hint": "free some space"},
@@ -193,19 +199,19 @@ async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(AgentError, match=f"cannot listen on 127.0.0.1:{port}"):
-            await serve(f"127.0.0.1:{port}", tmp_path, Health(), CLERK)
+            await serve(Place(f"127.0.0.1:{port}"), tmp_path, Health(), CLERK)
 
 
 async def test_a_data_directory_that_cannot_be_written_is_an_error_with_a_hint(tmp_path: Path) -> None:
     with pytest.raises(AgentError, match=r"cannot write .*agent\.json: No such file or directory \(is the disk full"):
-        await serve("127.0.0.1:0", tmp_path / "gone", Health(), CLERK)
+        await serve(Place("127.0.0.1:0"), tmp_path / "gone", Health(), CLERK)
 
 
 async def test_a_server_that_listens_at_last_is_up(tmp_path: Path) -> None:
     health = Health()
     part = health.part("status", "127.0.0.1:0")
     part.down(AgentError("the port is taken"))
-    task = asyncio.create_task(serve("127.0.0.1:0", tmp_path, health, CLERK))
+    task = asyncio.create_task(serve(Place("127.0.0.1:0"), tmp_path, health, CLERK))
     async with asyncio.timeout(5):
         while part.state != "up":
             await asyncio.sleep(0.01)

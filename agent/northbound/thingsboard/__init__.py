@@ -1,0 +1,1 @@
+"""Devices, telemetry and RPC over ThingsBoard's gateway API; README.md has every option."""

@@ -1,0 +1,43 @@
+"""Which devices the platform knows to be there, and what it was told of them, over one connection; pure."""
+
+from collections.abc import Iterable
+
+from agent.model.tag import Schema
+from agent.northbound.thingsboard.telemetry import Lane, beside
+
+
+class Devices:
+    """`connected` holds since when each is (monotonic seconds)."""
+
+    def __init__(self, live: Lane) -> None:
+        self.connected: dict[str, float] = {}
+        self._live = live
+        self._groups: dict[str, dict[str, Schema]] = {}  # of live data, by device
+        self._seen: set[Schema] = set()
+        self._units: dict[str, dict[str, str]] = {}
+
+    def units(self, schema: Schema) -> dict[str, str]:
+        """The units of its tags that were not told yet, as attributes."""
+        if schema in self._seen:
+            return {}
+        self._seen.add(schema)
+        before = self._units.setdefault(schema.device, {})
+        keys = beside([tag.name for tag in schema.tags], "unit")
+        fresh = {keys[tag.name]: tag.unit for tag in schema.tags if tag.unit != before.get(keys[tag.name], "")}
+        before |= fresh
+        return fresh
+
+    def lives(self, schema: Schema) -> None:
+        """There is live data of it; what its group was before a reload counts no more."""
+        self._groups.setdefault(schema.device, {})[schema.group] = schema
+
+    def gone(self, devices: Iterable[str]) -> list[str]:
+        """Those of these of which nothing can be read any more; they are not connected from now on."""
+        found = [device for device in devices if device in self.connected and self._dead(device)]
+        for device in found:
+            del self.connected[device]
+        return found
+
+    def _dead(self, device: str) -> bool:
+        groups = self._groups.get(device)
+        return bool(groups) and all(map(self._live.dead, (groups or {}).values()))

@@ -1,0 +1,209 @@
+"""The API as OpenAPI 3.1 (`/api/v1/openapi.json`): what programs may rely on.
+
+`/api/v1/ledger`, `/api/v1/store/…` and `/api/v1/health`, which the command line asks, are not in it: they may
+change with any version.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from agent import __version__
+from agent.status.pull import FORMATS, LARGEST, LATEST, LONGEST, MOST_FRAMES, MOST_MARKS, MOST_NAMES, SHAPES
+
+Part = dict[str, Any]
+TEXT: Part = {"type": "string"}
+SEQ: Part = {"type": "integer", "minimum": 1, "maximum": LARGEST}
+VALUE: Part = {"type": ["boolean", "number", "string", "null"]}
+OUTCOMES = ("done", "differs", "refused", "forbidden", "stale", "repeated", "busy", "unknown")
+ABOUT = (
+    "Frames are handed out from the oldest on, again and again until they are acknowledged. "
+    "(gateway, epoch, seq) names a frame for ever."
+)
+WHY = {
+    400: "the question makes no sense",
+    401: "no token, or one that is not known",
+    403: "this token does not open it, or a browser asks for a page of another site",
+    404: "there is no such path",
+    405: "not with this method; Allow says with which",
+    409: "something that was not handed out; nothing has changed",
+    413: "the body is too large",
+    415: "the body has another Content-Type",
+    421: "a Host that is not ours",
+    429: "too often, or too many wrong tokens; Retry-After says when",
+    431: "the head is too large",
+    503: "too much to do, or the store does not answer just now",
+}
+HERE: list[Part] = [{"token": []}, {}]  # without a token from this machine
+ALWAYS = (400, 401, 403, 405, 421, 429, 431, 503)
+
+
+def document() -> Part:
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Floorgate", "version": __version__, "summary": "What consumers fetch", "description": ABOUT},
+        "security": [{"token": []}],
+        "paths": _paths(),
+        "components": {
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "schemas": _schemas(),
+        },
+    }
+
+
+def _paths() -> Part:
+    style = [_query("format", {"enum": list(FORMATS)}), _query("shape", {"enum": list(SHAPES)})]
+    limit = _query("limit", {"type": "integer", "minimum": 1, "maximum": MOST_FRAMES, "default": MOST_FRAMES})
+    time: Part = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": LATEST}, {**TEXT, "format": "date-time"}]}
+    cursor = {"type": "integer", "minimum": 0, "maximum": LARGEST}
+    devices, tags = _several("device"), _several("tag")
+    name = {"name": "name", "in": "path", "required": True, "schema": TEXT}
+    return {
+        "/healthz": _get("whether the process lives", _json({"type": "object"}), security=[]),
+        "/readyz": {
+            "get": {
+                **_get("whether the agent does its work", _json(_ref("Readiness")), security=HERE)["get"],
+                "responses": {
+                    **_responses(_json(_ref("Readiness"))),
+                    "503": {"description": "not all of it", "content": _json(_ref("Readiness"))},
+                },
+            }
+        },
+        "/metrics": _get("for Prometheus; scope metrics", {"text/plain": {"schema": TEXT}}, security=HERE),
+        "/api/v1/openapi.json": _get("this document", _json({"type": "object"})),
+        "/api/v1/frames": _get(
+            "the oldest frames that the consumer is owed; scope frames",
+            _frames("Frames"),
+            [
+                _query("consumer", TEXT),
+                limit,
+                _query("wait", {"type": "number", "minimum": 0, "maximum": LONGEST}),
+                *style,
+            ],
+        ),
+        "/api/v1/consumers/{name}/ack": _post(
+            "what was taken is no longer owed; scope frames",
+            _ref("Acknowledgement"),
+            _json(
+                {"type": "object", "required": ["acknowledged"], "properties": {"acknowledged": {"type": "integer"}}}
+            ),
+            [name],
+            (404, 409),
+        ),
+        "/api/v1/values": _get("the newest value of each tag; scope values", _json(_ref("Values")), [devices, tags]),
+        "/api/v1/tags": _get("the same as /api/v1/values", _json(_ref("Values")), [devices, tags]),
+        "/api/v1/devices": _get("devices and lines; scope values", _json(_ref("Devices"))),
+        "/api/v1/history": _get(
+            "frames that are still on the disk, by time; scope history",
+            _frames("Past"),
+            [
+                _query("device", TEXT),
+                tags,
+                _query("from", time),
+                _query("to", time),
+                limit,
+                _query("cursor", cursor),
+                *style,
+            ],
+        ),
+        "/api/v1/commands": _commands(),
+    }
+
+
+def _commands() -> Part:
+    found = _post("have a value written; scope commands", _ref("Command"), _json(_ref("Outcome")), [])
+    answers = found["post"]["responses"]
+    answers["400"] = {"description": "no command", "content": _json({"anyOf": [_ref("Outcome"), _ref("Error")]})}
+    return found
+
+
+def _schemas() -> Part:
+    mark = _object({"epoch": TEXT, "seq": SEQ})
+    span = _object({"epoch": TEXT, "from": SEQ, "to": SEQ})
+    frames = {"type": "array", "items": {"type": "object"}, "maxItems": MOST_FRAMES}
+    value = {"device": TEXT, "group": TEXT, "tag": TEXT, "ts": {"type": ["integer", "null"]}, "value": VALUE}
+    device = {"name": TEXT, "state": TEXT, "line": {"type": ["string", "null"]}, "groups": _list(TEXT)}
+    command = {"id": TEXT, "device": TEXT, "tag": TEXT, "value": VALUE, "issued_at": {"type": "integer"}}
+    outcome = {"id": TEXT, "device": TEXT, "tag": TEXT, "outcome": {"enum": list(OUTCOMES)}, "value": VALUE}
+    return {
+        "Error": _object({"error": TEXT, "hint": TEXT}),
+        "Readiness": {"type": "object", "required": ["ready"], "properties": {"ready": {"type": "boolean"}}},
+        "Frames": _object({"frames": frames, "cursor": {"anyOf": [{"type": "null"}, mark]}}),
+        "Past": _object({"frames": frames, "cursor": {"type": ["string", "null"]}}),
+        "Acknowledgement": {
+            "oneOf": [
+                _object({"upto": mark}),
+                _object({"frames": {"type": "array", "items": span, "maxItems": MOST_MARKS}}),
+            ]
+        },
+        "Values": _object({"gateway": TEXT, "tags": _list(_object({**value, "quality": TEXT, "unit": TEXT}))}),
+        "Devices": _object(
+            {
+                "gateway": TEXT,
+                "devices": _list(_object({**device, "tags": {"type": "integer"}})),
+                "lines": _list(_object({"name": TEXT, "state": TEXT})),
+            }
+        ),
+        "Command": {
+            "type": "object",
+            "required": list(command),
+            "properties": {**command, "ttl": TEXT, "who": TEXT},
+            "additionalProperties": False,
+        },
+        "Outcome": _object(
+            {**outcome, "message": TEXT, "hint": TEXT, "audit": {"type": "integer"}, "ts": {"type": "integer"}}
+        ),
+    }
+
+
+def _get(what: str, content: Part, parameters: Sequence[Part] = (), security: list[Part] | None = None) -> Part:
+    found: Part = {"summary": what, "parameters": list(parameters), "responses": _responses(content)}
+    return {"get": found if security is None else {**found, "security": security}}
+
+
+def _post(what: str, body: Part, content: Part, parameters: Sequence[Part], more: Sequence[int] = ()) -> Part:
+    found = {
+        "summary": what,
+        "parameters": list(parameters),
+        "requestBody": {"required": True, "content": _json(body)},
+        "responses": _responses(content, (413, 415, *more)),
+    }
+    return {"post": found}
+
+
+def _responses(content: Part, more: Sequence[int] = ()) -> Part:
+    errors = {str(status): {"description": WHY[status], "content": _json(_ref("Error"))} for status in (*ALWAYS, *more)}
+    return {"200": {"description": "as asked", "content": content}, **errors}
+
+
+def _frames(name: str) -> Part:
+    others = ("application/x-ndjson", "text/csv", "application/octet-stream")
+    return {**_json(_ref(name)), **{kind: {} for kind in others}}
+
+
+def _json(schema: Part) -> Part:
+    return {"application/json": {"schema": schema}}
+
+
+def _query(name: str, schema: Part) -> Part:
+    return {"name": name, "in": "query", "required": False, "schema": schema}
+
+
+def _several(name: str) -> Part:
+    return {**_query(name, {"type": "array", "items": TEXT, "maxItems": MOST_NAMES}), "style": "form", "explode": True}
+
+
+def _object(properties: Part) -> Part:
+    return {
+        "type": "object",
+        "required": list(properties),
+        "properties": properties,
+        "additionalProperties": False,
+    }
+
+
+def _list(items: Part) -> Part:
+    return {"type": "array", "items": items}
+
+
+def _ref(name: str) -> Part:
+    return {"$ref": f"#/components/schemas/{name}"}
