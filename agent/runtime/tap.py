@@ -1,7 +1,7 @@
 """A consumer that fetches its frames: handed out from the oldest on, again and again, until they are acknowledged."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
 import msgspec
@@ -23,6 +23,7 @@ AT_ONCE = 4  # questions for frames that are open
 MOST_SAMPLES = 200_000  # of a page, and one frame more
 FEW, SLICE = 16, 200  # frames that are read at first, and at most, in one call of the owner of the store
 REMEMBERED = 2000  # frames that were handed out; what is forgotten is handed out again before it can be acknowledged
+LOOK = 1.0  # seconds between two looks whether who waits is still there
 LAG = 10 * 10**9  # ns: a frame that is handed out later than that after it was read is history
 Key = tuple[str, int]  # epoch, seq
 
@@ -44,13 +45,13 @@ class Tap:
         self._stopping = False
         part.up()
 
-    async def frames(self, limit: int, wait: float, style: Style) -> Page:
+    async def frames(self, limit: int, wait: float, style: Style, waits: Callable[[], bool] = lambda: True) -> Page:
         if self._open >= AT_ONCE:
             raise Crowded(f"{AT_ONCE} questions of {self._name} are open")
         self._open += 1
         with ExitStack() as undo:
             undo.callback(self._close)
-            entries = await self._await(limit, wait)
+            entries = await self._await(limit, wait, waits)
             undo.pop_all()  # the answer is sent now, and says when that is done
         self._look()
         self._remember(entries)
@@ -95,16 +96,18 @@ class Tap:
     def _close(self) -> None:
         self._open -= 1
 
-    async def _await(self, limit: int, wait: float) -> list[Entry]:
+    async def _await(self, limit: int, wait: float, waits: Callable[[], bool]) -> list[Entry]:
         end = self._clock.mono() + int(wait * 1e9)
         with self._storage.listening() as bell:
             while True:
                 bell.clear()
                 entries = await self._read(limit)
                 left = (end - self._clock.mono()) / 1e9
-                if entries or left <= 0 or self._stopping:
+                while not (entries or bell.is_set() or self._stopping) and left > 0 and waits():
+                    await waited(bell, min(left, LOOK))
+                    left = (end - self._clock.mono()) / 1e9
+                if entries or left <= 0 or not bell.is_set():
                     return entries
-                await waited(bell, left)
 
     async def _read(self, limit: int) -> list[Entry]:
         """The oldest of what is owed, in calls that do not keep commits waiting for long."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from buffer.shelf import Opener, Pick, Shelf
 from drivers.api import Driver
 
 MOST_SAMPLES = 200_000  # of a page, and one frame more
+AT_ONCE = 500  # values that are written at a time
 PATIENCE = 0.5  # seconds that a page of history may take to be found
 BREATH = 0.005  # seconds between two looks, in which others have the store
 _MS = 1_000_000
@@ -60,8 +62,8 @@ class Window:
         for driver in self._drivers:
             for schema in driver.schemas if not devices or driver.device in devices else ():
                 rows = _rows(schema, self._storage.latest.get(schema), tags)
-                if rows:
-                    yield head + b",".join(rows)
+                while some := list(islice(rows, AT_ONCE)):
+                    yield head + b",".join(some)
                     head = b","
         yield b"]}" if head == b"," else head + b"]}"
 
@@ -114,12 +116,12 @@ def _only(entry: Entry, tags: frozenset[str]) -> Entry | None:
     return entry._replace(frame=Frame(frame.schema, frame.ts, values, quality, frame.mono, columns, stamps))
 
 
-def _rows(schema: Schema, frame: Frame | None, tags: frozenset[str]) -> list[bytes]:
+def _rows(schema: Schema, frame: Frame | None, tags: frozenset[str]) -> Iterator[bytes]:
     """One for each tag. What has not come yet has no time and no value, and is called `bad_comm`."""
     values, doubts = told(frame) if frame else ({}, dict.fromkeys((tag.name for tag in schema.tags), Quality.BAD_COMM))
     stamps = frame.stamps if frame and frame.stamps else (0,) * len(schema.tags)
     head = b'{"device":%b,"group":%b,"tag":' % (as_json(schema.device), as_json(schema.group))
-    return [
+    return (
         b'%b%b,"ts":%b,"value":%b,"quality":"%b","unit":%b}'
         % (
             head,
@@ -131,4 +133,4 @@ def _rows(schema: Schema, frame: Frame | None, tags: frozenset[str]) -> list[byt
         )
         for tag, stamp in zip(schema.tags, stamps, strict=True)
         if not tags or tag.name in tags
-    ]
+    )

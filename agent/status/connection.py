@@ -105,7 +105,8 @@ class Connection:
         host, path, query = target(event.target.decode("latin-1"))
         if host:
             headers["host"] = host
-        return Request(event.method.decode("ascii"), path, query, headers, self._wire.remote, self._body)
+        method, wire = event.method.decode("ascii"), self._wire
+        return Request(method, path, query, headers, wire.remote, self._body, lambda: not wire.ended)
 
     async def _body(self, most: int) -> bytes:
         """Raises Refusal and Gone."""

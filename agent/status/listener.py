@@ -11,7 +11,7 @@ from http import HTTPStatus
 
 from agent.status.connection import BUFFER, HEAD, Connection, within
 from agent.status.web import Gone, Handler, refused
-from agent.status.wire import Plain, Sealed
+from agent.status.wire import Plain, Reader, Sealed
 
 MOST_AT_ONCE = 64  # connections
 _BUSY = refused(
@@ -35,7 +35,8 @@ class Server:
 
     async def listen(self, host: str, port: int) -> tuple[str, int]:
         """Where it listens now; port 0 takes a free one. Raises OSError."""
-        self._server = await asyncio.start_server(self._connected, host, port, backlog=128, limit=BUFFER)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._accepted, host, port, backlog=128)
         bound = self._server.sockets[0].getsockname()
         return bound[0], bound[1]
 
@@ -50,7 +51,11 @@ class Server:
             for task in late:
                 task.cancel()
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accepted(self) -> asyncio.StreamReaderProtocol:
+        reader = Reader(limit=BUFFER)
+        return asyncio.StreamReaderProtocol(reader, lambda _, writer: self._connected(reader, writer))
+
+    async def _connected(self, reader: Reader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         plain = Plain(reader, writer)

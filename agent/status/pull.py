@@ -65,8 +65,9 @@ class Tap(Protocol):
     @property
     def token(self) -> str: ...
 
-    async def frames(self, limit: int, wait: float, style: Style) -> Page:
-        """What it is owed, from the oldest on; waits for so many seconds for the first. Raises Crowded."""
+    async def frames(self, limit: int, wait: float, style: Style, waits: Callable[[], bool]) -> Page:
+        """What it is owed, from the oldest on; waits for so many seconds for the first, as long as anybody does. Raises
+        Crowded."""
         ...
 
     async def ack(self, marks: Sequence[Mark]) -> int:
@@ -140,7 +141,7 @@ class Pull:
         tap = self._tap(request, request.get("consumer", request.caller.name))
         limit, wait = _whole(request, "limit", 1, MOST_FRAMES, MOST_FRAMES), _seconds(request, "wait")
         try:
-            return _answer(await tap.frames(limit, wait, _style(request)))
+            return _answer(await tap.frames(limit, wait, _style(request), request.waits))
         except Crowded as error:
             busy = (("Retry-After", "1"),)
             raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, str(error), "one after the other", busy) from None

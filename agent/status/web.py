@@ -77,6 +77,10 @@ class Caller:
     scopes: frozenset[str] = frozenset()
 
 
+def _always() -> bool:
+    return True
+
+
 async def _nothing(most: int) -> bytes:
     del most
     return b""
@@ -85,7 +89,8 @@ async def _nothing(most: int) -> bytes:
 @dataclass(frozen=True, slots=True)
 class Request:
     """One question. `headers` are by their names in lower case, `query` has each value of a name, `parts` is what the
-    path has in the place of its placeholders; `read` gives the body up to so many bytes."""
+    path has in the place of its placeholders; `read` gives the body up to so many bytes, `waits` says whether anybody
+    is still there for an answer that takes long."""
 
     method: str
     path: str
@@ -93,6 +98,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     remote: str = ""
     read: Callable[[int], Awaitable[bytes]] = _nothing
+    waits: Callable[[], bool] = _always
     parts: tuple[str, ...] = ()
     caller: Caller = Caller()
 

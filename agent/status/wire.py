@@ -20,6 +20,11 @@ class Wire(Protocol):
         """The address of the other side."""
         ...
 
+    @property
+    def ended(self) -> bool:
+        """Whether the other side has said its last, read or not."""
+        ...
+
     async def read(self, most: int) -> bytes:
         """Nothing: the other side has ended."""
         ...
@@ -37,12 +42,30 @@ class Wire(Protocol):
     def abort(self) -> None: ...
 
 
+class Reader(asyncio.StreamReader):
+    """One that tells that the end has come before it is read."""
+
+    ended = False
+
+    def feed_eof(self) -> None:
+        self.ended = True
+        super().feed_eof()
+
+    def set_exception(self, exc: Exception) -> None:
+        self.ended = True
+        super().set_exception(exc)
+
+
 class Plain:
     """As it is."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: Reader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
         self.remote = str((writer.get_extra_info("peername") or ("",))[0])
+
+    @property
+    def ended(self) -> bool:
+        return self._reader.ended
 
     async def read(self, most: int) -> bytes:
         return await self._reader.read(most)
@@ -67,6 +90,10 @@ class Sealed:
         self._wire, self.remote = wire, wire.remote
         self._came, self._goes = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._came, self._goes, server_side=True)
+
+    @property
+    def ended(self) -> bool:
+        return self._wire.ended
 
     async def shake_hands(self, most: int) -> None:
         while True:

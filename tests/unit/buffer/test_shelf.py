@@ -205,3 +205,24 @@ def test_a_store_at_rest_is_reopened_as_the_agent_left_it(place: Path) -> None:
 def test_the_range_below_a_number_is_found() -> None:
     ranges = Ranges([(3, 5), (9, 9)])
     assert [ranges.before(seq) for seq in (1, 3, 4, 6, 9, 10)] == [None, None, (3, 3), (3, 5), (3, 5), (9, 9)]
+
+
+def test_frames_are_found_by_their_time(place: Path) -> None:
+    """Also where some are gone, and beyond both ends."""
+    store = open_store(place, sinks=["a"])
+    store.append([frame(ts=NOON + n * SECOND) for n in range(100)])
+    store.ack("a", store.read("a", 30))
+    store.tend()
+    first = min(store.shelf.after(0, ALL).rows).seq
+    assert [store.shelf.since(NOON + n * SECOND) for n in (40, 99, 100)] == [41, 100, 101]
+    assert store.shelf.since(NOON + 40 * SECOND + 1) == 42
+    assert store.shelf.since(0) <= first
+    assert open_store(place.with_name("empty.db"), sinks=["a"]).shelf.since(NOON) == 1
+
+
+def test_what_is_owed_of_a_range_is_counted(place: Path) -> None:
+    store = filled(place)
+    store.ack("a", store.read("a", 3, after=2))
+    assert [store.shelf.owed("a", *span) for span in ((1, 10), (3, 5), (5, 6), (11, 20))] == [7, 0, 1, 0]
+    with pytest.raises(StoreError, match="knows no sink"):
+        store.shelf.owed("nobody", 1, 2)

@@ -15,6 +15,7 @@ from agent.model.frame import Frame
 from agent.model.tag import Schema, Tag
 from agent.model.text import Referenced
 from agent.northbound.api import Pulled
+from agent.runtime import tap
 from agent.runtime.house import Room
 from agent.runtime.inlet import Inlet
 from agent.runtime.storage import Storage
@@ -185,6 +186,15 @@ async def test_one_that_waits_gets_what_is_committed_meanwhile(plant: Plant) -> 
 
 async def test_one_that_waits_in_vain_gets_nothing(plant: Plant) -> None:
     page = await plant.tap.frames(10, 0.05, JSON)
+    assert (page.cursor, body(page)) == ("", b'{"frames":[],"cursor":null}')
+
+
+async def test_one_that_is_gone_is_not_waited_for(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a consumer with a short deadline of its own would fill its places with ghosts."""
+    monkeypatch.setattr(tap, "LOOK", 0.01)
+    there = [True] * 3
+    async with asyncio.timeout(5):
+        page = await plant.tap.frames(1, 60, JSON, lambda: bool(there and there.pop()))
     assert (page.cursor, body(page)) == ("", b'{"frames":[],"cursor":null}')
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import http.client
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -142,7 +142,12 @@ class Consumer:
 
         return Page(iter([json.dumps(said).encode()]), "application/json", "7", done)
 
-    async def frames(self, limit: int, wait: float, style: Style) -> Page:
+    async def frames(self, limit: int, wait: float, style: Style, waits: Callable[[], bool]) -> Page:
+        if wait == 1.5:
+            self.open += 1
+            while waits():
+                await asyncio.sleep(0.01)
+            self.open -= 1
         return self._page(limit, wait, *style)
 
     async def ack(self, marks: Sequence[Mark]) -> int:
@@ -231,6 +236,25 @@ async def test_s30_a_consumer_gets_its_own_frames_alone(facts: dict[str, Any]) -
     assert (await ask(facts, "/api/v1/consumers/few/ack", body={"frames": []}))[0] == 403
     assert (await ask(facts, "/api/v1/frames?consumer=apps"))[0] == 200
     assert (await ask(facts, "/api/v1/frames", facts["token"]))[0] == 403
+
+
+async def test_one_that_hangs_up_is_not_waited_for(facts: dict[str, Any]) -> None:
+    _, writer = await asyncio.open_connection(facts["host"], facts["port"])
+    head = f"Host: 127.0.0.1:{facts['port']}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+    writer.write(f"GET /api/v1/frames?wait=1.5 HTTP/1.1\r\n{head}".encode())
+    async with asyncio.timeout(5):
+        while not ALL.open:
+            await asyncio.sleep(0.01)
+        writer.close()
+        while ALL.open:
+            await asyncio.sleep(0.01)
+
+
+async def test_s6_a_token_is_taken_from_its_header_alone(facts: dict[str, Any]) -> None:
+    """There are no sessions, and no cookie that a browser would send by itself."""
+    for path, header in ((f"/api/v1/values?token={TOKEN}", {}), ("/api/v1/values", {"Cookie": f"token={TOKEN}"})):
+        status, headers, _ = await ask(facts, path, "", **header)
+        assert (status, headers["Set-Cookie"]) == (401, None)
 
 
 async def test_s30_too_many_questions_are_put_off(facts: dict[str, Any]) -> None:
