@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -104,11 +105,13 @@ def sources(*folders: str) -> list[str]:
 
 def faults(rule: Rule, paths: list[str]) -> list[str]:
     """`file:line: what is wrong` for everything that `rule` finds in these files."""
-    return [
-        f"{path}:{line}: {fault}"
-        for path in paths
-        for line, fault in rule(path, ast.parse((ROOT / path).read_text("utf-8"), path))
-    ]
+    return [f"{path}:{line}: {fault}" for path in paths for line, fault in rule(path, parsed(path))]
+
+
+@cache
+def parsed(path: str) -> ast.Module:
+    """Each file is asked by many rules."""
+    return ast.parse((ROOT / path).read_text("utf-8"), path)
 
 
 def part_of(module: str) -> str:

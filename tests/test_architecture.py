@@ -1,6 +1,7 @@
 """The house rules that a reader can rely on: who imports whom, who catches, who makes tasks, how long a file is."""
 
 import ast
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,8 +16,17 @@ TOP_LEVEL = {
 }
 OPTIONAL = {"README.zh-CN.md", "SECURITY.md"}
 LONGEST = 400
+ONCE = pytest.mark.xdist_group("house")  # so that each file is parsed once
 
 
+@pytest.fixture(scope="module", autouse=True)
+def trees() -> Iterator[None]:
+    """All trees together are large: they go with this module."""
+    yield
+    house.parsed.cache_clear()
+
+
+@ONCE
 @pytest.mark.parametrize(
     "rule",
     [
@@ -32,11 +42,13 @@ def test_the_code_keeps(rule: Rule) -> None:
     assert faults(rule, sources(*CODE)) == []
 
 
+@ONCE
 @pytest.mark.parametrize("rule", [house.no_mock, house.starts_with_a_sentence])
 def test_the_tests_keep(rule: Rule) -> None:
     assert faults(rule, sources("tests")) == []
 
 
+@ONCE
 def test_one_place_catches_everything_and_it_is_the_supervisor() -> None:
     found = faults(house.broad_excepts, sources(*CODE))
     assert [where.split(":")[0] for where in found] == [house.SUPERVISOR], found

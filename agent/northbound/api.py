@@ -57,6 +57,10 @@ def _secret(text: object, _: object) -> SecretStr:
         text.encode()
     except UnicodeEncodeError:
         raise ValueError("what stands there is no text in UTF-8") from None
+    return secret_of(text)
+
+
+def secret_of(text: Referenced) -> SecretStr:
     if not text.file:
         return SecretStr(str(text))
     secret = FileSecret(str(text))

@@ -1,14 +1,12 @@
 """The border to aiohttp: connections that are kept, requests with a deadline, and answers of which little is read."""
 
 import asyncio
-import base64
 import io
 import ssl
 from types import SimpleNamespace
 
 import aiohttp
 
-from agent import __version__
 from agent.model.errors import Unavailable
 from agent.model.text import plain
 from agent.northbound import trust
@@ -16,6 +14,7 @@ from agent.northbound.http.answer import Answer
 from agent.northbound.http.bodies import Body
 from agent.northbound.http.config import Config
 from agent.northbound.proxy import web
+from agent.northbound.proxy.config import Proxy
 
 CONNECT = 10.0  # seconds for connecting, TLS included
 MOST = 1 << 20  # bytes of an answer that are read: beyond that the connection is closed
@@ -28,9 +27,9 @@ _CHUNK = 1 << 16
 class Client:
     """One set of connections to one platform; `close()` ends them."""
 
-    def __init__(self, config: Config, headers: dict[str, str], tls: ssl.SSLContext | None) -> None:
+    def __init__(self, config: Config, headers: dict[str, str], way: Proxy | None, tls: ssl.SSLContext | None) -> None:
         self._url, self._where, self._timeout = config.url, config.where, config.timeout
-        self._host, self._port, self._tls, self._proxy = config.host, config.port, tls, config.way_out
+        self._host, self._port, self._tls, self._proxy = config.host, config.port, tls, way
         self._connect = min(CONNECT, config.timeout)
         connector, self._by_proxy = web.connector(
             self._proxy,
@@ -43,7 +42,7 @@ class Client:
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
-            headers={**_identity(config), **headers},
+            headers=headers,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect),
             trace_configs=[_noting_what_was_kept()],
@@ -128,8 +127,12 @@ class Client:
                 date=told.get("Date", ""),
                 location=told.get("Location", ""),
             )
-            if not answer.delivered:
+            whole = data.tell() == len(body.data)
+            if not answer.delivered or not whole:
                 response.close()  # it may not have read all that we send
+            if answer.delivered and not whole:
+                what = f"{self._where}: {answer.status} came before all of the request had gone"
+                raise Unavailable(what, hint="does something else than the platform answer there?")
             return answer
 
     def _no_connection(self) -> Unavailable:
@@ -145,19 +148,6 @@ class Client:
 
 class Late(Unavailable):
     """There was no answer in time."""
-
-
-def _identity(config: Config) -> dict[str, str]:
-    """The headers that every request has."""
-    headers = {"User-Agent": f"floorgate/{__version__}", "Accept": "*/*"}
-    headers |= {name: value.get_secret_value() for name, value in config.headers.items()}
-    headers["Accept-Encoding"] = "identity"
-    if config.token is not None:
-        headers["Authorization"] = f"Bearer {config.token.get_secret_value()}"
-    elif config.username:
-        password = config.password.get_secret_value() if config.password is not None else ""
-        headers["Authorization"] = f"Basic {base64.b64encode(f'{config.username}:{password}'.encode()).decode()}"
-    return headers
 
 
 def _noting_what_was_kept() -> aiohttp.TraceConfig:
@@ -192,10 +182,12 @@ def _text(error: Exception) -> str:
         return "the connection was closed without an answer"
     if isinstance(error, aiohttp.ClientPayloadError):
         return "the answer broke off"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return str(error.certificate_error)
     if isinstance(error, aiohttp.ClientConnectorError) or not isinstance(error, aiohttp.ClientError):
-        return str(error) or type(error).__name__
+        return str(getattr(error, "os_error", error)) or type(error).__name__
     why = getattr(error, "strerror", None) or ""
-    return f"the connection was lost: {why}" if why and "://" not in why else "the connection was lost"
+    return "the connection was lost" + (f": {why}" if why and "://" not in why else "")
 
 
 def _hint(text: str) -> str:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema, model_validator
 
 from agent.model.text import Referenced
-from agent.northbound.api import Seconds, Secret, SinkConfig
+from agent.northbound.api import Seconds, Secret, SinkConfig, secret_of
 from agent.northbound.proxy.config import Proxied
 from agent.northbound.shapes import Shape
 from agent.northbound.shapes.compress import Compression, available
@@ -69,7 +69,7 @@ def _header(name: object, value: object) -> SecretStr:
         raise ValueError(
             f"the value of {name} must be at most {_LONGEST:,} characters that ASCII has and can be printed"
         )
-    return SecretStr(str(value))
+    return secret_of(value) if isinstance(value, Referenced) else SecretStr(value)
 
 
 def _token(token: SecretStr) -> SecretStr:

@@ -9,6 +9,7 @@ from agent.model.errors import SinkError, Unavailable
 from agent.model.frame import Entry
 from agent.northbound import trust
 from agent.northbound.api import Batch, Gateway, SinkConfig
+from agent.northbound.http import identity
 from agent.northbound.http.answer import TOO_LARGE, Answer, pause, verdict
 from agent.northbound.http.bodies import Bodies, Body, Room, pieces
 from agent.northbound.http.client import Client, Late
@@ -50,7 +51,8 @@ class HttpSink:
         config, tls = self._config, None
         if config.tls:
             tls = await asyncio.to_thread(trust.context, self._where, config.ca, config.cert, config.key)
-        client, reached = Client(config, self._bodies.headers, tls), False
+        headers = {**await asyncio.to_thread(identity.headers, config), **self._bodies.headers}
+        client, reached = Client(config, headers, await asyncio.to_thread(identity.way, config), tls), False
         try:
             await self._look(client)
             reached = True

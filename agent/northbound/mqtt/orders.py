@@ -1,6 +1,7 @@
 """Commands by MQTT: JSON on one topic, an answer to each on another. What may be written is the house's business."""
 
 import time
+from dataclasses import replace
 
 from agent.northbound.api import Gateway
 from agent.northbound.broker import packet
@@ -43,4 +44,10 @@ class Orders:
             self._house.submit(command, lambda answer: self._answer(command, answer))
 
     def _answer(self, command: Command, answer: Answer) -> None:
-        self._connection.publisher.post((self._head, reply(command, answer, time.time_ns()), False))
+        """What a broker does not take for its size costs the connection: words go first, and then there is none."""
+        connection = self._connection
+        for said in (answer, replace(answer, message="", hint=""), replace(answer, value=None, message="", hint="")):
+            message = self._head, reply(command, said, time.time_ns()), False
+            if connection.size(message) <= (connection.limits.packet or packet.LARGEST):
+                connection.publisher.post(message)
+                return

@@ -6,6 +6,7 @@ tags of a group are is not in the message: `describe(schema)` is sent once, and 
 
 import struct
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
 from itertools import chain
@@ -13,7 +14,7 @@ from math import isfinite
 
 import msgspec
 
-from agent.model.frame import Entry, Value
+from agent.model.frame import Entry, Frame, Value
 from agent.model.quality import FIRST_BAD, Quality
 from agent.model.tag import FLOATS, Schema
 
@@ -144,6 +145,9 @@ class _Plan:
     def _careful(self, group: Sequence[Entry]) -> tuple[int, bytes]:
         """Value by value: what is missing or of another type than its tag, source times, texts, some of the columns."""
         frame = group[0].frame
+        if frame.columns is not None and (ascending := sorted(frame.columns)) != list(frame.columns):
+            frame = _rearranged(frame, ascending)
+            group = [group[0]._replace(frame=frame)]
         columns = range(len(self._codes)) if frame.columns is None else frame.columns
         qualities = [bytearray(entry.frame.quality) for entry in group]
         codes, packed, texts = [], [], []
@@ -175,6 +179,16 @@ class _Plan:
             flags |= TYPES
             head += said.encode()
         return flags, b"".join((head, *packed, *texts))
+
+
+def _rearranged(frame: Frame, columns: Sequence[int]) -> Frame:
+    """The same in another order: a source that speaks up by itself names its columns in the order of their changes."""
+    assert frame.columns is not None
+    where = {column: place for place, column in enumerate(frame.columns)}
+    places = [where[column] for column in columns]
+    stamps = None if frame.stamps is None else tuple(frame.stamps[place] for place in places)
+    values, quality = [frame.values[place] for place in places], bytes(frame.quality[place] for place in places)
+    return replace(frame, values=values, quality=quality, columns=tuple(columns), stamps=stamps)
 
 
 def _numbers(values: Sequence[Value], code: str, dtype: str) -> tuple[str, bytes, list[int]]:

@@ -155,7 +155,7 @@ class Link:
             now = time.time_ns()
             self.publish(self.session.deaths(now))
             goodbye = self.session.death(now)
-        await connection.finish(goodbye, min(_GOODBYE, self._config.timeout), will=True)
+        await connection.finish(goodbye, min(_GOODBYE, self._config.timeout), will=self.session.born)
 
     def _heard(self, topic: str, payload: bytes, retain: bool) -> None:
         if self._host is not None and topic == self._host.topic:

@@ -201,19 +201,22 @@ def _picker(columns: Sequence[int], of: int) -> Callable[[Sequence[Any]], Sequen
 def _fixed(pick: Callable[[Sequence[Any]], Sequence[Any]], heads: Sequence[bytes], key: bytes, code: str) -> _Writer:
     size, count = struct.calcsize(f"<{code}"), len(heads)
     starts = [b"\x12%b%b" % (codec.varint(len(head) + 7 + size), head) for head in heads]
-    pack = struct.Struct("<" + "".join(f"{len(start)}s7s{code}" for start in starts)).pack
-    template: list[Any] = [part for start in starts for part in (start, None, None)]
+    pack = _packer("<" + "".join(f"{len(start)}s7s{code}" for start in starts)).pack
 
     def write(values: Sequence[Any], time: bytes) -> bytes:
         mine = pick(values)
         if not isfinite(sum(mine)):  # of which one that is no number makes a TypeError
             raise ValueError("not a number")
-        args = template[:]
+        args: list[Any] = [None] * (3 * count)
+        args[0::3] = starts
         args[1::3] = [time + key] * count
         args[2::3] = mine
         return pack(*args)
 
     return write
+
+
+_packer = lru_cache(256)(struct.Struct)  # 32 bytes for each of its parts, and most devices have the same
 
 
 def _integers(

@@ -10,7 +10,7 @@ the very same as at the last start; otherwise they go on behind the last one.
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agent.model.tag import DType, Schema, Tag
@@ -27,26 +27,27 @@ class Book:
 
     def __init__(self, kept: bytes | None = None) -> None:
         self._digest, self._base, self._next = _read(kept)
-        self._aliases: dict[tuple[str, Key], int] = {}
+        self._aliases: dict[str, dict[Key, int]] = {}
+        self._first: Iterator[int] = iter(())
         self.changed = False
 
     def start(self, keys: Sequence[tuple[str, Key]]) -> None:
-        """These are the metrics that there are at first, as (device, key)."""
+        """These are the metrics that there are at first, as (device, key); they will be asked for in this order."""
         digest = hashlib.sha256(json.dumps(keys).encode()).hexdigest()
         if digest != self._digest:
             room = max(_ROUND, 4 * len(keys))
             self._digest, self._base = digest, self._next if self._next + len(keys) <= room else 1
             self._next = self._base + len(keys)
             self.changed = True
-        self._aliases.update((key, self._base + place) for place, key in enumerate(keys))
+        self._first = iter(range(self._base, self._base + len(keys)))
 
     def alias(self, device: str, key: Key) -> int:
         """The one that it has, or a new one."""
-        found = self._aliases.get((device, key))
-        if found is None:
-            found = self._aliases[device, key] = self._next
-            self._next += 1
-            self.changed = True
+        mine = self._aliases.setdefault(device, {})
+        found = mine.get(key) or next(self._first, 0)
+        if not found:
+            found, self._next, self.changed = self._next, self._next + 1, True
+        mine[key] = found
         return found
 
     def dump(self) -> bytes:
@@ -70,10 +71,19 @@ class Device:
     told: dict[Key, Told] = field(default_factory=dict)
     current: list[Schema] = field(default_factory=list)
     version: int = 0
+    _by_name: dict[str, Told] = field(default_factory=dict)
 
     def find(self, metric: str) -> Told | None:
         """By the metric's name."""
-        return next((told for told in self.told.values() if told.name == metric), None)
+        if not self._by_name:
+            self._by_name = {told.name: told for told in self.told.values()}
+        return self._by_name.get(metric)
+
+    def call(self, names: Mapping[Key, str]) -> None:
+        """Give its metrics these names."""
+        self.told = {key: Told(told.tag, names[key], told.alias) for key, told in self.told.items()}
+        self.version += 1
+        self._by_name = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +101,11 @@ class Tree:
     def __init__(self, book: Book, *, old: bool = False) -> None:
         self.book = book
         self.devices: dict[str, Device] = {}
-        self.by_alias: dict[int, tuple[Device, Told]] = {}
         self.old = old
         self.fields = codec.OLD_FIELDS if old else codec.FIELDS
         self._places: dict[Schema, Place] = {}
         self._plans: dict[tuple[str, str, tuple[Tag, ...]], Plan] = {}
+        self._by_alias: dict[int, tuple[Device, Told]] = {}  # made when somebody asks
         self._started = False
         self._as: tuple[Schema, ...] | None = None  # what `begin` was told, while nothing was learnt since
 
@@ -104,15 +114,15 @@ class Tree:
         if self._as == tuple(schemas):
             return
         if not self._started:
-            self.book.start([(schema.device, key) for schema in schemas for key in _keys(schema)])
+            self.book.start(list(dict.fromkeys((schema.device, key) for schema in schemas for key in _keys(schema))))
             self._started = True
-        self.devices, self.by_alias, self._places = {}, {}, {}
+        self.devices, self._places = {}, {}
         self.learn(schemas, schemas)
         self._as = tuple(schemas)
 
     def learn(self, schemas: Sequence[Schema], now: Iterable[Schema] = ()) -> None:
         """Make room for the tags of these; `now` are all groups that there are, as far as somebody knows."""
-        self._as = None
+        self._as, self._by_alias = None, {}
         found = {schema.device: self._device(schema.device) for schema in schemas}
         current: dict[str, list[Schema]] = {}
         for schema in now:
@@ -122,7 +132,7 @@ class Tree:
             found[name].current = mine
         wanted = [*schemas, *(schema for mine in current.values() for schema in mine)]
         for name in {schema.device: None for schema in wanted if self._grows(schema)}:
-            self._call(found[name])
+            found[name].call(_names(found[name]))
         for schema in wanted:
             self._settle(schema)
 
@@ -141,6 +151,13 @@ class Tree:
                 grown = True
         return grown
 
+    @property
+    def by_alias(self) -> Mapping[int, tuple[Device, Told]]:
+        if not self._by_alias:
+            told = ((device, one) for device in self.devices.values() for one in device.told.values())
+            self._by_alias = {one.alias: (device, one) for device, one in told}
+        return self._by_alias
+
     def knows(self, schema: Schema) -> bool:
         return schema in self._places
 
@@ -151,13 +168,6 @@ class Tree:
             self.learn([schema])
             found = self._places[schema]
         return found
-
-    def _call(self, device: Device) -> None:
-        """Give its metrics their names anew."""
-        names = _names(device)
-        device.told = {key: Told(told.tag, names[key], told.alias) for key, told in device.told.items()}
-        device.version += 1
-        self.by_alias.update((told.alias, (device, told)) for told in device.told.values())
 
     def _settle(self, schema: Schema) -> None:
         device, key = self.devices[schema.device], (schema.device, schema.group, schema.tags)

@@ -40,7 +40,7 @@ class _Dialler(Dialler):
 
     async def _target(self, will: Will | None) -> Target:
         target = await super()._target(will)
-        return target if self._token is None else replace(target, username=self._token.get_secret_value())
+        return target if self._token is None else replace(target, username=await self._fresh(self._token, "token"))
 
 
 class ThingsBoardSink:

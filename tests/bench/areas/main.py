@@ -42,13 +42,16 @@ Decode = Callable[[bytes], Iterable[Envelope]]
 
 @contextmanager
 def scene(
-    interval: str, *, through_uplink: bool = False, keys: str = "", decode: Decode | None = None
+    interval: str, *, through_uplink: bool = False, keys: str = "", decode: Decode | None = None, kind: str = "mqtt"
 ) -> Iterator[Scene]:
     """`keys` are options of the sink, `decode` reads what it sends; without them it is JSON envelopes."""
+    topic = {"mqtt": "floorgate/bench/+/+", "sparkplug": "spBv1.0/bench/DDATA/#"}[kind]
     with rig.folder() as place, rig.farm(place, DEVICES, TAGS) as farm, rig.broker(place) as port:
-        platform = Subscriber(port, "floorgate/bench/+/+", farm.age, decode=decode)
+        platform = Subscriber(port, topic, farm.age, decode=decode)
         uplink = Uplink(port)
-        rig.write_site(place, farm.ports, TAGS, interval, uplink.port if through_uplink else port, keys)
+        url = f"mqtt://127.0.0.1:{uplink.port if through_uplink else port}"
+        sink = f"{{name: platform, type: {kind}, url: '{url}'{keys}}}"
+        rig.write_site(place, farm.ports, TAGS, interval, port, sink=sink)
         with rig.agent(place) as agent:
             yield Scene(farm, platform, uplink, agent)
         uplink.cut()

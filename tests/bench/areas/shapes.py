@@ -1,5 +1,7 @@
 """100,000 samples/s in other words than the envelope: what they cost the agent, and how many bytes they take."""
 
+import itertools
+import struct
 import time
 from collections.abc import Iterable, Iterator
 
@@ -14,6 +16,8 @@ from agent.northbound.shapes.columnar_reader import Reader
 from areas.main import WARM, WINDOW, Decode, scene
 
 RATE, BATCH = 100_000, 100
+FLOAT = 0x65  # the field before a float value
+METRICS = 0x12  # a field of a Sparkplug payload: one metric, shorter than 128 bytes
 COLUMNS = ", shape: columnar, per: batch, batch: 500, topic: 'floorgate/bench/columns/all'"
 
 
@@ -21,6 +25,7 @@ def rows() -> Iterator[Row]:
     yield from sizes()
     yield from cost("envelope", "", None, 2.0)
     yield from cost("columnar", COLUMNS, columns(), 1.3)
+    yield from cost("Sparkplug", "", sparkplug(), 2.5, "sparkplug")
 
 
 def sizes() -> Iterator[Row]:
@@ -47,9 +52,32 @@ def columns() -> Decode:
     return decode
 
 
-def cost(name: str, keys: str, decode: Decode | None, bar: float) -> Iterator[Row]:
+def sparkplug() -> Decode:
+    """The floats of a DDATA, each the end of its metric; messages have no number that is theirs for ever."""
+    numbers = itertools.count()
+
+    def decode(payload: bytes) -> Iterable[Envelope]:
+        at, values = 0, bytearray()
+        while at < len(payload):
+            if payload[at] == METRICS:
+                at += 2 + payload[at + 1]
+                values += payload[at - 4 : at] if payload[at - 5] == FLOAT else b""  # a bad one is null
+            else:
+                at += 1
+                while payload[at] & 0x80:
+                    at += 1
+                at += 1
+        floats = struct.unpack(f"<{len(values) // 4}f", values)
+        if not floats:
+            return ()
+        return (Envelope("", next(numbers), "", dict(zip(map(str, range(len(floats))), floats, strict=True))),)
+
+    return decode
+
+
+def cost(name: str, keys: str, decode: Decode | None, bar: float, kind: str = "mqtt") -> Iterator[Row]:
     """As the area `main` takes it, the least of what has to be shown."""
-    with scene("100ms", keys=keys, decode=decode) as it:
+    with scene("100ms", keys=keys, decode=decode, kind=kind) as it:
         it.watch(WARM)
         began = time.monotonic()
         cpu, served, came = it.agent.cpu(), it.farm.samples, it.platform.samples

@@ -1,8 +1,8 @@
 """An agent, a broker and a platform in the network namespace of this process, whose packets get lost.
 
-    python in_a_net.py FOLDER WHAT
+    python in_a_net.py FOLDER WHAT SECONDS
 
-WHAT: `loss`: a fifth of them for 20 s, both ways; `hole`: all of them, until it is noticed.
+WHAT: `loss`: a fifth of them for so many seconds, both ways; `hole`: all of them, until it is noticed.
 """
 
 import json
@@ -41,7 +41,7 @@ def lost_packets() -> int:
     return int(next(entry["counter"]["packets"] for entry in table if "counter" in entry))
 
 
-def main(folder: Path, what: str) -> None:
+def main(folder: Path, what: str, seconds: float) -> None:
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     subprocess.run(["ip", "address", "add", f"{_FAR}/32", "dev", "lo"], check=True)
     lines, noticed = Lines(folder), 0.0
@@ -53,7 +53,7 @@ def main(folder: Path, what: str) -> None:
             time.sleep(2)
             if what == "loss":
                 lose("numgen random mod 100 < 20")
-                time.sleep(20)
+                time.sleep(seconds)
             else:
                 lose("")
                 began = time.monotonic()
@@ -69,4 +69,4 @@ def main(folder: Path, what: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]))

@@ -33,7 +33,6 @@ _KINDS = [
     _ANY | Fault.READ_EIO,
 ]
 _PERMILLE = (50, 2, 10, 20)
-_SECONDS = 12.0
 
 
 @row("14, 19", "EIO, ENOSPC, short writes, failed fsync: 0.2 to 5 % of the calls, 12 s each", runs=14, short=1)
@@ -45,7 +44,7 @@ def failing_calls(seen: Seen) -> None:
         with Agent(folder, site(folder, max_size="16MB"), **injector.environ) as agent:
             agent.ready()
             injector.fail(_KINDS[run % len(_KINDS)], _PERMILLE[run % len(_PERMILLE)])
-            time.sleep(_SECONDS)
+            time.sleep(seen.lasts(12, 6))
             injector.heal()
             wait_until(lambda: healthy(agent), "the disk to be used again", 20)  # called at once
             time.sleep(1)
@@ -75,7 +74,7 @@ def slow_fsync(seen: Seen) -> None:
             time.sleep(1)
             injector.fail(Fault.SYNC_SLOW)
             began = time.time()
-            time.sleep(8)
+            time.sleep(seen.lasts(8, 5))
             ended = time.time()
             injector.heal()
             time.sleep(1)
@@ -107,11 +106,11 @@ def dead_disk(seen: Seen) -> None:
             agent.ready()
             time.sleep(2)
             disk.cut()
-            paused = max(paused, longest_pause(lines, 6))
+            paused = max(paused, longest_pause(lines, seen.lasts(6, 4)))
             wait_until(disk.let_go, "the agent to let go of the disk", 20)
             disk.recover()
             disk.mount("ro")
-            paused = max(paused, longest_pause(lines, 10))
+            paused = max(paused, longest_pause(lines, seen.lasts(10, 5)))
             disk.read_only(on=False)
             began = time.monotonic()
             wait_until(lambda: healthy(agent), "the disk to be used again", 20)  # called at once
@@ -125,4 +124,6 @@ def dead_disk(seen: Seen) -> None:
     seen.none("accounts that do not balance", out)
     seen.most("s without live data, the longest", paused, 5.0)
     seen.most("s until the disk is used again, the longest", back, 10.0)
-    seen.least("samples of the devices read", of(accounts, "lines", "read"), 15 / INTERVAL * TAGS * len(DEVICES))
+    seen.least(
+        "samples of the devices read", of(accounts, "lines", "read"), seen.lasts(15, 9) / INTERVAL * TAGS * len(DEVICES)
+    )

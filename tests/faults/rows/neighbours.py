@@ -168,7 +168,10 @@ def _refusing(device: bytes) -> Iterator[FakeBroker]:
 @row("35", "frames that the platform refuses for good, a few among hundreds", runs=3, short=1)
 def poison(seen: Seen) -> None:
     extra, lost, out, aside = 0.0, 0, 0, 0
-    poisoned = "  - {name: poison, driver: sim, interval: 4s, tags: [{name: t, wave: counter, period: 1s}]}\n"
+    every = seen.lasts(4, 2)
+    poisoned = (
+        f"  - {{name: poison, driver: sim, interval: {every}s, tags: [{{name: t, wave: counter, period: 1s}}]}}\n"
+    )
     for run in range(seen.runs):
         folder = seen.folder_of(run)
         tags = ", ".join(f"{{name: t{i}, wave: counter, period: 10ms}}" for i in range(TAGS))
@@ -176,7 +179,7 @@ def poison(seen: Seen) -> None:
         with _refusing(b"poison") as broker:
             with Agent(folder, site(folder, devices=poisoned + good, more=sink(broker.port))) as agent:
                 agent.ready()
-                time.sleep(12)
+                time.sleep(3 * every)
                 accounts = settled(agent)
             sent = len(broker.topics)
         mine = [account for account in accounts if account["sink"] == "platform"]

@@ -242,7 +242,7 @@ FAULTS: list[Callable[[Scene], None]] = [
 ]
 
 
-@row("", "an OPC UA server breaks in one of ten ways, at random", runs=50, short=3)
+@row("", "an OPC UA server breaks in one of ten ways, at random", runs=50, short=2)
 def opcua_server(seen: Seen) -> None:
     _broken(seen, Press(WallClock(seen.folder)), FAULTS, "none")
 
@@ -251,7 +251,7 @@ def opcua_server(seen: Seen) -> None:
     "",
     "the same with encryption, and an eleventh: another server with another certificate in its place",
     runs=50,
-    short=3,
+    short=2,
 )
 def opcua_server_secured(seen: Seen) -> None:
     server = made()

@@ -62,7 +62,7 @@ def _records(log: bytes) -> Iterator[tuple[int, int, int, bytes]]:
         at += size
 
 
-@row("7", "power cut with torn and reordered sectors, replayed from a recording", runs=700, short=40)
+@row("7", "power cut with torn and reordered sectors, replayed from a recording", runs=700, short=20)
 def torn_sectors(seen: Seen) -> None:
     """What was said before the cut is promised."""
     base, log = seen.folder / "base", seen.folder / "record"

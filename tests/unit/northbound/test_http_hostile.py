@@ -10,7 +10,7 @@ import pytest
 from agent.model.errors import Unavailable
 from agent.northbound.http.client import MOST
 from tests.sim.http_platform import HttpPlatform, Raw, Says, Way, endless
-from tests.unit.northbound.making import entries, http, opened
+from tests.unit.northbound.making import entries, entry, http, opened, schema
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 BOMB = gzip.compress(bytes(50 << 20))
@@ -138,7 +138,31 @@ async def test_the_url_is_in_no_error(platform: HttpPlatform) -> None:
             with pytest.raises(Unavailable) as found:
                 await sink.send(entries(1))
             assert "s3cret" not in str(found.value)
-    with pytest.raises(Unavailable) as found:
+    with pytest.raises(Unavailable, match="is the platform running") as found:
         await http(platform, url="http://127.0.0.1:1/?code=s3cret").open()
     assert "s3cret" not in str(found.value)
-    assert "is the platform running" in str(found.value)
+    async with opened(http(platform)) as sink:
+        await asyncio.to_thread(platform.stop)
+        with pytest.raises(Unavailable, match="is the platform running"):
+            await sink.send(entries(1))
+
+
+async def test_a_yes_before_the_question_was_heard_delivers_nothing(platform: HttpPlatform) -> None:
+    """As of a proxy that answers by itself: nobody has read the frames."""
+
+    async def nod(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if await reader.read(1000):
+            writer.write(HEAD + b"Content-Length: 0\r\n\r\n")
+            await reader.read(1)
+        writer.close()
+
+    server = await asyncio.start_server(nod, "127.0.0.1", 0, limit=1 << 16)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        async with opened(http(platform, url=url)) as sink:
+            with pytest.raises(Unavailable, match="200 came before all of the request had gone") as found:
+                await sink.send([entry(["x" * (16 << 20)], of=schema("text", dtype="str"))])
+            assert found.value.done == ()
+    finally:
+        server.close()
+        await server.wait_closed()

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from agent.model.text import Referenced
 from agent.northbound.shapes.columnar_reader import Reader
 from tests.sim.http_platform import HttpPlatform, Request, Says
 from tests.unit.northbound.making import entries, entry, http, opened
+from tests.unit.northbound.test_broker_login import filed
 
 LOSS = Schema("$gateway", "loss", tuple(Tag(name, "str") for name in ("sink", "reason")))
 
@@ -55,6 +57,23 @@ async def test_who_we_are_is_said_as_configured(platform: HttpPlatform) -> None:
     assert request.headers["X-Tenant"] == "acme"
     assert request.headers["Accept-Encoding"] == "identity"
     assert request.headers["User-Agent"].startswith("floorgate/")
+
+
+async def test_a_secret_in_a_file_may_be_renewed(platform: HttpPlatform, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("0ld")
+    sink = http(platform, token=filed(file), headers={"X-Api-Key": filed(file)})
+    for written in ("0ld\n", "n3w\n"):
+        file.write_text(written)
+        async with opened(sink):
+            await sink.send(entries(1))
+    assert [request.headers["Authorization"] for request in platform.requests] == ["Bearer 0ld", "Bearer n3w"]
+    assert [request.headers["X-Api-Key"] for request in platform.requests] == ["0ld", "n3w"]
+    for wrong in ("two\nlines s3cret", "ü", ""):
+        file.write_text(wrong)
+        with pytest.raises(Unavailable, match="look at its file") as error:
+            await sink.open()
+        assert "s3cret" not in str(error.value)
 
 
 async def test_the_same_entries_have_the_same_key_and_others_another(platform: HttpPlatform) -> None:

@@ -5,6 +5,7 @@ import json
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from agent.northbound.house import Alone, Answer, Answered, Command
 from agent.northbound.mqtt.config import Config
 from agent.northbound.mqtt.sink import MqttSink, build
 from tests.sim.mosquitto import Mosquitto, Subscriber
-from tests.unit.northbound.making import opened
+from tests.unit.northbound.making import entries, opened
 
 TOPIC = "floorgate/gw-01/$command"
 
@@ -100,6 +101,26 @@ async def test_without_the_section_nobody_listens(broker: Mosquitto) -> None:
         publish(broker, command())
     assert guard.asked == []
     assert "SUBSCRIBE" not in broker.log
+
+
+async def test_an_answer_that_the_broker_does_not_take_for_its_size_does_not_cost_the_connection(
+    tmp_path: Path,
+) -> None:
+    class Wordy(Guard):
+        def submit(self, command: Command, answered: Answered) -> None:
+            answered(Answer("differs", "x" * len(command.id) * 100, "m" * 900, "h" * 900, 7))
+
+    with Mosquitto(tmp_path, max_packet=450) as broker, broker.subscriber("floorgate/+/$answer") as heard:
+        async with opened(sink_of(broker, Wordy())) as sink:
+            publish(broker, command())
+            publish(broker, command(id="abcdefg"))
+            await answers(heard, 2)
+            await sink.send(entries(1))
+        found = [json.loads(payload) for _, payload in heard.payloads()]
+    assert [(each["id"], each["outcome"], each["value"], each["message"]) for each in found] == [
+        ("a1", "differs", "x" * 200, ""),
+        ("abcdefg", "differs", None, ""),
+    ]
 
 
 async def answers(heard: Subscriber, count: int) -> None:

@@ -20,9 +20,10 @@ PRESS = schema("temp", "flow", device="press-3", group="100ms")
 WIDE = schema(*(f"tag_{n}" for n in range(300)), device="wide")
 
 
-def kept(broker: Mosquitto, pattern: str) -> dict[str, str]:
+def kept(broker: Mosquitto, pattern: str, login: tuple[str, str] | None = None) -> dict[str, str]:
     """What the broker has retained, by topic."""
     command = ["mosquitto_sub", "-p", str(broker.port), "-t", pattern, "-W", "1", "--retained-only", "-F", "%t %p"]
+    command += ["-u", login[0], "-P", login[1]] if login else []
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return dict(line.split(" ", 1) for line in done.stdout.splitlines())
 

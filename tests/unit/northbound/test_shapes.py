@@ -159,6 +159,11 @@ def test_any_frame_is_valid_json_with_no_value_of_bad_quality(
         assert len(found["tags"]) == len(values)
 
 
+@pytest.mark.parametrize("shape", JSON)
+def test_a_text_that_utf_8_cannot_carry_is_sent_with_a_question_mark(shape: Shape) -> None:
+    assert b'"a?b"' in encoder(shape, "gw-01")(entry([229.7, 5.0, "a\ud800b"]))
+
+
 def test_a_tag_is_taken_neither_for_the_mark_of_a_part_nor_for_that_of_a_loss() -> None:
     """`type: gap` is how a reader knows a loss, and `part` how it knows a piece of a frame."""
     tags = Schema("main-meter", "1s", (Tag("part"), Tag("type", "str")))

@@ -16,7 +16,20 @@ from tests.sim.mqtt_tap import Tap, tap
 from tests.sim.sparkplug_host import Host
 from tests.unit.northbound.fake_broker import fake_broker, puback
 from tests.unit.northbound.making import no_tasks_left
-from tests.unit.northbound.sparkplug_world import METER, PRESS, SLOW, TYPES, Plant, heard, running, sparkplug, until
+from tests.unit.northbound.sparkplug_world import (
+    METER,
+    PRESS,
+    REBIRTH,
+    SLOW,
+    TYPES,
+    Plant,
+    heard,
+    running,
+    say,
+    sparkplug,
+    state,
+    until,
+)
 
 
 @pytest.fixture
@@ -220,17 +233,78 @@ async def test_three_hundred_devices_with_a_hundred_tags_are_born_and_told(wire:
     for schema in schemas:
         plant.read(schema, *values)
     async with running(sparkplug(wire.url, plant, timeout="10s")) as sink:
-        entries = [plant.read(schema, *values) for schema in schemas]
-        for start in range(0, 300, 100):
-            await sink.send(entries[start : start + 100])
+        await sink.send([plant.read(schema, *values) for schema in schemas[::3]])
         found = heard(wire)
     assert found.faults == []
     assert len(found.devices) == 300
-    assert len(found.samples) == 30_000
+    assert len(found.samples) == 10_000
     births = [packet for packet in wire.published() if "/DBIRTH/" in packet.topic]
     assert max(len(packet.data) for packet in births) < 6_000
     aliases = [alias for born in found.devices.values() for alias in born.by_alias]
     assert sorted(aliases) == list(range(1, 30_001))
+
+
+def many() -> tuple[Plant, list[Entry]]:
+    """Thirty devices with a hundred tags: births in three turns."""
+    plant = Plant(tuple(Schema(f"d{n:02d}", "1s", BIG.tags) for n in range(30)))
+    for schema in plant.schemas:
+        plant.read(schema, *[0.0] * 100)
+    return plant, [plant.read(schema, *[1.0] * 100) for schema in plant.schemas]
+
+
+@pytest.mark.parametrize("messages", [1, 11, 25, 31])
+async def test_a_link_may_be_cut_while_many_are_born(wire: Tap, messages: int) -> None:
+    plant, entries = many()
+    sink = sparkplug(wire.url, plant, settle="0s", timeout="0.5s")
+    wire.stop_after(messages)
+    assert await delivered(sink, entries) == 2
+    await sink.close()
+    found = heard(wire)
+    assert found.faults == []
+    assert len(found.samples) == 3000
+
+
+async def test_many_births_leave_the_loop_to_others_and_an_end_ends_them(wire: Tap) -> None:
+    plant, entries = many()
+    sink = sparkplug(wire.url, plant)
+    await sink.open()
+    await sink.ready()
+    await sink.close()
+    await until(lambda: heard(wire).heard("NDEATH") == 1, "a goodbye")
+    found = heard(wire)
+    births = sum(verb == "DBIRTH" for verb, _ in found.verbs)
+    assert 10 <= births < 30
+    assert sum(verb == "DDEATH" for verb, _ in found.verbs) == births
+    assert found.faults == []
+    async with running(sink):
+        await sink.send(entries)
+    assert heard(wire).faults == []
+
+
+async def test_a_rebirth_while_many_are_born_is_one_birth_more(broker: Mosquitto, wire: Tap) -> None:
+    plant, entries = many()
+    async with running(sparkplug(wire.url, plant)) as sink:
+        for _ in range(3):
+            say(broker, "spBv1.0/acme/NCMD/gw-01", REBIRTH)
+            await sink.send(entries)
+        await until(lambda: heard(wire).heard("DBIRTH", "d29") >= 2, "a rebirth")
+    assert heard(wire).faults == []
+
+
+async def test_a_host_that_goes_while_many_are_born_hears_no_more(broker: Mosquitto, wire: Tap) -> None:
+    plant, entries = many()
+    state(broker, True, 1)
+    sink = sparkplug(wire.url, plant, primary_host="scada")
+    await sink.open()
+    await sink.ready()
+    state(broker, False, 2)
+    with pytest.raises(Unavailable):
+        await asyncio.wait_for(sink.lost(), 5)
+    with pytest.raises(Unavailable):
+        await sink.send(entries)
+    await sink.close()
+    assert heard(wire).faults == []
+    assert heard(wire).heard("NDEATH") == 1
 
 
 async def test_a_device_that_is_new_is_born_with_its_first_frame(wire: Tap) -> None:

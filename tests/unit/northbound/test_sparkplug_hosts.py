@@ -13,7 +13,7 @@ from agent.model.errors import Denied, Unavailable
 from agent.northbound.sparkplug.host import host
 from agent.northbound.sparkplug.sink import SparkplugSink
 from tests.sim.mosquitto import Mosquitto, free_port
-from tests.sim.mqtt_tap import CONNECT, PUBLISH, Tap, tap
+from tests.sim.mqtt_tap import CONNECT, DISCONNECT, Tap, tap
 from tests.unit.northbound.fake_broker import fake_broker
 from tests.unit.northbound.sparkplug_world import Plant, denying, heard, running, say, sparkplug, state, until
 
@@ -101,7 +101,9 @@ async def test_a_host_that_has_never_said_anything_is_named(
         await sink.ready()
     assert caught.value.hint == "it gets everything later"
     await sink.close()
-    assert [packet for packet in wire.packets if packet.kind == PUBLISH] == []
+    await until(lambda: wire.packets[-1].kind == DISCONNECT, "a DISCONNECT")
+    assert wire.packets[-1].reason == 0  # no last will of a node that was never there
+    assert wire.published() == []
 
 
 async def test_nonsense_where_the_state_should_be_changes_nothing_and_is_told_once(

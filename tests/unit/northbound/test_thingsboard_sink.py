@@ -15,6 +15,7 @@ from tests.sim.thingsboard import ACL, TOKEN
 from tests.sim.thingsboard import thingsboard as serving
 from tests.unit.northbound.fake_broker import connack, fake_broker, puback
 from tests.unit.northbound.making import beside, entries, entry, no_tasks_left, opened, schema, thingsboard
+from tests.unit.northbound.test_broker_login import filed
 
 COMM = int(Quality.BAD_COMM)
 
@@ -67,6 +68,16 @@ async def test_a_wrong_token_needs_a_person(broker: Mosquitto) -> None:
     with pytest.raises(Denied, match=r"attributes of the gateway: .*not authorised"):
         await thingsboard(broker, token=Referenced("wrong")).open()
     await no_tasks_left()
+
+
+async def test_a_token_in_a_file_may_be_renewed(broker: Mosquitto, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("old")
+    sink = thingsboard(broker, token=filed(tmp_path / "token"))
+    with pytest.raises(Denied):
+        await sink.open()
+    (tmp_path / "token").write_text(f"{TOKEN}\n")
+    async with opened(sink):
+        await sink.send(entries(1))
 
 
 async def test_the_token_is_the_user_name_and_a_refusal_says_so() -> None:
