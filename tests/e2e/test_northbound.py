@@ -54,6 +54,7 @@ USERS = {"platform": "p", "gw": "g"}
 MAY = """\
 user platform
 topic readwrite #
+topic read $SYS/#
 user gw
 topic readwrite floorgate/gw-e2e/#
 """

@@ -21,11 +21,21 @@ WIDE = schema(*(f"tag_{n}" for n in range(300)), device="wide")
 
 
 def kept(broker: Mosquitto, pattern: str, login: tuple[str, str] | None = None) -> dict[str, str]:
-    """What the broker has retained, by topic."""
-    command = ["mosquitto_sub", "-p", str(broker.port), "-t", pattern, "-W", "1", "--retained-only", "-F", "%t %p"]
-    command += ["-u", login[0], "-P", login[1]] if login else []
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return dict(line.split(" ", 1) for line in done.stdout.splitlines())
+    """What the broker has retained, by topic. Of its own topic it has something, too: with that it has told all."""
+    command = ["stdbuf", "-oL", "mosquitto_sub", "-p", str(broker.port), "-t", pattern, "-t", "$SYS/broker/version"]
+    command += ["-W", "5", "--retained-only", "-F", "%t %p", *(["-u", login[0], "-P", login[1]] if login else [])]
+    found = {}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as listening:
+        assert listening.stdout is not None
+        for line in listening.stdout:
+            topic, _, text = line.rstrip("\n").partition(" ")
+            if topic.startswith("$SYS"):
+                break
+            found[topic] = text
+        else:
+            raise AssertionError(f"the broker does not tell all that fits {pattern}")
+        listening.kill()
+    return found
 
 
 async def test_one_tag_one_topic_and_the_last_live_value_is_retained(broker: Mosquitto) -> None:

@@ -121,6 +121,7 @@ def test_an_answer_that_is_no_way_is_named(
 ) -> None:
     if "says more" in why:
         piece = 100_000  # what comes later is no part of the answer
+    piece = max(piece, len(answers[0]) // 100)  # a long answer is searched again with each
     with pytest.raises(kind) as error:
         talk(proxy, answers, piece=piece)
     assert str(error.value).startswith("mqtt broker through the proxy px:")

@@ -16,6 +16,7 @@ from drivers.opcua.driver import OpcuaSubscriber
 from drivers.opcua.feed import QUIET, TICK
 from drivers.opcua.refusal import FULL
 from drivers.opcua.stream import FIRST
+from tests.lengths import often
 from tests.sim.gate import Gate
 from tests.sim.opcua_canned import NAMESPACE, Plant
 from tests.unit.opcua.conftest import Canned, Connect
@@ -311,10 +312,10 @@ async def test_a_history_that_the_server_does_not_have_at_all_disturbs_nothing(
 async def test_a_wire_that_is_cut_or_frozen_leaves_one_session_with_every_item(
     canned: Canned, connect: Connect, way: str
 ) -> None:
-    """Three times: noticed soon, and when the wire is back the values flow again from one session."""
+    """Again and again: noticed soon, and when the wire is back the values flow again from one session."""
     with Gate(int(canned.endpoint.rpartition(":")[2])) as gate:
         driver = await connect(f"opc.tcp://127.0.0.1:{gate.port}", TAGS, timeout=0.5)
-        for _ in range(3):
+        for _ in range(often(2, 5)):
             frames = driver.frames()
             assert len(await told(frames, 5)) == 5
             heard = driver.heard
@@ -322,7 +323,7 @@ async def test_a_wire_that_is_cut_or_frozen_leaves_one_session_with_every_item(
             began = time.monotonic()
             with pytest.raises(Unreachable):
                 await until(frames, "a", -1.0, seconds=10)
-            assert time.monotonic() - began < QUIET + TICK + 2 * 0.5 + 1
+            assert time.monotonic() - began < QUIET + TICK + 2 * 0.5 + 3
             assert driver.heard == heard, "the gap begins with the last message"
             await driver.close()
             gate.shut()
