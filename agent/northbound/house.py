@@ -85,6 +85,10 @@ class House(Protocol):
         is called in the loop and returns fast."""
         ...
 
+    def turned_away(self, command: Command, answer: Answer) -> None:
+        """What came is no command at all, and the sink has said so itself: it is counted, and on record."""
+        ...
+
     def drop(self) -> None:
         """The connection is gone: commands of this sink of which nothing was sent yet are given up."""
         ...
@@ -117,6 +121,9 @@ class Alone:
 
     def submit(self, command: Command, answered: Answered) -> None:
         answered(Answer("forbidden", message=f"{command.device}, {command.tag}: this sink takes no commands"))
+
+    def turned_away(self, command: Command, answer: Answer) -> None:
+        """Nobody keeps a record."""
 
     def drop(self) -> None:
         """There are none."""

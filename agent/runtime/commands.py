@@ -61,6 +61,7 @@ class Doing:
     clock: Clock
     patience: float = PATIENCE
     until: int | None = None
+    given: Answer | None = None  # by the sink itself, to what is no command
     twin: bool = False  # another with its id is under way
     admitted: bool = False
     dropped: bool = False
@@ -183,6 +184,14 @@ class Clerk:
         self._count("busy")
         answered(Answer("busy", message=what, hint=hint))
 
+    def turned_away(self, command: Command, answer: Answer) -> None:
+        doing = Doing(command, lambda _: None, None, self._control.clock, given=answer)
+        if len(self._doings) < AT_ONCE and self._control.begin(self, doing):
+            self._doings.add(doing)
+        else:
+            self._untold += 1
+            self._count(answer.outcome)
+
     def drop(self) -> None:
         for doing in self._doings:
             doing.dropped = True
@@ -195,7 +204,7 @@ class Clerk:
         lost: Outcome = "refused"
         answer = None
         try:
-            answer = await self._answer(doing)
+            answer = doing.given or await self._answer(doing)
             with suppress(StoreError):  # the answer says so, if anything was to be written
                 await self._keep(doing, answer)
         finally:

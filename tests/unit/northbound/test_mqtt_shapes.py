@@ -97,6 +97,17 @@ async def test_columns_come_after_their_description_which_is_retained(broker: Mo
     assert sorted(json.loads(text)["device"] for text in described.values()) == ["main-meter", "press-3"]
 
 
+async def test_a_broker_that_has_forgotten_the_descriptions_is_told_again(broker: Mosquitto) -> None:
+    sink = mqtt(broker, shape="columnar")
+    async with opened(sink):
+        await sink.send(entries(1))
+    broker.restart()
+    assert kept(broker, "floorgate/gw-01/$schema/#") == {}
+    async with opened(sink):
+        await sink.send(entries(1, first=2))
+    assert len(kept(broker, "floorgate/gw-01/$schema/#")) == 1
+
+
 async def test_columns_describe_themselves_where_nothing_is_retained(tmp_path: Path) -> None:
     with Mosquitto(tmp_path, options=["retain_available false"]) as broker, broker.subscriber() as heard:
         async with opened(mqtt(broker, shape="columnar")) as sink:
