@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import resource
 import tracemalloc
+from contextlib import suppress
 
 import pytest
 
@@ -142,6 +143,7 @@ async def test_the_url_is_in_no_error(platform: HttpPlatform) -> None:
         await http(platform, url="http://127.0.0.1:1/?code=s3cret").open()
     assert "s3cret" not in str(found.value)
     async with opened(http(platform)) as sink:
+        await sink.send(entries(1))
         await asyncio.to_thread(platform.stop)
         with pytest.raises(Unavailable, match="is the platform running"):
             await sink.send(entries(1))
@@ -149,20 +151,25 @@ async def test_the_url_is_in_no_error(platform: HttpPlatform) -> None:
 
 async def test_a_yes_before_the_question_was_heard_delivers_nothing(platform: HttpPlatform) -> None:
     """As of a proxy that answers by itself: nobody has read the frames."""
+    over, gone = asyncio.Event(), asyncio.Event()
 
     async def nod(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if await reader.read(1000):
-            writer.write(HEAD + b"Content-Length: 0\r\n\r\n")
-            await reader.read(1)
-        writer.close()
+        with suppress(ConnectionError):  # the first connection is closed at once: it only looks whether we are there
+            if await reader.read(1000):
+                writer.write(HEAD + b"Content-Length: 0\r\n\r\n")
+                await over.wait()
+                gone.set()
+        writer.transport.abort()
 
-    server = await asyncio.start_server(nod, "127.0.0.1", 0, limit=1 << 16)
+    server = await asyncio.start_server(nod, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         async with opened(http(platform, url=url)) as sink:
             with pytest.raises(Unavailable, match="200 came before all of the request had gone") as found:
                 await sink.send([entry(["x" * (16 << 20)], of=schema("text", dtype="str"))])
-            assert found.value.done == ()
+            over.set()
+            await gone.wait()
+        assert found.value.done == ()
     finally:
         server.close()
         await server.wait_closed()
