@@ -1,5 +1,6 @@
 """`floorgate audit`"""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ def _list(book: Audit, last: int, device: str, refused: bool, as_json: bool) -> 
 
 def _archive(data: Path, target: Path, as_json: bool) -> None:
     with audit(data) as book:
-        link = book.archive(target)
+        link = book.archive(target, time.time_ns())
     if as_json:
         records.show({"file": str(target), "last": str(link)})
     else:

@@ -17,6 +17,7 @@ Outcome = Literal[
     "repeated",  # an id that was there before: nothing was sent
     "busy",  # too many at once, or too soon after another: nothing was sent, and the same may come again
     "unknown",  # nobody knows what the device did
+    "selected",  # the first of two steps: nothing was sent, `nonce` lets the second do it
 ]
 
 
@@ -40,6 +41,8 @@ class Command:
     issued: int = 0
     ttl: float = 0.0
     who: str = ""  # what the dialect says of the sender, for the audit
+    select: bool = False  # the first of two steps
+    nonce: str = ""  # the second: what the first was answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class Answer:
     message: str = ""
     hint: str = ""
     audit: int = 0
+    nonce: str = ""
 
 
 Answered = Callable[[Answer], None]
@@ -85,6 +89,10 @@ class House(Protocol):
         is called in the loop and returns fast."""
         ...
 
+    def turned_away(self, command: Command, answer: Answer) -> None:
+        """What came is no command at all, and the sink has said so itself: it is counted, and on record."""
+        ...
+
     def drop(self) -> None:
         """The connection is gone: commands of this sink of which nothing was sent yet are given up."""
         ...
@@ -117,6 +125,9 @@ class Alone:
 
     def submit(self, command: Command, answered: Answered) -> None:
         answered(Answer("forbidden", message=f"{command.device}, {command.tag}: this sink takes no commands"))
+
+    def turned_away(self, command: Command, answer: Answer) -> None:
+        """Nobody keeps a record."""
 
     def drop(self) -> None:
         """There are none."""

@@ -19,6 +19,7 @@ from agent.normalise import Steps
 from agent.northbound.api import Gateway, SinkConfig, commands_of, pulled_of
 from agent.runtime.commands import ALL, KIND, Control
 from agent.runtime.desk import Desk
+from agent.runtime.expiry import watch
 from agent.runtime.house import Room
 from agent.runtime.inlet import Inlet
 from agent.runtime.line import Line
@@ -156,7 +157,10 @@ class App:
         window = Window(self._site.gateway.id, drivers, self._storage, self._health)
         pull = Pull(self._taps, window)
         status = partial(serve, place, self._data, self._health, Desk(self._storage), pull)
-        yield "status", self._kept(status, self._health.part("status", place.listen), Backoff(FIELD_CAP))
+        part = self._health.part("status", place.listen)
+        yield "status", self._kept(status, part, Backoff(FIELD_CAP))
+        if place.cert:
+            yield "expiry", self._kept(partial(watch, place.cert, part), part, Backoff(FIELD_CAP))
 
     def _consumers(self, drivers: Sequence[Driver], control: Control) -> Iterator[Tap]:
         """The sinks that are asked; a token of one that is not enabled is not known."""

@@ -186,8 +186,11 @@ class Audit:
                 raise StoreError(f"audit {self._path} is of an earlier version, whose rows were not chained", hint=hint)
             return verify(file.base(db), file.rows(db), head if self._path.name == FILE else file.newest(db))
 
-    def archive(self, target: Path) -> Link:
-        """Copy all into a new file, and begin anew behind it; gives the last link that went there."""
+    def archive(self, target: Path, now: int) -> Link:
+        """Copy all into a new file, and begin anew behind it; gives the last link that went there.
+
+        What is being written at this moment stays, and so does what came after it.
+        """
         if target.exists():
             raise StoreError(f"{target} is there already", hint="name a file that is not")
         with mapped(self._path, "nothing was taken out of the audit"):
@@ -195,6 +198,7 @@ class Audit:
             with closing(sqlite3.connect(target, isolation_level=None)) as copy:
                 self._connection.backup(copy)
                 copy.execute("PRAGMA journal_mode=DELETE").fetchall()
+                file.keep_settled(copy, now)
                 link = file.newest(copy)
             _sync(target)
             with transaction(self._connection) as db:

@@ -17,6 +17,7 @@ APPLICATION_ID = 0x464C4741  # "FLGA" at byte 68 of the file; the schema has it 
 VERSION = 2
 UNCHAINED = 1  # the version before
 WAIT = 5.0  # seconds for another process that writes at the same moment
+UNDER_WAY = 300 * 10**9  # ns: longer than any write takes
 WITHOUT = "without it nothing is written to a device: may this user write there, is the disk full?"
 COLUMNS = {  # what a row is made of, beside its link
     "entry": ("id", "at", "user", "uid", "terminal", "via", "device", "endpoint", "tag", "old", "new", "raw"),
@@ -90,6 +91,26 @@ def _rows(db: sqlite3.Connection, table: str) -> Iterator[Row]:
     columns = ", ".join(COLUMNS[table])
     for row in db.execute(f"SELECT n, hash, {columns} FROM {table} ORDER BY n"):  # noqa: S608  # our own words
         yield Row(table, row[2], Link(row[0], row[1]), tuple(row)[2:])
+
+
+def keep_settled(db: sqlite3.Connection, now: int) -> None:
+    """Take the end off a copy, from the first entry on of which the outcome may still come, so that none is parted from
+    its outcome. Of one that is older nobody waits for it."""
+    moment = (now - UNDER_WAY, now + UNDER_WAY)
+    (end,) = db.execute(
+        "SELECT min(n) FROM entry WHERE at BETWEEN ? AND ? AND id NOT IN (SELECT id FROM outcome)", moment
+    ).fetchone()
+    if end is None:
+        return
+    parted = "SELECT min(entry.n) FROM entry JOIN outcome USING (id) WHERE entry.n < ? AND outcome.n > ?"
+    while (earlier := db.execute(parted, (end, end)).fetchone()[0]) is not None:
+        end = earlier
+    before = base(db)
+    with transaction(db):
+        db.execute("UPDATE base SET n = ?", (1 << 62,))  # what lies up to there may be deleted
+        for table in COLUMNS:
+            db.execute(f"DELETE FROM {table} WHERE n >= ?", (end,))  # noqa: S608  # our own words
+        db.execute("UPDATE base SET n = ?", (before.n,))
 
 
 def prepare(path: Path, db: sqlite3.Connection) -> None:

@@ -17,6 +17,7 @@ class Commander(Protocol):
 
     async def __call__(self, command: Command) -> Answer: ...
     def submit(self, command: Command, answered: Answered) -> None: ...
+    def turned_away(self, command: Command, answer: Answer) -> None: ...
     def drop(self) -> None: ...
 
 
@@ -52,6 +53,10 @@ class Room:
             answered(self._closed(command))
         else:
             self._commander.submit(command, answered)
+
+    def turned_away(self, command: Command, answer: Answer) -> None:
+        if self._commander is not None:
+            self._commander.turned_away(command, answer)
 
     def drop(self) -> None:
         if self._commander is not None:

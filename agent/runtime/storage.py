@@ -123,6 +123,7 @@ class Storage:
         try:
             arrived = await asyncio.wrap_future(self._owner.heal(keeper, damaged=damaged))
             if before.tried and self._frames and before.tried[0] is self._frames[0]:  # no report of the store's own
+                self.latest.add(self._frames[:arrived])
                 del self._frames[:arrived]
         finally:
             self._mended.set()

@@ -1,9 +1,9 @@
 """What frames become: messages with their topics, one a frame, a tag, or one for many frames; no I/O happens here."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from agent.model.frame import Entry
+from agent.model.frame import Entry, Frame
 from agent.model.tag import Schema
 from agent.northbound.api import Batch, Gateway
 from agent.northbound.broker import packet
@@ -12,6 +12,7 @@ from agent.northbound.encode import as_part
 from agent.northbound.mqtt.config import Config
 from agent.northbound.mqtt.parts import cut
 from agent.northbound.mqtt.retained import Newest
+from agent.northbound.mqtt.shares import Shares, divided
 from agent.northbound.mqtt.topic import level, namer
 from agent.northbound.shapes import batched, encoder
 from agent.northbound.shapes.columnar import Columnar
@@ -28,7 +29,7 @@ class Written:
     """Messages, whose frames each carries, and the frames of which nothing can be sent because of their size."""
 
     messages: list[Message] = field(default_factory=list)
-    owners: Sequence[Owners] = ()
+    owners: list[Owners] = field(default_factory=list)
     too_large: list[int] = field(default_factory=list)
 
 
@@ -54,7 +55,7 @@ class Letters:
         self._compress = compressor(config.compress)
         self._described = f"floorgate/{level(gateway.id)}/$schema/"
         self._heads: dict[tuple[Schema, str], bytes] = {}
-        self._columnar = Columnar(gateway.id)
+        self._columnar, self._shares = Columnar(gateway.id), Shares()
         self._told: set[bytes] | None = None  # schemas that the broker has; None: each message describes its own
         self._newest: Newest | None = None  # None: nothing is retained
         if config.shape != "columnar":
@@ -77,12 +78,26 @@ class Letters:
         """The messages in the order of the frames, cut where the broker wants them smaller."""
         if self._config.shape != "columnar" or self._told is None:
             return self._written(batch, room)
-        fresh = self._descriptions(batch, room)
-        kept = [index for index in range(len(batch)) if index not in fresh.too_large]
-        rest = self._written([batch[index] for index in kept], room)
-        owners = [tuple(kept[index] for index in each) for each in rest.owners]
-        lost = [*fresh.too_large, *(kept[index] for index in rest.too_large)]
-        return Written([*fresh.messages, *rest.messages], [*fresh.owners, *owners], lost)
+
+        def fits(schema: Schema) -> bool:
+            return room.size(self._description(schema)[1]) <= (room.aim if len(schema.tags) > 1 else room.most)
+
+        schemas = dict.fromkeys(entry.frame.schema for entry in batch)
+        shares = {schema: self._shares.of(schema, fits) for schema in schemas}
+        done = self._descriptions(batch, shares)
+        whole = [index for index, entry in enumerate(batch) if len(shares[entry.frame.schema]) == 1]
+        rest = self._written([batch[index] for index in whole], room)
+        done.messages += rest.messages
+        done.owners += [tuple(whole[index] for index in each) for each in rest.owners]
+        done.too_large += [whole[index] for index in rest.too_large]
+        for index, entry in enumerate(batch):
+            if len(several := shares[entry.frame.schema]) > 1:
+                message = self.head(entry.frame.schema), b"", False
+                pieces = self._apart(entry, divided(entry.frame, several), message, room)
+                done.messages += pieces
+                done.owners += [(index,)] * len(pieces)
+                done.too_large += [] if pieces else [index]
+        return done
 
     def _written(self, batch: Batch, room: Room) -> Written:
         written = self._write(batch)
@@ -158,33 +173,40 @@ class Letters:
             return found
         if self._config.per == "tag":
             return [(message, members)] if room.size(message) <= room.most else []
+        return [(piece, members) for piece in self._apart(batch[members[0]], (), message, room)]
+
+    def _apart(self, entry: Entry, frames: Sequence[Frame], message: Message, room: Room) -> list[Message]:
+        """The parts of a frame; none when one of its values alone is too large."""
+        head, _, retain = message
 
         def fits(payload: bytes, alone: bool) -> bool:
             return room.size((head, payload, retain)) <= (room.most if alone else room.aim)
 
-        entry = batch[members[0]]
-        pieces = cut(entry, lambda part, which: self._pack((part,), which), fits)
-        return [((head, payload, retain), members) for payload in pieces]
+        if len(frames) == 1 and fits(payload := self._pack((entry._replace(frame=frames[0]),)), False):
+            return [(head, payload, retain)]
+        pieces = cut(entry, lambda part, which: self._pack((part,), which), fits, frames)
+        return [(head, payload, retain) for payload in pieces]
 
-    def _descriptions(self, batch: Batch, room: Room) -> Written:
+    def _descriptions(self, batch: Batch, shares: Mapping[Schema, Sequence[Schema]]) -> Written:
         """What the tags are of the schemas that the broker does not know yet."""
         users: dict[Schema, list[int]] = {}
         for index, entry in enumerate(batch):
             users.setdefault(entry.frame.schema, []).append(index)
-        messages: list[Message] = []
-        owners: list[Owners] = []
-        too_large: list[int] = []
+        written = Written()
         for schema, indices in users.items():
-            key, description = self._columnar.schema(schema)
-            message = packet.topic_head(f"{self._described}{key.hex()}".encode()), description, True
-            if key in (self._told or ()):
-                continue
-            if room.size(message) > room.most:
-                too_large += indices
-            else:
-                messages.append(message)
-                owners.append(tuple(indices))
-        return Written(messages, owners, too_large)
+            if not shares[schema]:
+                written.too_large += indices
+            for each in shares[schema]:
+                key, message = self._description(each)
+                if key not in (self._told or ()):
+                    written.messages.append(message)
+                    written.owners.append(tuple(indices))
+        return written
+
+    def _description(self, schema: Schema) -> tuple[bytes, Message]:
+        """The id of a schema, and the message that describes it."""
+        key, description = self._columnar.schema(schema)
+        return key, (packet.topic_head(f"{self._described}{key.hex()}".encode()), description, True)
 
     def confirmed(self, messages: Iterable[Message]) -> None:
         """The broker has these: schemas among them need not be told again."""

@@ -36,12 +36,16 @@ class Orders:
         try:
             command = parse(payload)
         except Unreadable as error:
-            self._answer(error.told, error.answer)
+            self._turn_away(error.told, error.answer)
             return
         if retain:
-            self._answer(command, _RETAINED)
+            self._turn_away(command, _RETAINED)
         else:
             self._house.submit(command, lambda answer: self._answer(command, answer))
+
+    def _turn_away(self, command: Command, answer: Answer) -> None:
+        self._house.turned_away(command, answer)
+        self._answer(command, answer)
 
     def _answer(self, command: Command, answer: Answer) -> None:
         """What a broker does not take for its size costs the connection: words go first, and then there is none."""

@@ -1,22 +1,26 @@
 """Cuts a frame whose message is too large into parts that each hold some of its columns; no I/O happens here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from agent.model.frame import Entry, Frame
 from agent.northbound.shapes.single import columns
 
 
 def cut(
-    entry: Entry, encode: Callable[[Entry, tuple[int, int]], bytes], fits: Callable[[bytes, bool], bool]
+    entry: Entry,
+    encode: Callable[[Entry, tuple[int, int]], bytes],
+    fits: Callable[[bytes, bool], bool],
+    beginning: Sequence[Frame] = (),
 ) -> list[bytes]:
     """The payloads of the parts in the order of the columns; none when a single column does not fit.
 
     `encode(entry, (number, count))` marks a part, `fits(payload, alone)` judges it; `alone` says that there is nothing
     left to cut in it. Halves that do not fit are halved again, so a large value does not make the parts of the others
-    small. What is compressed may grow by some bytes with other numbers on it: then it is halved once more.
+    small. What is compressed may grow by some bytes with other numbers on it: then it is halved once more. `beginning`
+    are the frames into which it is cut already.
     """
     width = len(entry.frame.values)
-    waiting, pieces = [entry.frame], []
+    waiting, pieces = [*reversed(beginning or [entry.frame])], []
     while waiting:
         frame = waiting.pop()
         count = len(frame.values)

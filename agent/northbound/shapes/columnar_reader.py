@@ -176,6 +176,8 @@ def _blocks(
     while cursor.left:
         schema, epoch = _pick(schemas, cursor.varint()), _pick(epochs, cursor.varint())
         flags, count = cursor.take(1)[0], cursor.count(2)
+        if not count:
+            raise ValueError("a block without a frame")  # a few bytes that cost as much as all columns of a schema
         part = [cursor.varint(), cursor.varint()] if flags & PART else None
         seqs = _series(cursor, count, seq)
         times = _series(cursor, count, ts)
@@ -207,8 +209,7 @@ def _blocks(
             if part:
                 frame["part"] = part
             yield frame
-        if count:
-            seq, ts = seqs[-1], times[-1]
+        seq, ts = seqs[-1], times[-1]
 
 
 def _pick(things: Sequence[Any], number: int) -> Any:

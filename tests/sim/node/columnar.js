@@ -128,6 +128,7 @@ function block(cursor, gateway, epochs, schemas, seq, ts) {
   const epoch = pick(epochs, cursor.varint());
   const flags = cursor.take(1)[0];
   const count = cursor.count(2);
+  if (!count) throw new RangeError('a block without a frame');
   const part = flags & PART ? [cursor.varint(), cursor.varint()] : null;
   const seqs = many(count, () => (seq += cursor.zigzag()));
   const times = many(count, () => (ts += cursor.zigzag()));

@@ -101,6 +101,14 @@ def test_inline_it_can_be_read_alone() -> None:
     assert list(Reader().read(Columnar("gw-01", inline=True).encode([one]))) == enveloped([one])
 
 
+def test_blocks_without_frames_are_refused() -> None:
+    """Four bytes each that would cost as much as all columns of a schema: a small message could keep a reader busy."""
+    of = schema(*["bool"] * 1000)
+    message = Columnar("gw-01", inline=True).encode([entry(of, [True] * 1000)])
+    with pytest.raises(ValueError, match="without a frame"):
+        list(Reader().read(message + bytes(4)))
+
+
 def test_columns_in_the_order_in_which_a_source_told_of_them() -> None:
     """An OPC UA server notifies of its tags in any order; a bit for each column has one order only."""
     of = schema("float32", "str", "int16")

@@ -27,10 +27,14 @@ class Guard(Alone):
         super().__init__()
         self.asked: list[Command] = []
         self.dropped = 0
+        self.turned: list[tuple[str, str]] = []
 
     def submit(self, command: Command, answered: Answered) -> None:
         self.asked.append(command)
         answered(Answer("done", value=command.value, audit=7))
+
+    def turned_away(self, command: Command, answer: Answer) -> None:
+        self.turned.append((command.id, answer.outcome))
 
     def drop(self) -> None:
         self.dropped += 1
@@ -84,6 +88,7 @@ async def test_what_is_no_command_is_answered_and_not_passed_on(broker: Mosquitt
     outcomes = [json.loads(payload) for _, payload in heard.payloads()]
     assert [each["outcome"] for each in outcomes] == ["forbidden"] * 4
     assert [each["id"] for each in outcomes] == ["", "a1", "", ""]
+    assert guard.turned == [("", "forbidden"), ("a1", "forbidden"), ("", "forbidden"), ("", "forbidden")]
 
 
 async def test_a_retained_message_is_no_command(broker: Mosquitto, heard: Subscriber) -> None:
@@ -93,6 +98,7 @@ async def test_a_retained_message_is_no_command(broker: Mosquitto, heard: Subscr
         await answers(heard, 1)
     assert guard.asked == []
     assert json.loads(heard.payloads()[0][1])["outcome"] == "stale"
+    assert guard.turned == [("a1", "stale")]
 
 
 async def test_without_the_section_nobody_listens(broker: Mosquitto) -> None:

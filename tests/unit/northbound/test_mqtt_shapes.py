@@ -97,6 +97,17 @@ async def test_columns_come_after_their_description_which_is_retained(broker: Mo
     assert sorted(json.loads(text)["device"] for text in described.values()) == ["main-meter", "press-3"]
 
 
+async def test_a_broker_that_has_forgotten_the_descriptions_is_told_again(broker: Mosquitto) -> None:
+    sink = mqtt(broker, shape="columnar")
+    async with opened(sink):
+        await sink.send(entries(1))
+    broker.restart()
+    assert kept(broker, "floorgate/gw-01/$schema/#") == {}
+    async with opened(sink):
+        await sink.send(entries(1, first=2))
+    assert len(kept(broker, "floorgate/gw-01/$schema/#")) == 1
+
+
 async def test_columns_describe_themselves_where_nothing_is_retained(tmp_path: Path) -> None:
     with Mosquitto(tmp_path, options=["retain_available false"]) as broker, broker.subscriber() as heard:
         async with opened(mqtt(broker, shape="columnar")) as sink:
@@ -123,11 +134,41 @@ async def test_a_wide_frame_of_columns_goes_in_parts(tmp_path: Path) -> None:
     assert {name for part in parts for name in part["values"]} == {tag.name for tag in WIDE.tags}
 
 
-async def test_a_schema_whose_description_the_broker_cannot_take_is_rejected_and_others_go(tmp_path: Path) -> None:
+async def test_a_description_that_the_broker_cannot_take_goes_as_several_and_frames_in_parts(tmp_path: Path) -> None:
+    """A broker may take 128 KB, and ten thousand tags need more to be told than to be sent."""
+    narrow = {"columns": (299, 298), "stamps": (5 * 10**15, 6 * 10**15)}
+    reader, frames = Reader(), []
+    with Mosquitto(tmp_path, max_packet=1000) as broker, broker.subscriber() as heard:
+        async with opened(mqtt(broker, shape="columnar", per="batch", topic="plant")) as sink:
+            sent = [entry([n + 0.5 for n in range(300)], of=WIDE, seq=2), entry([1.5, 2.5], of=WIDE, seq=4, **narrow)]
+            await sink.send([*entries(1), sent[0], *entries(1, first=3), sent[1]])
+            await sink.send(entries(1, first=5))
+        wait_until(lambda: heard.payloads("plant") and b"$" in heard.payloads("#")[-1][0].encode(), "all")
+        for topic, payload in heard.payloads("#"):
+            if "/$schema/" in topic:
+                assert reader.learn(payload).hex() == topic.rpartition("/")[2]
+            elif "$" not in topic:
+                frames += list(reader.read(payload))
+    assert {frame["seq"] for frame in frames} == {1, 2, 3, 4, 5}
+    parts = [frame for frame in frames if frame["seq"] == 2]
+    assert [part["part"] for part in parts] == [[n, len(parts)] for n in range(1, len(parts) + 1)]
+    assert {name: value for part in parts for name, value in part["values"].items()} == {
+        f"tag_{n}": n + 0.5 for n in range(300)
+    }
+    (alone,) = [frame for frame in frames if frame["seq"] == 4]
+    assert (alone["values"], alone["stamps"]) == (
+        {"tag_299": 1.5, "tag_298": 2.5},
+        {"tag_299": 5 * 10**9, "tag_298": 6 * 10**9},
+    )
+    assert "part" not in alone
+
+
+async def test_a_schema_of_which_not_one_tag_can_be_described_is_rejected_and_others_go(tmp_path: Path) -> None:
+    long = schema("x" * 900, "short", device="long")
     with Mosquitto(tmp_path, max_packet=1000) as broker, broker.subscriber() as heard:
         async with opened(mqtt(broker, shape="columnar")) as sink:
             with pytest.raises(Rejected) as refused:
-                await sink.send([*entries(1), entry([1.0] * 300, of=WIDE, seq=2), *entries(1, first=3)])
+                await sink.send([*entries(1), entry([1.0, 2.0], of=long, seq=2), *entries(1, first=3)])
         assert refused.value.done == ((1, 1), (3, 3))
         assert len(heard.payloads("floorgate/gw-01/main-meter/#", 2)) == 2
 

@@ -187,7 +187,7 @@ def test_a_full_audit_takes_nothing_more_and_says_what_to_do(book: Audit, tmp_pa
 
 def test_what_is_archived_makes_room_and_numbers_and_rates_go_on(book: Audit, tmp_path: Path) -> None:
     book.end(book.begin(WHO, entry(), anything, now=7), "done", 22.0, "", now=8)
-    link = book.archive(tmp_path / "old.db")
+    link = book.archive(tmp_path / "old.db", 10)
     assert (book.entries(10), book.fill(), link.n) == ([], 0.0, 2)
     with resting(tmp_path / "old.db") as old:
         assert [row["outcome"] for row in old.entries(10)] == ["done"]
@@ -196,7 +196,30 @@ def test_what_is_archived_makes_room_and_numbers_and_rates_go_on(book: Audit, tm
     assert book.begin(WHO, entry(1), lasts.append, now=9) == 2
     assert (lasts, book.verify().first, book.verify().fault) == ([7], link, "")
     with pytest.raises(StoreError, match="is there already"):
-        book.archive(tmp_path / "old.db")
+        book.archive(tmp_path / "old.db", 10)
+
+
+def test_what_is_being_written_is_not_parted_from_its_outcome(book: Audit, tmp_path: Path) -> None:
+    """The file with the entry would say for ever that nobody knows, and the outcome stand beside no entry."""
+    now = 10**18
+    done = book.begin(WHO, entry(1), anything, now=now - 4)
+    book.end(done, "done", 1, "", now=now - 3)
+    between = book.begin(WHO, entry(2, "other"), anything, now=now - 2)
+    under_way = book.begin(WHO, entry(3, "third"), anything, now=now - 1)
+    book.end(between, "differs", 9, "", now=now)
+    link = book.archive(tmp_path / "old.db", now)
+    book.end(under_way, "done", 3, "", now=now + 1)
+    with resting(tmp_path / "old.db") as old:
+        assert [(row["new"], row["outcome"]) for row in old.entries(10)] == [(1, "done")]
+        assert (old.verify().last, old.verify().fault) == (link, "")
+    assert [(row["new"], row["outcome"]) for row in book.entries(10)] == [(2, "differs"), (3, "done")]
+    assert (book.verify().first, book.verify().fault) == (link, "")
+
+
+def test_an_entry_whose_writer_is_gone_holds_nothing_up(book: Audit, tmp_path: Path) -> None:
+    book.begin(WHO, entry(1), anything, now=0)
+    book.archive(tmp_path / "old.db", now=audit_file.UNDER_WAY + 1)
+    assert book.fill() == 0.0
 
 
 def test_an_id_is_taken_once_whoever_opens_the_file(book: Audit, tmp_path: Path) -> None:

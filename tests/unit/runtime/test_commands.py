@@ -1,4 +1,4 @@
-"""The guard of commands from north: what passes is written once and on record, everything else reaches no device."""
+"""S19, S21, S22: what passes the guard is written once and on record, everything else reaches no device."""
 
 import asyncio
 from pathlib import Path
@@ -235,6 +235,21 @@ async def test_a_flood_of_forged_ones_is_counted_and_pushes_nothing_out(tmp_path
     rows = refusals(tmp_path)
     assert [row["count"] for row in rows] == [1] * TOLD + [1000 - TOLD]
     assert len(entries(tmp_path)) == 1
+
+
+async def test_what_a_sink_has_turned_away_itself_is_counted_and_on_record(tmp_path: Path) -> None:
+    """Somebody sends what is no command at all; who runs the plant should hear of it."""
+    async with rig(tmp_path) as run:
+        for number in range(100):
+            told = Command("press", "", None, id=f"x{number}")
+            run.clerk.turned_away(told, Answer("forbidden", message="this is no command"))
+        while run.counts.get("forbidden", 0) < 100:
+            await asyncio.sleep(0.001)
+        assert (await run()).outcome == "done"
+        await run.clerk.settle()
+    rows = refusals(tmp_path)
+    assert sum(row["count"] for row in rows) == 100
+    assert (rows[0]["command"], rows[0]["device"], rows[0]["message"]) == ("x0", "press", "this is no command")
 
 
 async def test_a_device_has_one_command_at_a_time_whoever_sends_them(tmp_path: Path) -> None:

@@ -114,9 +114,8 @@ async def test_without_a_disk_the_agent_works_in_memory_and_says_so(
     assert [record.levelname for record in caplog.records if "cannot be opened" in record.message] == ["ERROR"]
 
 
-async def test_frames_whose_commit_arrived_all_the_same_are_not_committed_twice(house: House) -> None:
-    """A sync may fail after the last byte was written."""
-    store = house.storage.store
+def fail_once(store: Store) -> None:
+    """One disk, failing once at the worst moment."""
     original, failures = store.append, 1
 
     def append(frames: list[Frame]) -> tuple[int, int]:
@@ -128,11 +127,29 @@ async def test_frames_whose_commit_arrived_all_the_same_are_not_committed_twice(
         store._log.withdraw(first, last, {"meter": last - first + 1})
         raise DiskFailed("sync: input/output error")
 
-    store.append = append  # type: ignore[method-assign]  # one disk, failing once at the worst moment
+    store.append = append  # type: ignore[method-assign]  # what fails is below SQLite
+
+
+async def test_frames_whose_commit_arrived_all_the_same_are_not_committed_twice(house: House) -> None:
+    """A sync may fail after the last byte was written."""
+    fail_once(house.storage.store)
     await house.feed(0, 30)
     assert await house.until(30) == list(range(30))
     accounts = await Desk(house.storage).ledger()
     assert [(account["read"], account["balanced"]) for account in accounts] == [(30, True)]
+
+
+async def test_their_values_are_the_latest(house: House) -> None:
+    """Of a tag that does not change again nothing else ever comes."""
+    fail_once(house.storage.store)
+    await house.feed(7, 1)
+    assert await house.until(1) == [7]
+    async with asyncio.timeout(10):
+        while house.storage._frames:
+            await asyncio.sleep(0.01)
+    found = house.storage.latest.get(SCHEMA)
+    assert found is not None
+    assert found.values == (7,)
 
 
 async def test_what_waits_is_not_taken_for_a_report_whose_commit_arrived_all_the_same(house: House) -> None:
