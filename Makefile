@@ -25,8 +25,9 @@ demo: $(RUNTIME)  ## a plant, a platform and the agent, for SECONDS (30)
 test: lint tools $(NODE)  ## lint, and every test
 	$(BIN)/pytest
 
-faults: $(DEV) tools  ## break everything, often, and print the table; ROWS names some of it (root for all of it)
+faults: $(DEV) tools $(NODE)  ## break everything, often, and print the table; ROWS names some of it (root for all of it)
 	$(BIN)/python tests/faults/run.py $(ROWS)
+	$(if $(ROWS),,FLOORGATE_LONG=1 $(BIN)/pytest --timeout 900 tests/unit tests/e2e)
 
 bench: $(DEV) tools  ## speed and memory against their bars, of one AREA or all
 	$(BIN)/python tests/bench/run.py $(AREA)

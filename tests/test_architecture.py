@@ -66,6 +66,12 @@ def test_the_top_level_holds_what_the_plan_says_and_no_more() -> None:
     assert {name for name in TOP_LEVEL - OPTIONAL if not (ROOT / name).exists()} == set()
 
 
+@ONCE
+def test_a_group_of_tests_is_one(request: pytest.FixtureRequest) -> None:
+    """Its name must stand in their ids: without it each worker has some of them, and starts their servers again."""
+    assert request.node.nodeid.endswith("@house") or not hasattr(request.config, "workerinput")
+
+
 @pytest.mark.parametrize("folder", ["packaging", "configs"])
 def test_a_folder_of_data_never_becomes_a_package(folder: str) -> None:
     """`packaging/__init__.py` would hide PyPI's `packaging` from everything that runs in the checkout."""

@@ -115,6 +115,7 @@ class Commands(Section):
         30.0, description="how far the time of a command may be from ours, either way"
     )
     per_minute: int = Field(10, ge=1, le=600, description="commands that are let through in a minute, of all tags")
+    select: bool = Field(False, description="true: a command takes two steps, it is selected before it is carried out")
 
     def allows(self, device: str, tag: str) -> bool:
         return any(fits(pattern, f"{device}/{tag}") for pattern in self.allow)

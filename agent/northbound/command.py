@@ -3,7 +3,8 @@ bytes.
 
     {"id": "7f3a", "device": "press-3", "tag": "setpoint", "value": 22.5, "issued_at": 1700000000123, "ttl": "10s"}
 
-`issued_at` is milliseconds since 1970 UTC. `ttl` and `who` may be left out; nothing else may be there. The answer:
+`issued_at` is milliseconds since 1970 UTC. `ttl` and `who` may be left out; `select` and `nonce` are for commands in
+two steps; nothing else may be there. The answer:
 
     {"id", "device", "tag", "outcome", "value", "message", "hint", "audit", "ts"}
 """
@@ -25,7 +26,7 @@ LATEST = 253_402_300_799_999  # ms: the end of the year 9999
 MAX_TTL = 86400.0  # seconds
 SAID = 1000  # characters of a message or a hint in an answer
 NEEDED = ("id", "device", "tag", "value", "issued_at")
-KEYS = (*NEEDED, "ttl", "who")
+KEYS = (*NEEDED, "ttl", "who", "select", "nonce")
 _MS = 1_000_000
 _EXAMPLE = '{"id": "1", "device": "press-3", "tag": "setpoint", "value": 22.5, "issued_at": 1700000000123}'
 
@@ -77,6 +78,7 @@ def reply(command: Command, answer: Answer, now: int) -> bytes:
         value = None
     row = {"id": command.id, "device": command.device, "tag": command.tag, "outcome": answer.outcome, "value": value}
     row |= {"message": answer.message[:SAID], "hint": answer.hint[:SAID], "audit": answer.audit, "ts": now // _MS}
+    row |= {"nonce": answer.nonce} if answer.nonce else {}
     return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
@@ -95,6 +97,8 @@ def _command(found: dict[str, Any], needed: Sequence[str]) -> Command:
         issued=_issued(found["issued_at"]) if "issued_at" in found else 0,
         ttl=_ttl(found["ttl"]) if "ttl" in found else 0.0,
         who=_text(found, "who") if "who" in found else "",
+        select=_yes(found["select"]) if "select" in found else False,
+        nonce=_text(found, "nonce") if "nonce" in found else "",
     )
 
 
@@ -113,6 +117,12 @@ def _value(value: Any) -> Value:
     if isinstance(value, str):
         value.encode()  # half a surrogate pair is no text: a ValueError
     return value  # type: ignore[no-any-return]  # JSON has no other
+
+
+def _yes(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("`select` must be true or false")
+    return value
 
 
 def _issued(ms: Any) -> int:

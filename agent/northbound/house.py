@@ -17,6 +17,7 @@ Outcome = Literal[
     "repeated",  # an id that was there before: nothing was sent
     "busy",  # too many at once, or too soon after another: nothing was sent, and the same may come again
     "unknown",  # nobody knows what the device did
+    "selected",  # the first of two steps: nothing was sent, `nonce` lets the second do it
 ]
 
 
@@ -40,6 +41,8 @@ class Command:
     issued: int = 0
     ttl: float = 0.0
     who: str = ""  # what the dialect says of the sender, for the audit
+    select: bool = False  # the first of two steps
+    nonce: str = ""  # the second: what the first was answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class Answer:
     message: str = ""
     hint: str = ""
     audit: int = 0
+    nonce: str = ""
 
 
 Answered = Callable[[Answer], None]

@@ -27,6 +27,7 @@ from agent.runtime.book import Book
 from agent.runtime.fresh import SECOND, OurClock, Stale, fresh
 from agent.runtime.guard import Forbidden, TooSoon
 from agent.runtime.logs import safe
+from agent.runtime.selection import Selections
 from agent.runtime.supervise import attempt, waited
 from agent.runtime.targets import Target
 from agent.runtime.typed import quoted, typed
@@ -162,6 +163,7 @@ class Clerk:
         self._doings: set[Doing] = set()
         self._let_in: deque[int] = deque()  # when, monotonic ns
         self._told = self._untold = 0
+        self._selections = Selections(control.clock)
 
     async def __call__(self, command: Command) -> Answer:
         """A caller that is cancelled does not take its command with it."""
@@ -218,6 +220,10 @@ class Clerk:
     async def _answer(self, doing: Doing) -> Answer:
         try:
             target, value = self._allowed(doing.command)
+            if doing.command.select:
+                return await self._selected(doing)
+            if self._commands.select or doing.command.nonce:
+                self._selections.operate(doing.command)
             await self._admit(doing, target)
             written = await self._carried_out(doing, target, value)
         except AgentError as error:
@@ -244,6 +250,12 @@ class Clerk:
             raise Forbidden(f"{where}: {error}", hint=f"the tag is a {getattr(target.tag, 'dtype', 'str')}") from error
         prepared(target.driver, target.tag, value)
         return target, value
+
+    async def _selected(self, doing: Doing) -> Answer:
+        """The first of two steps, for what is fresh and would be allowed. Raises Stale, Repeated and StoreError."""
+        fresh(doing.command, self._commands.max_age, self._control.clock.wall(), self._control.ours.doubt())
+        await self._is_new(doing)
+        return Answer("selected", nonce=self._selections.select(doing.command))
 
     async def _admit(self, doing: Doing, target: Target) -> None:
         """Raises Stale, Repeated, TooSoon, Refused and StoreError."""
@@ -314,6 +326,7 @@ class Clerk:
         """What is no entry of the audit is a refusal there, if there are not too many of them. Raises StoreError."""
         if answer.audit:
             await self._control.watch(self.part)
+        if answer.audit or answer.outcome == "selected":
             return
         let_in = doing.admitted and answer.outcome != "busy"  # of which there are not many, and whose id is taken
         enough, command = self._told >= TOLD, doing.command

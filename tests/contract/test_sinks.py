@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ class Bench:
     received: Callable[[], list[Seen]]
     cut: Callable[[], object]
     mend: Callable[[], object]
+    slow: Callable[[], AbstractContextManager[None]] | None = None  # it takes its time meanwhile
 
 
 def entries(first: int, last: int, *, history: bool = False) -> list[Entry]:
@@ -100,7 +101,13 @@ def _http(folder: Path) -> Iterator[Bench]:
         def received() -> list[Seen]:
             return [enveloped(message) for message in platform.frames()]
 
-        yield Bench(made("http", url=platform.url, timeout="5s"), received, platform.stop, platform.start)
+        @contextmanager
+        def slow() -> Iterator[None]:
+            platform.delay = 0.3
+            yield
+            platform.delay = 0.0
+
+        yield Bench(made("http", url=platform.url, timeout="5s"), received, platform.stop, platform.start, slow)
 
 
 def _mqtt(folder: Path) -> Iterator[Bench]:
@@ -110,7 +117,7 @@ def _mqtt(folder: Path) -> Iterator[Bench]:
         def received() -> list[Seen]:
             return [enveloped(message) for message in heard.frames()]
 
-        yield Bench(made("mqtt", url=broker.url, timeout="5s"), received, broker.stop, broker.start)
+        yield Bench(made("mqtt", url=broker.url, timeout="5s"), received, broker.stop, broker.start, broker.frozen)
         heard.close()
 
 
@@ -132,7 +139,7 @@ def _sparkplug(folder: Path) -> Iterator[Bench]:
             return seen
 
         options = {"url": broker.url, "timeout": "5s", "settle": "0s", "statistics": "0s"}
-        yield Bench(made("sparkplug", **options), received, broker.stop, broker.start)
+        yield Bench(made("sparkplug", **options), received, broker.stop, broker.start, broker.frozen)
         heard.close()
 
 
@@ -151,7 +158,9 @@ def _thingsboard(folder: Path) -> Iterator[Bench]:
         def measured(values: dict[str, Any]) -> dict[str, Any]:
             return {key: value for key, value in values.items() if not key.endswith("_quality")}
 
-        yield Bench(made("thingsboard", url=broker.url, timeout="1s"), received, broker.stop, broker.start)
+        yield Bench(
+            made("thingsboard", url=broker.url, timeout="1s"), received, broker.stop, broker.start, broker.frozen
+        )
         heard.close()
 
 

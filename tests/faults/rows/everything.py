@@ -56,7 +56,7 @@ class Mischief:
     "1, 4, 28, 47",
     "agent killed, stopped and frozen, broker frozen and restarted, at random, with mosquitto",
     runs=60,
-    short=5,
+    short=4,
 )
 def everything_at_once(seen: Seen) -> None:
     dice, lines = random.Random(), Lines(seen.folder)

@@ -242,7 +242,7 @@ FAULTS: list[Callable[[Scene], None]] = [
 ]
 
 
-@row("", "an OPC UA server breaks in one of ten ways, at random", runs=50, short=2)
+@row("", "an OPC UA server breaks in one of ten ways, at random", runs=50, short=1)
 def opcua_server(seen: Seen) -> None:
     _broken(seen, Press(WallClock(seen.folder)), FAULTS, "none")
 

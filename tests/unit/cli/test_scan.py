@@ -36,7 +36,12 @@ def server() -> Iterator[str]:
 async def start(*arguments: str) -> asyncio.subprocess.Process:
     pipe = asyncio.subprocess.PIPE
     command = [sys.executable, "-m", "agent", "scan", *arguments]
-    return await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
+    return await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe, preexec_fn=_heeds_ctrl_c)
+
+
+def _heeds_ctrl_c() -> None:
+    """Who runs the tests in the background of a shell hands down that it is ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 async def scan(*arguments: str) -> tuple[int | None, str, str]:

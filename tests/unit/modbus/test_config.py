@@ -78,7 +78,7 @@ def test_a_column_keeps_the_width_of_its_source(keys: dict[str, Any], dtype: str
         ({"register": "discrete", "write": {"min": 0}}, "write", "discrete registers cannot be written"),
         ({"layout": "unix", "write": {}}, "write", "a datetime cannot be written"),
         ({"type": "bytes", "length": 124, "write": {}}, "write", "at most 123 registers can be written at once"),
-        ({"register": "coil", "write": {"max": 0}}, "write", "a bool has no `min`, `max` or `step`"),
+        ({"register": "coil", "write": {"max": 0}}, "write", "a bool has no `min`, `max`, `step` or `change`"),
         ({"bit": 3, "write": {"step": 1}}, "write", "a bool has no `min`"),
         ({"bits": {3: "on"}, "write": {"min": 1}}, "write", "a bool has no `min`"),
         ({"type": "string", "length": 2, "write": {"max": 5}}, "write", "a string has no `min`"),

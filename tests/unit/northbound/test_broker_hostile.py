@@ -1,4 +1,4 @@
-"""A broker that says what it should not, too much of it, or nothing: a clear end, no memory, and the loop goes on."""
+"""S29: a broker that says what it should not, too much, or nothing: a clear end, no memory, the loop goes on."""
 
 import asyncio
 import time

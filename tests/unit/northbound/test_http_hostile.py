@@ -1,4 +1,4 @@
-"""An HTTP platform that means harm, or is broken: bounded in time and memory, said so, and nothing is lost over it."""
+"""S29: an HTTP platform that means harm or is broken; bounded in time and memory, and nothing is lost over it."""
 
 import asyncio
 import gzip

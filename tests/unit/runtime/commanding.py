@@ -143,6 +143,7 @@ async def rig(
     *,
     per_minute: int = 600,
     allow: Sequence[str] = ALLOW,
+    select: bool = False,
     device: Device | None = None,
     time: Time | None = None,
     up: bool = True,
@@ -154,7 +155,7 @@ async def rig(
     if up:
         health.part("device", "press").up()
     with closing(Control(targets([config], [device], health), folder, health, time.clock())) as control:
-        clerk = control.clerk("platform", Commands(allow=[*allow], per_minute=per_minute))
+        clerk = control.clerk("platform", Commands(allow=[*allow], per_minute=per_minute, select=select))
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             task = group.create_task(control.run(stop), name="commands")

@@ -1,4 +1,4 @@
-"""The chain of the audit: whatever is changed, taken out, moved or cut off is found, and the first of it is named."""
+"""S23, the chain of the audit: what is changed, taken out, moved or cut off is found, and the first of it is named."""
 
 import random
 import sqlite3

@@ -1,4 +1,4 @@
-"""The guard of commands from north: what passes is written once and on record, everything else reaches no device."""
+"""S19, S21, S22: what passes the guard is written once and on record, everything else reaches no device."""
 
 import asyncio
 from pathlib import Path

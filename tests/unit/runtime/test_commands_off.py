@@ -1,4 +1,4 @@
-"""Unless the file says otherwise no command reaches anything."""
+"""S18: unless the file says otherwise no command reaches anything."""
 
 from pathlib import Path
 from typing import Any

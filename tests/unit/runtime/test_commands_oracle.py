@@ -1,4 +1,4 @@
-"""Random commands against a plain oracle. FLOORGATE_COMMANDS says how many; `make faults` asks 100,000."""
+"""S19: random commands against a plain oracle. FLOORGATE_COMMANDS says how many; `make faults` asks 100,000."""
 
 import os
 from pathlib import Path

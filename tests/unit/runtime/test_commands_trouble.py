@@ -1,4 +1,4 @@
-"""Commands while the clock cannot be relied on, or the audit cannot be written: nothing is sent."""
+"""S21, S23: commands while the clock cannot be relied on, or the audit cannot be written: nothing is sent."""
 
 import resource
 import sqlite3

@@ -1,4 +1,4 @@
-"""One line per event, whatever a device puts into it."""
+"""S24: one line per event, whatever a device puts into it."""
 
 import json
 import logging
