@@ -20,7 +20,7 @@ Rule = Callable[[str, ast.Module], Iterator[Fault]]
 # ("drivers.modbus"); what drivers share is the part "drivers", what sinks share is "agent.northbound".
 SHARED = {
     "drivers": {"api", "finding", "transport"},
-    "agent.northbound": {"api", "broker", "command", "encode", "gap", "house", "proxy", "shapes", "trust"},
+    "agent.northbound": {"address", "api", "broker", "command", "encode", "gap", "house", "proxy", "shapes", "trust"},
 }
 SEAMS = {"agent.northbound", "drivers"}
 MAY_IMPORT: dict[str, set[str]] = {

@@ -1,10 +1,11 @@
 """What every sink is told that talks to an MQTT broker: where it is, who we are, and how much may be under way."""
 
 from typing import Annotated, Literal, Self
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
+from agent.northbound.address import address
 from agent.northbound.api import Seconds, Secret, SinkConfig
 from agent.northbound.proxy.config import Proxied
 
@@ -13,30 +14,10 @@ PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
 
 
 def _url(text: str) -> str:
-    try:
-        url = urlsplit(text)
-        port = url.port
-    except ValueError as error:
-        raise ValueError(f"{text!r} is not an address: {error}") from None
-    if url.scheme not in PORTS:
-        raise ValueError(f"{text!r} is not mqtt://HOST:PORT, nor mqtts://, ws:// or wss:// in its place")
-    if url.username is not None or url.password is not None:
-        raise ValueError("user and password do not belong into the url: use the keys `username` and `password`")
-    if not url.hostname or port == 0:
-        raise ValueError(f"{text!r} names no host, or port 0")
+    url = address(text, PORTS, "mqtt://HOST:PORT, nor mqtts://, ws:// or wss:// in its place")
     if url.fragment or (url.scheme.startswith("mqtt") and (url.path not in {"", "/"} or url.query)):
         raise ValueError(f"{text!r} has something after the port; topics have keys of their own")
-    if not (url.path + url.query).isascii() or " " in text or not text.isprintable():
-        raise ValueError(f"{text!r} holds what a url writes as %XX")
-    _host(url)
     return text
-
-
-def _host(url: SplitResult) -> None:
-    try:
-        str(url.hostname).encode("idna")
-    except UnicodeError as error:
-        raise ValueError(f"{url.hostname!r} is not a host name: {error}") from None
 
 
 def _text(text: str) -> str:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema, model_validator
 
 from agent.model.text import Referenced
+from agent.northbound.address import address
 from agent.northbound.api import Seconds, Secret, SinkConfig, secret_of
 from agent.northbound.proxy.config import Proxied
 from agent.northbound.shapes import Shape
@@ -24,23 +25,8 @@ _LONGEST = 4096  # characters of one
 
 
 def _url(text: str) -> str:
-    try:
-        url = urlsplit(text)
-        port = url.port
-    except ValueError as error:
-        raise ValueError(f"{text!r} is not an address: {error}") from None
-    if url.scheme not in PORTS:
-        raise ValueError(f"{text!r} is not https://HOST/PATH or http://HOST/PATH")
-    if url.username is not None or url.password is not None:
-        raise ValueError("user and password do not belong into the url: use the keys `username` and `password`")
-    if not url.hostname or port == 0:
-        raise ValueError(f"{text!r} names no host, or port 0")
-    if url.fragment or not (url.path + url.query).isascii() or " " in text or not text.isprintable():
-        raise ValueError(f"{text!r} has a #, or holds what a url writes as %XX")
-    try:
-        url.hostname.encode("idna")
-    except UnicodeError as error:
-        raise ValueError(f"{url.hostname!r} is not a host name: {error}") from None
+    if address(text, PORTS, "https://HOST/PATH or http://HOST/PATH").fragment:
+        raise ValueError(f"{text!r} has a #, which no server is told")
     return text
 
 

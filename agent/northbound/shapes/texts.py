@@ -3,6 +3,7 @@
 Almost every frame is dense and good: its values are written by one C call, as in the envelope (`encode.py`).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -33,7 +34,7 @@ def _whole(schema: Schema, names: tuple[str, ...]) -> Callable[[Entry], bytes | 
     return whole
 
 
-class Shape:
+class Shape(ABC):
     """Encodes one frame as one JSON object. A loss is told in the same words by every shape: see `gap.py`."""
 
     def __init__(self, gateway: str) -> None:
@@ -50,8 +51,9 @@ class Shape:
             plan = self._plans[schema] = self._gap if is_gap(schema) else self._compiled(schema)
         return plan(entry)
 
+    @abstractmethod
     def _compiled(self, schema: Schema) -> Callable[[Entry], bytes]:
-        raise NotImplementedError
+        """What encodes the frames of a schema."""
 
     def _named(self, entry: Entry) -> bytes:
         """The keys by which a frame is told apart."""
