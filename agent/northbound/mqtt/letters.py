@@ -1,13 +1,14 @@
 """What frames become: messages with their topics, one a frame, a tag, or one for many frames; no I/O happens here."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from agent.model.frame import Entry, Frame
 from agent.model.tag import Schema
 from agent.northbound.api import Batch, Gateway
 from agent.northbound.broker import packet
 from agent.northbound.broker.packet import Message
+from agent.northbound.broker.verdict import Owners, Written
 from agent.northbound.encode import as_part
 from agent.northbound.mqtt.config import Config
 from agent.northbound.mqtt.parts import cut
@@ -20,17 +21,7 @@ from agent.northbound.shapes.compress import compressor
 from agent.northbound.shapes.single import Single, singles
 
 _SCHEMAS = 1024  # topics kept: after a reload the store hands out new schemas
-Owners = tuple[int, ...]  # positions in a batch
 Part = tuple[int, int]
-
-
-@dataclass(slots=True)
-class Written:
-    """Messages, whose frames each carries, and the frames of which nothing can be sent because of their size."""
-
-    messages: list[Message] = field(default_factory=list)
-    owners: list[Owners] = field(default_factory=list)
-    too_large: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

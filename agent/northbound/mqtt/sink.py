@@ -15,9 +15,9 @@ from agent.northbound.broker.dial import Dialler
 from agent.northbound.broker.learnt import Learnt
 from agent.northbound.broker.packet import Message
 from agent.northbound.broker.refusal import HungUp
-from agent.northbound.broker.verdict import worst
+from agent.northbound.broker.verdict import Written, judged, worst
 from agent.northbound.mqtt.config import Config
-from agent.northbound.mqtt.letters import Letters, Room, Written
+from agent.northbound.mqtt.letters import Letters, Room
 from agent.northbound.mqtt.orders import Orders
 from agent.northbound.mqtt.topic import level
 
@@ -83,11 +83,8 @@ class MqttSink:
         if failure is None and not errors and codes.CONFIRMED.issuperset(results):
             self._letters.confirmed(messages)
             return
-        confirmed = set(range(len(batch))).difference(written.too_large)
-        for owners, message, code in zip(written.owners, messages, results, strict=True):
-            if code not in codes.CONFIRMED:
-                confirmed.difference_update(owners)
-                errors += self._unconfirmed(batch[owners[0]], message, code)
+        confirmed, refused = judged(batch, written, results, self._where)
+        errors += refused
         raise worst([*errors, *([failure] if failure else [])], [batch[index].seq for index in confirmed])
 
     async def close(self) -> None:
@@ -136,9 +133,3 @@ class MqttSink:
         """Next time all is tried anew: only a change at the broker can help, and it may have come by then."""
         self._learnt.forget_hang_ups()
         return codes.shut(self._where, topic)
-
-    def _unconfirmed(self, entry: Entry, message: Message, code: int) -> list[SinkError]:
-        if code == codes.UNCONFIRMED:
-            return []
-        topic = packet.topic(message)
-        return [codes.unconfirmed(code, f"{self._where}: frame {entry.seq} to {topic}", topic)]

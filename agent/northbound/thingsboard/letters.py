@@ -1,13 +1,14 @@
 """A batch as messages of the gateway API: connects, attributes, telemetry, disconnects; no I/O happens here."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 
 from agent.model.frame import Entry
 from agent.northbound.api import Batch
 from agent.northbound.broker import packet
 from agent.northbound.broker.packet import Message
+from agent.northbound.broker.verdict import Written
 from agent.northbound.encode import as_json
 from agent.northbound.gap import DEVICE, gap, is_gap
 from agent.northbound.thingsboard.devices import Devices
@@ -27,20 +28,6 @@ CONNECT, DISCONNECT, TELEMETRY, ATTRIBUTES, OWN_TELEMETRY, OWN_ATTRIBUTES, RPC =
         b"v1/gateway/rpc",
     )
 )
-Owners = tuple[int, ...]  # positions in a batch
-
-
-@dataclass(slots=True)
-class Written:
-    """Messages, whose frames each carries, and the frames of which nothing can be sent because of their size."""
-
-    messages: list[Message] = field(default_factory=list)
-    owners: list[Owners] = field(default_factory=list)
-    too_large: list[int] = field(default_factory=list)
-
-    def add(self, head: bytes, payload: bytes, owners: Owners) -> None:
-        self.messages.append((head, payload, False))
-        self.owners.append(owners)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import cast
@@ -15,12 +14,11 @@ from agent.northbound.broker import codes, packet
 from agent.northbound.broker.client import Connection, Target, Will
 from agent.northbound.broker.dial import Dialler
 from agent.northbound.broker.learnt import Learnt
-from agent.northbound.broker.packet import Message
 from agent.northbound.broker.refusal import HungUp
-from agent.northbound.broker.verdict import worst
+from agent.northbound.broker.verdict import Written, judged, worst
 from agent.northbound.encode import as_json
 from agent.northbound.thingsboard.config import Config
-from agent.northbound.thingsboard.letters import OWN_ATTRIBUTES, TELEMETRY, Letters, Room, Written
+from agent.northbound.thingsboard.letters import OWN_ATTRIBUTES, TELEMETRY, Letters, Room
 from agent.northbound.thingsboard.names import Names
 from agent.northbound.thingsboard.rpc import Rpc
 
@@ -104,11 +102,8 @@ class ThingsBoardSink:
                 self._letters.begin()
         if failure is None and not errors and codes.CONFIRMED.issuperset(results):
             return
-        confirmed = set(range(len(batch))).difference(written.too_large)
-        for owners, message, code in zip(written.owners, written.messages, results, strict=True):
-            if code not in codes.CONFIRMED:
-                confirmed.difference_update(owners)
-                errors += self._unconfirmed(batch, owners, message, code)
+        confirmed, refused = judged(batch, written, results, self._where)
+        errors += refused
         if failure is None and not errors:
             return
         self._letters.forget()
@@ -173,10 +168,3 @@ class ThingsBoardSink:
         """Next time all is tried anew: only a change at the platform can help, and it may have come by then."""
         self._learnt.forget_hang_ups()
         return codes.shut(self._where, topic)
-
-    def _unconfirmed(self, batch: Batch, owners: Sequence[int], message: Message, code: int) -> list[SinkError]:
-        if code == codes.UNCONFIRMED:
-            return []
-        topic = packet.topic(message)
-        what = f"frame {batch[owners[0]].seq}" if owners else "a message"
-        return [codes.unconfirmed(code, f"{self._where}: {what} to {topic}", topic)]
