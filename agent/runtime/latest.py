@@ -6,11 +6,17 @@ from agent.model.frame import Frame, Value
 from agent.model.quality import Quality
 from agent.model.tag import Schema
 
+_WAITING = 64  # sparse frames of a group, with different columns, that are put together at once
+
 
 class _Row:
-    """The columns of a group that speaks up by itself, put together from sparse frames."""
+    """The columns of a group that speaks up by itself, put together from sparse frames.
 
-    __slots__ = ("frame", "quality", "stamps", "values")
+    That costs something for each value, so it waits until somebody asks: of frames with the same columns, as they come
+    again and again, only the last counts.
+    """
+
+    __slots__ = ("frame", "quality", "stamps", "values", "waiting")
 
     def __init__(self, schema: Schema, whole: Frame | None) -> None:
         count = len(schema.tags)
@@ -18,17 +24,27 @@ class _Row:
         self.quality = bytearray(whole.quality if whole else bytes((Quality.BAD_COMM,)) * count)
         self.stamps = list(_stamps(whole)) if whole else [0] * count
         self.frame = whole
+        self.waiting: dict[tuple[int, ...], Frame] = {}  # in the order in which they came
 
     def put(self, frame: Frame) -> None:
         assert frame.columns is not None
+        waiting = self.waiting
+        waiting.pop(frame.columns, None)
+        waiting[frame.columns] = self.frame = frame
+        if len(waiting) > _WAITING:
+            self._merge()
+
+    def _merge(self) -> None:
         values, quality, stamps = self.values, self.quality, self.stamps
-        for place, column in enumerate(frame.columns):
-            values[column] = frame.values[place]
-            quality[column] = frame.quality[place]
-            stamps[column] = frame.stamps[place] if frame.stamps else frame.ts
-        self.frame = frame
+        for columns, frame in self.waiting.items():
+            for place, column in enumerate(columns):
+                values[column] = frame.values[place]
+                quality[column] = frame.quality[place]
+                stamps[column] = frame.stamps[place] if frame.stamps else frame.ts
+        self.waiting.clear()
 
     def whole(self) -> Frame | None:
+        self._merge()
         last = self.frame
         if last is None:
             return None
@@ -36,7 +52,7 @@ class _Row:
 
 
 class Latest:
-    """Costs a reference a frame, and for sparse frames a copy of their columns.
+    """Costs a reference a frame, for sparse frames too as long as the same columns come again.
 
     A tag of which nothing has come yet is None and `bad_comm`, with 0 as its time. A group that has more tags at its
     end than before keeps what is known of the others.

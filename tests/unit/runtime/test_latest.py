@@ -38,6 +38,18 @@ def test_a_tag_of_which_nothing_came_says_so() -> None:
     assert found.quality == bytes((Quality.BAD_COMM, 0, Quality.BAD_COMM))
 
 
+def test_many_different_frames_do_not_pile_up_and_the_last_value_counts() -> None:
+    latest, many = Latest(), Schema("press-5", "1s", tuple(Tag(f"t{n}") for n in range(200)))
+    for ts in range(1, 1001):
+        columns = (ts % 200, (ts * 7 + 1) % 200) if ts % 200 != (ts * 7 + 1) % 200 else (ts % 200,)
+        latest.add([Frame(many, ts, (float(ts),) * len(columns), bytes(len(columns)), columns=columns)])
+    assert len(latest._rows[many].waiting) <= 64
+    found = latest.get(many)
+    assert found is not None
+    expected = [max(ts for ts in range(1, 1001) if n in (ts % 200, (ts * 7 + 1) % 200)) for n in range(200)]
+    assert list(found.values) == [float(ts) for ts in expected]
+
+
 def test_what_was_found_is_not_changed_by_what_comes_later() -> None:
     latest = Latest()
     latest.add([sparse(7, b=2.0)])
