@@ -48,6 +48,7 @@ class Letters:
         self._heads: dict[tuple[Schema, str], bytes] = {}
         self._columnar, self._shares = Columnar(gateway.id), Shares()
         self._told: set[bytes] | None = None  # schemas that the broker has; None: each message describes its own
+        self._settled: set[Schema] = set()  # of which the broker knows all
         self._newest: Newest | None = None  # None: nothing is retained
         if config.shape != "columnar":
             self._encode = encoder(config.shape, gateway.id)
@@ -63,11 +64,14 @@ class Letters:
         """A new connection, to a broker that keeps retained messages or not."""
         self._newest = Newest(self._house) if retain and self._config.retained else None
         self._told = set() if retain else None
+        self._settled = set()
         self._columnar = Columnar(self._gateway, inline=not retain)
 
     def write(self, batch: Batch, room: Room) -> Written:
         """The messages in the order of the frames, cut where the broker wants them smaller."""
         if self._config.shape != "columnar" or self._told is None:
+            return self._written(batch, room)
+        if self._settled.issuperset(entry.frame.schema for entry in batch):
             return self._written(batch, room)
 
         def fits(schema: Schema) -> bool:
@@ -192,6 +196,8 @@ class Letters:
                 if key not in (self._told or ()):
                     written.messages.append(message)
                     written.owners.append(tuple(indices))
+                elif each is schema and len(self._settled) < _SCHEMAS:
+                    self._settled.add(schema)
         return written
 
     def _description(self, schema: Schema) -> tuple[bytes, Message]:
