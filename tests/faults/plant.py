@@ -9,7 +9,7 @@ from typing import Any
 from urllib.request import urlopen
 
 from tests.e2e.site import Agent
-from tests.sim.mosquitto import free_port
+from tests.sim.ports import free_port
 
 INTERVAL = 0.05  # seconds between two frames of a device
 DEVICES = ("a", "b")

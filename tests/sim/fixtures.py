@@ -2,7 +2,6 @@
 
 import asyncio
 import select
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from tests.sim.build import compiled
+from tests.sim.ports import free_port
 
 START = 10.0  # seconds
 NODE = Path(__file__).parent / "node" / "modbus_server.js"
@@ -42,12 +42,6 @@ def serial_pair(folder: Path) -> Iterator[tuple[Path, Path]]:
             yield ends
         finally:
             process.kill()
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def listening(port: int) -> None:

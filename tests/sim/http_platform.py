@@ -12,6 +12,8 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from tests.sim.ports import free_port
+
 _PIECE = b"x" * 65536
 
 
@@ -74,7 +76,7 @@ class HttpPlatform:
         self.requests: list[Request] = []
         self.taken: list[Request] = []
         self.under_way = self.most = 0  # requests at a time
-        self.port = 0
+        self.port = free_port()
         self.tls = tls
         self.written = 0  # bytes of raw answers
         self._thread: threading.Thread | None = None

@@ -14,13 +14,9 @@ from typing import Any, Self
 
 from paho.mqtt.client import topic_matches_sub
 
+from tests.sim.ports import free_port
+
 _START = 5.0  # seconds
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def listens(port: int) -> bool:

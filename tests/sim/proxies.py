@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.sim.mosquitto import free_port, listens, wait_until
+from tests.sim.mosquitto import listens, wait_until
+from tests.sim.ports import free_port
 
 
 @contextmanager

@@ -18,7 +18,8 @@ from tests.faults.oracle import FOREVER
 from tests.faults.plant import DEVICES, INTERVAL, TAGS, Lines, not_arrived, of, settled, site, unbalanced
 from tests.faults.rows.broker import caught_up, missing, sink
 from tests.faults.table import ROOT, Seen, row
-from tests.sim.mosquitto import Mosquitto, free_port, wait_until
+from tests.sim.mosquitto import Mosquitto, wait_until
+from tests.sim.ports import free_port
 from tests.unit.northbound.fake_broker import FakeBroker, fake_broker, puback
 
 

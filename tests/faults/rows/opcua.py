@@ -17,9 +17,10 @@ from tests.faults.inject import WallClock
 from tests.faults.plant import Lines, metric, settled, site, unbalanced
 from tests.faults.table import Seen, row
 from tests.sim.gate import Gate
-from tests.sim.mosquitto import free_port, wait_until
+from tests.sim.mosquitto import wait_until
 from tests.sim.opcua_certificates import made
 from tests.sim.opcua_fixtures import PRESS, OpcuaServer, node_opcua_server
+from tests.sim.ports import free_port
 
 TAGS = 45
 FEWER = 30  # nodes of a server that has lost some, or monitored items that one has room for

@@ -17,7 +17,7 @@ from drivers.modbus.driver import Device, build
 from drivers.transport import parse_endpoint
 from tests.sim import faulty_line as fault
 from tests.sim.faulty_line import value
-from tests.sim.fixtures import free_port
+from tests.sim.ports import free_port
 
 LINE_TAGS = [{"name": f"t{address}", "address": address} for address in (4, 5, 6)]
 

@@ -12,7 +12,7 @@ from agent.northbound.house import Alone
 from agent.northbound.http.config import Config
 from agent.northbound.http.sink import build
 from tests.sim.http_platform import HttpPlatform
-from tests.sim.mosquitto import free_port
+from tests.sim.ports import free_port
 from tests.sim.proxies import microsocks, tinyproxy
 from tests.unit.northbound.certificates import Authority
 from tests.unit.northbound.making import entries, http, no_tasks_left, opened

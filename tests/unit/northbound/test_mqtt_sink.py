@@ -11,7 +11,8 @@ from agent.model.errors import Unavailable
 from agent.northbound.api import Gateway
 from agent.northbound.mqtt.config import Config
 from agent.northbound.mqtt.sink import build
-from tests.sim.mosquitto import Mosquitto, free_port
+from tests.sim.mosquitto import Mosquitto
+from tests.sim.ports import free_port
 from tests.unit.northbound.making import METER, entries, entry, mqtt, no_tasks_left, opened, schema
 
 PROTOCOLS = ("auto", "5", "3.1.1")

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from agent.model.errors import Unavailable
-from tests.sim.mosquitto import Mosquitto, free_port, wait_until
+from tests.sim.mosquitto import Mosquitto, wait_until
+from tests.sim.ports import free_port
 from tests.unit.northbound.fake_broker import FakeBroker, connack, fake_broker
 from tests.unit.northbound.making import entries, mqtt, no_tasks_left, opened
 

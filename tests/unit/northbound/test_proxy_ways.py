@@ -19,7 +19,8 @@ from agent.model.text import Referenced
 from agent.northbound.proxy.config import Proxy
 from agent.northbound.proxy.tunnel import straight, through
 from agent.northbound.proxy.web import connector
-from tests.sim.mosquitto import Mosquitto, free_port
+from tests.sim.mosquitto import Mosquitto
+from tests.sim.ports import free_port
 from tests.sim.proxies import microsocks, tinyproxy
 from tests.unit.northbound.certificates import Authority
 from tests.unit.northbound.making import entries, mqtt, no_tasks_left, opened

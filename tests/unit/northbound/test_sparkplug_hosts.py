@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from agent.model.errors import Denied, Unavailable
 from agent.northbound.sparkplug.host import host
 from agent.northbound.sparkplug.sink import SparkplugSink
-from tests.sim.mosquitto import Mosquitto, free_port
+from tests.sim.mosquitto import Mosquitto
 from tests.sim.mqtt_tap import CONNECT, DISCONNECT, Tap, tap
+from tests.sim.ports import free_port
 from tests.unit.northbound.fake_broker import fake_broker
 from tests.unit.northbound.sparkplug_world import Plant, denying, heard, running, say, sparkplug, state, until
 
