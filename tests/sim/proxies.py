@@ -37,4 +37,4 @@ def _running(command: list[str], port: int) -> Iterator[None]:
             wait_until(lambda: listens(port), f"{command[0]} on port {port}", 5.0)
             yield
         finally:
-            process.terminate()
+            process.kill()  # tinyproxy would wait for connections that nobody uses any more
