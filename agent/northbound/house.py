@@ -77,7 +77,7 @@ class House(Protocol):
         ...
 
     async def keep(self, key: str, value: bytes) -> None:
-        """On the disk when this returns; up to 64 KB. Raises StoreError."""
+        """On the disk when this returns, or in memory while the disk fails; up to 64 KB. Raises StoreError."""
         ...
 
     async def command(self, command: Command) -> Answer:

@@ -101,7 +101,7 @@ class Storage:
         return await self.call(self.store.state.get, _learnt(device))
 
     async def keep(self, key: str, value: bytes) -> None:
-        """On the disk when this returns. Raises StoreError."""
+        """On the disk when this returns, or in memory while the disk fails. Raises StoreError."""
         await self.call(_commit, self.store, [], {key: value})
 
     async def mend(self, part: Part) -> None:
