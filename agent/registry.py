@@ -25,7 +25,7 @@ from agent.northbound.api import (
     fits,
     pulled_of,
 )
-from drivers.api import Budget, Driver, DriverConfig, LineConfig
+from drivers.api import Budget, Driver, DriverConfig, LineConfig, TagConfig
 from drivers.finding import Kept
 
 # What the rest of the configuration is made of comes from here too, so that it is not written a third time.
@@ -37,6 +37,7 @@ __all__ = [
     "Section",
     "SinkConfig",
     "Size",
+    "TagConfig",
     "commands_of",
     "fits",
     "pulled_of",

@@ -100,7 +100,7 @@ def test_the_import_table_stands_in_the_architecture_page() -> None:
         (house.import_table, "agent/northbound/encode.py", "from agent.northbound import mqtt"),
         (house.import_table, "agent/northbound/mqtt/sink.py", "import buffer.store"),
         (house.import_table, "drivers/modbus/driver.py", "from drivers import opcua"),
-        (house.import_table, "drivers/modbus/driver.py", "from agent.normalise import compile_step"),
+        (house.import_table, "drivers/modbus/driver.py", "from agent.normalise import Steps"),
         (house.import_table, "drivers/api.py", "from drivers.modbus.config import Config"),
         (house.import_table, "buffer/store.py", "from agent.northbound.api import Batch"),
         (house.import_table, "agent/normalise/steps.py", "from agent.config import Site"),

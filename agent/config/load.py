@@ -16,6 +16,7 @@ from agent.config.lists import mappings, unique_names
 from agent.config.maps import MAX_MAP, DeviceMap, Maps, parse_map
 from agent.config.problems import Mark, Report, Scope
 from agent.config.reader import read
+from agent.config.recipes import recipes
 from agent.config.references import References
 from agent.config.sections import BufferConfig, GatewayConfig, LogConfig, MapHead, StatusConfig
 from agent.config.site import Site
@@ -85,7 +86,7 @@ def _site(root: Mapping, folder: Path, scope: Scope) -> Site | None:
     if not (gateway and buffer and log and status):
         return None
     enabled = tuple(device for device in devices if device.enabled)
-    site = Site(gateway, enabled, lines, sinks, buffer, log, status)
+    site = Site(gateway, enabled, lines, sinks, buffer, log, status, recipes(enabled))
     check_wires(root, site, scope)
     check_commands(root, devices, sinks, scope)
     check_doors(root, status, sinks, scope)

@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 from agent.health import Part
 from agent.model.errors import Damaged, DiskFailed, StoreError
@@ -29,7 +31,15 @@ LOST = {  # what the store itself gives up; what a sink refuses is said by its p
     "missing": "no longer in the file",
     "rollback": "the store went back in time",
 }
+QUIET = 10.0  # seconds without a frame after which what was left out is written by itself
 TEND = 1.0  # seconds between two rounds of purging and checkpointing
+
+
+class Account(Protocol):
+    """What the steps of all frames have to say at a commit: see `agent.normalise.Steps`."""
+
+    def kept(self, mono: int, *, all_of_it: bool = False) -> dict[str, bytes]: ...
+    def suppressed(self) -> Counter[tuple[str, str]]: ...
 
 
 class Storage:
@@ -40,8 +50,16 @@ class Storage:
     """
 
     def __init__(
-        self, owner: Writer, inlet: Inlet, part: Part, commit: float, backoff: Backoff, keeper: Keeper | None = None
+        self,
+        owner: Writer,
+        inlet: Inlet,
+        part: Part,
+        commit: float,
+        backoff: Backoff,
+        keeper: Keeper | None = None,
+        steps: Account | None = None,
     ) -> None:
+        self._steps = steps
         self._owner, self._inlet, self._part, self._commit, self._backoff = owner, inlet, part, commit, backoff
         self._keeper = keeper
         self._hurt, self._mended = asyncio.Event(), asyncio.Event()
@@ -52,6 +70,8 @@ class Storage:
         self.inflow = Meter()  # of the bytes that they take in the file
         self.latest = Latest()  # of what is committed
         self._frames: list[Frame] = []  # what is being committed; kept when that fails
+        self._last = time.monotonic()  # when there was something to commit
+        self._suppressed: Counter[tuple[str, str]] = Counter()  # samples by device and reason, to be counted
         self._kept: dict[str, bytes] = {}  # state that goes with the next commit; kept when that fails
         self._share: int | None = None  # how many of them at a time; None: all
         self._trying = False  # still set when `run` begins anew: the store did not fail, the frames were no good
@@ -99,6 +119,10 @@ class Storage:
     async def recall(self, device: str) -> bytes | None:
         """What was kept for a device, by this run or an earlier one. Raises StoreError."""
         return await self.call(self.store.state.get, _learnt(device))
+
+    async def recall_all(self) -> dict[str, bytes]:
+        """Everything that was kept, by this run or an earlier one. Raises StoreError."""
+        return await self.call(lambda: dict(self.store.state.items()))
 
     async def keep(self, key: str, value: bytes) -> None:
         """On the disk when this returns, or in memory while the disk fails. Raises StoreError."""
@@ -163,12 +187,16 @@ class Storage:
             self._backoff.succeeded()
             self._part.up()
             self.ring()
+        self._account(all_of_it=True)
+        await self.call(_suppress, self.store, self._take_suppressed())
         await self.call(_commit, self.store, [], dict(self._kept))  # which is written when the store is closed
 
     async def _append(self, frames: list[Frame]) -> None:
         self._trying, store, kept = True, self.store, dict(self._kept)
         taken = store.taken
         try:
+            if self._suppressed:
+                await self.call(_suppress, store, self._take_suppressed())
             await self.call(_commit, store, frames, kept)
         except StoreError:
             self._trying = False
@@ -193,6 +221,7 @@ class Storage:
         cramped = False
         while True:
             await asyncio.sleep(every)
+            await self._quiet()
             await self.call(self.store.tend)
             part.up()
             before, cramped = cramped, await self.call(self.store.cramped)
@@ -206,11 +235,39 @@ class Storage:
 
     async def _fill(self) -> bool:
         self._frames = await self._inlet.take(self._commit)
+        self._account()
         return bool(self._frames)
+
+    async def _quiet(self) -> None:
+        """When nothing is worth a frame for long, what was left out and what the steps know is kept all the same."""
+        now = time.monotonic()
+        if self._frames or len(self._inlet):
+            self._last = now
+        elif now - self._last >= QUIET:
+            self._last = now
+            self._account()
+            if self._suppressed or self._kept:
+                await self.call(_suppress, self.store, self._take_suppressed())
+                await self.call(_commit, self.store, [], dict(self._kept))
+
+    def _account(self, *, all_of_it: bool = False) -> None:
+        """What the steps know after the frames that were taken, and what they left out: right after taking them."""
+        if self._steps is not None:
+            self._kept |= self._steps.kept(time.monotonic_ns(), all_of_it=all_of_it)
+            self._suppressed += self._steps.suppressed()
+
+    def _take_suppressed(self) -> Counter[tuple[str, str]]:
+        found, self._suppressed = self._suppressed, Counter()
+        return found
 
 
 def _learnt(device: str) -> str:
     return f"learnt/{device}"
+
+
+def _suppress(store: Store, samples: Mapping[tuple[str, str], int]) -> None:
+    for (device, reason), count in samples.items():
+        store.suppress(device, reason, count)
 
 
 def _commit(store: Store, frames: Sequence[Frame], kept: Mapping[str, bytes]) -> None:

@@ -39,7 +39,7 @@ class House:
 
     async def feed(self, first: int, count: int) -> None:
         for number in range(first, first + count):
-            await self.inlet.put(Frame(SCHEMA, number, (number,), bytes(1)))
+            self.inlet.add(Frame(SCHEMA, number, (number,), bytes(1)))
             await asyncio.sleep(0.001)
 
     async def values(self) -> list[object]:

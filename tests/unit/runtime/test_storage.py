@@ -50,7 +50,7 @@ async def run(writer: Writer, count: int, failures: int = 0) -> tuple[Moody, Par
     bell.clear()
     task = asyncio.create_task(keep(storage.run, part, backoff, asyncio.Event()))
     for number in range(count):
-        await inlet.put(Frame(SCHEMA, number, (number,), bytes(1)))
+        inlet.add(Frame(SCHEMA, number, (number,), bytes(1)))
         await asyncio.sleep(0.001)
     inlet.close()
     async with asyncio.timeout(5):
@@ -92,7 +92,7 @@ async def test_a_frame_that_no_store_can_hold_costs_itself_and_no_other(tmp_path
     await storage.call(storage.store.attach, ["platform"])
     for number in range(20):
         values: Any = Hollow() if number in (7, 13) else (number,)
-        inlet.offer(Frame(SCHEMA, number, values, bytes(1)))
+        inlet.add(Frame(SCHEMA, number, values, bytes(1)))
     inlet.close()
     async with asyncio.timeout(5):
         await keep(storage.run, part, backoff, asyncio.Event())
@@ -141,7 +141,7 @@ async def learnt(folder: Path, what: bytes, *, frames: int = 1, failures: int = 
     storage = Storage(writer, inlet, part, 0.001, backoff)
     storage.learn("meter", what)
     for number in range(frames):
-        inlet.offer(Frame(SCHEMA, number, (number,), bytes(1)))
+        inlet.add(Frame(SCHEMA, number, (number,), bytes(1)))
     task = asyncio.create_task(keep(storage.run, part, backoff, asyncio.Event()))
     inlet.close()
     async with asyncio.timeout(5):

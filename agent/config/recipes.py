@@ -1,0 +1,24 @@
+"""What the tags of a site ask of their values, as `agent.normalise` wants to be told."""
+
+from collections.abc import Iterable
+
+from agent.normalise import NOTHING, Recipes, Rules
+from agent.registry import DriverConfig, TagConfig
+
+
+def recipes(devices: Iterable[DriverConfig]) -> Recipes:
+    """Of all tags of these devices that ask for anything; equal rules are one object."""
+    known: dict[Rules, Rules] = {}
+    tags: dict[tuple[str, str], Rules] = {}
+    for device in devices:
+        for tag in getattr(device, "tags", ()):
+            rules = rules_of(tag, device)
+            if rules != NOTHING:
+                tags[device.name, tag.name] = known.setdefault(rules, rules)
+    return Recipes(tags)
+
+
+def rules_of(tag: TagConfig, device: DriverConfig) -> Rules:
+    """What one tag asks; also for a tag that was found on its device."""
+    del tag, device
+    return NOTHING
