@@ -3,7 +3,10 @@
 from collections.abc import Iterable
 
 from agent.normalise import NOTHING, Recipes, Rules
-from agent.registry import DriverConfig, TagConfig
+from agent.normalise.limits.asked import Limits
+from agent.registry import DriverConfig, LimitsConfig, TagConfig
+
+SECOND = 10**9  # ns
 
 
 def recipes(devices: Iterable[DriverConfig]) -> Recipes:
@@ -20,5 +23,11 @@ def recipes(devices: Iterable[DriverConfig]) -> Recipes:
 
 def rules_of(tag: TagConfig, device: DriverConfig) -> Rules:
     """What one tag asks; also for a tag that was found on its device."""
-    del tag, device
-    return NOTHING
+    del device
+    return Rules(limits=_limits(tag.limits)) if tag.limits else NOTHING
+
+
+def _limits(said: LimitsConfig) -> Limits:
+    return Limits(
+        said.min, said.max, said.outside == "clamp", said.rate, round((said.stuck or 0) * SECOND), said.stuck_band
+    )

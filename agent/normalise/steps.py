@@ -8,12 +8,15 @@ from agent.model.frame import Frame
 from agent.model.tag import Schema
 from agent.normalise.api import Build, Context, Kept, Report, Stage, Tap, Timed
 from agent.normalise.fit import Fit, fitting
+from agent.normalise.limits import stage as limits
 from agent.normalise.parcels import join, parcels
 from agent.normalise.rules import NOTHING, Recipes, Rules
 
 Step = Callable[[Frame], tuple[Frame, ...]]
 RulesOf = Callable[[str], Mapping[str, Rules]]  # of the tags that were found on a device, by name
-SHAPERS: dict[str, Build[Stage]] = {}  # in this order
+SHAPERS: dict[str, Build[Stage]] = {  # in this order
+    "limits": limits.build,
+}
 TAPS: dict[str, Build[Tap]] = {}
 REPORT: Build[Report] | None = None
 MINUTE = 60 * 10**9
