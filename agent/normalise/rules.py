@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from agent.normalise.calendar import Calendar
 from agent.normalise.limits.asked import Limits
 from agent.normalise.local import Local
+from agent.normalise.report.asked import Reporting
 
 RESERVED = re.compile(r"derived|total|demand|tariff|state|shift|alarm|carbon|(interval|window)-.*")  # groups made here
 
@@ -16,6 +17,7 @@ class Rules:
     """What is asked of one tag; each part of this folder has a field, None or empty where nothing is."""
 
     limits: Limits | None = None
+    report: Reporting | None = None
 
 
 NOTHING = Rules()

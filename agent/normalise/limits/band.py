@@ -59,5 +59,13 @@ def edges_of(limits: Limits, dtype: str) -> tuple[Edge, Edge]:
     """The smallest and the largest value that is within: whole numbers for a tag of whole numbers."""
     low, high = -inf if limits.min is None else limits.min, inf if limits.max is None else limits.max
     if dtype in FLOATS:
-        return low, high
+        return _float(low), _float(high)  # which are compared with floats in half of the time
     return low if low == -inf else ceil(low), high if high == inf else floor(high)
+
+
+def _float(edge: Edge) -> Edge:
+    """The same number; a whole one that no float is stays as it is."""
+    try:
+        return float(edge) if float(edge) == edge else edge
+    except OverflowError:
+        return edge
