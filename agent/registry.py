@@ -28,6 +28,7 @@ from agent.northbound.api import (
 from drivers.api import Budget, Driver, DriverConfig, LineConfig, TagConfig
 from drivers.finding import Kept
 from drivers.rules.limits import LimitsConfig
+from drivers.rules.report import ReportConfig, When
 
 # What the rest of the configuration is made of comes from here too, so that it is not written a third time.
 __all__ = [
@@ -35,11 +36,13 @@ __all__ = [
     "LimitsConfig",
     "LineConfig",
     "Name",
+    "ReportConfig",
     "Seconds",
     "Section",
     "SinkConfig",
     "Size",
     "TagConfig",
+    "When",
     "commands_of",
     "fits",
     "pulled_of",

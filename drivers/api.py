@@ -18,6 +18,7 @@ from agent.model.frame import Frame, Value
 from agent.model.tag import Kind, Schema
 from agent.model.text import duration_text
 from drivers.rules.limits import LimitsConfig
+from drivers.rules.report import ReportSaid
 from drivers.section import Name, Number, Seconds, Section
 
 __all__ = ["Name", "Number", "Seconds", "Section"]  # what a driver's sections are made of comes from here too
@@ -107,6 +108,7 @@ class TagConfig(Section):
     group: str = Field("", description="a scan group of the device; without one the device's interval")
     enabled: bool = Field(True, description="false: not read")
     limits: LimitsConfig | None = Field(None, description="what its values can be; others are bad")
+    report: ReportSaid | None = Field(None, description="when a value is told; default: what the device says")
 
     @classmethod
     def spelt(cls, text: str) -> dict[str, Any] | None:
@@ -126,6 +128,7 @@ class DriverConfig(Section):
     interval: Annotated[Seconds, Field(ge=0.01, le=86400)] = Field(1.0, description="how often tags are read")
     priority: Priority = Field("normal", description="who goes first when several groups of a line are due")
     groups: dict[str, GroupConfig] = Field({}, description="scan groups with intervals of their own")
+    report: ReportSaid = Field("always", description="when values of its tags are told, unless a tag says otherwise")
 
 
 @dataclass(frozen=True, slots=True)

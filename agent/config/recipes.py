@@ -1,12 +1,14 @@
 """What the tags of a site ask of their values, as `agent.normalise` wants to be told."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from agent.normalise import NOTHING, Recipes, Rules
 from agent.normalise.calendar import Calendar
 from agent.normalise.limits.asked import Limits
 from agent.normalise.local import Local
-from agent.registry import DriverConfig, LimitsConfig, TagConfig
+from agent.normalise.report.asked import Reporting
+from agent.registry import DriverConfig, LimitsConfig, ReportConfig, TagConfig, When
 
 SECOND = 10**9  # ns
 
@@ -25,11 +27,32 @@ def recipes(devices: Iterable[DriverConfig], local: Local, calendars: Mapping[st
 
 def rules_of(tag: TagConfig, device: DriverConfig) -> Rules:
     """What one tag asks; also for a tag that was found on its device."""
-    del device
-    return Rules(limits=_limits(tag.limits)) if tag.limits else NOTHING
+    return Rules(
+        limits=_limits(tag.limits) if tag.limits else None,
+        report=_report(tag.report or device.report),
+    )
 
 
 def _limits(said: LimitsConfig) -> Limits:
     return Limits(
         said.min, said.max, said.outside == "clamp", said.rate, round((said.stuck or 0) * SECOND), said.stuck_band
+    )
+
+
+@lru_cache(1024)
+def _report(said: When | ReportConfig) -> Reporting | None:
+    if said == "always":
+        return None
+    if isinstance(said, str):
+        said = ReportConfig(when=said)
+    share, band = 0.0, said.deadband or 0.0
+    if isinstance(band, str):
+        share, band = float(band[:-1]) / 100, said.deadband_min or 0.0
+    return Reporting(
+        changes="on_change" in said.when,
+        period=round(said.period * SECOND) if "period" in said.when else 0,
+        band=band,
+        share=share,
+        door=said.door or 0.0,
+        max_time=round((said.max_time or 0) * SECOND),
     )
