@@ -9,12 +9,15 @@ from agent.model.tag import Schema
 from agent.normalise.api import Build, Context, Kept, LeftOut, Report, Stage, Tap, Timed
 from agent.normalise.fit import Fit, fitting
 from agent.normalise.leftovers import Leftovers
+from agent.normalise.limits import stage as limits
 from agent.normalise.parcels import count, join, keys_of, parcels
 from agent.normalise.rules import NOTHING, Recipes, Rules
 
 Step = Callable[[Frame], tuple[Frame, ...]]
 RulesOf = Callable[[str], Mapping[str, Rules]]  # of the tags that were found on a device, by name
-SHAPERS: dict[str, Build[Stage]] = {}  # in this order
+SHAPERS: dict[str, Build[Stage]] = {  # in this order
+    "limits": limits.build,
+}
 TAPS: dict[str, Build[Tap]] = {}
 REPORT: Build[Report] | None = None
 MINUTE = 60 * 10**9
