@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agent.normalise.calendar import Calendar
+from agent.normalise.convert import Conversion
 from agent.normalise.limits.asked import Limits
 from agent.normalise.local import Local
 
@@ -16,6 +17,7 @@ class Rules:
     """What is asked of one tag; each part of this folder has a field, None or empty where nothing is."""
 
     limits: Limits | None = None
+    conversion: Conversion | None = None
 
 
 NOTHING = Rules()
