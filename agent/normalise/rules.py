@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from agent.normalise.alarms import Alarm
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What is asked of one tag; each part of this folder has a field, None or empty where nothing is."""
+
+    alarms: tuple[Alarm, ...] = ()
 
 
 NOTHING = Rules()

@@ -6,6 +6,8 @@ from itertools import chain
 
 from agent.model.frame import Frame
 from agent.model.tag import Schema
+from agent.normalise.alarms import watch
+from agent.normalise.alarms.board import Board
 from agent.normalise.api import Build, Context, Kept, Report, Stage, Tap, Timed
 from agent.normalise.fit import Fit, fitting
 from agent.normalise.parcels import join, parcels
@@ -14,7 +16,7 @@ from agent.normalise.rules import NOTHING, Recipes, Rules
 Step = Callable[[Frame], tuple[Frame, ...]]
 RulesOf = Callable[[str], Mapping[str, Rules]]  # of the tags that were found on a device, by name
 SHAPERS: dict[str, Build[Stage]] = {}  # in this order
-TAPS: dict[str, Build[Tap]] = {}
+TAPS: dict[str, Build[Tap]] = {"alarms": watch.build}
 REPORT: Build[Report] | None = None
 MINUTE = 60 * 10**9
 PREFIX = "normal/"  # of all keys under which state is kept
@@ -65,6 +67,11 @@ class Steps(dict[Schema, Step]):
         while len(found) < len(sheets):  # what is made of one may be the source of another
             found = [self.output(sheet.schema) for sheet in list(sheets.values())]
         return found
+
+    @property
+    def alarms(self) -> Board:
+        """How the alarms of all devices stand."""
+        return self._context.one("alarms", Board)
 
     def tick(self, wall: int, mono: int) -> Iterator[Frame]:
         """What time alone brings: to be called about once a second."""
