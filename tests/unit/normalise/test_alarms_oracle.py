@@ -53,7 +53,10 @@ values = {
 }
 frames = st.one_of(
     *(
-        st.tuples(st.just(schema), st.fixed_dictionaries({}, optional={tag.name: values[tag.name] | st.none() for tag in schema.tags}))
+        st.tuples(
+            st.just(schema),
+            st.fixed_dictionaries({}, optional={tag.name: values[tag.name] | st.none() for tag in schema.tags}),
+        )
         for schema in (FAST, SLOW)
     ),
     st.tuples(st.just(FAST), st.fixed_dictionaries({tag.name: values[tag.name] for tag in FAST.tags})),
@@ -64,7 +67,10 @@ rules = st.fixed_dictionaries(
     {
         "plain": st.tuples(banded("h")),
         "oil": st.tuples(
-            banded("ll"), banded("deviation", other=st.just("set")), alarm("bad"), banded("rate", over=st.just(32 * SECOND))
+            banded("ll"),
+            banded("deviation", other=st.just("set")),
+            alarm("bad"),
+            banded("rate", over=st.just(32 * SECOND)),
         ),
         "mode": st.tuples(alarm("state", states=st.just(frozenset(["fault", "jam"]))), alarm("bad")),
         "count": st.tuples(alarm("state", states=st.just(frozenset([3, 4]))), banded("h")),
@@ -80,6 +86,7 @@ class Bench:
         self.recipes = Recipes({("press", tag): Rules(alarms=alarms) for tag, alarms in asked.items()})
         self.steps = Steps([FAST, SLOW], self.recipes)
         self.slow = {each.called(tag): (tag, Slow(each)) for tag, alarms in asked.items() for each in alarms}
+        self.disk: dict[str, bytes] = {}
         self.known: dict[str, Value] = {}
         self.found: dict[str, list[tuple[int, bool, str]]] = {name: [] for name in self.slow}
 
@@ -103,9 +110,9 @@ class Bench:
             slow.tick(wall, mono)
 
     def restart(self, mono: int) -> None:
-        kept = self.steps.kept(mono, all_of_it=True)
+        self.disk |= self.steps.kept(mono, all_of_it=True)
         self.steps = Steps([], self.recipes)
-        self.steps.restore(kept)
+        self.steps.restore(self.disk)
         self.known.clear()
         for _, slow in self.slow.values():
             slow.restart()
