@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from agent.config.alarms import alarms_of
 from agent.normalise import NOTHING, Recipes, Rules
 from agent.normalise.calendar import Calendar
 from agent.normalise.local import Local
@@ -22,5 +23,5 @@ def recipes(devices: Iterable[DriverConfig], local: Local, calendars: Mapping[st
 
 def rules_of(tag: TagConfig, device: DriverConfig) -> Rules:
     """What one tag asks; also for a tag that was found on its device."""
-    del tag, device
-    return NOTHING
+    del device
+    return Rules(alarms=alarms_of(tag.alarms)) if tag.alarms else NOTHING

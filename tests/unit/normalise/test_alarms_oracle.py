@@ -1,5 +1,5 @@
-"""Alarms of every kind tell what the slow, plain version of them tells: dense and sparse frames, bad values, clocks that
-step, ticks, restarts."""
+"""Alarms of every kind tell what the slow, plain version of them tells: dense and sparse frames, bad values, ticks,
+clocks that step, restarts."""
 
 from collections.abc import Mapping
 from typing import Any
