@@ -17,6 +17,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from agent.model.frame import Frame, Value
 from agent.model.tag import Kind, Schema
 from agent.model.text import duration_text
+from drivers.rules.alarm import Alarms
 from drivers.rules.limits import LimitsConfig
 from drivers.section import Name, Number, Seconds, Section
 
@@ -107,6 +108,7 @@ class TagConfig(Section):
     group: str = Field("", description="a scan group of the device; without one the device's interval")
     enabled: bool = Field(True, description="false: not read")
     limits: LimitsConfig | None = Field(None, description="what its values can be; others are bad")
+    alarms: Alarms | None = Field(None, description="when it is an alarm")
 
     @classmethod
     def spelt(cls, text: str) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from agent.config.alarms import alarms_of
 from agent.normalise import NOTHING, Recipes, Rules
 from agent.normalise.calendar import Calendar
 from agent.normalise.limits.asked import Limits
@@ -26,7 +27,10 @@ def recipes(devices: Iterable[DriverConfig], local: Local, calendars: Mapping[st
 def rules_of(tag: TagConfig, device: DriverConfig) -> Rules:
     """What one tag asks; also for a tag that was found on its device."""
     del device
-    return Rules(limits=_limits(tag.limits)) if tag.limits else NOTHING
+    return Rules(
+        limits=_limits(tag.limits) if tag.limits else None,
+        alarms=alarms_of(tag.alarms) if tag.alarms else (),
+    )
 
 
 def _limits(said: LimitsConfig) -> Limits:

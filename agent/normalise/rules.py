@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from agent.normalise.alarms import Alarm
 from agent.normalise.calendar import Calendar
 from agent.normalise.convert import Conversion
 from agent.normalise.limits.asked import Limits
@@ -18,6 +19,7 @@ class Rules:
 
     limits: Limits | None = None
     conversion: Conversion | None = None
+    alarms: tuple[Alarm, ...] = ()
 
 
 NOTHING = Rules()

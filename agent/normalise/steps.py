@@ -7,6 +7,8 @@ from itertools import chain
 from agent.model.frame import Frame
 from agent.model.tag import Schema
 from agent.normalise import convert
+from agent.normalise.alarms import watch
+from agent.normalise.alarms.board import Board
 from agent.normalise.api import Build, Context, Kept, LeftOut, Report, Stage, Tap, Timed
 from agent.normalise.fit import fitting
 from agent.normalise.leftovers import Leftovers
@@ -21,7 +23,9 @@ SHAPERS: dict[str, Build[Stage]] = {  # in this order
     "convert": convert.build,
     "limits": limits.build,
 }
-TAPS: dict[str, Build[Tap]] = {}
+TAPS: dict[str, Build[Tap]] = {
+    "alarms": watch.build,
+}
 REPORT: Build[Report] | None = None
 MINUTE = 60 * 10**9
 PREFIX = "normal/"  # of all keys under which state is kept
@@ -81,6 +85,11 @@ class Steps(dict[Schema, Step]):
         while len(found) < len(sheets):  # what is made of one may be the source of another
             found = [self.output(sheet.schema) for sheet in list(sheets.values())]
         return found
+
+    @property
+    def alarms(self) -> Board:
+        """How the alarms of all devices stand."""
+        return self._context.one("alarms", Board)
 
     def tick(self, wall: int, mono: int) -> Iterator[Frame]:
         """What time alone brings: to be called about once a second."""
