@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from agent.config.counters import counter_of
 from agent.normalise import NOTHING, Recipes, Rules
 from agent.normalise.calendar import Calendar
 from agent.normalise.local import Local
@@ -22,5 +23,7 @@ def recipes(devices: Iterable[DriverConfig], local: Local, calendars: Mapping[st
 
 def rules_of(tag: TagConfig, device: DriverConfig) -> Rules:
     """What one tag asks; also for a tag that was found on its device."""
-    del tag, device
-    return NOTHING
+    del device
+    if tag.counter is None:
+        return NOTHING
+    return Rules(counter=counter_of(tag.counter))

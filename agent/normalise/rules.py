@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agent.normalise.calendar import Calendar
+from agent.normalise.counters.ask import Counter
 from agent.normalise.local import Local
 
 RESERVED = re.compile(r"derived|total|demand|tariff|state|shift|alarm|carbon|(interval|window)-.*")  # groups made here
@@ -13,6 +14,8 @@ RESERVED = re.compile(r"derived|total|demand|tariff|state|shift|alarm|carbon|(in
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What is asked of one tag; each part of this folder has a field, None or empty where nothing is."""
+
+    counter: Counter | None = None
 
 
 NOTHING = Rules()
