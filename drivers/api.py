@@ -18,6 +18,7 @@ from agent.model.frame import Frame, Value
 from agent.model.tag import Kind, Schema
 from agent.model.text import duration_text
 from drivers.rules.alarm import Alarms
+from drivers.rules.counter import CounterConfig
 from drivers.rules.limits import LimitsConfig
 from drivers.section import Name, Number, Seconds, Section
 
@@ -109,6 +110,7 @@ class TagConfig(Section):
     enabled: bool = Field(True, description="false: not read")
     limits: LimitsConfig | None = Field(None, description="what its values can be; others are bad")
     alarms: Alarms | None = Field(None, description="when it is an alarm")
+    counter: CounterConfig | None = Field(None, description="what is made of a counter")
 
     @classmethod
     def spelt(cls, text: str) -> dict[str, Any] | None:

@@ -81,10 +81,11 @@ def _root(path: Path, environ: Table[str, str] | None, report: Report) -> Mappin
 def _site(root: Mapping, folder: Path, scope: Scope) -> Site | None:
     _keys(root, scope)
     gateway = _section(root, "gateway", GatewayConfig, scope)
-    devices = read_devices(root, Maps(folder, scope), scope)
-    lines = read_lines(root, devices, scope)
     local = Local(_zone(root, gateway, scope))
     calendars = read_calendars(root, local, scope)
+    named = root.get("calendars")
+    devices = read_devices(root, Maps(folder, scope), named if isinstance(named, Mapping) else (), scope)
+    lines = read_lines(root, devices, scope)
     sinks = _sinks(root, scope)
     buffer = _section(root, "buffer", BufferConfig, scope)
     log = _section(root, "log", LogConfig, scope)

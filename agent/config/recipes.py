@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from agent.config.alarms import alarms_of
+from agent.config.counters import counter_of
 from agent.normalise import NOTHING, Recipes, Rules
 from agent.normalise.calendar import Calendar
 from agent.normalise.limits.asked import Limits
@@ -29,6 +30,7 @@ def rules_of(tag: TagConfig, device: DriverConfig) -> Rules:
     del device
     return Rules(
         limits=_limits(tag.limits) if tag.limits else None,
+        counter=counter_of(tag.counter) if tag.counter else None,
         alarms=alarms_of(tag.alarms) if tag.alarms else (),
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from agent.normalise.alarms import Alarm
 from agent.normalise.calendar import Calendar
 from agent.normalise.convert import Conversion
+from agent.normalise.counters.ask import Counter
 from agent.normalise.limits.asked import Limits
 from agent.normalise.local import Local
 
@@ -20,6 +21,7 @@ class Rules:
     limits: Limits | None = None
     conversion: Conversion | None = None
     alarms: tuple[Alarm, ...] = ()
+    counter: Counter | None = None
 
 
 NOTHING = Rules()

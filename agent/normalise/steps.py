@@ -10,6 +10,7 @@ from agent.normalise import convert
 from agent.normalise.alarms import watch
 from agent.normalise.alarms.board import Board
 from agent.normalise.api import Build, Context, Kept, LeftOut, Report, Stage, Tap, Timed
+from agent.normalise.counters import tap as counters
 from agent.normalise.fit import fitting
 from agent.normalise.leftovers import Leftovers
 from agent.normalise.limits import stage as limits
@@ -24,6 +25,7 @@ SHAPERS: dict[str, Build[Stage]] = {  # in this order
     "limits": limits.build,
 }
 TAPS: dict[str, Build[Tap]] = {
+    "counters": counters.build,
     "alarms": watch.build,
 }
 REPORT: Build[Report] | None = None
