@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from agent.normalise.calculated import Calculated
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -17,3 +19,4 @@ class Recipes:
     """What is asked in a whole site; `tags` has those (device, tag) of which anything is."""
 
     tags: Mapping[tuple[str, str], Rules] = field(default_factory=dict)
+    derived: tuple[Calculated, ...] = ()

@@ -6,6 +6,7 @@ from itertools import chain
 
 from agent.model.frame import Frame
 from agent.model.tag import Schema
+from agent.normalise import derived
 from agent.normalise.api import Build, Context, Kept, Report, Stage, Tap, Timed
 from agent.normalise.fit import Fit, fitting
 from agent.normalise.parcels import join, parcels
@@ -14,7 +15,7 @@ from agent.normalise.rules import NOTHING, Recipes, Rules
 Step = Callable[[Frame], tuple[Frame, ...]]
 RulesOf = Callable[[str], Mapping[str, Rules]]  # of the tags that were found on a device, by name
 SHAPERS: dict[str, Build[Stage]] = {}  # in this order
-TAPS: dict[str, Build[Tap]] = {}
+TAPS: dict[str, Build[Tap]] = {"derived": derived.build}
 REPORT: Build[Report] | None = None
 MINUTE = 60 * 10**9
 PREFIX = "normal/"  # of all keys under which state is kept
