@@ -12,28 +12,16 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol, TypeVar, runtime_checkable
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from agent.model.frame import Frame, Value
 from agent.model.tag import Kind, Schema
-from agent.model.text import DURATION_PATTERN, LONGEST_NAME, NAME_PATTERN, duration, duration_text
+from agent.model.text import duration_text
+from drivers.section import Name, Number, Seconds, Section
 
-Seconds = Annotated[
-    float,
-    BeforeValidator(duration),
-    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN}),
-]
-Name = Annotated[str, Field(max_length=LONGEST_NAME, pattern=NAME_PATTERN)]
-Number = Annotated[  # a whole one keeps all of its digits
-    int | Annotated[float, Field(allow_inf_nan=False)], WithJsonSchema({"type": "number"})
-]
+__all__ = ["Name", "Number", "Seconds", "Section"]  # what a driver's sections are made of comes from here too
+
 Priority = Literal["high", "normal", "low"]
-
-
-class Section(BaseModel):
-    """A part of the configuration file: strict types, unknown keys refused, never changed after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class LineConfig(Section):

@@ -6,11 +6,11 @@ from pydantic import ValidationError
 
 from agent.config.classes import driver_class
 from agent.config.explain import explain
-from agent.config.lists import mappings, unique_names
+from agent.config.lists import mappings, name_of, unique_names
 from agent.config.maps import DeviceMap, Maps
 from agent.config.problems import Scope
 from agent.config.references import Unresolved
-from agent.config.tags import checked, group_names, item_type, known_groups, overlay, spelt_out
+from agent.config.tags import checked, free_group, group_names, item_type, known_groups, overlay, spelt_out
 from agent.config.tree import Mapping, Sequence, merge
 from agent.config.words import shown
 from agent.registry import DriverConfig
@@ -46,6 +46,9 @@ def _device(raw: Mapping, maps: Maps, scope: Scope) -> DriverConfig | None:
         return _built(config, raw if device_map is None else merged, None, scope)
     tags = _tags(raw, kind, device_map, scope)
     known_groups(tags.raws, merged.get("groups"), scope)
+    events = merged.get("events")
+    for event in filter(name_of, events if isinstance(events, Sequence) else ()):  # each is a group
+        free_group(event["name"], event.value_marks["name"], scope.within("events"))
     if not any(raw.get(key) for key in ("map", "tags", "events")):
         scope.add(raw.value_marks.get("tags", raw.mark), "has no tags", "give it `map:` or `tags:`")
     return _built(config, merged, tags, scope)

@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Mapping as Table
+from datetime import tzinfo
 from pathlib import Path
 from typing import TypeVar
 
+from agent.config.calendars import read_calendars
 from agent.config.classes import sink_class
 from agent.config.commands import check_commands
 from agent.config.devices import read_devices
@@ -22,10 +24,12 @@ from agent.config.sections import BufferConfig, GatewayConfig, LogConfig, MapHea
 from agent.config.site import Site
 from agent.config.tree import Mapping
 from agent.config.words import did_you_mean, shown
+from agent.config.zone import machine_zone, named_zone
+from agent.normalise.local import Local
 from agent.registry import Section, SinkConfig
 
 MAX_SITE = 1 << 20
-KEYS = ("gateway", "devices", "lines", "sinks", "buffer", "log", "status")
+KEYS = ("gateway", "devices", "lines", "calendars", "sinks", "buffer", "log", "status")
 S = TypeVar("S", bound=Section)
 
 
@@ -79,6 +83,8 @@ def _site(root: Mapping, folder: Path, scope: Scope) -> Site | None:
     gateway = _section(root, "gateway", GatewayConfig, scope)
     devices = read_devices(root, Maps(folder, scope), scope)
     lines = read_lines(root, devices, scope)
+    local = Local(_zone(root, gateway, scope))
+    calendars = read_calendars(root, local, scope)
     sinks = _sinks(root, scope)
     buffer = _section(root, "buffer", BufferConfig, scope)
     log = _section(root, "log", LogConfig, scope)
@@ -86,7 +92,7 @@ def _site(root: Mapping, folder: Path, scope: Scope) -> Site | None:
     if not (gateway and buffer and log and status):
         return None
     enabled = tuple(device for device in devices if device.enabled)
-    site = Site(gateway, enabled, lines, sinks, buffer, log, status, recipes(enabled))
+    site = Site(gateway, enabled, lines, sinks, buffer, log, status, recipes(enabled, local, calendars))
     check_wires(root, site, scope)
     check_commands(root, devices, sinks, scope)
     check_doors(root, status, sinks, scope)
@@ -108,6 +114,12 @@ def _section(root: Mapping, name: str, kind: type[S], scope: Scope) -> S | None:
         return None
     raw = root.get(name)
     return validate(kind, Mapping(mark) if raw is None else raw, mark, scope.within(name))
+
+
+def _zone(root: Mapping, gateway: GatewayConfig | None, scope: Scope) -> tzinfo:
+    if gateway is None or not gateway.timezone:
+        return machine_zone()
+    return named_zone(gateway.timezone, root["gateway"].value_marks["timezone"], scope.within("gateway"))
 
 
 def _sinks(root: Mapping, scope: Scope) -> tuple[SinkConfig, ...]:

@@ -1,12 +1,14 @@
 """What the tags of a site ask of their values, as `agent.normalise` wants to be told."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from agent.normalise import NOTHING, Recipes, Rules
+from agent.normalise.calendar import Calendar
+from agent.normalise.local import Local
 from agent.registry import DriverConfig, TagConfig
 
 
-def recipes(devices: Iterable[DriverConfig]) -> Recipes:
+def recipes(devices: Iterable[DriverConfig], local: Local, calendars: Mapping[str, Calendar]) -> Recipes:
     """Of all tags of these devices that ask for anything; equal rules are one object."""
     known: dict[Rules, Rules] = {}
     tags: dict[tuple[str, str], Rules] = {}
@@ -15,7 +17,7 @@ def recipes(devices: Iterable[DriverConfig]) -> Recipes:
             rules = rules_of(tag, device)
             if rules != NOTHING:
                 tags[device.name, tag.name] = known.setdefault(rules, rules)
-    return Recipes(tags)
+    return Recipes(tags, local, calendars)
 
 
 def rules_of(tag: TagConfig, device: DriverConfig) -> Rules:

@@ -12,6 +12,7 @@ from agent.config.references import Unresolved
 from agent.config.tree import Mapping, Sequence, merge
 from agent.config.words import did_you_mean, shown
 from agent.model.text import is_name
+from agent.normalise.rules import RESERVED
 from agent.registry import DriverConfig
 
 
@@ -76,6 +77,14 @@ def group_names(groups: Any, scope: Scope) -> None:
     for name in groups if isinstance(groups, Mapping) else ():
         if not is_name(name):
             scope.add(groups.key_marks[name], f"groups: {shown(name)} is not a name", "no spaces, none of / + #")
+        else:
+            free_group(name, groups.key_marks[name], scope.within("groups"))
+
+
+def free_group(name: str, mark: Mark, scope: Scope) -> None:
+    """Groups of what is made here have names that no other may have."""
+    if RESERVED.fullmatch(name):
+        scope.add(mark, f"{shown(name)} is the name of what is made here", "choose another name")
 
 
 def known_groups(raws: Sequence, groups: Any, scope: Scope) -> None:

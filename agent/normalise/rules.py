@@ -1,9 +1,14 @@
 """What the configuration asks of values, in the words of this folder: one `Rules` for each tag that wants anything."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agent.normalise.calculated import Calculated
+from agent.normalise.calendar import Calendar
+from agent.normalise.local import Local
+
+RESERVED = re.compile(r"derived|total|demand|tariff|state|shift|alarm|carbon|(interval|window)-.*")  # groups made here
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +21,9 @@ NOTHING = Rules()
 
 @dataclass(frozen=True, slots=True)
 class Recipes:
-    """What is asked in a whole site; `tags` has those (device, tag) of which anything is."""
+    """What is asked in a whole site; `tags` has those (device, tag) of which anything is. `local` is its time."""
 
     tags: Mapping[tuple[str, str], Rules] = field(default_factory=dict)
+    local: Local = field(default_factory=Local)
+    calendars: Mapping[str, Calendar] = field(default_factory=dict)
     derived: tuple[Calculated, ...] = ()
