@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agent.normalise.alarms import Alarm
+from agent.normalise.calculated import Calculated
 from agent.normalise.calendar import Calendar
 from agent.normalise.convert import Conversion
 from agent.normalise.counters.ask import Counter
@@ -34,3 +35,4 @@ class Recipes:
     tags: Mapping[tuple[str, str], Rules] = field(default_factory=dict)
     local: Local = field(default_factory=Local)
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
+    derived: tuple[Calculated, ...] = ()
