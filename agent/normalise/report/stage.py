@@ -1,6 +1,7 @@
 """The last stage of a step: it leaves out what is not worth a message, and counts it."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from agent.model.frame import Frame
 from agent.model.tag import FLOATS, Schema, Tag
@@ -101,25 +102,13 @@ def build(schema: Schema, rules: Sequence[Rules], context: Context) -> Reporter 
     asked = [rule.report or ALWAYS for rule in rules]
     if all(each == ALWAYS for each in asked):
         return None
-    found = known[schema.device, schema.group] = Reporter(schema, asked, _counter(schema, context))
+    found = known[schema.device, schema.group] = Reporter(schema, asked, partial(context.suppress, schema))
     return found
 
 
 def _reporters(context: Context) -> dict[tuple[str, str], Reporter]:
     del context
     return {}
-
-
-def _counter(schema: Schema, context: Context) -> Count:
-    """What was made here was never read, so it is not missed either."""
-
-    def count(reason: str, samples: int) -> None:
-        context.suppressed[schema.device, reason] += samples
-
-    def leave(reason: str, samples: int) -> None:
-        del reason, samples
-
-    return leave if schema.made else count
 
 
 def _lanes(schema: Schema, asked: Sequence[Reporting], count: Count, tell: Callable[[Sample], None]) -> list[Lane]:

@@ -47,7 +47,7 @@ class Meter:
 
     @property
     def left_out(self) -> dict[str, int]:
-        return {reason: count for (_, reason), count in self.steps.suppressed().items()}
+        return {reason: count for (_, reason, _), count in self.steps.suppressed().items()}
 
 
 def test_always_is_no_step_at_all() -> None:
@@ -66,7 +66,7 @@ def test_only_what_has_changed_is_told() -> None:
     assert steps[schema](Frame(schema, 2, list(first), bytes(4))) == ()
     (frame,) = steps[schema](Frame(schema, 3, second, bytes(4), 5))
     assert (frame.values, frame.columns, frame.ts, frame.mono) == (("stop", False), (1, 3), 3, 5)
-    assert steps.suppressed() == {("meter", "unchanged"): 6}
+    assert steps.suppressed() == {("meter", "unchanged", False): 6}
 
 
 def test_a_frame_of_which_all_is_told_passes_without_a_copy() -> None:
@@ -202,12 +202,12 @@ def test_what_a_source_says_twice_is_told_once() -> None:
     assert meter.left_out == {"door": 3}
 
 
-def test_what_was_made_here_is_not_counted_when_it_is_left_out() -> None:
+def test_what_was_made_here_is_counted_as_such() -> None:
     schema = schema_of("float64", made=True)
     steps = steps_of(schema, CHANGES)
     frames = [steps[schema](Frame(schema, at, (1.0,), bytes(1))) for at in (1, 2, 3)]
     assert list(map(len, frames)) == [1, 0, 0]
-    assert steps.suppressed() == {}
+    assert steps.suppressed() == {("meter", "unchanged", True): 2}
 
 
 def test_a_group_that_grows_is_told_anew_and_what_was_held_is_counted() -> None:
@@ -216,4 +216,4 @@ def test_a_group_that_grows_is_told_anew_and_what_was_held_is_counted() -> None:
     steps = Steps([], Recipes({("meter", f"t{i}"): Rules(report=asked) for i in range(2)}))
     assert [len(steps[old](Frame(old, at * S, (1.0,), bytes(1)))) for at in (1, 2)] == [1, 0]
     assert len(steps[new](Frame(new, 3 * S, (1.0, 2.0), bytes(2)))) == 1
-    assert steps.suppressed() == {("meter", "period"): 1}
+    assert steps.suppressed() == {("meter", "period", False): 1}
