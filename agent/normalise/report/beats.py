@@ -1,9 +1,9 @@
 """What has not been told for long is told again, as it was and with the time that it had."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from agent.model.frame import Frame
-from agent.normalise.report.parts import Sample, repeated
+from agent.normalise.report.parts import Sample
 
 _WAITING = 64  # frames that are looked through at once
 
@@ -33,10 +33,9 @@ class Beats:
         self.look_through()
         return [column for column, when in self._when.items() if mono - when >= self._most[column]]
 
-    def again(self, columns: Sequence[int], wall: int, mono: int) -> Frame:
-        """What was told of these last, as a frame of now."""
-        self._when |= dict.fromkeys(columns, mono)
-        return repeated([self._told[column] for column in columns], wall, mono)
+    def again(self, columns: Iterable[int]) -> list[Sample]:
+        """What was told of these last."""
+        return [self._told[column] for column in columns]
 
     def look_through(self) -> None:
         """What was told since the last tick was told now: a second is nothing here."""

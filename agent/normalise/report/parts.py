@@ -1,6 +1,6 @@
 """Some columns of a frame as a frame of its own."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from agent.model.frame import Frame
 
@@ -23,21 +23,17 @@ def part_of(frame: Frame, places: Sequence[int]) -> Frame:
     )
 
 
+def column_of(sample: Sample) -> int:
+    frame, place = sample
+    return place if frame.columns is None else frame.columns[place]
+
+
 def stamp_of(frame: Frame, place: int) -> int:
     return frame.ts if frame.stamps is None else frame.stamps[place]
 
 
-def parts_of(samples: Iterable[Sample]) -> list[Frame]:
-    """The samples with all that they came with, those of one frame together; the oldest frame goes first."""
-    frames: dict[int, tuple[Frame, list[int]]] = {}
-    for frame, place in samples:
-        frames.setdefault(id(frame), (frame, []))[1].append(place)
-    oldest_first = sorted(frames.values(), key=lambda each: each[0].ts)
-    return [part_of(frame, sorted(places)) for frame, places in oldest_first]
-
-
-def repeated(samples: Sequence[Sample], ts: int, mono: int) -> Frame:
-    """The samples as one frame of that time, each with the time that it had."""
+def late(samples: Sequence[Sample], ts: int, mono: int) -> Frame:
+    """The samples as one frame of that time, each stamped with the time that it had."""
     first = samples[0][0]
     return Frame(
         first.schema,
@@ -45,6 +41,6 @@ def repeated(samples: Sequence[Sample], ts: int, mono: int) -> Frame:
         tuple([frame.values[place] for frame, place in samples]),
         bytes([frame.quality[place] for frame, place in samples]),
         mono,
-        tuple([place if frame.columns is None else frame.columns[place] for frame, place in samples]),
+        tuple([column_of(sample) for sample in samples]),
         tuple([stamp_of(frame, place) for frame, place in samples]),
     )

@@ -11,7 +11,7 @@ from agent.normalise.report.asked import ALWAYS, Reporting
 from agent.normalise.report.beats import Beats
 from agent.normalise.report.door import Doors
 from agent.normalise.report.lanes import Always, Beyond, Changed, Count, Lane, Sampled
-from agent.normalise.report.parts import Sample, part_of, parts_of
+from agent.normalise.report.parts import Sample, column_of, late, part_of
 from agent.normalise.rules import Rules
 
 _UNKNOWN = 255  # no quality: nothing was told yet
@@ -37,7 +37,12 @@ class Reporter:
     def __call__(self, frame: Frame) -> tuple[Frame, ...]:
         places = self._some(frame) if frame.columns is not None else self._whole(frame)
         told = (part_of(frame, places),) if places else ()
-        return self._out((*self._take(), *told) if self._later else told)
+        if self._later:
+            told = (self._take(frame.ts, frame.mono), *told)
+        if self._beats is not None:
+            for each in told:
+                self._beats.saw(each)
+        return told
 
     def tick(self, wall: int, mono: int) -> Sequence[Frame]:
         """What was held for long enough, and what is to be told again."""
@@ -47,13 +52,16 @@ class Reporter:
                 lane.tick(mono, silent)
             elif isinstance(lane, Sampled):
                 self._later += lane.tick(wall)
-        out = self._out(self._take())
-        if self._beats is None or not silent:
-            return out
-        self._beats.look_through()
-        news = {column for frame in out for column in frame.columns or range(len(frame.values))}
-        still = [column for column in silent if column not in news]
-        return (*out, self._beats.again(still, wall, mono)) if still else out
+        if self._beats is not None:
+            news = {column_of(sample) for sample in self._later}
+            self._later += self._beats.again(column for column in silent if column not in news)
+        if not self._later:
+            return ()
+        frame = self._take(wall, mono)
+        if self._beats is not None:
+            self._beats.saw(frame)
+            self._beats.look_through()
+        return (frame,)
 
     def settle(self) -> None:
         """It will not be asked again: what it holds is left out."""
@@ -82,16 +90,10 @@ class Reporter:
                 told.append(place)
         return told
 
-    def _take(self) -> list[Frame]:
-        frames = parts_of(self._later)
+    def _take(self, ts: int, mono: int) -> Frame:
+        frame = late(self._later, ts, mono)
         self._later.clear()
-        return frames
-
-    def _out(self, frames: Sequence[Frame]) -> tuple[Frame, ...]:
-        if self._beats is not None:
-            for frame in frames:
-                self._beats.saw(frame)
-        return tuple(frames)
+        return frame
 
 
 def build(schema: Schema, rules: Sequence[Rules], context: Context) -> Reporter | None:
