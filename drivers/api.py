@@ -17,6 +17,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from agent.model.frame import Frame, Value
 from agent.model.tag import Kind, Schema
 from agent.model.text import duration_text
+from drivers.rules.units import Ratio, Turns
 from drivers.section import Name, Number, Seconds, Section
 
 __all__ = ["Name", "Number", "Seconds", "Section"]  # what a driver's sections are made of comes from here too
@@ -101,6 +102,8 @@ class TagConfig(Section):
 
     name: Name = Field(description="the name that leaves the gateway")
     unit: str = Field("", max_length=32, description="UCUM code, such as kWh")
+    as_: str = Field("", alias="as", max_length=32, description="the unit in which it leaves; `unit` unless told")
+    ratio: Ratio | None = Field(None, description="the device's transformers between this value and the primary side")
     kind: Kind = Field("gauge", description="what the numbers mean")
     description: str = Field("", max_length=512, description="for people")
     group: str = Field("", description="a scan group of the device; without one the device's interval")
@@ -124,6 +127,9 @@ class DriverConfig(Section):
     interval: Annotated[Seconds, Field(ge=0.01, le=86400)] = Field(1.0, description="how often tags are read")
     priority: Priority = Field("normal", description="who goes first when several groups of a line are due")
     groups: dict[str, GroupConfig] = Field({}, description="scan groups with intervals of their own")
+    place: list[Name] = Field([], max_length=8, description="where it is within the site: line, cell")
+    ct: Turns = Field(1.0, description="ratio of the current transformers, such as 400/5, for tags with `ratio`")
+    pt: Turns = Field(1.0, description="ratio of the voltage transformers, such as 10000/100")
 
 
 @dataclass(frozen=True, slots=True)

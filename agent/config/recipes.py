@@ -1,9 +1,12 @@
 """What the tags of a site ask of their values, as `agent.normalise` wants to be told."""
 
 from collections.abc import Iterable, Mapping
+from fractions import Fraction
 
+from agent.model.units import exact
 from agent.normalise import NOTHING, Recipes, Rules
 from agent.normalise.calendar import Calendar
+from agent.normalise.convert import Conversion
 from agent.normalise.local import Local
 from agent.registry import DriverConfig, TagConfig
 
@@ -22,5 +25,18 @@ def recipes(devices: Iterable[DriverConfig], local: Local, calendars: Mapping[st
 
 def rules_of(tag: TagConfig, device: DriverConfig) -> Rules:
     """What one tag asks; also for a tag that was found on its device."""
-    del tag, device
-    return NOTHING
+    return Rules(conversion=_conversion(tag, device))
+
+
+def _conversion(tag: TagConfig, device: DriverConfig) -> Conversion | None:
+    """None also for what cannot be converted: see `agent.config.units`."""
+    ratio = Fraction(1)
+    for name in tag.ratio.split("*") if tag.ratio else ():
+        ratio *= Fraction(getattr(device, name)).limit_denominator(1_000_000)
+    if not tag.as_:
+        return Conversion(ratio, Fraction(0), tag.unit) if ratio != 1 else None
+    try:
+        factor, offset = exact(tag.unit, tag.as_)
+    except ValueError:
+        return None
+    return Conversion(ratio * factor, offset, tag.as_)

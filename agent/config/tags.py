@@ -10,6 +10,7 @@ from agent.config.lists import name_of, title
 from agent.config.problems import Mark, Scope
 from agent.config.references import Unresolved
 from agent.config.tree import Mapping, Sequence, merge
+from agent.config.units import check_units
 from agent.config.words import did_you_mean, shown
 from agent.model.text import is_name
 from agent.normalise.rules import RESERVED
@@ -108,6 +109,8 @@ def checked(kind: Any, raws: Sequence, scope: Scope, indexes: list[int] | None =
             if not scope.full:
                 validate(kind, raws[index], raws.item_marks[index], scope.within(title(raws[index], "tag", index)))
         return None
+    for index, tag in zip(wanted, found, strict=True):
+        check_units(tag, raws[index], scope, index)
     return found
 
 
