@@ -17,6 +17,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from agent.model.frame import Frame, Value
 from agent.model.tag import Kind, Schema
 from agent.model.text import duration_text
+from drivers.rules.limits import LimitsConfig
 from drivers.rules.units import Ratio, Turns
 from drivers.section import Name, Number, Seconds, Section
 
@@ -108,6 +109,7 @@ class TagConfig(Section):
     description: str = Field("", max_length=512, description="for people")
     group: str = Field("", description="a scan group of the device; without one the device's interval")
     enabled: bool = Field(True, description="false: not read")
+    limits: LimitsConfig | None = Field(None, description="what its values can be; others are bad")
 
     @classmethod
     def spelt(cls, text: str) -> dict[str, Any] | None:

@@ -7,8 +7,11 @@ from agent.model.units import exact
 from agent.normalise import NOTHING, Recipes, Rules
 from agent.normalise.calendar import Calendar
 from agent.normalise.convert import Conversion
+from agent.normalise.limits.asked import Limits
 from agent.normalise.local import Local
-from agent.registry import DriverConfig, TagConfig
+from agent.registry import DriverConfig, LimitsConfig, TagConfig
+
+SECOND = 10**9  # ns
 
 
 def recipes(devices: Iterable[DriverConfig], local: Local, calendars: Mapping[str, Calendar]) -> Recipes:
@@ -25,7 +28,9 @@ def recipes(devices: Iterable[DriverConfig], local: Local, calendars: Mapping[st
 
 def rules_of(tag: TagConfig, device: DriverConfig) -> Rules:
     """What one tag asks; also for a tag that was found on its device."""
-    return Rules(conversion=_conversion(tag, device))
+    conversion = _conversion(tag, device) if tag.as_ or tag.ratio else None
+    limits = _limits(tag.limits) if tag.limits else None
+    return Rules(conversion=conversion, limits=limits) if conversion or limits else NOTHING
 
 
 def _conversion(tag: TagConfig, device: DriverConfig) -> Conversion | None:
@@ -40,3 +45,9 @@ def _conversion(tag: TagConfig, device: DriverConfig) -> Conversion | None:
     except ValueError:
         return None
     return Conversion(ratio * factor, offset, tag.as_)
+
+
+def _limits(said: LimitsConfig) -> Limits:
+    return Limits(
+        said.min, said.max, said.outside == "clamp", said.rate, round((said.stuck or 0) * SECOND), said.stuck_band
+    )

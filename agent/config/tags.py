@@ -5,6 +5,7 @@ from typing import Annotated, Any, get_args
 
 from pydantic import FailFast, TypeAdapter, ValidationError
 
+from agent.config.bounds import check_limits
 from agent.config.explain import validate
 from agent.config.lists import name_of, title
 from agent.config.problems import Mark, Scope
@@ -111,6 +112,8 @@ def checked(kind: Any, raws: Sequence, scope: Scope, indexes: list[int] | None =
         return None
     for index, tag in zip(wanted, found, strict=True):
         check_units(tag, raws[index], scope, index)
+        if tag.limits is not None:
+            check_limits(raws[index], tag, scope.within(title(raws[index], "tag", index)))
     return found
 
 
