@@ -103,10 +103,7 @@ class TagConfig(ValueConfig):
     """What a tag of any driver can say of itself."""
 
     name: Name = Field(description="the name that leaves the gateway")
-    unit: str = Field("", max_length=32, description="UCUM code, such as kWh")
     ratio: Ratio | None = Field(None, description="the device's transformers between this value and the primary side")
-    kind: Kind = Field("gauge", description="what the numbers mean")
-    description: str = Field("", max_length=512, description="for people")
     group: str = Field("", description="a scan group of the device; without one the device's interval")
     enabled: bool = Field(True, description="false: not read")
 
