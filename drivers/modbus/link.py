@@ -108,7 +108,7 @@ class Link(TransactionManager):
         self._taken = 0  # bytes since the last request
         self._waiter: asyncio.Future[Reply] | None = None
         self._until = 0.0  # its deadline (loop time)
-        self._alarm: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         super().__init__(params, FramerSocket(Replies(is_server=False)), 0, False, None, None, None)
         self.max_buffer_size = BUFFER
         self._is_udp = params.comm_type == CommType.UDP
@@ -144,33 +144,33 @@ class Link(TransactionManager):
         else:
             cast(asyncio.WriteTransport, transport).write(frame)
         self._until = until
-        if self._alarm is None or until < self._alarm.when():
-            self._set_alarm()
+        if self._timer is None or until < self._timer.when():
+            self._set_timer()
         return waiter
 
-    def _set_alarm(self) -> None:
+    def _set_timer(self) -> None:
         """One timer for the deadlines of many requests: most are answered, and it is not set anew for each."""
-        self._stop_alarm()
-        self._alarm = self.loop.call_at(self._until, self._ring)
+        self._stop_timer()
+        self._timer = self.loop.call_at(self._until, self._ring)
 
-    def _stop_alarm(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _ring(self) -> None:
-        self._alarm = None
+        self._timer = None
         if self._waiter is None or self._waiter.done():
             return
         if self._until - self.loop.time() > EARLY:
-            self._set_alarm()  # that of an older request has rung
+            self._set_timer()  # that of an older request has rung
         else:
             self._fail(TimeoutError())
 
     def hang_up(self) -> None:
         """Close at once; what was not sent yet is dropped."""
         transport = self.transport
-        self._stop_alarm()
+        self._stop_timer()
         self.close()
         if transport is not None:
             cast(asyncio.WriteTransport, transport).abort()
@@ -221,7 +221,7 @@ class Link(TransactionManager):
         self._fail(exc)
 
     def callback_disconnected(self, exc: Exception | None) -> None:
-        self._stop_alarm()
+        self._stop_timer()
         self._fail(exc if isinstance(exc, OSError) else ConnectionResetError("the other side closed it"))
 
     def _fail(self, error: Exception) -> None:
