@@ -107,11 +107,19 @@ class Link(TransactionManager):
         self.served = False  # it brought an answer
         self._taken = 0  # bytes since the last request
         self._waiter: asyncio.Future[Reply] | None = None
+        self._put: Callable[[bytes], None]
         self._until = 0.0  # its deadline (loop time)
         self._timer: asyncio.TimerHandle | None = None
         super().__init__(params, FramerSocket(Replies(is_server=False)), 0, False, None, None, None)
         self.max_buffer_size = BUFFER
         self._is_udp = params.comm_type == CommType.UDP
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if self._is_udp:
+            self._put = cast(asyncio.DatagramTransport, transport).sendto
+        else:
+            self._put = cast(asyncio.WriteTransport, transport).write
+        super().connection_made(transport)
 
     @property
     def clean(self) -> bool:
@@ -128,8 +136,7 @@ class Link(TransactionManager):
 
         Raises TimeoutError at `until` (loop time), ConnectionError, or Garbled for bytes that are no Modbus TCP at all.
         """
-        transport = self.transport
-        if not self.is_active():
+        if self.transport is None:
             raise ConnectionResetError
         self.heard = self.recv_buffer = b""
         self._taken = 0
@@ -138,11 +145,7 @@ class Link(TransactionManager):
         self.next_tid = number = self.next_tid % MOST_NUMBER + 1
         request.transaction_id = self.request_transaction_id = number
         self.request_dev_id = request.dev_id
-        frame = number.to_bytes(2, "big") + request.frame
-        if self._is_udp:
-            cast(asyncio.DatagramTransport, transport).sendto(frame)
-        else:
-            cast(asyncio.WriteTransport, transport).write(frame)
+        self._put(number.to_bytes(2, "big") + request.frame)
         self._until = until
         if self._timer is None or until < self._timer.when():
             self._set_timer()
