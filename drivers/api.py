@@ -18,6 +18,7 @@ from agent.model.frame import Frame, Value
 from agent.model.tag import Kind, Schema
 from agent.model.text import duration_text
 from drivers.rules.alarm import Alarms
+from drivers.rules.limits import LimitsConfig
 from drivers.section import Name, Number, Seconds, Section
 
 __all__ = ["Name", "Number", "Seconds", "Section"]  # what a driver's sections are made of comes from here too
@@ -106,6 +107,7 @@ class TagConfig(Section):
     description: str = Field("", max_length=512, description="for people")
     group: str = Field("", description="a scan group of the device; without one the device's interval")
     enabled: bool = Field(True, description="false: not read")
+    limits: LimitsConfig | None = Field(None, description="what its values can be; others are bad")
     alarms: Alarms | None = Field(None, description="when it is an alarm")
 
     @classmethod

@@ -5,8 +5,11 @@ from collections.abc import Iterable, Mapping
 from agent.config.alarms import alarms_of
 from agent.normalise import NOTHING, Recipes, Rules
 from agent.normalise.calendar import Calendar
+from agent.normalise.limits.asked import Limits
 from agent.normalise.local import Local
-from agent.registry import DriverConfig, TagConfig
+from agent.registry import DriverConfig, LimitsConfig, TagConfig
+
+SECOND = 10**9  # ns
 
 
 def recipes(devices: Iterable[DriverConfig], local: Local, calendars: Mapping[str, Calendar]) -> Recipes:
@@ -24,4 +27,12 @@ def recipes(devices: Iterable[DriverConfig], local: Local, calendars: Mapping[st
 def rules_of(tag: TagConfig, device: DriverConfig) -> Rules:
     """What one tag asks; also for a tag that was found on its device."""
     del device
-    return Rules(alarms=alarms_of(tag.alarms)) if tag.alarms else NOTHING
+    if not (tag.limits or tag.alarms):
+        return NOTHING
+    return Rules(limits=_limits(tag.limits) if tag.limits else None, alarms=alarms_of(tag.alarms))
+
+
+def _limits(said: LimitsConfig) -> Limits:
+    return Limits(
+        said.min, said.max, said.outside == "clamp", said.rate, round((said.stuck or 0) * SECOND), said.stuck_band
+    )

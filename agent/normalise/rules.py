@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from agent.normalise.alarms import Alarm
 from agent.normalise.calendar import Calendar
+from agent.normalise.limits.asked import Limits
 from agent.normalise.local import Local
 
 RESERVED = re.compile(r"derived|total|demand|tariff|state|shift|alarm|carbon|(interval|window)-.*")  # groups made here
@@ -15,6 +16,7 @@ RESERVED = re.compile(r"derived|total|demand|tariff|state|shift|alarm|carbon|(in
 class Rules:
     """What is asked of one tag; each part of this folder has a field, None or empty where nothing is."""
 
+    limits: Limits | None = None
     alarms: tuple[Alarm, ...] = ()
 
 

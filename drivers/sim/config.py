@@ -8,7 +8,7 @@ from agent.model.tag import DType
 from drivers.api import DriverConfig, Seconds, TagConfig
 
 Wave = Literal["sine", "ramp", "square", "counter", "constant", "text"]
-_DTYPES: dict[Wave, DType] = {"counter": "int64", "square": "bool", "text": "str"}
+_DTYPES: dict[str, DType] = {"counter": "int64", "square": "bool", "text": "str"}
 
 
 class Tag(TagConfig):
