@@ -17,6 +17,7 @@ from agent.model.errors import StoreError
 from agent.model.tag import Schema
 from agent.normalise import Rules, Steps
 from agent.northbound.api import Gateway, SinkConfig, commands_of, pulled_of
+from agent.runtime.alarms import Annunciator
 from agent.runtime.catalogue import Catalogue
 from agent.runtime.commands import ALL, KIND, Control
 from agent.runtime.desk import Desk
@@ -181,7 +182,8 @@ class App:
         place = Place(said.listen, tuple(said.hosts), *((said.tls.cert, said.tls.key) if said.tls else ()))
         window = Window(self._site.gateway.id, self._catalogue, self._storage, self._health)
         pull = Pull(self._taps, window)
-        status = partial(serve, place, self._data, self._health, Desk(self._storage), pull)
+        alarms = Annunciator(self._steps, self._clock)
+        status = partial(serve, place, self._data, self._health, Desk(self._storage), pull, alarms)
         part = self._health.part("status", place.listen)
         yield "status", self._kept(status, part, Backoff(FIELD_CAP))
         if place.cert:
