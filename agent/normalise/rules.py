@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from agent.normalise.calendar import Calendar
 from agent.normalise.local import Local
+from agent.normalise.windows.ask import Window
 
 RESERVED = re.compile(r"derived|total|demand|tariff|state|shift|alarm|carbon|(interval|window)-.*")  # groups made here
 
@@ -13,6 +14,8 @@ RESERVED = re.compile(r"derived|total|demand|tariff|state|shift|alarm|carbon|(in
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What is asked of one tag; each part of this folder has a field, None or empty where nothing is."""
+
+    windows: tuple[Window, ...] = ()
 
 
 NOTHING = Rules()

@@ -10,11 +10,12 @@ from agent.normalise.api import Build, Context, Kept, Report, Stage, Tap, Timed
 from agent.normalise.fit import Fit, fitting
 from agent.normalise.parcels import join, parcels
 from agent.normalise.rules import NOTHING, Recipes, Rules
+from agent.normalise.windows import grid
 
 Step = Callable[[Frame], tuple[Frame, ...]]
 RulesOf = Callable[[str], Mapping[str, Rules]]  # of the tags that were found on a device, by name
 SHAPERS: dict[str, Build[Stage]] = {}  # in this order
-TAPS: dict[str, Build[Tap]] = {}
+TAPS: dict[str, Build[Tap]] = {"windows": grid.build}
 REPORT: Build[Report] | None = None
 MINUTE = 60 * 10**9
 PREFIX = "normal/"  # of all keys under which state is kept
