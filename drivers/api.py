@@ -17,6 +17,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from agent.model.frame import Frame, Value
 from agent.model.tag import Kind, Schema
 from agent.model.text import duration_text
+from drivers.rules.limits import LimitsConfig
 from drivers.rules.window import Aggregates
 from drivers.section import Name, Number, Seconds, Section
 
@@ -106,8 +107,9 @@ class TagConfig(Section):
     description: str = Field("", max_length=512, description="for people")
     group: str = Field("", description="a scan group of the device; without one the device's interval")
     enabled: bool = Field(True, description="false: not read")
-    aggregate: Aggregates = Field(
-        [], description="minimum, mean and more of windows: {every: 15m, of: [min, max, mean]}"
+    limits: LimitsConfig | None = Field(None, description="what its values can be; others are bad")
+    aggregate: Aggregates | None = Field(
+        None, description="minimum, mean and more of windows: {every: 15m, of: [min, max, mean]}"
     )
 
     @classmethod

@@ -2,10 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 
+from agent.config.windows import windows_of
 from agent.normalise import NOTHING, Recipes, Rules
 from agent.normalise.calendar import Calendar
+from agent.normalise.limits.asked import Limits
 from agent.normalise.local import Local
-from agent.registry import DriverConfig, TagConfig
+from agent.registry import DriverConfig, LimitsConfig, TagConfig
+
+SECOND = 10**9  # ns
 
 
 def recipes(devices: Iterable[DriverConfig], local: Local, calendars: Mapping[str, Calendar]) -> Recipes:
@@ -22,5 +26,13 @@ def recipes(devices: Iterable[DriverConfig], local: Local, calendars: Mapping[st
 
 def rules_of(tag: TagConfig, device: DriverConfig) -> Rules:
     """What one tag asks; also for a tag that was found on its device."""
-    del tag, device
-    return NOTHING
+    del device
+    limits = _limits(tag.limits) if tag.limits else None
+    windows = windows_of(tag.aggregate) if tag.aggregate else ()
+    return Rules(limits, windows) if limits or windows else NOTHING
+
+
+def _limits(said: LimitsConfig) -> Limits:
+    return Limits(
+        said.min, said.max, said.outside == "clamp", said.rate, round((said.stuck or 0) * SECOND), said.stuck_band
+    )

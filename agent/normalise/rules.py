@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agent.normalise.calendar import Calendar
+from agent.normalise.limits.asked import Limits
 from agent.normalise.local import Local
 from agent.normalise.windows.ask import Window
 
@@ -15,6 +16,7 @@ RESERVED = re.compile(r"derived|total|demand|tariff|state|shift|alarm|carbon|(in
 class Rules:
     """What is asked of one tag; each part of this folder has a field, None or empty where nothing is."""
 
+    limits: Limits | None = None
     windows: tuple[Window, ...] = ()
 
 

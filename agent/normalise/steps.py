@@ -6,16 +6,22 @@ from itertools import chain
 
 from agent.model.frame import Frame
 from agent.model.tag import Schema
-from agent.normalise.api import Build, Context, Kept, Report, Stage, Tap, Timed
+from agent.normalise.api import Build, Context, Kept, LeftOut, Report, Stage, Tap, Timed
 from agent.normalise.fit import Fit, fitting
-from agent.normalise.parcels import join, parcels
+from agent.normalise.leftovers import Leftovers
+from agent.normalise.limits import stage as limits
+from agent.normalise.parcels import count, join, keys_of, parcels
 from agent.normalise.rules import NOTHING, Recipes, Rules
-from agent.normalise.windows import grid
+from agent.normalise.windows import grid as windows
 
 Step = Callable[[Frame], tuple[Frame, ...]]
 RulesOf = Callable[[str], Mapping[str, Rules]]  # of the tags that were found on a device, by name
-SHAPERS: dict[str, Build[Stage]] = {}  # in this order
-TAPS: dict[str, Build[Tap]] = {"windows": grid.build}
+SHAPERS: dict[str, Build[Stage]] = {  # in this order
+    "limits": limits.build,
+}
+TAPS: dict[str, Build[Tap]] = {
+    "windows": windows.build,
+}
 REPORT: Build[Report] | None = None
 MINUTE = 60 * 10**9
 PREFIX = "normal/"  # of all keys under which state is kept
@@ -38,6 +44,9 @@ class Steps(dict[Schema, Step]):
         self._outputs: dict[Schema, Schema] = {}
         self._parts: dict[tuple[str, str], dict[str, object]] = {}  # of each group
         self._kept: dict[str, bytes] = {}  # of the run before, until its part is built
+        self._pieces: dict[str, int] = {}  # in which a state lies in the store
+        self._torn: list[str] = []  # keys of the store that are of no use to anybody
+        self._leftovers = self._context.one("leftovers", lambda _: Leftovers(self._kept))
         self._saved = 0
         for schema in schemas:
             self[schema]
@@ -74,26 +83,42 @@ class Steps(dict[Schema, Step]):
                 for frame in part.tick(wall, mono):
                     yield from self[frame.schema](frame)
 
-    def suppressed(self) -> Counter[tuple[str, str]]:
-        """Samples that were left out since the last call, by (device, reason)."""
+    def suppressed(self) -> Counter[LeftOut]:
+        """Samples that were left out since the last call, by (device, reason, whether they were made)."""
         found, self._context.suppressed = self._context.suppressed, Counter()
         return found
 
-    def kept(self, mono: int, *, all_of_it: bool = False) -> dict[str, bytes]:
-        """What is to be committed with the frames that have come out so far, by key, in values that are small."""
+    def kept(self, mono: int, *, all_of_it: bool = False) -> dict[str, bytes | None]:
+        """What is to be committed with the frames that have come out so far, by key, in values that are small.
+
+        None: what was kept by this key is to be forgotten.
+        """
         minute = all_of_it or mono - self._saved >= MINUTE
         if minute:
             self._saved = mono
-        found: dict[str, bytes] = {}
+        found: dict[str, bytes | None] = self._forgotten()
         for key, part in self._keys():
             if isinstance(part, Kept) and (part.must or (minute and part.may)):
-                found |= parcels(key, part.dump())
+                pieces = parcels(key, part.dump())
+                found |= dict.fromkeys(keys_of(key, self._pieces.get(key, 0))) | pieces
+                self._pieces[key] = len(pieces)
                 part.must = part.may = False
         return found
 
+    def _forgotten(self) -> dict[str, bytes | None]:
+        torn, self._torn = self._torn, []
+        for key in self._leftovers.gone:
+            torn += keys_of(key, self._pieces.pop(key, 0))
+        self._leftovers.gone.clear()
+        return dict.fromkeys(torn)
+
     def restore(self, kept: Mapping[str, bytes]) -> None:
-        """What an earlier run kept; before the first frame. What nobody asks for any more is left."""
-        self._kept = join({key: value for key, value in kept.items() if key.startswith(PREFIX)})
+        """What an earlier run kept; before the first frame. What nobody asks for goes after a while: `Leftovers`."""
+        ours = {key: value for key, value in kept.items() if key.startswith(PREFIX)}
+        self._kept |= join(ours)
+        self._pieces = {key: count(state) for key, state in self._kept.items()}
+        whole = {piece for key, pieces in self._pieces.items() for piece in keys_of(key, pieces)}
+        self._torn = [key for key in ours if key not in whole]
         for key, part in self._keys():
             self._load(key, part)
 
