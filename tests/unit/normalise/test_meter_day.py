@@ -55,7 +55,7 @@ def counted(points: list[Point], form: Form) -> Fraction:
     """What the register itself has gone on by: up to the swap, over its width once, and from the swap on."""
     seen = [point.n for point in points if point.n is not None]
     swap = next(place for place, n in enumerate(seen) if place and n == 1730)
-    before, after = seen[: swap], seen[swap:]
+    before, after = seen[:swap], seen[swap:]
     return (before[-1] - before[0] + form.width + after[-1] - after[0]) * form.unit
 
 
