@@ -32,11 +32,13 @@ class Wrong(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Formula:
-    """A formula that is right. `names` are the tags in the order in which they first stand in it; `numbers` are those
-    that must be numbers, `words` those that are compared with text. `truth`: it is either true or false."""
+    """A formula that is right. `names` are the tags in the order in which they first stand in it, each after so many
+    `columns`; `numbers` are those that must be numbers, `words` those that are compared with text. `truth`: it is
+    either true or false."""
 
     text: str
     names: tuple[str, ...]
+    columns: tuple[int, ...]
     numbers: frozenset[str]
     words: frozenset[str]
     truth: bool
@@ -79,20 +81,15 @@ _COMPARE = (*_EQUAL, ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 
 def parse(text: str) -> Formula:
     """The formula in `text`. Raises Wrong."""
-    lead = len(text) - len(text.lstrip())
-    try:
-        return _Reader(text.strip()).formula()
-    except Wrong as error:
-        error.column += lead
-        raise
+    return _Reader(text).formula()
 
 
 class _Reader:
     """Walks one tree; `_bits` below says how many an integer of a node may have."""
 
     def __init__(self, text: str) -> None:
-        self._text = text
-        self._names: dict[str, None] = {}
+        self._text, self._lead = text.strip(), len(text) - len(text.lstrip())
+        self._names: dict[str, int] = {}
         self._numbers: dict[str, None] = {}
         self._words: dict[str, ast.AST] = {}
         self._nodes = 0
@@ -115,13 +112,12 @@ class _Reader:
         for name, node in self._words.items():
             if name in self._numbers:
                 self._no(node, f"{name} is compared with text here and used as a number elsewhere")
-        return Formula(
-            self._text, tuple(self._names), frozenset(self._numbers), frozenset(self._words), is_truth(tree), tree
-        )
+        numbers, words, columns = frozenset(self._numbers), frozenset(self._words), tuple(self._names.values())
+        return Formula(self._text, tuple(self._names), columns, numbers, words, is_truth(tree), tree)
 
     def _tree(self) -> ast.expr:
         if not self._text:
-            raise Wrong("it is empty", hint="such as p_l1 + p_l2")
+            raise Wrong("it is empty", self._lead, hint="such as p_l1 + p_l2")
         if len(self._text) > LONGEST:
             raise Wrong(
                 f"it is longer than {LONGEST} characters",
@@ -141,7 +137,7 @@ class _Reader:
         """Characters before what Python points at; before the last one where that is no place in the text."""
         before = self._text.splitlines(keepends=True)[: (error.lineno or 1) - 1]
         column = sum(map(len, before)) + (error.offset or 0) - 1
-        return column if error.offset and column < len(self._text) else len(self._text) - 1
+        return self._lead + (column if error.offset and column < len(self._text) else len(self._text) - 1)
 
     def _no(self, node: ast.AST, message: str, hint: str = "") -> NoReturn:
         raise Wrong(message, self._column(node), hint)
@@ -151,7 +147,7 @@ class _Reader:
         line, offset = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
         lines = self._text.splitlines(keepends=True)
         here = lines[line - 1].encode()[:offset].decode(errors="ignore") if line <= len(lines) else ""
-        return sum(map(len, lines[: line - 1])) + len(here)
+        return self._lead + sum(map(len, lines[: line - 1])) + len(here)
 
     def _node(self, node: ast.expr, depth: int) -> int:
         """Bits of an integer that the node may be. Raises Wrong."""
@@ -181,7 +177,7 @@ class _Reader:
     def _name(self, node: ast.Name, depth: int) -> int:
         del depth
         if node.id not in CONSTANTS:
-            self._names.setdefault(node.id)
+            self._names.setdefault(node.id, self._column(node))
         return 64
 
     def _unary(self, node: ast.UnaryOp, depth: int) -> int:
