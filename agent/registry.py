@@ -27,10 +27,12 @@ from agent.northbound.api import (
 )
 from drivers.api import Budget, Driver, DriverConfig, LineConfig, TagConfig
 from drivers.finding import Kept
+from drivers.rules.limits import LimitsConfig
 
 # What the rest of the configuration is made of comes from here too, so that it is not written a third time.
 __all__ = [
     "DriverConfig",
+    "LimitsConfig",
     "LineConfig",
     "Name",
     "Seconds",

@@ -2,15 +2,19 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from agent.config.alarms import alarms_of
+from agent.config.counters import counter_of
 from agent.config.virtual import VirtualConfig
 from agent.normalise import NOTHING, Recipes, Rules
 from agent.normalise.calculated import Calculated
 from agent.normalise.calendar import Calendar
+from agent.normalise.limits.asked import Limits
 from agent.normalise.local import Local
-from agent.registry import DriverConfig
+from agent.registry import DriverConfig, LimitsConfig
 from drivers.rules.value import ValueConfig
 
 Owner = DriverConfig | VirtualConfig
+SECOND = 10**9  # ns
 
 
 def recipes(
@@ -44,5 +48,15 @@ def _values(
 
 def rules_of(tag: ValueConfig, device: Owner) -> Rules:
     """What one tag asks, be it read or derived; also for a tag that was found on its device."""
-    del tag, device
-    return NOTHING
+    del device
+    return Rules(
+        limits=_limits(tag.limits) if tag.limits else None,
+        counter=counter_of(tag.counter) if tag.counter else None,
+        alarms=alarms_of(tag.alarms) if tag.alarms else (),
+    )
+
+
+def _limits(said: LimitsConfig) -> Limits:
+    return Limits(
+        said.min, said.max, said.outside == "clamp", said.rate, round((said.stuck or 0) * SECOND), said.stuck_band
+    )

@@ -5,6 +5,7 @@ from typing import Annotated, Any, get_args
 
 from pydantic import FailFast, TypeAdapter, ValidationError
 
+from agent.config.bounds import check_limits
 from agent.config.explain import validate
 from agent.config.lists import name_of, title
 from agent.config.problems import Mark, Scope
@@ -108,6 +109,9 @@ def checked(kind: Any, raws: Sequence, scope: Scope, indexes: list[int] | None =
             if not scope.full:
                 validate(kind, raws[index], raws.item_marks[index], scope.within(title(raws[index], "tag", index)))
         return None
+    for index, tag in zip(wanted, found, strict=True):
+        if tag.limits is not None:
+            check_limits(raws[index], tag, scope.within(title(raws[index], "tag", index)))
     return found
 
 

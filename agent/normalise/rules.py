@@ -4,8 +4,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from agent.normalise.alarms import Alarm
 from agent.normalise.calculated import Calculated
 from agent.normalise.calendar import Calendar
+from agent.normalise.convert import Conversion
+from agent.normalise.counters.ask import Counter
+from agent.normalise.limits.asked import Limits
 from agent.normalise.local import Local
 
 RESERVED = re.compile(r"derived|total|demand|tariff|state|shift|alarm|carbon|(interval|window)-.*")  # groups made here
@@ -14,6 +18,11 @@ RESERVED = re.compile(r"derived|total|demand|tariff|state|shift|alarm|carbon|(in
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What is asked of one tag; each part of this folder has a field, None or empty where nothing is."""
+
+    limits: Limits | None = None
+    conversion: Conversion | None = None
+    alarms: tuple[Alarm, ...] = ()
+    counter: Counter | None = None
 
 
 NOTHING = Rules()

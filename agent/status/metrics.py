@@ -128,7 +128,7 @@ class Metrics(Collector):
         cells = [
             ((account["sink"], account["device"], what, reason), samples)
             for account in self._accounts
-            for what in ("read", "delivered", "suppressed", "dropped")
+            for what in ("read", "made", "delivered", "suppressed", "dropped")
             for reason, samples in _reasons(account[what])
         ]
         yield _counter("floorgate_samples", "Where samples went", (*_ACCOUNT, "what", "reason"), cells)

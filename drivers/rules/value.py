@@ -3,6 +3,9 @@
 from pydantic import Field
 
 from agent.model.tag import Kind
+from drivers.rules.alarm import Alarms
+from drivers.rules.counter import CounterConfig
+from drivers.rules.limits import LimitsConfig
 from drivers.section import Section
 
 
@@ -12,3 +15,6 @@ class ValueConfig(Section):
     unit: str = Field("", max_length=32, description="UCUM code, such as kWh")
     kind: Kind = Field("gauge", description="what the numbers mean")
     description: str = Field("", max_length=512, description="for people")
+    limits: LimitsConfig | None = Field(None, description="what its values can be; others are bad")
+    alarms: Alarms | None = Field(None, description="when it is an alarm")
+    counter: CounterConfig | None = Field(None, description="what is made of a counter")
