@@ -166,7 +166,7 @@ def scan_groups(config: DriverConfig, tags: Sequence[T]) -> dict[tuple[str, floa
 
 
 def names_of(tag: TagConfig) -> list[str]:
-    """The tags that one of the file stands for: itself, or one for each of its named bits where it has such."""
+    """The tags that one of the file stands for: itself, or one for each of its named bits."""
     found: Mapping[object, object] = getattr(tag, "bits", None) or {}
     return [f"{tag.name}_{name}" for name in found.values()] or [tag.name]
 

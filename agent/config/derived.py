@@ -20,8 +20,7 @@ from agent.config.words import did_you_mean, shown
 from agent.model.tag import DType, Tag
 from agent.normalise.calculated import Calculated, Derived, Source
 from agent.normalise.expression import Formula, Wrong, parse
-from agent.registry import DriverConfig
-from drivers.api import names_of
+from agent.registry import DriverConfig, names_of
 from drivers.rules.derived import DerivedConfig
 
 Owner = DriverConfig | VirtualConfig
@@ -163,10 +162,9 @@ def _missing(source: Source, known: Table[str, _Known], own: str, text: str) -> 
     if odd:
         alias = re.sub(r"\W", "_", odd)
         return f"there is no tag {shown(tag)}", f"{odd!r} needs another name here: inputs: {{{alias}: {odd}}}"
-    hint = did_you_mean(tag, has.names)
-    return f"there is no tag {shown(tag)}", hint if hint.startswith(
-        "did"
-    ) else "a tag of another name stands in `inputs`"
+    near = did_you_mean(tag, has.names)
+    hint = near if near.startswith("did") else "a tag that is called otherwise is named in `inputs`"
+    return f"there is no tag {shown(tag)}", hint
 
 
 def _refuse_circles(asked: Sequence[_Asked]) -> None:

@@ -10,11 +10,10 @@ from agent.normalise.calculated import Calculated
 from agent.normalise.calendar import Calendar
 from agent.normalise.limits.asked import Limits
 from agent.normalise.local import Local
-from agent.registry import DriverConfig, LimitsConfig
-from drivers.rules.value import ValueConfig
+from agent.registry import DriverConfig, LimitsConfig, ValueConfig, names_of
 
-Owner = DriverConfig | VirtualConfig
 SECOND = 10**9  # ns
+Owner = DriverConfig | VirtualConfig
 
 
 def recipes(
@@ -39,7 +38,8 @@ def _values(
 ) -> Iterator[tuple[Owner, str, ValueConfig]]:
     for device in devices:
         for tag in getattr(device, "tags", ()):
-            yield device, tag.name, tag
+            for name in names_of(tag):
+                yield device, name, tag
     owners: list[Owner] = [*devices, *virtual]
     for owner in owners:
         for name, value in owner.derived.items():

@@ -25,8 +25,8 @@ SHAPERS: dict[str, Build[Stage]] = {  # in this order
     "limits": limits.build,
 }
 TAPS: dict[str, Build[Tap]] = {
-    "counters": counters.build,
     "derived": derived.build,
+    "counters": counters.build,
     "alarms": watch.build,
 }
 REPORT: Build[Report] | None = None

@@ -16,5 +16,5 @@ class ValueConfig(Section):
     kind: Kind = Field("gauge", description="what the numbers mean")
     description: str = Field("", max_length=512, description="for people")
     limits: LimitsConfig | None = Field(None, description="what its values can be; others are bad")
-    alarms: Alarms | None = Field(None, description="when it is an alarm")
     counter: CounterConfig | None = Field(None, description="what is made of a counter")
+    alarms: Alarms | None = Field(None, description="when it is an alarm")
