@@ -21,11 +21,19 @@ class Band:
         self._columns = Columns(tuple(asked), len(schema.tags))
         edges = [edges_of(limits, schema.tags[column].dtype) for column, limits in asked.items()]
         self._lows, self._highs = tuple(low for low, _ in edges), tuple(high for _, high in edges)
+        self._within: Sequence[Value] = ()  # the values of the last whole frame of which none was outside
         self._clamp = tuple(limits.clamp for limits in asked.values())
 
     def __call__(self, frame: Frame) -> Frame:
+        whole = frame.columns is None
+        if whole and frame.values == self._within:
+            return frame
         outside = self._outside(frame)
-        return self._without(frame, outside) if outside else frame
+        if outside:
+            return self._without(frame, outside)
+        if whole:
+            self._within = frame.values
+        return frame
 
     def _outside(self, frame: Frame) -> Sequence[tuple[int, int]]:
         """(place in the frame, number of the column)"""

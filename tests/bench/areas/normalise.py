@@ -1,15 +1,21 @@
 """The compiled steps that every frame passes before it is stored."""
 
+import random
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 
 import stopwatch
 from report import Row, at_most
 
 from agent.model.tag import Schema, Tag
-from agent.normalise import Recipes, Steps
+from agent.normalise import Recipes, Rules, Steps
 from agent.normalise.calculated import Calculated, Derived
+from agent.normalise.convert import Conversion
+from agent.normalise.limits.asked import Limits
+from agent.normalise.report.asked import Reporting
 
+LIMITS, KILO = Limits(-1, 1001), Conversion(Fraction(1, 1000), Fraction(0), "kW")
 DERIVED = 50  # formulas over a frame of 200 tags
 
 
@@ -19,7 +25,30 @@ def rows() -> Iterator[Row]:
     nan = replace(good, values=(float("nan"), *good.values[1:]))
     yield at_most("a good frame of 100 floats: CPU", stopwatch.cpu_us(lambda: step(good), 20_000), 3, "µs")
     yield at_most("a frame of 100 floats with a NaN: CPU", stopwatch.cpu_us(lambda: step(nan), 2_000), 60, "µs")
+    yield at_most("limits of a tag, of 200 good ones: CPU", _limits(), 40, "ns")
+    asked = Rules(conversion=KILO, limits=LIMITS, report=Reporting(changes=True))
+    yield at_most("a tag of 200, converted, within limits, unchanged: CPU", _a_tag(asked), 90, "ns")
+    asked = Rules(report=Reporting(changes=True, band=0.5))
+    yield at_most("a tag of 200, deadband with 5 % changes: CPU", _a_tag(asked, changes=10), 110, "ns")
     yield at_most("a derived tag, a + b + c, of 50 over 200 tags: CPU", _formula(), 0.5, "µs")
+
+
+def _limits() -> float:
+    return _a_tag(Rules(limits=LIMITS), changes=200) - _a_tag(Rules(), changes=200)
+
+
+def _a_tag(asked: Rules, changes: int = 0, tags: int = 200) -> float:
+    """ns a tag for frames of which so many values have moved."""
+    schema = stopwatch.schema(tags=tags)
+    steps = Steps((), Recipes({(schema.device, tag.name): asked for tag in schema.tags}))
+    first = stopwatch.frame(schema)
+    frames, values = [], list(first.values)
+    for n in range(100):
+        for column in random.sample(range(tags), changes):
+            values[column] = (values[column] + 10.0) % 1000.0
+        frames.append(replace(first, values=tuple([value + 0.0 for value in values]), ts=first.ts + n * 10**9))
+    step = steps[schema]
+    return stopwatch.cpu_us(lambda: [step(frame) for frame in frames], 20) / len(frames) / tags * 1000
 
 
 def _formula() -> float:
