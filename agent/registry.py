@@ -25,20 +25,26 @@ from agent.northbound.api import (
     fits,
     pulled_of,
 )
-from drivers.api import Budget, Driver, DriverConfig, LineConfig
+from drivers.api import Budget, Driver, DriverConfig, LineConfig, TagConfig, names_of
 from drivers.finding import Kept
+from drivers.rules.limits import LimitsConfig
+from drivers.rules.value import ValueConfig
 
 # What the rest of the configuration is made of comes from here too, so that it is not written a third time.
 __all__ = [
     "DriverConfig",
+    "LimitsConfig",
     "LineConfig",
     "Name",
     "Seconds",
     "Section",
     "SinkConfig",
     "Size",
+    "TagConfig",
+    "ValueConfig",
     "commands_of",
     "fits",
+    "names_of",
     "pulled_of",
 ]
 

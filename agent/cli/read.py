@@ -17,7 +17,7 @@ from agent.model.frame import Frame, Value, bad_frame
 from agent.model.quality import Quality, quality_name
 from agent.model.tag import Schema, Tag
 from agent.model.text import plain
-from agent.normalise import compile_step
+from agent.normalise import fitting
 from agent.runtime.app import build_drivers
 from drivers.api import DriverConfig, Poller, Raw, Revealer
 
@@ -72,7 +72,7 @@ async def read_groups(driver: Poller, schemas: Sequence[Schema], raws: dict[str,
     refusals: list[Refused] = []
     for schema in schemas:
         try:
-            (frame,) = compile_step(schema)(await _scanned(driver, schema, raws))
+            frame = fitting(schema)(await _scanned(driver, schema, raws))
         except Refused as error:
             refusals.append(error)
             frame = bad_frame(schema, Quality.BAD_DEVICE, time.time_ns(), time.monotonic_ns())

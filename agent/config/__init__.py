@@ -4,6 +4,7 @@ from agent.config.endpoint import canonical, shared
 from agent.config.files import configs_dir
 from agent.config.load import is_map, load, load_map
 from agent.config.problems import Invalid, Problem
+from agent.config.recipes import rules_of
 from agent.config.schema import map_schema, schema
 from agent.config.sections import BufferConfig, GatewayConfig, LogConfig, StatusConfig
 from agent.config.site import Site
@@ -22,6 +23,7 @@ __all__ = [
     "load",
     "load_map",
     "map_schema",
+    "rules_of",
     "schema",
     "shared",
 ]

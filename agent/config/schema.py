@@ -8,9 +8,11 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from agent import registry
+from agent.config.calendars import CalendarConfig
 from agent.config.maps import NO_QUIRKS
 from agent.config.sections import BufferConfig, GatewayConfig, LogConfig, MapHead, StatusConfig
 from agent.config.tags import item_type
+from agent.config.virtual import VirtualConfig
 from agent.model.text import DURATION_PATTERN, SIZE_PATTERN, duration_text
 from agent.registry import LineConfig
 
@@ -30,6 +32,8 @@ def schema() -> Schema:
     sections: dict[str, Class] = {
         "gateway": GatewayConfig,
         "line": LineConfig,
+        "virtual": VirtualConfig,
+        "calendar": CalendarConfig,
         "buffer": BufferConfig,
         "log": LogConfig,
         "status": StatusConfig,
@@ -40,7 +44,17 @@ def schema() -> Schema:
         {
             "gateway": _ref("gateway"),
             "devices": _chosen("driver", drivers, "what is read"),
+            "virtual": {
+                "type": "array",
+                "items": _ref("virtual"),
+                "description": "devices that only exist by calculation",
+            },
             "lines": {"type": "array", "items": _ref("line"), "description": "what the devices on one wire share"},
+            "calendars": {
+                "type": "object",
+                "additionalProperties": _ref("calendar"),
+                "description": "hours of tariffs, shifts",
+            },
             "sinks": _chosen("type", sinks, "where it goes"),
             **{name: _ref(name) for name in ("buffer", "log", "status")},
         },

@@ -15,6 +15,9 @@ class GatewayConfig(Section):
 
     id: Name = Field(description="the name by which the platform knows this gateway; part of every message")
     site: list[Name] = Field([], max_length=8, description="where it stands, from large to small: company, plant, area")
+    timezone: str = Field(
+        "", max_length=64, description="such as Asia/Shanghai: whose days and hours; the machine's unless told"
+    )
 
 
 class BufferConfig(Section):

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from agent.config.endpoint import shared
 from agent.config.sections import BufferConfig, GatewayConfig, LogConfig, StatusConfig
+from agent.normalise import Recipes
 from agent.registry import DriverConfig, LineConfig, SinkConfig
 
 
@@ -19,6 +20,7 @@ class Site:
     buffer: BufferConfig
     log: LogConfig
     status: StatusConfig
+    recipes: Recipes  # what is asked of the values of all devices
 
     def bare(self) -> "Site":
         """The same without the tags of its devices, which their drivers have once they are built."""

@@ -5,13 +5,16 @@ from typing import Annotated, Any, get_args
 
 from pydantic import FailFast, TypeAdapter, ValidationError
 
+from agent.config.bounds import check_limits
 from agent.config.explain import validate
 from agent.config.lists import name_of, title
 from agent.config.problems import Mark, Scope
 from agent.config.references import Unresolved
 from agent.config.tree import Mapping, Sequence, merge
+from agent.config.units import check_units
 from agent.config.words import did_you_mean, shown
 from agent.model.text import is_name
+from agent.normalise.rules import RESERVED
 from agent.registry import DriverConfig
 
 
@@ -76,6 +79,14 @@ def group_names(groups: Any, scope: Scope) -> None:
     for name in groups if isinstance(groups, Mapping) else ():
         if not is_name(name):
             scope.add(groups.key_marks[name], f"groups: {shown(name)} is not a name", "no spaces, none of / + #")
+        else:
+            free_group(name, groups.key_marks[name], scope.within("groups"))
+
+
+def free_group(name: str, mark: Mark, scope: Scope) -> None:
+    """Groups of what is made here have names that no other may have."""
+    if RESERVED.fullmatch(name):
+        scope.add(mark, f"{shown(name)} is the name of what is made here", "choose another name")
 
 
 def known_groups(raws: Sequence, groups: Any, scope: Scope) -> None:
@@ -99,6 +110,10 @@ def checked(kind: Any, raws: Sequence, scope: Scope, indexes: list[int] | None =
             if not scope.full:
                 validate(kind, raws[index], raws.item_marks[index], scope.within(title(raws[index], "tag", index)))
         return None
+    for index, tag in zip(wanted, found, strict=True):
+        check_units(tag, raws[index], scope, index)
+        if tag.limits is not None:
+            check_limits(raws[index], tag, scope.within(title(raws[index], "tag", index)))
     return found
 
 

@@ -36,10 +36,12 @@ class Schema:
     """The tags of one scan group of one device, in the order of a frame's columns.
 
     One instance serves all frames of the group and is hashed by identity, so that compiled steps,
-    encoders and row numbers can be looked up by it. `interval` is seconds; 0 means event-driven.
+    encoders and row numbers can be looked up by it. `interval` is seconds; 0 means event-driven. `made`: what its tags
+    say was not read but worked out here.
     """
 
     device: str
     group: str
     tags: tuple[Tag, ...]
     interval: float = 0.0
+    made: bool = False

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from agent import __version__, registry
-from agent.config import Site
+from agent.config import Site, rules_of
 from agent.health import Health, Part
 from agent.model.clock import SYSTEM, Clock, boot_id
 from agent.model.errors import StoreError
 from agent.model.tag import Schema
-from agent.normalise import Steps
+from agent.normalise import Rules, Steps
 from agent.northbound.api import Gateway, SinkConfig, commands_of, pulled_of
+from agent.runtime.alarms import Annunciator
+from agent.runtime.catalogue import Catalogue
 from agent.runtime.commands import ALL, KIND, Control
 from agent.runtime.desk import Desk
 from agent.runtime.expiry import watch
@@ -30,6 +32,7 @@ from agent.runtime.subscription import Subscription
 from agent.runtime.supervise import Backoff, attempt, keep
 from agent.runtime.tap import Tap
 from agent.runtime.targets import targets
+from agent.runtime.ticker import tick
 from agent.runtime.window import Window
 from agent.runtime.wiring import lines_of
 from agent.status.pull import Pull
@@ -38,8 +41,10 @@ from buffer.keeper import Keeper, Limits
 from buffer.store import Store
 from buffer.writer import Writer
 from drivers.api import Driver, DriverConfig, Learner, Poller, Priority, Spaced, Subscriber
+from drivers.finding import Finder
 
 STORE = "store.db"
+STEPS = "store", "steps"  # the part of health that speaks of them
 MAX_SIZE = 1 << 30  # bytes: the store's size where the file does not say, or a quarter of the disk if that is less
 CLOSE = 5.0  # seconds for devices to be let go
 DRAIN = 10.0  # seconds for the last frames to reach the disk
@@ -102,31 +107,39 @@ class App:
         self._site, self._data, self._clock = site, data, clock
         self._health, self._inlet, self._stopping = Health(), Inlet(), asyncio.Event()
         self._commits = self._health.part("store", STORE), Backoff(DISK_CAP)
-        self._storage = Storage(owner, self._inlet, self._commits[0], site.buffer.commit, self._commits[1], keeper)
+        self._drivers: Sequence[Driver] = ()
+        self._devices = {device.name: device for device in site.bare().devices}
+        self._steps = Steps((), site.recipes, self._found)
+        self._catalogue = Catalogue((), self._steps)
+        self._storage = Storage(
+            owner, self._inlet, self._commits[0], site.buffer.commit, self._commits[1], keeper, self._steps
+        )
         self._pumps: list[Pump] = []
         self._taps: list[Tap] = []
 
     async def run(self, stop: asyncio.Event) -> None:
-        drivers = build_drivers(self._site, self._site.devices, self._data)
+        self._drivers = drivers = build_drivers(self._site, self._site.devices, self._data)
+        self._catalogue = Catalogue(drivers, self._steps)
+        await attempt(self._restore(), self._health.part(*STEPS))
         known = targets(self._site.devices, drivers, self._health)
         self._site = self._site.bare()
         with closing(Control(known, self._data, self._health, self._clock)) as control:
-            await self._run(drivers, control, stop)
+            await self._run(control, stop)
 
-    async def _run(self, drivers: Sequence[Driver], control: Control, stop: asyncio.Event) -> None:
+    async def _run(self, control: Control, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group:
 
             def start(works: Iterator[tuple[str, Work]]) -> list[asyncio.Task[None]]:
                 return [group.create_task(work(), name=name) for name, work in works]
 
-            self._taps = list(self._consumers(drivers, control))
-            house = start(self._house(drivers))
+            self._taps = list(self._consumers(control))
+            house = start(self._house())
             writer = start(iter([("writer", self._kept(self._storage.run, *self._commits))]))
-            pumps = start(self._pump_works(drivers, control))
-            for driver in drivers:
+            pumps = start(self._pump_works(control))
+            for driver in self._drivers:
                 if isinstance(driver, Learner):
                     await attempt(self._recall(driver), self._health.part("device", driver.device))
-            field = start(self._field_works(drivers))
+            field = start(self._field_works())
             commands = start(self._command_works(control))
             await stop.wait()
             log.info("stopping")
@@ -143,39 +156,52 @@ class App:
             await _finish(pumps, GRACE)
             await _finish(house, CLOSE, cancel=True)
 
+    def _found(self, device: str) -> Mapping[str, Rules]:
+        """What is asked of the tags that a device was found to have."""
+        found = (driver.tags for driver in self._drivers if driver.device == device and isinstance(driver, Finder))
+        return {tag.name: rules_of(tag, self._devices[device]) for tags in found for tag in tags}
+
+    async def _restore(self) -> None:
+        """What the steps knew when the last run ended; then all of them are compiled."""
+        try:
+            self._steps.restore(await self._storage.recall_all())
+        finally:
+            log.debug("steps", extra={"groups": len(self._catalogue.schemas)})
+
     async def _recall(self, driver: Learner) -> None:
         kept = await self._storage.recall(driver.device)
         if kept is not None:
             driver.recall(kept)
 
-    def _house(self, drivers: Sequence[Driver]) -> Iterator[tuple[str, Work]]:
+    def _house(self) -> Iterator[tuple[str, Work]]:
         part = self._health.part("store", "housekeeping")
         disk = self._health.part("store", "disk")
         yield "mend", self._kept(partial(self._storage.mend, disk), disk, Backoff(DISK_CAP))
         yield "tend", self._kept(partial(self._storage.tend, part), part, Backoff(DISK_CAP))
         said = self._site.status
         place = Place(said.listen, tuple(said.hosts), *((said.tls.cert, said.tls.key) if said.tls else ()))
-        window = Window(self._site.gateway.id, drivers, self._storage, self._health)
+        window = Window(self._site.gateway.id, self._catalogue, self._storage, self._health)
         pull = Pull(self._taps, window)
-        status = partial(serve, place, self._data, self._health, Desk(self._storage), pull)
+        alarms = Annunciator(self._steps, self._clock)
+        status = partial(serve, place, self._data, self._health, Desk(self._storage), pull, alarms)
         part = self._health.part("status", place.listen)
         yield "status", self._kept(status, part, Backoff(FIELD_CAP))
         if place.cert:
             yield "expiry", self._kept(partial(watch, place.cert, part), part, Backoff(FIELD_CAP))
 
-    def _consumers(self, drivers: Sequence[Driver], control: Control) -> Iterator[Tap]:
+    def _consumers(self, control: Control) -> Iterator[Tap]:
         """The sinks that are asked; a token of one that is not enabled is not known."""
         for config in (each for each in self._site.sinks if each.enabled):
             pulled = pulled_of(config)
             if pulled is not None:
                 part = self._health.part("sink", config.name)
-                room = self._room(config, drivers, control, part)
+                room = self._room(config, control, part)
                 yield Tap(config.name, pulled, self._site.gateway.id, room, self._storage, part, self._clock)
 
-    def _room(self, config: SinkConfig, drivers: Sequence[Driver], control: Control, part: Part) -> Room:
+    def _room(self, config: SinkConfig, control: Control, part: Part) -> Room:
         commands = commands_of(config)
         clerk = control.clerk(config.name, commands) if commands else None
-        return Room(config.name, drivers, self._storage, part, clerk)
+        return Room(config.name, self._catalogue, self._storage, part, clerk)
 
     def _command_works(self, control: Control) -> Iterator[tuple[str, Work]]:
         if control.clerks:
@@ -183,26 +209,27 @@ class App:
             run = partial(control.run, self._stopping)
             yield "commands", self._kept(run, part, Backoff(SINK_CAP))
 
-    def _pump_works(self, drivers: Sequence[Driver], control: Control) -> Iterator[tuple[str, Work]]:
+    def _pump_works(self, control: Control) -> Iterator[tuple[str, Work]]:
         who = self._site.gateway
         for config in (each for each in self._site.sinks if each.enabled and not pulled_of(each)):
             part, backoff = self._health.part("sink", config.name), Backoff(SINK_CAP)
-            gateway = Gateway(who.id, tuple(who.site), self._room(config, drivers, control, part))
+            gateway = Gateway(who.id, tuple(who.site), self._room(config, control, part))
             sink = registry.sink_builder(config.type)(config, gateway)
             pump = Pump(config.name, sink, self._storage, part, backoff, self._stopping, config.backfill)
             self._pumps.append(pump)
             yield f"pump:{config.name}", self._kept(pump.run, part, backoff)
 
-    def _field_works(self, drivers: Sequence[Driver]) -> Iterator[tuple[str, Work]]:
-        steps = Steps(schema for driver in drivers for schema in driver.schemas)
+    def _field_works(self) -> Iterator[tuple[str, Work]]:
+        part = self._health.part(*STEPS)
+        yield "tick", self._kept(partial(tick, self._steps, self._inlet, self._clock), part, Backoff(DISK_CAP))
         lines: dict[str, list[Poller]] = {}
-        priority = partial(priority_of, {device.name: device for device in self._site.devices})
-        for driver in drivers:
+        priority = partial(priority_of, self._devices)
+        for driver in self._drivers:
             if isinstance(driver, Subscriber):
                 spacing = driver.spacing if isinstance(driver, Spaced) else 0.0
                 backoff = Backoff(SESSION_CAP if spacing else FIELD_CAP, spacing=spacing)
                 part = self._health.part("device", driver.device)
-                session = Subscription(driver, steps, self._inlet, part, self._clock, backoff)
+                session = Subscription(driver, self._steps, self._inlet, part, self._clock, backoff)
                 yield f"sub:{driver.device}", self._kept(session.run, part, backoff)
             elif isinstance(driver, Poller):
                 lines.setdefault(driver.line, []).append(driver)
@@ -212,7 +239,7 @@ class App:
             line = Line(
                 members,
                 part,
-                steps,
+                self._steps,
                 self._inlet,
                 self._health,
                 self._clock,

@@ -8,8 +8,8 @@ from agent.health import Part
 from agent.model.frame import Frame
 from agent.model.tag import Schema
 from agent.northbound.house import Answer, Answered, Command
+from agent.runtime.catalogue import Catalogue
 from agent.runtime.storage import Storage
-from drivers.api import Driver
 
 
 class Commander(Protocol):
@@ -25,14 +25,14 @@ class Room:
     """As `agent.northbound.house.House`. What a sink keeps goes by its name, so that no other sees it."""
 
     def __init__(
-        self, name: str, drivers: Sequence[Driver], storage: Storage, part: Part, commander: Commander | None = None
+        self, name: str, catalogue: Catalogue, storage: Storage, part: Part, commander: Commander | None = None
     ) -> None:
-        self._name, self._drivers, self._storage, self._part = name, drivers, storage, part
+        self._name, self._catalogue, self._storage, self._part = name, catalogue, storage, part
         self._commander = commander
 
     @property
     def schemas(self) -> Sequence[Schema]:
-        return [schema for driver in self._drivers for schema in driver.schemas]
+        return self._catalogue.schemas
 
     def latest(self, schema: Schema) -> Frame | None:
         return self._storage.latest.get(schema)

@@ -13,28 +13,30 @@ SAMPLE = 5  # bytes on disk that a sample is taken to need: a float32 does, othe
 FRAME = 40  # bytes on disk that a frame needs besides
 SOON = 64 << 10  # bytes that are worth a commit of their own
 LIMIT = 2 << 20  # bytes that may wait
+ALARM = "alarm"  # the group of made frames that are urgent
 
 
 class Inlet:
-    """Pollers wait while it is full (`put`); subscriptions push, and then the oldest frame goes (`push`)."""
+    """Pollers wait for `room` before they have a step work on what they read: what comes of it is added at once, so
+    that the state of the steps and the frames here always belong together. Subscriptions push, and then the oldest
+    frame goes. Alarms go first, and do not wait for others.
+    """
 
     def __init__(self, limit: int = LIMIT, soon: int = SOON) -> None:
         self._frames: deque[Frame] = deque()
+        self._urgent: list[Frame] = []
         self._bytes = 0
         self._limit, self._soon = limit, soon
         self._some, self._plenty, self._room = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._closed = False
 
-    def offer(self, frame: Frame) -> bool:
-        """Take the frame unless the inlet is full."""
-        if self._bytes >= self._limit:
-            return False
-        self._add(frame)
-        return True
+    @property
+    def full(self) -> bool:
+        return self._bytes >= self._limit
 
-    async def put(self, frame: Frame) -> None:
-        """Take the frame as soon as there is room."""
-        while not self.offer(frame):
+    async def room(self) -> None:
+        """Wait until it is not full."""
+        while self.full:
             self._room.clear()
             await self._room.wait()
 
@@ -44,7 +46,7 @@ class Inlet:
             oldest = self._frames.popleft()
             self._bytes -= _size(oldest)
             part.lost(len(oldest.values))
-        self._add(frame)
+        self.add(frame)
 
     async def take(self, within: float) -> list[Frame]:
         """All frames that wait: `within` seconds after the first came, at once when plenty wait or the inlet is closed.
@@ -55,7 +57,8 @@ class Inlet:
             await self._some.wait()
             if not self._plenty.is_set():
                 await waited(self._plenty, within)
-        frames = list(self._frames)
+        frames = [*self._urgent, *self._frames]
+        self._urgent.clear()
         self._frames.clear()
         self._bytes = 0
         if not self._closed:
@@ -71,12 +74,18 @@ class Inlet:
         self._plenty.set()
 
     def __len__(self) -> int:
-        return len(self._frames)
+        return len(self._frames) + len(self._urgent)
 
-    def _add(self, frame: Frame) -> None:
+    def add(self, frame: Frame) -> None:
+        """Take the frame, even when it is full."""
         if not self._frames:
             self._some.set()
-        self._frames.append(frame)
+        if frame.schema.made and frame.schema.group == ALARM:
+            self._urgent.append(frame)
+            self._some.set()
+            self._plenty.set()
+        else:
+            self._frames.append(frame)
         self._bytes += _size(frame)
         if self._bytes >= self._soon:
             self._plenty.set()

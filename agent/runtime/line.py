@@ -167,9 +167,10 @@ class Line:
         if turn.breaker.failing or Quality.BAD_COMM in found.quality:
             self._judge(turn, found, ended)
         turn.schema = found.schema  # a device whose tags have grown has another one now
+        if self._inlet.full:
+            await self._inlet.room()
         for made in self._steps[turn.schema](found):
-            if not self._inlet.offer(made):
-                await self._inlet.put(made)
+            self._inlet.add(made)
         seat.gave()
 
     def _judge(self, turn: Turn, frame: Frame, now: int) -> None:
@@ -221,8 +222,9 @@ class Line:
         return self._health.part("group", f"{schema.device}/{schema.group}")
 
     async def _emit_bad(self, schema: Schema, quality: Quality) -> None:
+        await self._inlet.room()
         for made in self._steps[schema](bad_frame(schema, quality, self._clock.wall(), self._clock.mono())):
-            await self._inlet.put(made)
+            self._inlet.add(made)
 
     def _say_load(self, now: int) -> None:
         """A line that has too much to do says so once, with what would help; and when it is over."""

@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 from agent.health import Part
 from agent.model.errors import Damaged, DiskFailed, StoreError
@@ -14,7 +16,8 @@ from agent.runtime.inlet import Inlet
 from agent.runtime.latest import Latest
 from agent.runtime.supervise import Backoff
 from buffer.keeper import Keeper
-from buffer.state import MOST
+from buffer.ledger import LeftOut
+from buffer.state import MOST, Kept
 from buffer.store import Store
 from buffer.writer import Writer
 
@@ -29,7 +32,15 @@ LOST = {  # what the store itself gives up; what a sink refuses is said by its p
     "missing": "no longer in the file",
     "rollback": "the store went back in time",
 }
+QUIET = 10.0  # seconds without a frame after which what was left out is written by itself
 TEND = 1.0  # seconds between two rounds of purging and checkpointing
+
+
+class Account(Protocol):
+    """What the steps of all frames have to say at a commit: see `agent.normalise.Steps`."""
+
+    def kept(self, mono: int, *, all_of_it: bool = False) -> dict[str, bytes | None]: ...
+    def suppressed(self) -> Counter[LeftOut]: ...
 
 
 class Storage:
@@ -40,8 +51,16 @@ class Storage:
     """
 
     def __init__(
-        self, owner: Writer, inlet: Inlet, part: Part, commit: float, backoff: Backoff, keeper: Keeper | None = None
+        self,
+        owner: Writer,
+        inlet: Inlet,
+        part: Part,
+        commit: float,
+        backoff: Backoff,
+        keeper: Keeper | None = None,
+        steps: Account | None = None,
     ) -> None:
+        self._steps = steps
         self._owner, self._inlet, self._part, self._commit, self._backoff = owner, inlet, part, commit, backoff
         self._keeper = keeper
         self._hurt, self._mended = asyncio.Event(), asyncio.Event()
@@ -52,7 +71,9 @@ class Storage:
         self.inflow = Meter()  # of the bytes that they take in the file
         self.latest = Latest()  # of what is committed
         self._frames: list[Frame] = []  # what is being committed; kept when that fails
-        self._kept: dict[str, bytes] = {}  # state that goes with the next commit; kept when that fails
+        self._last = time.monotonic()  # when there was something to commit
+        self._suppressed: Counter[LeftOut] = Counter()  # samples that the store does not have yet
+        self._kept: dict[str, bytes | None] = {}  # state that goes with the next commit; kept when that fails
         self._share: int | None = None  # how many of them at a time; None: all
         self._trying = False  # still set when `run` begins anew: the store did not fail, the frames were no good
         self._bells: list[asyncio.Event] = []
@@ -100,9 +121,14 @@ class Storage:
         """What was kept for a device, by this run or an earlier one. Raises StoreError."""
         return await self.call(self.store.state.get, _learnt(device))
 
+    async def recall_all(self) -> dict[str, bytes]:
+        """Everything that was kept, by this run or an earlier one. Raises StoreError."""
+        return await self.call(lambda: dict(self.store.state.items()))
+
     async def keep(self, key: str, value: bytes) -> None:
         """On the disk when this returns, or in memory while the disk fails. Raises StoreError."""
-        await self.call(_commit, self.store, [], {key: value})
+        await self._mended.wait()
+        await self.call(self.store.append, [], {key: value})
 
     async def mend(self, part: Part) -> None:
         """Wait until the store fails, and see to it; for ever. Raises StoreError as long as only memory works."""
@@ -163,22 +189,35 @@ class Storage:
             self._backoff.succeeded()
             self._part.up()
             self.ring()
-        await self.call(_commit, self.store, [], dict(self._kept))  # which is written when the store is closed
+        await self._mended.wait()
+        self._account(all_of_it=True)
+        await self._write([], dict(self._kept))
 
     async def _append(self, frames: list[Frame]) -> None:
-        self._trying, store, kept = True, self.store, dict(self._kept)
+        """State goes with the last of what was taken: it knows of all of it."""
+        kept = dict(self._kept) if len(frames) == len(self._frames) else {}
+        self._trying, store = True, self.store
         taken = store.taken
         try:
-            await self.call(_commit, store, frames, kept)
+            await self._write(frames, kept)
         except StoreError:
             self._trying = False
             raise
         self._trying = False
-        self._kept = {key: value for key, value in self._kept.items() if kept.get(key) is not value}
         self._part.frames += len(frames)
         self.latest.add(frames)
         self.meter.add(sum(len(frame.values) for frame in frames))
         self.inflow.add(store.taken - taken)
+
+    async def _write(self, frames: list[Frame], kept: dict[str, bytes | None]) -> None:
+        """Nothing waits between the look at `_kept` and the call, so that no older state comes after a newer one."""
+        left_out, self._suppressed = self._suppressed, Counter()
+        try:
+            await self.call(_commit, self.store, frames, kept, left_out)
+        except StoreError:
+            self._suppressed.update(left_out)  # none, if the store has taken it
+            raise
+        self._kept = {key: value for key, value in self._kept.items() if key not in kept or kept[key] is not value}
 
     def _stumbled(self) -> None:
         self._trying = False
@@ -193,6 +232,7 @@ class Storage:
         cramped = False
         while True:
             await asyncio.sleep(every)
+            await self._quiet()
             await self.call(self.store.tend)
             part.up()
             before, cramped = cramped, await self.call(self.store.cramped)
@@ -206,14 +246,31 @@ class Storage:
 
     async def _fill(self) -> bool:
         self._frames = await self._inlet.take(self._commit)
+        self._account()
         return bool(self._frames)
+
+    async def _quiet(self) -> None:
+        """When nothing is worth a frame for long, what was left out and what the steps know is kept all the same."""
+        now = time.monotonic()
+        if self._frames or len(self._inlet):
+            self._last = now
+        elif now - self._last >= QUIET and self._mended.is_set():
+            self._last = now
+            self._account()
+            if self._suppressed or self._kept:
+                await self._write([], dict(self._kept))
+
+    def _account(self, *, all_of_it: bool = False) -> None:
+        """What the steps know after the frames that were taken, and what they left out: right after taking them."""
+        if self._steps is not None:
+            self._kept |= self._steps.kept(time.monotonic_ns(), all_of_it=all_of_it)
+            self._suppressed += self._steps.suppressed()
 
 
 def _learnt(device: str) -> str:
     return f"learnt/{device}"
 
 
-def _commit(store: Store, frames: Sequence[Frame], kept: Mapping[str, bytes]) -> None:
-    for key, value in kept.items():
-        store.state.set(key, value)
-    store.append(frames)
+def _commit(store: Store, frames: Sequence[Frame], kept: Kept, left_out: Counter[LeftOut]) -> None:
+    store.suppress(left_out)
+    store.append(frames, kept)

@@ -1,7 +1,7 @@
 """What everybody may see of the gateway: its devices, the newest value of each tag, and what is still on the disk."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -14,10 +14,10 @@ from agent.model.tag import Schema
 from agent.model.text import public
 from agent.northbound.encode import as_json, told
 from agent.northbound.shapes.pages import pages
+from agent.runtime.catalogue import Catalogue
 from agent.runtime.storage import Storage
 from agent.status.pull import Page, Span, Style
 from buffer.shelf import Opener, Pick, Shelf
-from drivers.api import Driver
 
 MOST_SAMPLES = 200_000  # of a page, and one frame more
 AT_ONCE = 500  # values that are written at a time
@@ -33,8 +33,8 @@ def _done() -> None:
 class Window:
     """As `agent.status.pull.Window`."""
 
-    def __init__(self, gateway: str, drivers: Sequence[Driver], storage: Storage, health: Health) -> None:
-        self._gateway, self._drivers, self._storage, self._health = gateway, drivers, storage, health
+    def __init__(self, gateway: str, catalogue: Catalogue, storage: Storage, health: Health) -> None:
+        self._gateway, self._catalogue, self._storage, self._health = gateway, catalogue, storage, health
         self._turn = asyncio.Semaphore(1)  # one question for the past at a time
 
     def devices(self) -> dict[str, Any]:
@@ -45,13 +45,13 @@ class Window:
         states |= {part.name: part.state for part in parts if part.kind == "device" and not part.breaker}
         devices = [
             {
-                "name": driver.device,
-                "state": states.get(driver.device, "starting"),
-                "line": lines.get(driver.device),
-                "groups": [schema.group for schema in driver.schemas],
-                "tags": sum(len(schema.tags) for schema in driver.schemas),
+                "name": device,
+                "state": states.get(device, "starting" if self._catalogue.reads(device) else "virtual"),
+                "line": lines.get(device),
+                "groups": [schema.group for schema in schemas],
+                "tags": sum(len(schema.tags) for schema in schemas),
             }
-            for driver in self._drivers
+            for device, schemas in self._catalogue.devices.items()
         ]
         found = [{"name": public(part.name), "state": part.state} for part in parts if part.kind == "line"]
         return {"gateway": self._gateway, "devices": devices, "lines": found}
@@ -59,8 +59,8 @@ class Window:
     def values(self, devices: frozenset[str], tags: frozenset[str]) -> Iterator[bytes]:
         """`{"gateway", "tags": [{"device", "group", "tag", "ts", "value", "quality", "unit"}, …]}`"""
         head = b'{"gateway":%b,"tags":[' % as_json(self._gateway)
-        for driver in self._drivers:
-            for schema in driver.schemas if not devices or driver.device in devices else ():
+        for device, schemas in self._catalogue.devices.items():
+            for schema in schemas if not devices or device in devices else ():
                 rows = _rows(schema, self._storage.latest.get(schema), tags)
                 while some := list(islice(rows, AT_ONCE)):
                     yield head + b",".join(some)

@@ -145,7 +145,10 @@ log: {level: inf}
         (SITE + "lines: [{}]\n", "site.yaml:3:9: lines[0]: endpoint is missing"),
         (SITE + "sink: []\n", "site.yaml:3:1: unknown key 'sink' (did you mean 'sinks'?)"),
         (SITE + "tags: []\n", "site.yaml:3:1: unknown key 'tags' (is this a device map?"),
-        (SITE + "zzz: 1\n", "site.yaml:3:1: unknown key 'zzz' (one of: buffer, devices, gateway, lines, log, sinks"),
+        (
+            SITE + "zzz: 1\n",
+            "site.yaml:3:1: unknown key 'zzz' (one of: buffer, calendars, devices, gateway, lines, log, sinks",
+        ),
         (SITE + "log: {level: }\n", "site.yaml:3:14: log: level: has no value (write one, or leave the line out)"),
         (SITE + "log: {level: INFO}\n", "site.yaml:3:14: log: level: 'INFO' is not known here (did you mean 'info'?)"),
         (SITE + "status: {listen: 80}\n", "site.yaml:3:18: status: listen: must be text (put it in quotes)"),

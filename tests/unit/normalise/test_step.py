@@ -10,20 +10,20 @@ from hypothesis import strategies as st
 from agent.model.frame import Frame, Value
 from agent.model.quality import FIRST_BAD, Quality
 from agent.model.tag import DType, Schema, Tag
-from agent.normalise import MAX_TEXT, compile_step
+from agent.normalise import MAX_TEXT, Steps
 
 NUMBERS = Schema("meter", "1s", (Tag("volts", "float32"), Tag("count", "uint64"), Tag("on", "bool")))
 MIXED = Schema("press", "1s", (Tag("order", "str"), Tag("speed", "float64")))
 
 
 def stepped(schema: Schema, *values: Value, quality: bytes = b"") -> tuple[tuple[Value, ...], list[int]]:
-    (frame,) = compile_step(schema)(Frame(schema, 1, values, quality or bytes(len(values))))
+    (frame,) = Steps()[schema](Frame(schema, 1, values, quality or bytes(len(values))))
     return tuple(frame.values), list(frame.quality)
 
 
 def test_good_values_pass_untouched_and_without_a_copy() -> None:
     frame = Frame(NUMBERS, 1, (230.5, 2**64 - 1, True), bytes(3))
-    assert compile_step(NUMBERS)(frame)[0] is frame
+    assert Steps()[NUMBERS](frame)[0] is frame
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, "12", None, 10**400])
@@ -53,8 +53,8 @@ def test_a_quality_that_is_already_bad_is_kept() -> None:
 
 def test_sparse_frames_are_checked_by_their_own_columns() -> None:
     frame = Frame(MIXED, 1, (1.0, "A7"), bytes(2), columns=(1, 0), stamps=(5, 6))
-    assert compile_step(MIXED)(frame)[0] is frame
-    (checked,) = compile_step(MIXED)(Frame(MIXED, 1, ("A7", 1.0), bytes(2), columns=(1, 0), stamps=(5, 6)))
+    assert Steps()[MIXED](frame)[0] is frame
+    (checked,) = Steps()[MIXED](Frame(MIXED, 1, ("A7", 1.0), bytes(2), columns=(1, 0), stamps=(5, 6)))
     assert (checked.values, list(checked.quality), checked.stamps) == ((None, None), [64, 64], (5, 6))
 
 
@@ -70,7 +70,7 @@ def test_sparse_frames_are_checked_by_their_own_columns() -> None:
 )
 def test_nothing_that_leaves_is_unfit(columns: list[tuple[str, Value, int]]) -> None:
     schema = Schema("d", "g", tuple(Tag(f"t{i}", dtype) for i, (dtype, _, _) in enumerate(columns)))
-    (frame,) = compile_step(schema)(
+    (frame,) = Steps()[schema](
         Frame(schema, 1, [value for _, value, _ in columns], bytes(quality for _, _, quality in columns))
     )
     for tag, value, quality in frame.rows():

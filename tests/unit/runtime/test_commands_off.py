@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from agent.health import Part
+from agent.normalise import Steps
 from agent.northbound.house import Alone, Answer, Command
+from agent.runtime.catalogue import Catalogue
 from agent.runtime.house import Room
 from tests.sim.commanded import agent, site
 from tests.sim.faulty_modbus import faulty_device
@@ -16,7 +18,7 @@ COUNT = 10_000
 
 async def test_a_sink_without_commands_forbids_ten_thousand() -> None:
     nothing: Any = None
-    for house in (Room("up", (), nothing, Part("sink", "up")), Alone()):
+    for house in (Room("up", Catalogue((), Steps()), nothing, Part("sink", "up")), Alone()):
         answers: list[Answer] = []
         for number in range(COUNT // 2):
             command = Command("press", "setpoint", number, f"{number}")

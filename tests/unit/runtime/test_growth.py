@@ -5,7 +5,7 @@ from agent.model.errors import Unreachable
 from agent.model.frame import Frame
 from agent.model.quality import Quality
 from agent.model.tag import Schema, Tag
-from agent.normalise import Steps, compile_step
+from agent.normalise import Steps
 from agent.runtime.latest import Latest
 from agent.runtime.targets import targets
 from drivers.api import TagConfig, WriteConfig
@@ -60,7 +60,7 @@ def test_steps_are_compiled_once_and_one_is_kept_for_each_group() -> None:
 
 def test_a_frame_without_tags_is_left_out() -> None:
     schema = Schema("press", "1s", ())
-    assert compile_step(schema)(Frame(schema, 1, (), b"")) == ()
+    assert Steps()[schema](Frame(schema, 1, (), b"")) == ()
 
 
 def test_the_newest_values_of_a_group_that_grows_stay_known() -> None:

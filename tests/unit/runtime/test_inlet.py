@@ -18,7 +18,8 @@ async def test_frames_wait_for_the_commit_interval_and_come_together() -> None:
     inlet = Inlet()
     taking = asyncio.create_task(inlet.take(0.05))
     await asyncio.sleep(0.01)
-    assert inlet.offer(frame(1)) and inlet.offer(frame(2))
+    inlet.add(frame(1))
+    inlet.add(frame(2))
     assert [each.ts for each in await taking] == [1, 2]
     assert len(inlet) == 0
 
@@ -26,21 +27,38 @@ async def test_frames_wait_for_the_commit_interval_and_come_together() -> None:
 async def test_plenty_of_bytes_do_not_wait() -> None:
     inlet = Inlet(soon=450)
     for ts in range(5):
-        assert inlet.offer(frame(ts))
+        inlet.add(frame(ts))
     async with asyncio.timeout(1):
         assert len(await inlet.take(60)) == 5
 
 
 async def test_a_poller_waits_for_room_and_then_goes_on() -> None:
     inlet = Inlet(limit=180, soon=180)
-    assert inlet.offer(frame(1)) and inlet.offer(frame(2))
-    assert not inlet.offer(frame(3))
-    putting = asyncio.create_task(inlet.put(frame(3)))
+    inlet.add(frame(1))
+    assert not inlet.full
+    inlet.add(frame(2))
+    assert inlet.full
+    waiting = asyncio.create_task(inlet.room())
     await asyncio.sleep(0)
-    assert not putting.done()
+    assert not waiting.done()
     assert [each.ts for each in await inlet.take(0)] == [1, 2]
-    await putting
-    assert [each.ts for each in await inlet.take(0)] == [3]
+    await waiting
+
+
+async def test_an_alarm_goes_first_and_at_once() -> None:
+    alarms = Schema("meter", "alarm", (Tag("voltage_high", "bool", kind="event"),), made=True)
+    inlet = Inlet()
+    inlet.add(frame(1))
+    inlet.add(Frame(alarms, 2, (True,), bytes(1)))
+    async with asyncio.timeout(1):
+        assert [each.ts for each in await inlet.take(60)] == [2, 1]
+
+
+async def test_a_group_that_a_file_calls_alarm_waits_like_any_other() -> None:
+    inlet = Inlet()
+    inlet.add(frame(1))
+    inlet.add(Frame(Schema("meter", "alarm", (Tag("a"),)), 2, (1,), bytes(1)))
+    assert [each.ts for each in await inlet.take(0.01)] == [1, 2]
 
 
 async def test_a_subscription_gives_up_its_oldest_frame_and_it_is_counted() -> None:
@@ -53,7 +71,7 @@ async def test_a_subscription_gives_up_its_oldest_frame_and_it_is_counted() -> N
 
 async def test_a_closed_inlet_gives_what_it_has_and_then_nothing() -> None:
     inlet = Inlet()
-    inlet.offer(frame(1))
+    inlet.add(frame(1))
     inlet.close()
     assert len(await inlet.take(60)) == 1
     assert await inlet.take(60) == []
@@ -62,5 +80,5 @@ async def test_a_closed_inlet_gives_what_it_has_and_then_nothing() -> None:
 async def test_long_texts_fill_the_inlet_too() -> None:
     texts = Schema("press", "1s", (Tag("recipe", "str"), Tag("n")))
     inlet = Inlet(limit=10_000)
-    assert inlet.offer(Frame(texts, 1, ("x" * 10_000, 1.0), bytes(2)))
-    assert not inlet.offer(Frame(texts, 2, (None, 1.0), bytes(2)))
+    inlet.add(Frame(texts, 1, ("x" * 10_000, 1.0), bytes(2)))
+    assert inlet.full

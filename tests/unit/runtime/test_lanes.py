@@ -32,7 +32,7 @@ async def test_live_frames_overtake_a_backlog_and_both_keep_their_order(rig: Rig
     await rig.start(target, before=400)
     await until(lambda: target.taken)
     for number in range(20):
-        await rig.inlet.put(frame(1000 + number))
+        rig.inlet.add(frame(1000 + number))
         await asyncio.sleep(0.01)
     await until(lambda: len(split(target)[0]) == 20)
     live, history = split(target)
@@ -48,7 +48,7 @@ async def test_oldest_first_is_one_lane_in_the_order_of_reading(rig: Rig) -> Non
     target = Target(window=1, limit=10, delay=0.005)
     await rig.start(target, before=200)
     for number in range(20):
-        await rig.inlet.put(frame(1000 + number))
+        rig.inlet.add(frame(1000 + number))
         await asyncio.sleep(0.002)
     await rig.finish()
     assert seqs(target) == list(range(1, 221))
@@ -61,7 +61,7 @@ async def test_history_is_held_to_its_rate_while_live_goes_through(rig: Rig) -> 
     target = Target(window=4, limit=5)
     await rig.start(target, before=200)
     for number in range(50):
-        await rig.inlet.put(frame(1000 + number))
+        rig.inlet.add(frame(1000 + number))
         await asyncio.sleep(0.005)
     await until(lambda: len(split(target)[0]) == 50)
     began = rig.began
@@ -81,7 +81,7 @@ async def test_the_first_backfill_waits_for_its_jitter_and_live_does_not(rig: Ri
     rig.jitter = long
     target = Target()
     await rig.start(target, before=50)
-    await rig.inlet.put(frame(1))
+    rig.inlet.add(frame(1))
     await until(lambda: target.taken)
     assert bounds == [30.0], "the frames of the rig are years old"
     assert split(target) == ([51], [])
@@ -95,7 +95,7 @@ async def test_frames_for_which_the_link_is_too_slow_become_history(rig: Rig, mo
     target = Target(window=1, limit=1, delay=0.05)
     await rig.start(target)
     for number in range(60):
-        await rig.inlet.put(Frame(frame(0).schema, number, (number, 0.5), bytes(2), time.monotonic_ns()))
+        rig.inlet.add(Frame(frame(0).schema, number, (number, 0.5), bytes(2), time.monotonic_ns()))
         await asyncio.sleep(0.01)
     target.delay = 0.0
     account = await rig.finish()

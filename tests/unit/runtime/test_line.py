@@ -11,7 +11,7 @@ from agent.model.errors import Garbled, Refused, Unreachable
 from agent.model.frame import Frame
 from agent.model.quality import Quality
 from agent.model.tag import Schema, Tag
-from agent.normalise import Steps, compile_step
+from agent.normalise import Steps
 from agent.runtime.inlet import Inlet
 from agent.runtime.line import Line
 from drivers.api import Learner, Priority
@@ -360,7 +360,7 @@ def test_a_line_that_is_started_again_begins_with_all_of_its_groups() -> None:
     device = Device("meter", groups=3)
 
     async def twice() -> None:
-        health, steps = Health(), {schema: compile_step(schema) for schema in device.schemas}
+        health, steps = Health(), {schema: Steps()[schema] for schema in device.schemas}
         line = Line([device], health.part("line", "l"), steps, Inlet(limit=1 << 30), health, running().clock())
         for _ in range(2):
             task = asyncio.create_task(line.run())

@@ -120,7 +120,7 @@ def seqs(target: Target) -> list[int]:
 
 async def feed(rig: Rig, count: int) -> None:
     for number in range(count):
-        await rig.inlet.put(frame(number))
+        rig.inlet.add(frame(number))
         await asyncio.sleep(0)
 
 
@@ -163,7 +163,7 @@ async def test_wide_frames_go_few_at_a_time_whatever_the_sink_could_take(rig: Ri
     wide = Schema("meter", "wide", tuple(Tag(f"t{n}", "int16") for n in range(3000)))
     wider = Schema("meter", "wider", tuple(Tag(f"t{n}", "int16") for n in range(2 * SAMPLES)))
     for each in [wide] * 10 + [wider] + [wide] * 10:
-        await rig.inlet.put(Frame(each, 1, (1,) * len(each.tags), bytes(len(each.tags))))
+        rig.inlet.add(Frame(each, 1, (1,) * len(each.tags), bytes(len(each.tags))))
     await rig.finish()
     assert sorted(seqs(target)) == list(range(1, 1022))
     assert max(sum(widths) for widths in sent if len(widths) > 1) <= SAMPLES

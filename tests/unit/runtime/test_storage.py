@@ -14,7 +14,7 @@ from agent.model.tag import Schema, Tag
 from agent.runtime.inlet import Inlet
 from agent.runtime.storage import Storage
 from agent.runtime.supervise import Backoff, keep
-from buffer.state import MOST
+from buffer.state import MOST, NOTHING, Kept
 from buffer.store import Store
 from buffer.writer import Writer
 
@@ -27,12 +27,12 @@ class Moody(Store):
     failures = 0
     commits = 0
 
-    def append(self, frames: Sequence[Frame]) -> tuple[int, int]:
+    def append(self, frames: Sequence[Frame], kept: Kept = NOTHING) -> tuple[int, int]:
         if self.failures:
             self.failures -= 1
             raise StoreError("disk full")
         self.commits += 1
-        return super().append(frames)
+        return super().append(frames, kept)
 
 
 def opened(folder: Path, max_size: int = 1 << 28) -> Writer:
@@ -50,7 +50,7 @@ async def run(writer: Writer, count: int, failures: int = 0) -> tuple[Moody, Par
     bell.clear()
     task = asyncio.create_task(keep(storage.run, part, backoff, asyncio.Event()))
     for number in range(count):
-        await inlet.put(Frame(SCHEMA, number, (number,), bytes(1)))
+        inlet.add(Frame(SCHEMA, number, (number,), bytes(1)))
         await asyncio.sleep(0.001)
     inlet.close()
     async with asyncio.timeout(5):
@@ -92,7 +92,7 @@ async def test_a_frame_that_no_store_can_hold_costs_itself_and_no_other(tmp_path
     await storage.call(storage.store.attach, ["platform"])
     for number in range(20):
         values: Any = Hollow() if number in (7, 13) else (number,)
-        inlet.offer(Frame(SCHEMA, number, values, bytes(1)))
+        inlet.add(Frame(SCHEMA, number, values, bytes(1)))
     inlet.close()
     async with asyncio.timeout(5):
         await keep(storage.run, part, backoff, asyncio.Event())
@@ -141,7 +141,7 @@ async def learnt(folder: Path, what: bytes, *, frames: int = 1, failures: int = 
     storage = Storage(writer, inlet, part, 0.001, backoff)
     storage.learn("meter", what)
     for number in range(frames):
-        inlet.offer(Frame(SCHEMA, number, (number,), bytes(1)))
+        inlet.add(Frame(SCHEMA, number, (number,), bytes(1)))
     task = asyncio.create_task(keep(storage.run, part, backoff, asyncio.Event()))
     inlet.close()
     async with asyncio.timeout(5):

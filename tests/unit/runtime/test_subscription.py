@@ -12,7 +12,7 @@ from agent.model.errors import DeviceError, Refused, Unreachable
 from agent.model.frame import Frame
 from agent.model.quality import Quality
 from agent.model.tag import Schema, Tag
-from agent.normalise import compile_step
+from agent.normalise import Steps
 from agent.runtime.inlet import Inlet
 from agent.runtime.subscription import Subscription
 from agent.runtime.supervise import Backoff, keep
@@ -48,7 +48,7 @@ async def run(*sessions: tuple[int, DeviceError]) -> tuple[list[list[int]], Part
     """The qualities of what reached the inlet."""
     press, inlet, part = Press(*sessions), Inlet(), Part("device", "press")
     backoff = Backoff(60, jitter=lambda: 0.0)
-    work = Subscription(press, {SCHEMA: compile_step(SCHEMA)}, inlet, part, Clock(), backoff)
+    work = Subscription(press, {SCHEMA: Steps()[SCHEMA]}, inlet, part, Clock(), backoff)
     async with asyncio.timeout(5):
         await keep(work.run, part, backoff, press.stop)
     inlet.close()
@@ -87,7 +87,7 @@ async def test_samples_that_the_driver_had_to_give_up_are_counted_and_said_once(
 
     press, part = Hasty((3, Unreachable("gone"))), Part("device", "press")
     backoff = Backoff(60)
-    work = Subscription(press, {SCHEMA: compile_step(SCHEMA)}, Inlet(), part, Clock(), backoff)
+    work = Subscription(press, {SCHEMA: Steps()[SCHEMA]}, Inlet(), part, Clock(), backoff)
     await keep(work.run, part, backoff, press.stop)
     assert part.dropped == 15
     assert caplog.text.count("faster than they can be stored") == 1
@@ -117,7 +117,7 @@ async def test_what_a_driver_notices_is_in_health_and_said_once(caplog: pytest.L
     """And the gap says since when nothing is known."""
     press, inlet, part = Watchful((4, Unreachable("lost"))), Inlet(), Part("device", "press")
     backoff = Backoff(60, jitter=lambda: 0.0)
-    work = Subscription(press, {SCHEMA: compile_step(SCHEMA)}, inlet, part, Clock(), backoff)
+    work = Subscription(press, {SCHEMA: Steps()[SCHEMA]}, inlet, part, Clock(), backoff)
     with caplog.at_level(logging.WARNING, "floorgate"):
         async with asyncio.timeout(5):
             await keep(work.run, part, backoff, press.stop)
@@ -141,7 +141,7 @@ async def test_a_device_that_takes_no_session_and_tells_its_time_is_noted(caplog
 
     press, part = Closed(), Part("device", "press")
     backoff = Backoff(60, jitter=lambda: 0.0)
-    work = Subscription(press, {SCHEMA: compile_step(SCHEMA)}, Inlet(), part, Clock(), backoff)
+    work = Subscription(press, {SCHEMA: Steps()[SCHEMA]}, Inlet(), part, Clock(), backoff)
     with caplog.at_level(logging.WARNING, "floorgate"):
         await keep(work.run, part, backoff, press.stop)
     assert part.skew == -1.8e9

@@ -14,8 +14,10 @@ from agent.model.errors import StoreError
 from agent.model.frame import Frame
 from agent.model.tag import Schema, Tag
 from agent.model.text import Referenced
+from agent.normalise import Steps
 from agent.northbound.api import Pulled
 from agent.runtime import tap
+from agent.runtime.catalogue import Catalogue
 from agent.runtime.house import Room
 from agent.runtime.inlet import Inlet
 from agent.runtime.storage import Storage
@@ -44,7 +46,7 @@ class Plant:
         self.tap = self.another("apps")
 
     def another(self, name: str) -> Tap:
-        room = Room(name, [], self.storage, self.part)
+        room = Room(name, Catalogue((), Steps()), self.storage, self.part)
         return Tap(name, CONFIG, "gw-01", room, self.storage, self.part)
 
     async def commit(self, *frames: Frame) -> None:

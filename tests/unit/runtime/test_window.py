@@ -11,7 +11,9 @@ import pytest
 from agent.health import Health, Load
 from agent.model.frame import Frame
 from agent.model.tag import Schema, Tag
+from agent.normalise import Steps
 from agent.runtime import window
+from agent.runtime.catalogue import Catalogue
 from agent.runtime.window import Window
 from agent.status.pull import Mark, Span, Style
 from buffer import shelf
@@ -53,7 +55,7 @@ def view(plant: Plant) -> Window:
     part.breaker = "open"
     health.part("line", "tcp://u:secret@plc").up()
     health.loads["tcp://u:secret@plc"] = Load("tcp://u:secret@plc", [part])
-    return Window("gw-01", [Machine(PRESS), Machine(OVEN)], plant.storage, health)  # type: ignore[list-item]
+    return Window("gw-01", Catalogue([Machine(PRESS), Machine(OVEN)], Steps()), plant.storage, health)  # type: ignore[list-item]
 
 
 async def past(view: Window, limit: int = 1000, style: Style = JSON, **keys: Any) -> tuple[list[dict[str, Any]], int]:

@@ -1,0 +1,40 @@
+"""What the configuration asks of values, in the words of this folder: one `Rules` for each tag that wants anything."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from agent.normalise.alarms import Alarm
+from agent.normalise.calculated import Calculated
+from agent.normalise.calendar import Calendar
+from agent.normalise.convert import Conversion
+from agent.normalise.counters.ask import Counter
+from agent.normalise.limits.asked import Limits
+from agent.normalise.local import Local
+from agent.normalise.windows.ask import Window
+
+RESERVED = re.compile(r"derived|total|demand|tariff|state|shift|alarm|carbon|(interval|window)-.*")  # groups made here
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What is asked of one tag; each part of this folder has a field, None or empty where nothing is."""
+
+    limits: Limits | None = None
+    conversion: Conversion | None = None
+    alarms: tuple[Alarm, ...] = ()
+    counter: Counter | None = None
+    windows: tuple[Window, ...] = ()
+
+
+NOTHING = Rules()
+
+
+@dataclass(frozen=True, slots=True)
+class Recipes:
+    """What is asked in a whole site; `tags` has those (device, tag) of which anything is. `local` is its time."""
+
+    tags: Mapping[tuple[str, str], Rules] = field(default_factory=dict)
+    local: Local = field(default_factory=Local)
+    calendars: Mapping[str, Calendar] = field(default_factory=dict)
+    derived: tuple[Calculated, ...] = ()

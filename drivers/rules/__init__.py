@@ -1,0 +1,1 @@
+"""What a tag of any driver can ask of its values, one section of the file each."""
