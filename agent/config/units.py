@@ -30,7 +30,7 @@ def _problems(tag: TagConfig) -> list[tuple[str, str, str]]:
         found.append((asks, f"{asks}: text, true and false have no unit", "leave it out"))
     if asks and getattr(tag, "write", None) is not None:
         what = "values would be written in another unit than they are read in"
-        found.append((asks, f"{asks}: {what}", f"leave out `{asks}` or `write`, or make two tags of it"))
+        found.append((asks, f"{asks}: {what}", f"leave out `{asks}` or `write`"))
     return found
 
 
