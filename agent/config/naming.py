@@ -1,46 +1,41 @@
 """Tags whose names nearly are, or are, in the vocabulary: warnings, for a name of one's own is as good."""
 
 from collections.abc import Iterator
-from typing import Any
 
-from agent.config.lists import title
-from agent.config.problems import Scope
+from agent.config.problems import Mark, Scope
 from agent.config.tree import Mapping
 from agent.config.vocabulary import Term, Vocabulary
 from agent.config.words import shown
 from agent.model.units import conversion
-from agent.registry import TagConfig
+from agent.registry import ValueConfig
 
 
-def check_naming(tag: TagConfig, raw: Any, scope: Scope, index: int) -> None:
-    """Warn of what is odd about a tag that stands as `raw` in the file, where somebody wants to know."""
+def check_naming(value: ValueConfig, name: str, raw: Mapping, mark: Mark, scope: Scope) -> None:
+    """Where somebody asks, warn of what is odd about a value: its name stands at `mark`, the rest of it in `raw`."""
     vocabulary = scope.report.vocabulary
-    if vocabulary is None or not tag.enabled or not isinstance(raw, Mapping):
-        return
-    for key, message, hint in _oddities(tag, vocabulary):
-        mark = raw.value_marks.get(key, raw.value_marks.get("name", raw.mark))
-        scope.within(title(raw, "tag", index)).warn(mark, message, hint)
+    for key, message, hint in _oddities(value, name, vocabulary) if vocabulary else ():
+        scope.warn(raw.value_marks.get(key, mark), message, hint)
 
 
-def _oddities(tag: TagConfig, vocabulary: Vocabulary) -> Iterator[tuple[str, str, str]]:
+def _oddities(value: ValueConfig, name: str, vocabulary: Vocabulary) -> Iterator[tuple[str, str, str]]:
     """(key, message, hint)"""
-    term = vocabulary.terms.get(tag.name)
+    term = vocabulary.terms.get(name)
     if term is not None:
-        yield from _unlike(tag, term)
-    elif meant := vocabulary.meant(tag.name):
+        yield from _unlike(value, term)
+    elif meant := vocabulary.meant(name):
         term = vocabulary.terms[meant]
         what = ", ".join(filter(None, (term.unit, term.kind)))
-        yield "name", f"{shown(tag.name)} is not in the vocabulary", f"did you mean {meant!r} ({what}: {term.en})?"
+        yield "name", f"{shown(name)} is not in the vocabulary", f"did you mean {meant!r} ({what}: {term.en})?"
 
 
-def _unlike(tag: TagConfig, term: Term) -> Iterator[tuple[str, str, str]]:
-    unit, key = (tag.as_, "as") if tag.as_ else (tag.unit, "unit")
-    is_number = getattr(tag, "dtype", "") not in ("str", "bool") and term.type not in ("str", "bool")
+def _unlike(value: ValueConfig, term: Term) -> Iterator[tuple[str, str, str]]:
+    unit, key = (value.as_, "as") if value.as_ else (value.unit, "unit")
+    is_number = getattr(value, "dtype", "") not in ("str", "bool") and term.type not in ("str", "bool")
     if is_number and term.unit and not _converts(unit, term.unit):
         what = f"{shown(unit)} is of another dimension than" if unit else "there is none, and it should be one like"
         yield key, f"unit: {what} {term.unit!r}", f"{term.name} is in the vocabulary: {term.en}"
-    if (tag.kind == "counter") != (term.kind == "counter"):
-        said = f"kind: {tag.kind}, and {term.name} is a {term.kind} in the vocabulary"
+    if (value.kind == "counter") != (term.kind == "counter"):
+        said = f"kind: {value.kind}, and {term.name} is a {term.kind} in the vocabulary"
         yield "kind", said, f"`kind: {term.kind}`, or another name"
 
 

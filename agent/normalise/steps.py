@@ -6,13 +6,17 @@ from itertools import chain
 
 from agent.model.frame import Frame
 from agent.model.tag import Schema
-from agent.normalise import convert
+from agent.normalise import convert, derived
+from agent.normalise.alarms import watch
+from agent.normalise.alarms.board import Board
 from agent.normalise.api import Build, Context, Kept, LeftOut, Report, Stage, Tap, Timed
+from agent.normalise.counters import tap as counters
 from agent.normalise.fit import fitting
 from agent.normalise.leftovers import Leftovers
 from agent.normalise.limits import stage as limits
 from agent.normalise.parcels import count, join, keys_of, parcels
 from agent.normalise.rules import NOTHING, Recipes, Rules
+from agent.normalise.windows import grid as windows
 
 Step = Callable[[Frame], tuple[Frame, ...]]
 Shape = Callable[[Frame], Frame]
@@ -21,7 +25,12 @@ SHAPERS: dict[str, Build[Stage]] = {  # in this order
     "convert": convert.build,
     "limits": limits.build,
 }
-TAPS: dict[str, Build[Tap]] = {}
+TAPS: dict[str, Build[Tap]] = {
+    "derived": derived.build,
+    "counters": counters.build,
+    "alarms": watch.build,
+    "windows": windows.build,
+}
 REPORT: Build[Report] | None = None
 MINUTE = 60 * 10**9
 PREFIX = "normal/"  # of all keys under which state is kept
@@ -81,6 +90,11 @@ class Steps(dict[Schema, Step]):
         while len(found) < len(sheets):  # what is made of one may be the source of another
             found = [self.output(sheet.schema) for sheet in list(sheets.values())]
         return found
+
+    @property
+    def alarms(self) -> Board:
+        """How the alarms of all devices stand."""
+        return self._context.one("alarms", Board)
 
     def tick(self, wall: int, mono: int) -> Iterator[Frame]:
         """What time alone brings: to be called about once a second."""

@@ -111,3 +111,9 @@ def test_what_is_the_devices_own_cannot_be_a_quirk_of_a_map(tmp_path: Path) -> N
     )
     with pytest.raises(Invalid, match="ct cannot be set here"):
         load_map(path)
+
+
+def test_units_of_derived_tags_are_looked_at_as_well(tmp_path: Path) -> None:
+    tags = "      - {name: a, address: 1}\n    derived:\n      b: {expr: a * 2, unit: kwh}\n"
+    (said,) = problems(tmp_path, tags)
+    assert said.startswith("site.yaml:9:30: device 'meter', derived tag 'b': unit: 'kwh' is not a unit")

@@ -200,3 +200,13 @@ def test_a_vocabulary_that_is_wrong_is_refused(tmp_path: Path, text: str, says: 
 def test_the_first_of_two_terms_that_could_be_meant_is() -> None:
     terms = [Term(name, "V", "float32", "gauge", "a", "b") for name in ("alpha_one", "alpha_two")]
     assert Vocabulary((term, ["al"]) for term in terms).meant("AL") == "alpha_one"
+
+
+def test_derived_tags_are_looked_at_as_well(tmp_path: Path) -> None:
+    tags = (
+        "      - {name: a}\n"
+        "    derived:\n"
+        "      kwh_total: a * 2\n"
+        "      energy_total: {expr: a * 3, unit: kW, kind: counter}\n"
+    )
+    assert [line.partition(": ")[0] for line in warned(tmp_path, tags)] == ["8:7", "9:41"]
