@@ -15,10 +15,10 @@ from typing import Annotated, Any, Literal, Protocol, TypeVar, runtime_checkable
 from pydantic import Field, ValidationInfo, field_validator
 
 from agent.model.frame import Frame, Value
-from agent.model.tag import Kind, Schema
+from agent.model.tag import Schema
 from agent.model.text import duration_text
-from drivers.rules.limits import LimitsConfig
-from drivers.rules.window import Aggregates
+from drivers.rules.derived import Derivations
+from drivers.rules.value import ValueConfig
 from drivers.section import Name, Number, Seconds, Section
 
 __all__ = ["Name", "Number", "Seconds", "Section"]  # what a driver's sections are made of comes from here too
@@ -98,19 +98,12 @@ class MethodConfig(Section):
     rate: Annotated[Seconds, Field(ge=0, le=86400)] = Field(1.0, description="least time between two calls")
 
 
-class TagConfig(Section):
+class TagConfig(ValueConfig):
     """What a tag of any driver can say of itself."""
 
     name: Name = Field(description="the name that leaves the gateway")
-    unit: str = Field("", max_length=32, description="UCUM code, such as kWh")
-    kind: Kind = Field("gauge", description="what the numbers mean")
-    description: str = Field("", max_length=512, description="for people")
     group: str = Field("", description="a scan group of the device; without one the device's interval")
     enabled: bool = Field(True, description="false: not read")
-    limits: LimitsConfig | None = Field(None, description="what its values can be; others are bad")
-    aggregate: Aggregates | None = Field(
-        None, description="minimum, mean and more of windows: {every: 15m, of: [min, max, mean]}"
-    )
 
     @classmethod
     def spelt(cls, text: str) -> dict[str, Any] | None:
@@ -130,6 +123,7 @@ class DriverConfig(Section):
     interval: Annotated[Seconds, Field(ge=0.01, le=86400)] = Field(1.0, description="how often tags are read")
     priority: Priority = Field("normal", description="who goes first when several groups of a line are due")
     groups: dict[str, GroupConfig] = Field({}, description="scan groups with intervals of their own")
+    derived: Derivations = Field({}, description="tags that are worked out from others, by their names")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +163,12 @@ def scan_groups(config: DriverConfig, tags: Sequence[T]) -> dict[tuple[str, floa
             )
             found.setdefault(key, []).append(tag)
     return found
+
+
+def names_of(tag: TagConfig) -> list[str]:
+    """The tags that one of the file stands for: itself, or one for each of its named bits."""
+    found: Mapping[object, object] = getattr(tag, "bits", None) or {}
+    return [f"{tag.name}_{name}" for name in found.values()] or [tag.name]
 
 
 def enum_names(tag: TagConfig) -> dict[str, int]:

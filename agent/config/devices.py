@@ -1,10 +1,13 @@
 """The `devices:` section: each device with its driver's class, its map's quirks and tags, and its own on top."""
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from agent.config.alarms import check_alarms
 from agent.config.classes import driver_class
+from agent.config.counters import check_counters
 from agent.config.explain import explain
 from agent.config.lists import mappings, name_of, unique_names
 from agent.config.maps import DeviceMap, Maps
@@ -24,18 +27,18 @@ class Tags(NamedTuple):
     objects: list[Any] | None
 
 
-def read_devices(root: Mapping, maps: Maps, scope: Scope) -> list[DriverConfig]:
-    """All devices that are right; the problems of the others go to `scope`."""
+def read_devices(root: Mapping, maps: Maps, calendars: Collection[str], scope: Scope) -> list[DriverConfig]:
+    """All devices that are right; the problems of the others go to `scope`. They may name one of the `calendars`."""
     if not root.get("devices"):
         mark = root.value_marks.get("devices", root.mark)
         scope.add(mark, "there are no devices", "such as `devices: [{name: main-meter, driver: modbus, …}]`")
     raws = list(mappings(root, "device", scope))
     unique_names([raw for raw, _ in raws], "device", scope)
-    found = [_device(raw, maps, inner) for raw, inner in raws if not scope.full]
+    found = [_device(raw, maps, calendars, inner) for raw, inner in raws if not scope.full]
     return [device for device in found if device is not None]
 
 
-def _device(raw: Mapping, maps: Maps, scope: Scope) -> DriverConfig | None:
+def _device(raw: Mapping, maps: Maps, calendars: Collection[str], scope: Scope) -> DriverConfig | None:
     config = driver_class(raw, scope)
     if config is None:
         return None
@@ -48,13 +51,21 @@ def _device(raw: Mapping, maps: Maps, scope: Scope) -> DriverConfig | None:
     tags = _tags(raw, kind, device_map, scope)
     known_groups(tags.raws, merged.get("groups"), scope)
     if tags.objects is not None:
-        check_windows(tags.raws, tags.objects, (), scope)
+        check_alarms(tags.raws, tags.objects, _made(merged), scope)
+        check_windows(tags.raws, tags.objects, _made(merged), scope)
+    check_counters(tags.raws, tags.objects or (), calendars, scope)
     events = merged.get("events")
     for event in filter(name_of, events if isinstance(events, Sequence) else ()):  # each is a group
         free_group(event["name"], event.value_marks["name"], scope.within("events"))
     if not any(raw.get(key) for key in ("map", "tags", "events")):
         scope.add(raw.value_marks.get("tags", raw.mark), "has no tags", "give it `map:` or `tags:`")
     return _built(config, merged, tags, scope)
+
+
+def _made(raw: Mapping) -> list[str]:
+    """The names of what is worked out for the device."""
+    derived = raw.get("derived")
+    return [str(name) for name in derived] if isinstance(derived, Mapping) else []
 
 
 def _map(raw: Mapping, maps: Maps, scope: Scope) -> DeviceMap | None:

@@ -1,35 +1,61 @@
 """What the tags of a site ask of their values, as `agent.normalise` wants to be told."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from agent.config.alarms import alarms_of
+from agent.config.counters import counter_of
+from agent.config.virtual import VirtualConfig
 from agent.config.windows import windows_of
 from agent.normalise import NOTHING, Recipes, Rules
+from agent.normalise.calculated import Calculated
 from agent.normalise.calendar import Calendar
 from agent.normalise.limits.asked import Limits
 from agent.normalise.local import Local
-from agent.registry import DriverConfig, LimitsConfig, TagConfig
+from agent.registry import DriverConfig, LimitsConfig, ValueConfig, names_of
 
 SECOND = 10**9  # ns
+Owner = DriverConfig | VirtualConfig
 
 
-def recipes(devices: Iterable[DriverConfig], local: Local, calendars: Mapping[str, Calendar]) -> Recipes:
+def recipes(
+    devices: Iterable[DriverConfig],
+    virtual: Iterable[VirtualConfig],
+    local: Local,
+    calendars: Mapping[str, Calendar],
+    derived: tuple[Calculated, ...],
+) -> Recipes:
     """Of all tags of these devices that ask for anything; equal rules are one object."""
     known: dict[Rules, Rules] = {}
     tags: dict[tuple[str, str], Rules] = {}
+    for device, name, value in _values(devices, virtual):
+        rules = rules_of(value, device)
+        if rules != NOTHING:
+            tags[device.name, name] = known.setdefault(rules, rules)
+    return Recipes(tags, local, calendars, derived)
+
+
+def _values(
+    devices: Iterable[DriverConfig], virtual: Iterable[VirtualConfig]
+) -> Iterator[tuple[Owner, str, ValueConfig]]:
     for device in devices:
         for tag in getattr(device, "tags", ()):
-            rules = rules_of(tag, device)
-            if rules != NOTHING:
-                tags[device.name, tag.name] = known.setdefault(rules, rules)
-    return Recipes(tags, local, calendars)
+            for name in names_of(tag):
+                yield device, name, tag
+    owners: list[Owner] = [*devices, *virtual]
+    for owner in owners:
+        for name, value in owner.derived.items():
+            yield owner, name, value
 
 
-def rules_of(tag: TagConfig, device: DriverConfig) -> Rules:
-    """What one tag asks; also for a tag that was found on its device."""
+def rules_of(tag: ValueConfig, device: Owner) -> Rules:
+    """What one tag asks, be it read or derived; also for a tag that was found on its device."""
     del device
-    limits = _limits(tag.limits) if tag.limits else None
-    windows = windows_of(tag.aggregate) if tag.aggregate else ()
-    return Rules(limits, windows) if limits or windows else NOTHING
+    return Rules(
+        limits=_limits(tag.limits) if tag.limits else None,
+        counter=counter_of(tag.counter) if tag.counter else None,
+        alarms=alarms_of(tag.alarms) if tag.alarms else (),
+        windows=windows_of(tag.aggregate) if tag.aggregate else (),
+    )
 
 
 def _limits(said: LimitsConfig) -> Limits:

@@ -6,8 +6,12 @@ from itertools import chain
 
 from agent.model.frame import Frame
 from agent.model.tag import Schema
+from agent.normalise import convert, derived
+from agent.normalise.alarms import watch
+from agent.normalise.alarms.board import Board
 from agent.normalise.api import Build, Context, Kept, LeftOut, Report, Stage, Tap, Timed
-from agent.normalise.fit import Fit, fitting
+from agent.normalise.counters import tap as counters
+from agent.normalise.fit import fitting
 from agent.normalise.leftovers import Leftovers
 from agent.normalise.limits import stage as limits
 from agent.normalise.parcels import count, join, keys_of, parcels
@@ -15,11 +19,16 @@ from agent.normalise.rules import NOTHING, Recipes, Rules
 from agent.normalise.windows import grid as windows
 
 Step = Callable[[Frame], tuple[Frame, ...]]
+Shape = Callable[[Frame], Frame]
 RulesOf = Callable[[str], Mapping[str, Rules]]  # of the tags that were found on a device, by name
 SHAPERS: dict[str, Build[Stage]] = {  # in this order
+    "convert": convert.build,
     "limits": limits.build,
 }
 TAPS: dict[str, Build[Tap]] = {
+    "derived": derived.build,
+    "counters": counters.build,
+    "alarms": watch.build,
     "windows": windows.build,
 }
 REPORT: Build[Report] | None = None
@@ -42,6 +51,7 @@ class Steps(dict[Schema, Step]):
         self._found = rules
         self._newest: dict[tuple[str, str], Schema] = {}
         self._outputs: dict[Schema, Schema] = {}
+        self._shapes: dict[Schema, Shape] = {}
         self._parts: dict[tuple[str, str], dict[str, object]] = {}  # of each group
         self._kept: dict[str, bytes] = {}  # of the run before, until its part is built
         self._pieces: dict[str, int] = {}  # in which a state lies in the store
@@ -56,7 +66,7 @@ class Steps(dict[Schema, Step]):
         before = self._newest.get(group)
         if before is not None:
             del self[before]
-            del self._outputs[before]
+            del self._outputs[before], self._shapes[before]
         self._newest[group] = schema
         parts = self._parts.get(group, {})
         self._kept |= {_key(group, name): part.dump() for name, part in parts.items() if isinstance(part, Kept)}
@@ -68,6 +78,11 @@ class Steps(dict[Schema, Step]):
         self[schema]
         return self._outputs[schema]
 
+    def shaped(self, frame: Frame) -> Frame:
+        """What a frame says that passes, whether it is worth a message or not; nothing is made of it."""
+        self[frame.schema]
+        return self._shapes[frame.schema](frame)
+
     @property
     def made(self) -> Sequence[Schema]:
         """The schemas of what is made here."""
@@ -75,6 +90,11 @@ class Steps(dict[Schema, Step]):
         while len(found) < len(sheets):  # what is made of one may be the source of another
             found = [self.output(sheet.schema) for sheet in list(sheets.values())]
         return found
+
+    @property
+    def alarms(self) -> Board:
+        """How the alarms of all devices stand."""
+        return self._context.one("alarms", Board)
 
     def tick(self, wall: int, mono: int) -> Iterator[Frame]:
         """What time alone brings: to be called about once a second."""
@@ -158,26 +178,25 @@ class Steps(dict[Schema, Step]):
         if report is not None:
             parts["report"] = report
         self._outputs[schema] = leaving
+        self._shapes[schema] = shaped = _shape(fitting(schema), shape)
         self._parts[group] = parts
         for name, part in parts.items():
             self._load(_key(group, name), part)
         for name, part in context.shared.items():
             self._load(f"{PREFIX}{name}", part)
-        return self._step(fitting(schema), shape, taps, report) if schema.tags else _nothing
+        return self._step(shaped, taps, report) if schema.tags else _nothing
 
     def _rules(self, schema: Schema) -> Sequence[Rules]:
         known, device = self._context.recipes.tags, schema.device
         found = self._found(device) if self._found and not schema.made else {}
         return tuple(known.get((device, tag.name)) or found.get(tag.name, NOTHING) for tag in schema.tags)
 
-    def _step(self, fit: Fit, shape: Sequence[Stage], taps: Sequence[Tap], report: Report | None) -> Step:
-        if not shape and not taps and report is None:
-            return lambda frame: (fit(frame),)
+    def _step(self, shape: Shape, taps: Sequence[Tap], report: Report | None) -> Step:
+        if not taps and report is None:
+            return lambda frame: (shape(frame),)
 
         def step(frame: Frame) -> tuple[Frame, ...]:
-            frame = fit(frame)
-            for stage in shape:
-                frame = stage(frame)
+            frame = shape(frame)
             made = list(chain.from_iterable([tap(frame) for tap in taps]))
             told = report(frame) if report else frame
             out: tuple[Frame, ...] = () if told is None else (told,)
@@ -186,6 +205,19 @@ class Steps(dict[Schema, Step]):
             return out
 
         return step
+
+
+def _shape(fit: Shape, stages: Sequence[Stage]) -> Shape:
+    if not stages:
+        return fit
+
+    def shape(frame: Frame) -> Frame:
+        frame = fit(frame)
+        for stage in stages:
+            frame = stage(frame)
+        return frame
+
+    return shape
 
 
 def _nothing(_frame: Frame) -> tuple[Frame, ...]:
