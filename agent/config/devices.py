@@ -52,7 +52,7 @@ def _device(raw: Mapping, maps: Maps, calendars: Collection[str], scope: Scope) 
     known_groups(tags.raws, merged.get("groups"), scope)
     if tags.objects is not None:
         check_alarms(tags.raws, tags.objects, _made(merged), scope)
-        check_windows(tags.raws, tags.objects, (), scope)
+        check_windows(tags.raws, tags.objects, _made(merged), scope)
     check_counters(tags.raws, tags.objects or (), calendars, scope)
     events = merged.get("events")
     for event in filter(name_of, events if isinstance(events, Sequence) else ()):  # each is a group

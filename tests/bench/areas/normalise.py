@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from itertools import count
 
 import stopwatch
 from report import Row, at_most
@@ -14,9 +15,11 @@ from agent.normalise.calculated import Calculated, Derived
 from agent.normalise.convert import Conversion
 from agent.normalise.limits.asked import Limits
 from agent.normalise.report.asked import Reporting
+from agent.normalise.windows.ask import Window
 
+WIDE = 200  # tags of a frame
+DERIVED = 50  # formulas over it
 LIMITS, KILO = Limits(-1, 1001), Conversion(Fraction(1, 1000), Fraction(0), "kW")
-DERIVED = 50  # formulas over a frame of 200 tags
 
 
 def rows() -> Iterator[Row]:
@@ -30,7 +33,9 @@ def rows() -> Iterator[Row]:
     yield at_most("a tag of 200, converted, within limits, unchanged: CPU", _a_tag(asked), 90, "ns")
     asked = Rules(report=Reporting(changes=True, band=0.5))
     yield at_most("a tag of 200, deadband with 5 % changes: CPU", _a_tag(asked, changes=10), 110, "ns")
+    yield at_most("scale of a 200-tag frame: CPU", _scaled(), 30, "ns/tag")
     yield at_most("a derived tag, a + b + c, of 50 over 200 tags: CPU", _formula(), 0.5, "µs")
+    yield at_most("min, max, mean and count of windows, 200 tags: CPU", _windows_ns(), 150, "ns/tag")
 
 
 def _limits() -> float:
@@ -67,3 +72,23 @@ def _plan(schema: Schema) -> Calculated:
         for n, pairs in enumerate(inputs)
     ]
     return Calculated(schema.device, tuple(tags))
+
+
+def _scaled() -> float:
+    """What a conversion of every tag adds to a step."""
+    schema = stopwatch.schema(tags=WIDE)
+    rules = Rules(conversion=Conversion(Fraction(80), Fraction(0), "A"))
+    recipes = Recipes({(schema.device, tag.name): rules for tag in schema.tags})
+    plain, step, frame = Steps()[schema], Steps((), recipes)[schema], stopwatch.frame(schema)
+    both = [stopwatch.cpu_us(lambda work=work: work(frame), 20_000) for work in (plain, step)]
+    return (both[1] - both[0]) / WIDE * 1000
+
+
+def _windows_ns() -> float:
+    """Of a frame a second, with what each costs at its end."""
+    schema = stopwatch.schema(tags=200)
+    rules = Rules(windows=(Window(900 * 10**9, ("min", "max", "mean", "count")),))
+    step = Steps([schema], Recipes({(schema.device, tag.name): rules for tag in schema.tags}))[schema]
+    frame = stopwatch.frame(schema)
+    seconds = count(frame.ts, 10**9)
+    return stopwatch.cpu_us(lambda: step(replace(frame, ts=next(seconds))), 3_000) * 1000 / 200
