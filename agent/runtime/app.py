@@ -26,6 +26,7 @@ from agent.runtime.house import Room
 from agent.runtime.inlet import Inlet
 from agent.runtime.line import Line
 from agent.runtime.pump import Pump
+from agent.runtime.sleepers import Sleepers
 from agent.runtime.storage import Storage
 from agent.runtime.subscription import Subscription
 from agent.runtime.supervise import Backoff, attempt, keep
@@ -232,6 +233,7 @@ class App:
                 yield f"sub:{driver.device}", self._kept(session.run, part, backoff)
             elif isinstance(driver, Poller):
                 lines.setdefault(driver.line, []).append(driver)
+        sleepers = Sleepers(self._clock.mono)
         for place, (name, members) in enumerate(lines.items()):
             part = self._health.part("line", name)
             line = Line(
@@ -245,6 +247,7 @@ class App:
                 of=len(lines),
                 priority=priority,
                 learn=self._storage.learn,
+                sleepers=sleepers,
             )
             yield f"line:{name}", self._kept(line.run, part, Backoff(FIELD_CAP))
 

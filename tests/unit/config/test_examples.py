@@ -81,8 +81,8 @@ def test_a_file_names_a_schema_that_is_there(path: Path) -> None:
     assert (path.parent / first.partition("=")[2]).is_file()
 
 
-def test_there_are_three_examples() -> None:
-    assert len(EXAMPLES) == 3
+def test_there_are_four_examples() -> None:
+    assert len(EXAMPLES) == 4
 
 
 def test_configs_lie_beside_the_packages() -> None:
