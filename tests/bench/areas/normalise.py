@@ -10,6 +10,7 @@ from report import Row, at_most
 
 from agent.model.tag import Schema, Tag
 from agent.normalise import Recipes, Rules, Steps
+from agent.normalise.alarms import Alarm
 from agent.normalise.calculated import Calculated, Derived
 from agent.normalise.convert import Conversion
 from agent.normalise.windows.ask import Window
@@ -27,6 +28,17 @@ def rows() -> Iterator[Row]:
     yield at_most("scale of a 200-tag frame: CPU", _scaled(), 30, "ns/tag")
     yield at_most("a derived tag, a + b + c, of 50 over 200 tags: CPU", _formula(), 0.5, "µs")
     yield at_most("min, max, mean and count of windows, 200 tags: CPU", _windows_ns(), 150, "ns/tag")
+    yield at_most("limits on all of 200 tags, none of them near: CPU a tag", _limits(), 50, "ns")
+
+
+def _limits() -> float:
+    """What two alarms on each tag add to the step."""
+    schema = stopwatch.schema(tags=200)
+    rules = Rules(alarms=(Alarm("h", high=1001.0), Alarm("l", low=-1.0)))
+    steps, plain = Steps((), Recipes({(schema.device, tag.name): rules for tag in schema.tags})), Steps()
+    frame = stopwatch.frame(schema)
+    with_them = stopwatch.cpu_us(lambda: steps[schema](frame), 5_000)
+    return (with_them - stopwatch.cpu_us(lambda: plain[schema](frame), 5_000)) / len(schema.tags) * 1000
 
 
 def _formula() -> float:

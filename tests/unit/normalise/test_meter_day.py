@@ -1,4 +1,4 @@
-"""A day of a meter with everything that happens to one: its intervals add up to what the meter says, to the last digit."""
+"""A day of a meter with everything that happens to one: its intervals add up to what it says, to the last digit."""
 
 import random
 from dataclasses import replace
