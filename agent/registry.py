@@ -25,12 +25,15 @@ from agent.northbound.api import (
     fits,
     pulled_of,
 )
-from drivers.api import Budget, Driver, DriverConfig, LineConfig, TagConfig
+from drivers.api import Budget, Driver, DriverConfig, LineConfig, TagConfig, names_of
 from drivers.finding import Kept
+from drivers.rules.limits import LimitsConfig
+from drivers.rules.value import ValueConfig
 
 # What the rest of the configuration is made of comes from here too, so that it is not written a third time.
 __all__ = [
     "DriverConfig",
+    "LimitsConfig",
     "LineConfig",
     "Name",
     "Seconds",
@@ -38,8 +41,10 @@ __all__ = [
     "SinkConfig",
     "Size",
     "TagConfig",
+    "ValueConfig",
     "commands_of",
     "fits",
+    "names_of",
     "pulled_of",
 ]
 

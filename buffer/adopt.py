@@ -49,8 +49,7 @@ def adopt(log: Log, other: Log) -> int:
     log.next = max(log.next, other.next + shift)
     for row in rows:
         log.present.add(row[0], row[0])
-    for key, value in other.state.items():
-        log.state.set(key, value)
+    log.state.put({**dict.fromkeys(other.state.forgotten), **dict(other.state.items())})
     clock = other.connection.execute(_CLOCK).fetchall()
     with log.transaction():
         epoch.insert(log.connection)

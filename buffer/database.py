@@ -11,7 +11,7 @@ from agent.model.errors import Damaged, DiskFailed, StoreError
 from buffer.growth import grow
 from buffer.older import look_like_newest
 
-VERSION = 2
+VERSION = 3
 MEMORY = Path(":memory:")
 APPLICATION_ID = 0x464C4754  # "FLGT" at byte 68 of the file
 _LOCK_TIMEOUT = 0.5  # seconds: who looks into the file for a moment is waited for, another agent is not

@@ -10,6 +10,7 @@ The ladder, each step only when the one before did not help:
 
 import errno
 import os
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from pathlib import Path
 from agent.model.clock import SYSTEM, Clock
 from agent.model.errors import Damaged, DiskFailed, StoreError
 from buffer.database import mapped
+from buffer.ledger import Unsettled
 from buffer.look import read_through
 from buffer.rebuild import Salvaged, rebuild, unfinished
 from buffer.store import ENDLESS, Store
@@ -51,6 +53,7 @@ class Keeper:
         self._moving: Store | None = None  # the last one with which that was tried
         self._illegible = 0  # monotonic ns since when the file cannot be read from end to end; 0: it can
         self._look, self._damaged_at = LOOK, -_SOON
+        self._unsettled: Unsettled = 0, Counter()  # of the last store on the disk
         self._doubtful = 0  # seq of a commit that was said to have failed, and was made again in memory; 0: none
         self.store: Store
         self.trouble: StoreError | None = None  # why `heal` could not go back to the disk
@@ -86,6 +89,7 @@ class Keeper:
         if not hurt.volatile:
             hurt.abandon()
             self._doubtful = hurt.next if hurt.tried else 0
+            self._unsettled = hurt.unsettled()
         try:
             fresh = self._on_disk(GLANCE if hurt.volatile else self._look_for(damaged=damaged))
             arrived = 0 if hurt.volatile else max(0, fresh.opened - hurt.next)
@@ -97,6 +101,8 @@ class Keeper:
                 self._doubtful = 0
                 self._move_to(fresh)
                 fresh.attach(*self._sinks)
+                fresh.suppress_again(self._unsettled)
+                self._unsettled = 0, Counter()
                 undo.pop_all()
             self.store = fresh
         except StoreError as error:

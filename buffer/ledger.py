@@ -1,6 +1,8 @@
 """Where each sample went, per sink and device: counted as it happens, written with the data it speaks of.
 
-    read = delivered + buffered + set aside + suppressed + dropped
+    read + made = delivered + buffered + set aside + suppressed + dropped
+
+A sample is `made` when the schema of its frame is: it was not read, but worked out from what was.
 
 `buffered` and `set_aside` are not written: they are counted from the frames in the file that a sink is still owed, or
 has refused. That makes the equation a check and not a definition.
@@ -15,7 +17,12 @@ from typing import Literal, NamedTuple
 
 from buffer.ranges import Range, Ranges
 
-What = Literal["read", "delivered", "suppressed", "dropped"]
+What = Literal["read", "made", "delivered", "suppressed", "dropped"]
+Origin = Literal["read", "made"]
+CAME: tuple[Origin, Origin] = ("read", "made")
+LeftOut = tuple[str, str, bool]  # device, reason, whether it was made
+Unsettled = tuple[int, Counter[LeftOut]]  # samples suppressed up to then, and since then
+Source = tuple[str, Origin]  # device, and where its samples come from
 Cell = tuple[int, str, What, str]  # sink, device, what, reason
 _BLOCK = 1024  # frames that are counted at a time
 _STACK = 64 * _BLOCK  # frames whose count is kept as one
@@ -46,12 +53,13 @@ class Account:
     suppressed: Mapping[str, int] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
     set_aside: int = 0
+    made: int = 0
 
     @property
     def missing(self) -> int:
-        """Samples that were read and are nowhere; negative: more were accounted for than read."""
-        kept = self.buffered + self.set_aside
-        return self.read - self.delivered - kept - sum(self.suppressed.values()) - sum(self.dropped.values())
+        """Samples that came and are nowhere; negative: more were accounted for than came."""
+        came, kept = self.read + self.made, self.buffered + self.set_aside
+        return came - self.delivered - kept - sum(self.suppressed.values()) - sum(self.dropped.values())
 
     @property
     def balanced(self) -> bool:
@@ -64,6 +72,10 @@ class Part(NamedTuple):
     device: str
     samples: int
     ts: int
+
+
+def origin(*, made: bool) -> Origin:
+    return "made" if made else "read"
 
 
 def part(device: str, samples: object, ts: object) -> Part:
@@ -99,12 +111,21 @@ class Books:
         self.counts: defaultdict[Cell, int] = defaultdict(int)
         self.losses: list[Loss] = []
         self.lost: Counter[str] = Counter()  # frames by reason, since somebody asked
+        self.left_out: Counter[LeftOut] = Counter()  # of the counts, what was suppressed
 
     def __bool__(self) -> bool:
         return bool(self.counts or self.losses)
 
     def count(self, sink: int, device: str, what: What, samples: int, reason: str = "") -> None:
         self.counts[sink, device, what, reason] += samples
+
+    def leave_out(self, sinks: Iterable[int], samples: Mapping[LeftOut, int]) -> None:
+        """Samples that came and were not worth a frame."""
+        self.left_out.update(samples)
+        for sink in sinks:
+            for (device, reason, made), count in samples.items():
+                self.count(sink, device, origin(made=made), count)
+                self.count(sink, device, "suppressed", count, reason)
 
     def lose(self, sink: int, run: Range, parts: Sequence[Part], reason: str, at: int) -> None:
         """Frames first..last are dropped; `parts` holds those of them of which anything is known."""
@@ -120,7 +141,7 @@ class Books:
             loss.write(connection)
 
     def lose_unseen(self, sink: int, ranges: Sequence[Range], samples: int, reason: str, at: int) -> None:
-        """Frames of which nothing is left, with about so many samples in all: read once, and never to be delivered."""
+        """Frames of which nothing is left, with about so many samples in all: read once, as far as anybody knows."""
         self.count(sink, UNKNOWN, "read", samples)
         self.count(sink, UNKNOWN, "dropped", samples, reason)
         self.list_losses(sink, ranges, samples, reason, at)
@@ -138,6 +159,7 @@ class Books:
             self.lost[loss.reason] += loss.last - loss.first + 1
         self.counts.clear()
         self.losses.clear()
+        self.left_out.clear()
 
 
 class Tally:
@@ -226,6 +248,7 @@ def accounts(
             names.get(sink, f"sink {sink}"),
             device,
             read=sum(page["read"].values()),
+            made=sum(page["made"].values()),
             delivered=sum(page["delivered"].values()),
             buffered=buffered.get((sink, device), 0),
             set_aside=aside.get((sink, device), 0),

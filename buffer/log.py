@@ -21,7 +21,7 @@ from buffer.clocks import Clocks
 from buffer.database import code
 from buffer.debtor import Debtor
 from buffer.epochs import Epoch
-from buffer.ledger import Account, Books, Cell, Part, Tally, What, accounts, owed_samples, written_counts
+from buffer.ledger import Account, Books, Cell, Part, Source, Tally, What, accounts, owed_samples, written_counts
 from buffer.limits import Limits
 from buffer.ranges import Range, Ranges, parse, runs
 from buffer.refusals import Refusal
@@ -43,6 +43,7 @@ class Log:
     present: Ranges  # the frames in the file
     next: int  # the seq that comes next
     samples: int  # that were ever accepted
+    suppressed: int  # samples that were ever left out, as far as the file knows
     limits: Limits | None  # None: the file does not say
     room: Room
     witness: Witness
@@ -144,18 +145,18 @@ class Log:
         """Frames that are in the file already, as if they had just been read."""
         for first, last in ranges:
             sink.debt.add(first, last)
-        for device, samples in self.samples_in(ranges).items():
-            self.books.count(sink.id, device, "read", samples)
+        for (device, origin), samples in self.samples_in(ranges).items():
+            self.books.count(sink.id, device, origin, samples)
 
-    def samples_in(self, ranges: Iterable[Range]) -> dict[str, int]:
-        """Samples by device in these ranges of frames, counted in the file."""
-        found: defaultdict[str, int] = defaultdict(int)
+    def samples_in(self, ranges: Iterable[Range]) -> dict[Source, int]:
+        """Samples by device and origin in these ranges of frames, counted in the file."""
+        found: defaultdict[Source, int] = defaultdict(int)
         for schema, samples in self.tally.count(ranges).items():
-            found[self.schemas.device(schema)] += samples
+            found[self.schemas.source(schema)] += samples
         return dict(found)
 
-    def admit(self, first: int, last: int, samples: Mapping[str, int]) -> None:
-        """Frames first..last with so many samples by device are in the file and owed to the active sinks."""
+    def admit(self, first: int, last: int, samples: Mapping[Source, int]) -> None:
+        """Frames first..last with so many samples by device and origin are in the file and owed to the active sinks."""
         self.next = max(self.next, last + 1)
         self.present.add(first, last)
         self.samples += sum(samples.values())
@@ -163,10 +164,10 @@ class Log:
             if sink.active:
                 sink.debt.add(first, last)
                 sink.changed = True
-                for device, count in samples.items():
-                    self.books.count(sink.id, device, "read", count)
+                for (device, origin), count in samples.items():
+                    self.books.count(sink.id, device, origin, count)
 
-    def withdraw(self, first: int, last: int, samples: Mapping[str, int]) -> None:
+    def withdraw(self, first: int, last: int, samples: Mapping[Source, int]) -> None:
         """Take `admit` back: the newest frames were not committed after all, so they appear nowhere."""
         self.next = first
         self.present.remove(first, last)
@@ -174,8 +175,8 @@ class Log:
         for sink in self.sinks.values():
             if sink.active:
                 sink.debt.remove(first, last)
-                for device, count in samples.items():
-                    self.books.count(sink.id, device, "read", -count)
+                for (device, origin), count in samples.items():
+                    self.books.count(sink.id, device, origin, -count)
 
     def disown(self, first: int, last: int) -> None:
         """The newest frames of an earlier run leave the file, and every account of it."""
@@ -183,8 +184,8 @@ class Log:
         for sink in self.sinks.values():
             if sink.debt.remove(first, last):
                 sink.changed = True
-                for device, count in samples.items():
-                    self.books.count(sink.id, device, "read", -count)
+                for (device, origin), count in samples.items():
+                    self.books.count(sink.id, device, origin, -count)
         self.samples -= sum(samples.values())
         self.next = first
         self.delete([(first, last)])
@@ -282,6 +283,7 @@ class Log:
         self.present = parse(meta.get("kept", "[]"))
         self.file = bytes.fromhex(meta.get("file", "")) or secrets.token_bytes(8)
         self.samples = int(meta.get("samples", 0))
+        self.suppressed = int(meta.get("suppressed", 0))
         self.limits = limits.parse(meta.get("limits", ""))
         self.next = 1 + max(newest, hwm, *given, 0)
         if newest > hwm:
@@ -304,6 +306,7 @@ class Log:
                 refusals.settle(self.connection, sink, self.refusals)
         marks = [("hwm", self.next - 1), ("kept", self.present.text())]
         marks += [("samples", self.samples), ("file", self.file.hex())]
+        marks += [("suppressed", self.suppressed + self.books.left_out.total())]
         marks += [("limits", self.limits.text())] if self.limits else []
         self.connection.executemany("INSERT OR REPLACE INTO meta (k, v) VALUES (?, ?)", marks)
 
@@ -316,6 +319,7 @@ class Log:
         if settled:
             self.witness.settle(self.next - 1, self.sinks.values())
             self._settled = self.clock.mono()
+            self.suppressed += self.books.left_out.total()
             self.books.written()
             self.refusals.clear()
             for sink in self.sinks.values():

@@ -72,6 +72,13 @@ PRAGMA user_version = 2
 """
 
 
+_V3 = """
+ALTER TABLE schema ADD COLUMN made INTEGER NOT NULL DEFAULT 0;
+
+PRAGMA user_version = 3
+"""
+
+
 @steps()
 def v1(db: Database) -> None:
     _run(db, _V1)
@@ -81,6 +88,12 @@ def v1(db: Database) -> None:
 def v2(db: Database) -> None:
     """Set-aside frames, checksums of the small tables, clock events, and the ledger as it was."""
     _run(db, _V2)
+
+
+@steps()
+def v3(db: Database) -> None:
+    """Schemas whose tags are made here and not read."""
+    _run(db, _V3)
 
 
 def _run(db: Database, script: str) -> None:

@@ -22,7 +22,7 @@ from buffer import database, salvage, witness
 from buffer.debtor import Debtor
 from buffer.epochs import Epoch
 from buffer.growth import in_use
-from buffer.ledger import ADD, Books
+from buffer.ledger import ADD, CAME, Books
 from buffer.ranges import Ranges
 from buffer.salvage import Census, Owed, Tables, Wreck
 from buffer.schemas import Schemas
@@ -131,7 +131,7 @@ def _build(old: Path, draft: Path, said: Testimony | None, clock: Clock, folder:
     owed = salvage.owed(tables, said)
     with closing(database.connect(draft)) as connection, closing(Wreck(old)) as wreck:
         runs, schemas = _names(tables, wreck, Schemas(connection))
-        census = Census(owed, schemas.device)
+        census = Census(owed, schemas.source)
         with suppress(sqlite3.OperationalError):  # no room for more: what is here is whole, the rest counts as lost
             _carry(connection, wreck, runs, owed, census)
         if connection.in_transaction:
@@ -173,6 +173,7 @@ def _copy(connection: sqlite3.Connection, tables: Tables, said: Testimony | None
     last = max(owed.last, census.seqs.last or 0)
     samples = said.samples if said else tables.mark("samples") or 0
     marks = {"hwm": last, "kept": census.seqs.text(), "samples": samples, "file": salvage.file_id(tables, said)}
+    marks["suppressed"] = tables.mark("suppressed") or 0
     connection.executemany("INSERT OR REPLACE INTO meta (k, v) VALUES (?, ?)", marks.items())
     connection.executemany("INSERT OR REPLACE INTO state (k, v) VALUES (?, ?)", (tables.state or {}).items())
     connection.executemany(_INSERT_LOSS, tables.loss or [])
@@ -201,17 +202,22 @@ def _account(
 
 
 def _settle(sink: int, tables: Tables, census: Census, books: Books) -> Iterator[int]:
-    """Count what was read, and what the ledger expected to find and did not; yields the samples lost by device."""
+    """Count what came, and what the ledger expected to find and did not; yields the samples lost by device."""
     held: Counter[str] = Counter()
     for (of, device, what, _), samples in (tables.ledger or {}).items():
         if of == sink:
-            held[device] += samples if what == "read" else -samples
-    for (of, device), samples in census.settled.items():
+            held[device] += samples if what in CAME else -samples
+    for (of, (device, _)), samples in census.settled.items():
         if of == sink:
             held[device] -= samples
     for device, missing in held.items():
-        books.count(sink, device, "dropped" if missing > 0 else "read", abs(missing), "corrupt" if missing > 0 else "")
+        if missing > 0:
+            books.count(sink, device, "dropped", missing, "corrupt")
+        else:  # more is here than the ledger knows
+            made = min(-missing, census.settled[sink, (device, "made")])
+            books.count(sink, device, "made", made)
+            books.count(sink, device, "read", -missing - made)
         yield max(0, missing)
-    for (of, device), samples in census.unsettled.items():
+    for (of, (device, origin)), samples in census.unsettled.items():
         if of == sink:
-            books.count(sink, device, "read", samples)
+            books.count(sink, device, origin, samples)

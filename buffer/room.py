@@ -12,6 +12,8 @@ import sqlite3
 from pathlib import Path
 from typing import Protocol
 
+from agent.model.errors import StoreError
+
 PAGE = 4096
 AHEAD = 4 << 20  # bytes that are taken at a time while the file has not its full size
 WAL = 4 << 20  # bytes of the -wal file; a commit that is larger needs a disk with room
@@ -141,3 +143,12 @@ def allocate(fd: int, size: int) -> bool:
             os.ftruncate(fd, have)  # some file systems take all that there is before they say that it is not enough
             return error.errno not in _NO_ROOM
     return True
+
+
+def refuse_nameless(room: Room, path: Path) -> None:
+    """Raises StoreError when the file has lost its name."""
+    if not room.named(path):
+        raise StoreError(
+            f"store {path} was deleted or replaced while in use: what is in it will be gone after a restart",
+            hint="restart the agent, once its sinks have caught up if they can",
+        )

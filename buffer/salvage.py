@@ -20,7 +20,7 @@ from buffer import epochs, schemas
 from buffer.codec import checksum
 from buffer.debtor import Debtor, load
 from buffer.epochs import Epoch
-from buffer.ledger import Cell, written_counts
+from buffer.ledger import Cell, Source, written_counts
 from buffer.look import Bytes
 from buffer.older import look_like_newest
 from buffer.pages import Column, Pages
@@ -171,22 +171,22 @@ def file_id(tables: Tables, said: Testimony | None) -> str:
 
 
 class Census:
-    """Counts what was carried over, by sink and device."""
+    """Counts what was carried over, by sink, device and origin."""
 
-    def __init__(self, owed: Owed, device: Callable[[int], str]) -> None:
-        self._owed, self._device = owed, device
+    def __init__(self, owed: Owed, source: Callable[[int], Source]) -> None:
+        self._owed, self._source = owed, source
         self.seqs = Ranges()
-        self.settled: Counter[tuple[int, str]] = Counter()  # samples up to `owed.settled`
-        self.unsettled: Counter[tuple[int, str]] = Counter()
+        self.settled: Counter[tuple[int, Source]] = Counter()  # samples up to `owed.settled`
+        self.unsettled: Counter[tuple[int, Source]] = Counter()
 
     def add(self, row: FrameRow) -> None:
-        seq, device, samples = row[0], self._device(row[2]), row[5]
+        seq, source, samples = row[0], self._source(row[2]), row[5]
         if seq in self.seqs:
             return
         self.seqs.add(seq, seq)
         for sink in self._owed.sinks:
             if seq > self._owed.settled:
                 if sink.active:
-                    self.unsettled[sink.id, device] += samples
+                    self.unsettled[sink.id, source] += samples
             elif not self._owed.known or any(seq in held for held in sink.held):
-                self.settled[sink.id, device] += samples
+                self.settled[sink.id, source] += samples

@@ -10,13 +10,15 @@ import msgspec
 
 from agent.model.tag import Schema, Tag
 from buffer.codec import narrow
+from buffer.ledger import Source, origin
 
+_MADE: tuple[list[int], ...] = ([], [0], [1])  # the last column of a row; version 2 did not have it
 _MOST = 10_000  # schemas known by identity; a driver that makes a new one at each connect must not fill the memory
-Key = tuple[str, str, bytes, float]
+Key = tuple[str, str, bytes, float, bool]  # device, group, tags, interval, made
 _encode = msgspec.json.encode
 _tags = msgspec.json.Decoder(tuple[Tag, ...]).decode
-_SELECT = "SELECT id, device, grp, tags, interval, crc FROM schema ORDER BY id DESC"
-_INSERT = "INSERT INTO schema (id, device, grp, tags, interval, crc) VALUES (?, ?, ?, CAST(? AS TEXT), ?, ?)"
+_SELECT = "SELECT id, device, grp, tags, interval, crc, made FROM schema ORDER BY id DESC"
+_INSERT = "INSERT INTO schema (id, device, grp, tags, interval, made, crc) VALUES (?, ?, ?, CAST(? AS TEXT), ?, ?, ?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +40,9 @@ class Schemas:
         self._schemas: dict[int, Schema] = {}
         self._waiting: list[int] = []
         self._last = 0
-        for id_, device, group, tags, interval, crc in connection.execute(_SELECT).fetchall():
+        for id_, device, group, tags, interval, crc, made in connection.execute(_SELECT).fetchall():
             self._last = max(self._last, abs(id_))
-            key = (device, group, str(tags).encode(), interval)
+            key = (device, group, str(tags).encode(), interval, bool(made))
             if crc is None or crc == _checksum(key):
                 self._enter(abs(id_), key)
 
@@ -55,6 +57,11 @@ class Schemas:
         """The device of a schema; a number without a row is named, so that its samples are not hidden."""
         row = self._rows.get(id_)
         return row[0] if row else f"schema {id_}"
+
+    def source(self, id_: int) -> Source:
+        """The device of a schema, and whether what is in its frames was read or made."""
+        row = self._rows.get(id_)
+        return self.device(id_), origin(made=bool(row and row[4]))
 
     def adopt(self, keys: Mapping[int, Key]) -> None:
         """Rows of another file, to be written under the same numbers as there."""
@@ -103,14 +110,14 @@ class Schemas:
 
 def key_of(schema: Schema) -> Key:
     """What two schemas have in common that are one on disk."""
-    return schema.device, schema.group, _encode(schema.tags), float(schema.interval)
+    return schema.device, schema.group, _encode(schema.tags), float(schema.interval), schema.made
 
 
 def revive(key: Key) -> Schema | None:
     """A new instance of the schema with this content; None for tags that cannot be read."""
-    device, group, tags, interval = key
+    device, group, tags, interval, made = key
     try:
-        return Schema(device, group, _tags(tags), interval)
+        return Schema(device, group, _tags(tags), interval, made)
     except msgspec.MsgspecError:
         return None
 
@@ -118,12 +125,13 @@ def revive(key: Key) -> Schema | None:
 def revived(columns: Sequence[object]) -> Key | None:
     """What the row of a schema says; None for any other row, or one that does not match its checksum."""
     match columns:
-        case [None, str(device), str(group), str(tags), float() | int() as interval, int(crc)]:
-            key = (device, group, tags.encode(), float(interval))
+        case [None, str(device), str(group), str(tags), float() | int() as interval, int(crc), *made] if made in _MADE:
+            key = (device, group, tags.encode(), float(interval), made == [1])
             return key if crc == _checksum(key) else None
     return None
 
 
 def _checksum(key: Key) -> int:
-    device, group, tags, interval = key
-    return crc32(f"{device}\0{group}\0{interval!r}\0".encode(), crc32(tags))
+    device, group, tags, interval, made = key
+    said = f"{device}\0{group}\0{interval!r}\0" + ("made\0" if made else "")
+    return crc32(said.encode(), crc32(tags))

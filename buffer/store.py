@@ -5,7 +5,7 @@ StoreError if the file cannot be read or written.
 """
 
 import sqlite3
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -16,22 +16,23 @@ from agent.model.errors import StoreError
 from agent.model.frame import Entry, Frame
 from buffer import aside, reports, rollback, snapshots
 from buffer.adopt import adopt
+from buffer.commit import Mark, commit, flush
 from buffer.database import MEMORY, code, connect, mapped
 from buffer.debtor import Debtor
 from buffer.growth import full_size
-from buffer.ledger import Account, Part
+from buffer.ledger import Account, LeftOut, Part, Unsettled
 from buffer.limits import Limits
 from buffer.log import Log
 from buffer.look import sound
 from buffer.ranges import Range
 from buffer.reader import Reader
 from buffer.retention import Retention
-from buffer.room import SLACK, Disk, Memory
-from buffer.rows import INSERT, ROW, need, to_rows
+from buffer.room import SLACK, Disk, Memory, refuse_nameless
+from buffer.rows import ROW, need
 from buffer.scrub import Scrub
 from buffer.shelf import Shelf
 from buffer.snapshots import Past
-from buffer.state import State
+from buffer.state import NOTHING, Kept, State
 from buffer.stats import Stats, stats
 from buffer.tail import Tail
 from buffer.witness import FileWitness, Nobody, place, testimony
@@ -118,23 +119,25 @@ class Store:
         with mapped(self._path):
             self._attached = self._log.attach({name: name in oldest for name in sinks})
 
-    def append(self, frames: Sequence[Frame]) -> Range:
+    def append(self, frames: Sequence[Frame], kept: Kept = NOTHING) -> Range:
         """Commit frames in one transaction and return their first and last seq; the last is below the first for none.
 
-        When the file cannot grow, the oldest frames make room. Without frames it writes what waits for a commit.
+        `kept` is state that goes with them, None for what is to be forgotten. When the file cannot grow, the oldest
+        frames make room. Without frames it writes what waits for a commit.
         """
+        self._refuse_closed()
         if not frames:
-            self._flush()
+            self._flush(kept)
             return self._log.next, self._log.next - 1
         with mapped(self._path):
             for _ in range(_TRIES):
                 try:
-                    return self._append(frames)
+                    return self._append(frames, kept)
                 except sqlite3.OperationalError as error:
                     full, attached = code(error) == sqlite3.SQLITE_FULL, bool(self._attached)
                     if not full or not self._retention.make_room(need(frames), attached=attached):
                         raise
-            return self._append(frames)
+            return self._append(frames, kept)
 
     def put_back(self, frames: Sequence[Frame]) -> int:
         """Frames that were once taken out are owed to all sinks, under new numbers; how many they were.
@@ -211,15 +214,33 @@ class Store:
         """The sink will never take these: counted by reason and listed as a loss, with the next transaction."""
         self._log.release(self._sink(sink), self._parts(entries), "dropped", reason)
 
-    def suppress(self, device: str, reason: str, samples: int) -> None:
-        """These were read but not worth a frame (unchanged, inside the deadband); counted with the next transaction."""
-        for sink in self._attached:
-            self._log.books.count(sink.id, device, "read", samples)
-            self._log.books.count(sink.id, device, "suppressed", samples, reason)
+    def suppress(self, samples: Counter[LeftOut]) -> None:
+        """These came but were not worth a frame (unchanged, inside the deadband); counted with the next transaction.
+
+        Taken over: `samples` is empty afterwards, or as it was when the store is closed already (StoreError).
+        """
+        self._refuse_closed()
+        self._log.books.leave_out([sink.id for sink in self._attached], samples)
+        samples.clear()
+
+    def unsettled(self) -> Unsettled:
+        """What `suppress` was given and no transaction that succeeded has written."""
+        return self._log.suppressed, self._log.books.left_out.copy()
+
+    def suppress_again(self, unsettled: Unsettled) -> None:
+        """What an earlier store on this file has taken, unless it was written after all; in none of a damaged file."""
+        before, samples = unsettled
+        if before == self._log.suppressed:
+            self.suppress(samples)
 
     def last(self) -> int:
         """The last seq that was given."""
         return self._log.next - 1
+
+    @property
+    def next(self) -> int:
+        """The seq that the next frame gets."""
+        return self._log.next
 
     def owed(self, sink: str) -> int:
         """Frames."""
@@ -260,11 +281,7 @@ class Store:
             if self._log.unsaved and now - self._saved >= _CHECKPOINT_EVERY:
                 self._saved = now
                 self._log.checkpoint()
-        if not self._log.room.named(self._path):
-            raise StoreError(
-                f"store {self._path} was deleted or replaced while in use: what is in it will be gone after a restart",
-                hint="restart the agent, once its sinks have caught up if they can",
-            )
+        refuse_nameless(self._log.room, self._path)
 
     def lost(self) -> dict[str, int]:
         """Frames by reason that sinks will never get, since the last call."""
@@ -284,13 +301,8 @@ class Store:
 
     @property
     def state(self) -> State:
-        """Small values that survive: written with the next transaction, or by `append` without frames."""
+        """Small values that survive."""
         return self._log.state
-
-    @property
-    def next(self) -> int:
-        """The seq that the next frame gets."""
-        return self._log.next
 
     def sound(self, seconds: float) -> bool:
         """As `look.sound`."""
@@ -332,15 +344,17 @@ class Store:
             return
         self._closed = True
         try:
-            self._flush()
+            self._flush(NOTHING)
         finally:
             self.abandon()
 
-    def _flush(self) -> None:
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise StoreError(f"store {self._path} is closed", hint="ask the one that has taken its place")
+
+    def _flush(self, kept: Kept) -> None:
         with mapped(self._path):
-            if self._log.waiting:
-                with self._log.transaction():
-                    pass
+            flush(self._log, kept)
 
     def _settle(self) -> None:
         """Write what has waited for a commit in vain, and once an hour how the ledger stands."""
@@ -356,30 +370,16 @@ class Store:
         found = reports.due(self._log.connection, self._log.clock) if self._attached else []
         if found:
             marks = [(report.mark, seq, report.row) for seq, report in enumerate(found, self._log.next)]
-            self._append([report.frame for report in found], marks)
+            self._append([report.frame for report in found], {}, marks)
 
-    def _append(self, frames: Sequence[Frame], marks: Sequence[tuple[str, int, int]] = ()) -> Range:
-        log = self._log
-        first, last = log.next, log.next + len(frames) - 1
+    def _append(self, frames: Sequence[Frame], kept: Kept, marks: Sequence[Mark] = ()) -> Range:
         self.tried = () if marks else frames
-        rows, frames = to_rows(log, frames, first)
-        samples: defaultdict[str, int] = defaultdict(int)
-        for frame in frames:
-            samples[frame.schema.device] += len(frame.values)
-        with ExitStack() as undo:
-            undo.callback(log.withdraw, first, last, samples)
-            log.admit(first, last, samples)
-            with log.transaction(settle=log.due):
-                log.connection.executemany(INSERT, rows)
-                for statement, seq, row in marks:
-                    log.connection.execute(statement, (seq, row))
-            undo.pop_all()
-        sizes = [len(row[-1]) for row in rows]
-        log.unsaved += sum(sizes)
-        self.taken += sum(sizes) + ROW * len(rows)
+        first = self._log.next
+        frames, sizes = commit(self._log, frames, kept, marks)
+        self.taken += sum(sizes) + ROW * len(sizes)
         self._idle = False
         self._remember(first, frames, sizes)
-        return first, last
+        return first, first + len(sizes) - 1
 
     def _remember(self, first: int, frames: Sequence[Frame], sizes: Sequence[int]) -> None:
         wanted = min((sink.debt.first or self._log.next for sink in self._attached), default=self._log.next)

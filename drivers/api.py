@@ -15,9 +15,11 @@ from typing import Annotated, Any, Literal, Protocol, TypeVar, runtime_checkable
 from pydantic import Field, ValidationInfo, field_validator
 
 from agent.model.frame import Frame, Value
-from agent.model.tag import Kind, Schema
+from agent.model.tag import Schema
 from agent.model.text import duration_text
-from drivers.rules.counter import CounterConfig
+from drivers.rules.derived import Derivations
+from drivers.rules.units import Ratio, Turns
+from drivers.rules.value import ValueConfig
 from drivers.section import Name, Number, Seconds, Section
 
 __all__ = ["Name", "Number", "Seconds", "Section"]  # what a driver's sections are made of comes from here too
@@ -97,16 +99,13 @@ class MethodConfig(Section):
     rate: Annotated[Seconds, Field(ge=0, le=86400)] = Field(1.0, description="least time between two calls")
 
 
-class TagConfig(Section):
+class TagConfig(ValueConfig):
     """What a tag of any driver can say of itself."""
 
     name: Name = Field(description="the name that leaves the gateway")
-    unit: str = Field("", max_length=32, description="UCUM code, such as kWh")
-    kind: Kind = Field("gauge", description="what the numbers mean")
-    description: str = Field("", max_length=512, description="for people")
+    ratio: Ratio | None = Field(None, description="the device's transformers between this value and the primary side")
     group: str = Field("", description="a scan group of the device; without one the device's interval")
     enabled: bool = Field(True, description="false: not read")
-    counter: CounterConfig | None = Field(None, description="what is made of a counter")
 
     @classmethod
     def spelt(cls, text: str) -> dict[str, Any] | None:
@@ -126,6 +125,10 @@ class DriverConfig(Section):
     interval: Annotated[Seconds, Field(ge=0.01, le=86400)] = Field(1.0, description="how often tags are read")
     priority: Priority = Field("normal", description="who goes first when several groups of a line are due")
     groups: dict[str, GroupConfig] = Field({}, description="scan groups with intervals of their own")
+    derived: Derivations = Field({}, description="tags that are worked out from others, by their names")
+    place: list[Name] = Field([], max_length=8, description="where it is within the site: line, cell")
+    ct: Turns = Field(1.0, description="ratio of the current transformers, such as 400/5, for tags with `ratio`")
+    pt: Turns = Field(1.0, description="ratio of the voltage transformers, such as 10000/100")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +168,12 @@ def scan_groups(config: DriverConfig, tags: Sequence[T]) -> dict[tuple[str, floa
             )
             found.setdefault(key, []).append(tag)
     return found
+
+
+def names_of(tag: TagConfig) -> list[str]:
+    """The tags that one of the file stands for: itself, or one for each of its named bits."""
+    found: Mapping[object, object] = getattr(tag, "bits", None) or {}
+    return [f"{tag.name}_{name}" for name in found.values()] or [tag.name]
 
 
 def enum_names(tag: TagConfig) -> dict[str, int]:

@@ -12,7 +12,7 @@ from agent.cli.access import look
 from agent.cli.options import Moment, data_option, iso, json_option
 from agent.model.errors import StoreError
 
-COLUMNS = ("read", "delivered", "buffered", "set_aside", "suppressed", "dropped", "balance")
+COLUMNS = ("read", "made", "delivered", "buffered", "set_aside", "suppressed", "dropped", "balance")
 
 
 @click.command("ledger")
@@ -37,7 +37,7 @@ def command(since: int | None, data: Path, as_json: bool) -> None:
 
 def show(accounts: Sequence[dict[str, Any]], since_ts: int | None = None) -> None:
     """The ledger as a table; `since_ts` is ms UTC."""
-    title = "Ledger (samples): read = delivered + buffered + set aside + suppressed + dropped"
+    title = "Ledger (samples): read + made = delivered + buffered + set aside + suppressed + dropped"
     if since_ts is not None:
         title = f"Ledger (samples) since {iso(since_ts * 10**6)}, with what is buffered and set aside now"
     ledger = tables.table(title, sink="left", device="left", **dict.fromkeys(COLUMNS, "right"))

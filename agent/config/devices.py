@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from agent.config.alarms import check_alarms
 from agent.config.classes import driver_class
 from agent.config.counters import check_counters
 from agent.config.explain import explain
@@ -14,6 +15,7 @@ from agent.config.problems import Scope
 from agent.config.references import Unresolved
 from agent.config.tags import checked, free_group, group_names, item_type, known_groups, overlay, spelt_out
 from agent.config.tree import Mapping, Sequence, merge
+from agent.config.windows import check_windows
 from agent.config.words import shown
 from agent.registry import DriverConfig
 
@@ -48,6 +50,9 @@ def _device(raw: Mapping, maps: Maps, calendars: Collection[str], scope: Scope) 
         return _built(config, raw if device_map is None else merged, None, scope)
     tags = _tags(raw, kind, device_map, scope)
     known_groups(tags.raws, merged.get("groups"), scope)
+    if tags.objects is not None:
+        check_alarms(tags.raws, tags.objects, _made(merged), scope)
+        check_windows(tags.raws, tags.objects, (), scope)
     check_counters(tags.raws, tags.objects or (), calendars, scope)
     events = merged.get("events")
     for event in filter(name_of, events if isinstance(events, Sequence) else ()):  # each is a group
@@ -55,6 +60,12 @@ def _device(raw: Mapping, maps: Maps, calendars: Collection[str], scope: Scope) 
     if not any(raw.get(key) for key in ("map", "tags", "events")):
         scope.add(raw.value_marks.get("tags", raw.mark), "has no tags", "give it `map:` or `tags:`")
     return _built(config, merged, tags, scope)
+
+
+def _made(raw: Mapping) -> list[str]:
+    """The names of what is worked out for the device."""
+    derived = raw.get("derived")
+    return [str(name) for name in derived] if isinstance(derived, Mapping) else []
 
 
 def _map(raw: Mapping, maps: Maps, scope: Scope) -> DeviceMap | None:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from agent.config.calendars import read_calendars
 from agent.config.classes import sink_class
 from agent.config.commands import check_commands
+from agent.config.derived import calculated
 from agent.config.devices import read_devices
 from agent.config.doors import check_doors
 from agent.config.explain import validate
@@ -23,13 +24,14 @@ from agent.config.references import References
 from agent.config.sections import BufferConfig, GatewayConfig, LogConfig, MapHead, StatusConfig
 from agent.config.site import Site
 from agent.config.tree import Mapping
+from agent.config.virtual import read_virtual
 from agent.config.words import did_you_mean, shown
 from agent.config.zone import machine_zone, named_zone
 from agent.normalise.local import Local
 from agent.registry import Section, SinkConfig
 
 MAX_SITE = 1 << 20
-KEYS = ("gateway", "devices", "lines", "calendars", "sinks", "buffer", "log", "status")
+KEYS = ("gateway", "devices", "virtual", "lines", "calendars", "sinks", "buffer", "log", "status")
 S = TypeVar("S", bound=Section)
 
 
@@ -85,6 +87,7 @@ def _site(root: Mapping, folder: Path, scope: Scope) -> Site | None:
     calendars = read_calendars(root, local, scope)
     named = root.get("calendars")
     devices = read_devices(root, Maps(folder, scope), named if isinstance(named, Mapping) else (), scope)
+    virtual, raws = read_virtual(root, scope)
     lines = read_lines(root, devices, scope)
     sinks = _sinks(root, scope)
     buffer = _section(root, "buffer", BufferConfig, scope)
@@ -93,7 +96,9 @@ def _site(root: Mapping, folder: Path, scope: Scope) -> Site | None:
     if not (gateway and buffer and log and status):
         return None
     enabled = tuple(device for device in devices if device.enabled)
-    site = Site(gateway, enabled, lines, sinks, buffer, log, status, recipes(enabled, local, calendars))
+    derived = calculated(root, devices, virtual, raws, scope)
+    asked = recipes(enabled, virtual, local, calendars, derived)
+    site = Site(gateway, enabled, lines, sinks, buffer, log, status, asked)
     check_wires(root, site, scope)
     check_commands(root, devices, sinks, scope)
     check_doors(root, status, sinks, scope)

@@ -1,29 +1,84 @@
 """What the tags of a site ask of their values, as `agent.normalise` wants to be told."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
 
+from agent.config.alarms import alarms_of
 from agent.config.counters import counter_of
+from agent.config.virtual import VirtualConfig
+from agent.config.windows import windows_of
+from agent.model.units import exact
 from agent.normalise import NOTHING, Recipes, Rules
+from agent.normalise.calculated import Calculated
 from agent.normalise.calendar import Calendar
+from agent.normalise.convert import Conversion
+from agent.normalise.limits.asked import Limits
 from agent.normalise.local import Local
-from agent.registry import DriverConfig, TagConfig
+from agent.registry import DriverConfig, LimitsConfig, ValueConfig, names_of
+
+SECOND = 10**9  # ns
+Owner = DriverConfig | VirtualConfig
 
 
-def recipes(devices: Iterable[DriverConfig], local: Local, calendars: Mapping[str, Calendar]) -> Recipes:
+def recipes(
+    devices: Iterable[DriverConfig],
+    virtual: Iterable[VirtualConfig],
+    local: Local,
+    calendars: Mapping[str, Calendar],
+    derived: tuple[Calculated, ...],
+) -> Recipes:
     """Of all tags of these devices that ask for anything; equal rules are one object."""
     known: dict[Rules, Rules] = {}
     tags: dict[tuple[str, str], Rules] = {}
+    for device, name, value in _values(devices, virtual):
+        rules = rules_of(value, device)
+        if rules != NOTHING:
+            tags[device.name, name] = known.setdefault(rules, rules)
+    return Recipes(tags, local, calendars, derived)
+
+
+def _values(
+    devices: Iterable[DriverConfig], virtual: Iterable[VirtualConfig]
+) -> Iterator[tuple[Owner, str, ValueConfig]]:
     for device in devices:
         for tag in getattr(device, "tags", ()):
-            rules = rules_of(tag, device)
-            if rules != NOTHING:
-                tags[device.name, tag.name] = known.setdefault(rules, rules)
-    return Recipes(tags, local, calendars)
+            for name in names_of(tag):
+                yield device, name, tag
+    owners: list[Owner] = [*devices, *virtual]
+    for owner in owners:
+        for name, value in owner.derived.items():
+            yield owner, name, value
 
 
-def rules_of(tag: TagConfig, device: DriverConfig) -> Rules:
-    """What one tag asks; also for a tag that was found on its device."""
-    del device
-    if tag.counter is None:
-        return NOTHING
-    return Rules(counter=counter_of(tag.counter))
+def rules_of(tag: ValueConfig, device: Owner) -> Rules:
+    """What one tag asks, be it read or derived; also for a tag that was found on its device."""
+    return Rules(
+        conversion=_conversion(tag, device),
+        limits=_limits(tag.limits) if tag.limits else None,
+        counter=counter_of(tag.counter) if tag.counter else None,
+        windows=windows_of(tag.aggregate) if tag.aggregate else (),
+        alarms=alarms_of(tag.alarms) if tag.alarms else (),
+    )
+
+
+def _conversion(tag: ValueConfig, device: Owner) -> Conversion | None:
+    """None also for what cannot be converted: see `agent.config.units`."""
+    turns: str = getattr(tag, "ratio", "")
+    if not turns and not tag.as_:
+        return None
+    ratio = Fraction(1)
+    for name in turns.split("*") if turns else ():
+        ratio *= Fraction(getattr(device, name)).limit_denominator(1_000_000)
+    if not tag.as_:
+        return Conversion(ratio, Fraction(0), tag.unit) if ratio != 1 else None
+    try:
+        factor, offset = exact(tag.unit, tag.as_)
+    except ValueError:
+        return None
+    return Conversion(ratio * factor, offset, tag.as_)
+
+
+def _limits(said: LimitsConfig) -> Limits:
+    return Limits(
+        said.min, said.max, said.outside == "clamp", said.rate, round((said.stuck or 0) * SECOND), said.stuck_band
+    )

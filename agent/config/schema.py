@@ -12,6 +12,7 @@ from agent.config.calendars import CalendarConfig
 from agent.config.maps import NO_QUIRKS
 from agent.config.sections import BufferConfig, GatewayConfig, LogConfig, MapHead, StatusConfig
 from agent.config.tags import item_type
+from agent.config.virtual import VirtualConfig
 from agent.model.text import DURATION_PATTERN, SIZE_PATTERN, duration_text
 from agent.registry import LineConfig
 
@@ -31,6 +32,7 @@ def schema() -> Schema:
     sections: dict[str, Class] = {
         "gateway": GatewayConfig,
         "line": LineConfig,
+        "virtual": VirtualConfig,
         "calendar": CalendarConfig,
         "buffer": BufferConfig,
         "log": LogConfig,
@@ -42,6 +44,11 @@ def schema() -> Schema:
         {
             "gateway": _ref("gateway"),
             "devices": _chosen("driver", drivers, "what is read"),
+            "virtual": {
+                "type": "array",
+                "items": _ref("virtual"),
+                "description": "devices that only exist by calculation",
+            },
             "lines": {"type": "array", "items": _ref("line"), "description": "what the devices on one wire share"},
             "calendars": {
                 "type": "object",

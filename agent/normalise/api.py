@@ -15,6 +15,7 @@ from agent.model.tag import Schema, Tag
 from agent.normalise.rules import Recipes, Rules
 
 T = TypeVar("T")
+LeftOut = tuple[str, str, bool]  # device, reason, whether it was made here
 
 
 class Stage(Protocol):
@@ -104,10 +105,10 @@ class Sheet:
 
 @dataclass(slots=True)
 class Context:
-    """What all steps of a site share. `suppressed` counts samples by (device, reason) until somebody takes it."""
+    """What all steps of a site share. `suppressed` counts samples until somebody takes it: see `suppress`."""
 
     recipes: Recipes
-    suppressed: Counter[tuple[str, str]] = field(default_factory=Counter)
+    suppressed: Counter[LeftOut] = field(default_factory=Counter)
     sheets: dict[tuple[str, str], Sheet] = field(default_factory=dict)
     shared: dict[str, Any] = field(default_factory=dict)
 
@@ -116,6 +117,10 @@ class Context:
         if found is None:
             found = self.sheets[device, group] = Sheet(device, group)
         return found
+
+    def suppress(self, schema: Schema, reason: str, samples: int) -> None:
+        """So many samples of a frame of this schema are left out."""
+        self.suppressed[schema.device, reason, schema.made] += samples
 
     def one(self, key: str, make: Callable[["Context"], T]) -> T:
         """The one object by this key that all steps use; it may be Timed and Kept as a part may."""

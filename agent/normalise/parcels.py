@@ -11,7 +11,17 @@ def parcels(key: str, state: bytes) -> dict[str, bytes]:
     """The state in pieces, as values by key."""
     pieces = [state[at : at + PIECE] for at in range(0, len(state), PIECE)] or [b""]
     head = crc32(state).to_bytes(4, "big") + len(pieces).to_bytes(4, "big")
-    return {f"{key}/{index}": head + piece for index, piece in enumerate(pieces)}
+    return dict(zip(keys_of(key, len(pieces)), [head + piece for piece in pieces], strict=True))
+
+
+def keys_of(key: str, pieces: int) -> list[str]:
+    """The keys of so many pieces."""
+    return [f"{key}/{index}" for index in range(pieces)]
+
+
+def count(state: bytes) -> int:
+    """How many pieces it takes."""
+    return max(1, -(-len(state) // PIECE))
 
 
 def join(values: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -4,9 +4,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from agent.normalise.alarms import Alarm
+from agent.normalise.calculated import Calculated
 from agent.normalise.calendar import Calendar
+from agent.normalise.convert import Conversion
 from agent.normalise.counters.ask import Counter
+from agent.normalise.limits.asked import Limits
 from agent.normalise.local import Local
+from agent.normalise.windows.ask import Window
 
 RESERVED = re.compile(r"derived|total|demand|tariff|state|shift|alarm|carbon|(interval|window)-.*")  # groups made here
 
@@ -15,7 +20,11 @@ RESERVED = re.compile(r"derived|total|demand|tariff|state|shift|alarm|carbon|(in
 class Rules:
     """What is asked of one tag; each part of this folder has a field, None or empty where nothing is."""
 
+    limits: Limits | None = None
+    conversion: Conversion | None = None
+    alarms: tuple[Alarm, ...] = ()
     counter: Counter | None = None
+    windows: tuple[Window, ...] = ()
 
 
 NOTHING = Rules()
@@ -28,3 +37,4 @@ class Recipes:
     tags: Mapping[tuple[str, str], Rules] = field(default_factory=dict)
     local: Local = field(default_factory=Local)
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
+    derived: tuple[Calculated, ...] = ()

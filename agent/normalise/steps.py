@@ -6,16 +6,31 @@ from itertools import chain
 
 from agent.model.frame import Frame
 from agent.model.tag import Schema
-from agent.normalise.api import Build, Context, Kept, Report, Stage, Tap, Timed
+from agent.normalise import convert, derived
+from agent.normalise.alarms import watch
+from agent.normalise.alarms.board import Board
+from agent.normalise.api import Build, Context, Kept, LeftOut, Report, Stage, Tap, Timed
 from agent.normalise.counters import tap as counters
-from agent.normalise.fit import Fit, fitting
-from agent.normalise.parcels import join, parcels
+from agent.normalise.fit import fitting
+from agent.normalise.leftovers import Leftovers
+from agent.normalise.limits import stage as limits
+from agent.normalise.parcels import count, join, keys_of, parcels
 from agent.normalise.rules import NOTHING, Recipes, Rules
+from agent.normalise.windows import grid as windows
 
 Step = Callable[[Frame], tuple[Frame, ...]]
+Shape = Callable[[Frame], Frame]
 RulesOf = Callable[[str], Mapping[str, Rules]]  # of the tags that were found on a device, by name
-SHAPERS: dict[str, Build[Stage]] = {}  # in this order
-TAPS: dict[str, Build[Tap]] = {"counters": counters.build}
+SHAPERS: dict[str, Build[Stage]] = {  # in this order
+    "convert": convert.build,
+    "limits": limits.build,
+}
+TAPS: dict[str, Build[Tap]] = {
+    "derived": derived.build,
+    "counters": counters.build,
+    "alarms": watch.build,
+    "windows": windows.build,
+}
 REPORT: Build[Report] | None = None
 MINUTE = 60 * 10**9
 PREFIX = "normal/"  # of all keys under which state is kept
@@ -36,8 +51,12 @@ class Steps(dict[Schema, Step]):
         self._found = rules
         self._newest: dict[tuple[str, str], Schema] = {}
         self._outputs: dict[Schema, Schema] = {}
+        self._shapes: dict[Schema, Shape] = {}
         self._parts: dict[tuple[str, str], dict[str, object]] = {}  # of each group
         self._kept: dict[str, bytes] = {}  # of the run before, until its part is built
+        self._pieces: dict[str, int] = {}  # in which a state lies in the store
+        self._torn: list[str] = []  # keys of the store that are of no use to anybody
+        self._leftovers = self._context.one("leftovers", lambda _: Leftovers(self._kept))
         self._saved = 0
         for schema in schemas:
             self[schema]
@@ -47,7 +66,7 @@ class Steps(dict[Schema, Step]):
         before = self._newest.get(group)
         if before is not None:
             del self[before]
-            del self._outputs[before]
+            del self._outputs[before], self._shapes[before]
         self._newest[group] = schema
         parts = self._parts.get(group, {})
         self._kept |= {_key(group, name): part.dump() for name, part in parts.items() if isinstance(part, Kept)}
@@ -59,6 +78,11 @@ class Steps(dict[Schema, Step]):
         self[schema]
         return self._outputs[schema]
 
+    def shaped(self, frame: Frame) -> Frame:
+        """What a frame says that passes, whether it is worth a message or not; nothing is made of it."""
+        self[frame.schema]
+        return self._shapes[frame.schema](frame)
+
     @property
     def made(self) -> Sequence[Schema]:
         """The schemas of what is made here."""
@@ -67,6 +91,11 @@ class Steps(dict[Schema, Step]):
             found = [self.output(sheet.schema) for sheet in list(sheets.values())]
         return found
 
+    @property
+    def alarms(self) -> Board:
+        """How the alarms of all devices stand."""
+        return self._context.one("alarms", Board)
+
     def tick(self, wall: int, mono: int) -> Iterator[Frame]:
         """What time alone brings: to be called about once a second."""
         for part in list(self._all()):
@@ -74,26 +103,42 @@ class Steps(dict[Schema, Step]):
                 for frame in part.tick(wall, mono):
                     yield from self[frame.schema](frame)
 
-    def suppressed(self) -> Counter[tuple[str, str]]:
-        """Samples that were left out since the last call, by (device, reason)."""
+    def suppressed(self) -> Counter[LeftOut]:
+        """Samples that were left out since the last call, by (device, reason, whether they were made)."""
         found, self._context.suppressed = self._context.suppressed, Counter()
         return found
 
-    def kept(self, mono: int, *, all_of_it: bool = False) -> dict[str, bytes]:
-        """What is to be committed with the frames that have come out so far, by key, in values that are small."""
+    def kept(self, mono: int, *, all_of_it: bool = False) -> dict[str, bytes | None]:
+        """What is to be committed with the frames that have come out so far, by key, in values that are small.
+
+        None: what was kept by this key is to be forgotten.
+        """
         minute = all_of_it or mono - self._saved >= MINUTE
         if minute:
             self._saved = mono
-        found: dict[str, bytes] = {}
+        found: dict[str, bytes | None] = self._forgotten()
         for key, part in self._keys():
             if isinstance(part, Kept) and (part.must or (minute and part.may)):
-                found |= parcels(key, part.dump())
+                pieces = parcels(key, part.dump())
+                found |= dict.fromkeys(keys_of(key, self._pieces.get(key, 0))) | pieces
+                self._pieces[key] = len(pieces)
                 part.must = part.may = False
         return found
 
+    def _forgotten(self) -> dict[str, bytes | None]:
+        torn, self._torn = self._torn, []
+        for key in self._leftovers.gone:
+            torn += keys_of(key, self._pieces.pop(key, 0))
+        self._leftovers.gone.clear()
+        return dict.fromkeys(torn)
+
     def restore(self, kept: Mapping[str, bytes]) -> None:
-        """What an earlier run kept; before the first frame. What nobody asks for any more is left."""
-        self._kept = join({key: value for key, value in kept.items() if key.startswith(PREFIX)})
+        """What an earlier run kept; before the first frame. What nobody asks for goes after a while: `Leftovers`."""
+        ours = {key: value for key, value in kept.items() if key.startswith(PREFIX)}
+        self._kept |= join(ours)
+        self._pieces = {key: count(state) for key, state in self._kept.items()}
+        whole = {piece for key, pieces in self._pieces.items() for piece in keys_of(key, pieces)}
+        self._torn = [key for key in ours if key not in whole]
         for key, part in self._keys():
             self._load(key, part)
 
@@ -133,26 +178,25 @@ class Steps(dict[Schema, Step]):
         if report is not None:
             parts["report"] = report
         self._outputs[schema] = leaving
+        self._shapes[schema] = shaped = _shape(fitting(schema), shape)
         self._parts[group] = parts
         for name, part in parts.items():
             self._load(_key(group, name), part)
         for name, part in context.shared.items():
             self._load(f"{PREFIX}{name}", part)
-        return self._step(fitting(schema), shape, taps, report) if schema.tags else _nothing
+        return self._step(shaped, taps, report) if schema.tags else _nothing
 
     def _rules(self, schema: Schema) -> Sequence[Rules]:
         known, device = self._context.recipes.tags, schema.device
         found = self._found(device) if self._found and not schema.made else {}
         return tuple(known.get((device, tag.name)) or found.get(tag.name, NOTHING) for tag in schema.tags)
 
-    def _step(self, fit: Fit, shape: Sequence[Stage], taps: Sequence[Tap], report: Report | None) -> Step:
-        if not shape and not taps and report is None:
-            return lambda frame: (fit(frame),)
+    def _step(self, shape: Shape, taps: Sequence[Tap], report: Report | None) -> Step:
+        if not taps and report is None:
+            return lambda frame: (shape(frame),)
 
         def step(frame: Frame) -> tuple[Frame, ...]:
-            frame = fit(frame)
-            for stage in shape:
-                frame = stage(frame)
+            frame = shape(frame)
             made = list(chain.from_iterable([tap(frame) for tap in taps]))
             told = report(frame) if report else frame
             out: tuple[Frame, ...] = () if told is None else (told,)
@@ -161,6 +205,19 @@ class Steps(dict[Schema, Step]):
             return out
 
         return step
+
+
+def _shape(fit: Shape, stages: Sequence[Stage]) -> Shape:
+    if not stages:
+        return fit
+
+    def shape(frame: Frame) -> Frame:
+        frame = fit(frame)
+        for stage in stages:
+            frame = stage(frame)
+        return frame
+
+    return shape
 
 
 def _nothing(_frame: Frame) -> tuple[Frame, ...]:

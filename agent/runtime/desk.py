@@ -101,7 +101,7 @@ def _less(row: dict[str, Any], then: Account | None) -> dict[str, Any]:
     """An account without what had been counted then."""
     if then is None:
         return row
-    less = {"read": row["read"] - then.read, "delivered": row["delivered"] - then.delivered}
+    less: dict[str, Any] = {key: row[key] - getattr(then, key) for key in ("read", "made", "delivered")}
     for key, counts in (("suppressed", then.suppressed), ("dropped", then.dropped)):
         left = {reason: samples - counts.get(reason, 0) for reason, samples in row[key].items()}
         less[key] = {reason: samples for reason, samples in left.items() if samples}

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import ParamSpec, Protocol, TypeVar
 
@@ -16,7 +16,8 @@ from agent.runtime.inlet import Inlet
 from agent.runtime.latest import Latest
 from agent.runtime.supervise import Backoff
 from buffer.keeper import Keeper
-from buffer.state import MOST
+from buffer.ledger import LeftOut
+from buffer.state import MOST, Kept
 from buffer.store import Store
 from buffer.writer import Writer
 
@@ -38,8 +39,8 @@ TEND = 1.0  # seconds between two rounds of purging and checkpointing
 class Account(Protocol):
     """What the steps of all frames have to say at a commit: see `agent.normalise.Steps`."""
 
-    def kept(self, mono: int, *, all_of_it: bool = False) -> dict[str, bytes]: ...
-    def suppressed(self) -> Counter[tuple[str, str]]: ...
+    def kept(self, mono: int, *, all_of_it: bool = False) -> dict[str, bytes | None]: ...
+    def suppressed(self) -> Counter[LeftOut]: ...
 
 
 class Storage:
@@ -71,8 +72,8 @@ class Storage:
         self.latest = Latest()  # of what is committed
         self._frames: list[Frame] = []  # what is being committed; kept when that fails
         self._last = time.monotonic()  # when there was something to commit
-        self._suppressed: Counter[tuple[str, str]] = Counter()  # samples by device and reason, to be counted
-        self._kept: dict[str, bytes] = {}  # state that goes with the next commit; kept when that fails
+        self._suppressed: Counter[LeftOut] = Counter()  # samples that the store does not have yet
+        self._kept: dict[str, bytes | None] = {}  # state that goes with the next commit; kept when that fails
         self._share: int | None = None  # how many of them at a time; None: all
         self._trying = False  # still set when `run` begins anew: the store did not fail, the frames were no good
         self._bells: list[asyncio.Event] = []
@@ -126,7 +127,8 @@ class Storage:
 
     async def keep(self, key: str, value: bytes) -> None:
         """On the disk when this returns, or in memory while the disk fails. Raises StoreError."""
-        await self.call(_commit, self.store, [], {key: value})
+        await self._mended.wait()
+        await self.call(self.store.append, [], {key: value})
 
     async def mend(self, part: Part) -> None:
         """Wait until the store fails, and see to it; for ever. Raises StoreError as long as only memory works."""
@@ -187,26 +189,35 @@ class Storage:
             self._backoff.succeeded()
             self._part.up()
             self.ring()
+        await self._mended.wait()
         self._account(all_of_it=True)
-        await self.call(_suppress, self.store, self._take_suppressed())
-        await self.call(_commit, self.store, [], dict(self._kept))  # which is written when the store is closed
+        await self._write([], dict(self._kept))
 
     async def _append(self, frames: list[Frame]) -> None:
-        self._trying, store, kept = True, self.store, dict(self._kept)
+        """State goes with the last of what was taken: it knows of all of it."""
+        kept = dict(self._kept) if len(frames) == len(self._frames) else {}
+        self._trying, store = True, self.store
         taken = store.taken
         try:
-            if self._suppressed:
-                await self.call(_suppress, store, self._take_suppressed())
-            await self.call(_commit, store, frames, kept)
+            await self._write(frames, kept)
         except StoreError:
             self._trying = False
             raise
         self._trying = False
-        self._kept = {key: value for key, value in self._kept.items() if kept.get(key) is not value}
         self._part.frames += len(frames)
         self.latest.add(frames)
         self.meter.add(sum(len(frame.values) for frame in frames))
         self.inflow.add(store.taken - taken)
+
+    async def _write(self, frames: list[Frame], kept: dict[str, bytes | None]) -> None:
+        """Nothing waits between the look at `_kept` and the call, so that no older state comes after a newer one."""
+        left_out, self._suppressed = self._suppressed, Counter()
+        try:
+            await self.call(_commit, self.store, frames, kept, left_out)
+        except StoreError:
+            self._suppressed.update(left_out)  # none, if the store has taken it
+            raise
+        self._kept = {key: value for key, value in self._kept.items() if key not in kept or kept[key] is not value}
 
     def _stumbled(self) -> None:
         self._trying = False
@@ -243,12 +254,11 @@ class Storage:
         now = time.monotonic()
         if self._frames or len(self._inlet):
             self._last = now
-        elif now - self._last >= QUIET:
+        elif now - self._last >= QUIET and self._mended.is_set():
             self._last = now
             self._account()
             if self._suppressed or self._kept:
-                await self.call(_suppress, self.store, self._take_suppressed())
-                await self.call(_commit, self.store, [], dict(self._kept))
+                await self._write([], dict(self._kept))
 
     def _account(self, *, all_of_it: bool = False) -> None:
         """What the steps know after the frames that were taken, and what they left out: right after taking them."""
@@ -256,21 +266,11 @@ class Storage:
             self._kept |= self._steps.kept(time.monotonic_ns(), all_of_it=all_of_it)
             self._suppressed += self._steps.suppressed()
 
-    def _take_suppressed(self) -> Counter[tuple[str, str]]:
-        found, self._suppressed = self._suppressed, Counter()
-        return found
-
 
 def _learnt(device: str) -> str:
     return f"learnt/{device}"
 
 
-def _suppress(store: Store, samples: Mapping[tuple[str, str], int]) -> None:
-    for (device, reason), count in samples.items():
-        store.suppress(device, reason, count)
-
-
-def _commit(store: Store, frames: Sequence[Frame], kept: Mapping[str, bytes]) -> None:
-    for key, value in kept.items():
-        store.state.set(key, value)
-    store.append(frames)
+def _commit(store: Store, frames: Sequence[Frame], kept: Kept, left_out: Counter[LeftOut]) -> None:
+    store.suppress(left_out)
+    store.append(frames, kept)

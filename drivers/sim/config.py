@@ -8,6 +8,7 @@ from agent.model.tag import DType
 from drivers.api import DriverConfig, Seconds, TagConfig
 
 Wave = Literal["sine", "ramp", "square", "counter", "constant", "text"]
+_DTYPES: dict[str, DType] = {"counter": "int64", "square": "bool", "text": "str"}
 
 
 class Tag(TagConfig):
@@ -20,6 +21,10 @@ class Tag(TagConfig):
     low: float = Field(0.0, allow_inf_nan=False, description="lowest value (constant: the value)")
     high: float = Field(100.0, allow_inf_nan=False, description="highest value")
     period: Annotated[Seconds, Field(gt=0)] = Field(60.0, description="length of one wave")
+
+    @property
+    def dtype(self) -> DType:
+        return self.type or _DTYPES.get(self.wave, "float64")
 
 
 class Config(DriverConfig):

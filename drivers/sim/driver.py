@@ -6,12 +6,10 @@ from pathlib import Path
 
 from agent.model.clock import SYSTEM, Clock
 from agent.model.frame import Frame, Value
-from agent.model.tag import DType, Schema
+from agent.model.tag import Schema
 from agent.model.tag import Tag as ModelTag
 from drivers.api import Driver, DriverConfig, LineConfig, scan_groups
 from drivers.sim.config import Config, Tag, Wave
-
-_DTYPES: dict[Wave, DType] = {"counter": "int64", "square": "bool", "text": "str"}
 
 
 def build(line: LineConfig, devices: Sequence[DriverConfig], data: Path | None = None) -> Sequence[Driver]:
@@ -42,13 +40,13 @@ class SimDriver:
 
 
 def _schema(device: str, group: str, interval: float, tags: Sequence[Tag]) -> Schema:
-    columns = (ModelTag(tag.name, tag.type or _DTYPES.get(tag.wave, "float64"), tag.unit, tag.kind) for tag in tags)
+    columns = (ModelTag(tag.name, tag.dtype, tag.unit, tag.kind) for tag in tags)
     return Schema(device, group, tuple(columns), interval)
 
 
 def _compile(tag: Tag) -> Callable[[float], Value]:
     wave = _SHAPES[tag.wave]
-    dtype = tag.type or _DTYPES.get(tag.wave, "float64")
+    dtype = tag.dtype
     low, span, period = tag.low, tag.high - tag.low, tag.period
     if dtype == "str":
         return lambda seconds: f"{wave(seconds / period, low, span):g}"

@@ -100,5 +100,5 @@ def _ledger(access: Access) -> list[str]:
 def _unbalanced(account: dict[str, Any]) -> str:
     gone = [account["delivered"], account["buffered"], account["set_aside"]]
     gone += [*account["suppressed"].values(), *account["dropped"].values()]
-    missing = account["read"] - sum(gone)
+    missing = account["read"] + account["made"] - sum(gone)
     return f"ledger: sink {account['sink']}, device {account['device']}: {missing:,} samples are unaccounted for"

@@ -95,8 +95,11 @@ def _version(path: Path) -> tuple[int, bool]:
     connection = sqlite3.connect(path)
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        columns = {column for _, column, *_ in connection.execute("PRAGMA table_info(sink)")}
+        columns = [
+            {column for _, column, *_ in connection.execute(f"PRAGMA table_info({table})")}
+            for table in ("sink", "schema")
+        ]
         sound = connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        return version, sound and ("aside" in columns) == (version == 2)
+        return version, sound and [version >= 2, version >= 3] == ["aside" in columns[0], "made" in columns[1]]
     finally:
         connection.close()

@@ -6,6 +6,7 @@ import pytest
 
 from agent.model.errors import StoreError
 from buffer import aside
+from buffer.database import VERSION
 from buffer.ledger import Account
 from buffer.rest import peek_ledger
 from buffer.store import Store
@@ -156,4 +157,4 @@ def test_a_file_of_version_1_is_read_as_it_is_and_taken_over(place: Path) -> Non
     assert len({entry.epoch for entry in entries}) == 2
     store.close()
     assert look(place, "SELECT seq, crc, body FROM frame") == bodies
-    assert look(place, "PRAGMA user_version") == [(2,)]
+    assert look(place, "PRAGMA user_version") == [(VERSION,)]

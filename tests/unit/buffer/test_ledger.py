@@ -1,5 +1,6 @@
 """read = delivered + buffered + suppressed + dropped, per sink and device, and `buffered` is counted, not derived."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -74,9 +75,9 @@ def test_what_a_sink_will_never_take_is_dropped_by_reason_and_listed(place: Path
 
 def test_what_was_suppressed_was_read_too(place: Path) -> None:
     store = open_store(place, sinks=["platform"])
-    store.suppress("meter", "deadband", 5)
+    store.suppress(Counter({("meter", "deadband", False): 5}))
     store.append(frames(1))
-    store.suppress("meter", "unchanged", 2)
+    store.suppress(Counter({("meter", "unchanged", False): 2}))
     store.close()
     assert peek_ledger(place) == [Account("platform", "meter", 10, 0, 3, {"deadband": 5, "unchanged": 2})]
 

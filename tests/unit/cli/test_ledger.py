@@ -49,6 +49,7 @@ def test_the_whole_ledger_is_a_list(data: Path) -> None:
             "suppressed": {},
             "dropped": {},
             "set_aside": 1,
+            "made": 0,
             "balanced": True,
         }
     ]
@@ -71,7 +72,7 @@ def test_a_period_of_which_nothing_is_known_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_number_is_never_cut_however_narrow_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    counts = {"read": 1_234_567_890_123, "delivered": 1_234_567_890_000, "buffered": 0, "set_aside": 100}
+    counts = {"read": 1_234_567_890_123, "made": 7, "delivered": 1_234_567_890_000, "buffered": 0, "set_aside": 100}
     reasons = {"suppressed": {"unchanged": 20}, "dropped": {"age": 1, "rejected": 2}}
     show([{"sink": "a [b]", "device": "d" * 60, **counts, **reasons, "balanced": True}])
     said = capsys.readouterr().out

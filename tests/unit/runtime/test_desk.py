@@ -21,6 +21,7 @@ from buffer.parcel import pack
 from buffer.schemas import Key
 from buffer.shelf import ENDLESS, Opener, Page
 from buffer.snapshots import Past
+from buffer.state import NOTHING, Kept
 from buffer.stats import Stats
 from buffer.store import Store
 from buffer.writer import Writer
@@ -38,9 +39,9 @@ class Diary(Store):
         self.calls.append("warm")
         return super().warm(seconds)
 
-    def append(self, frames: Sequence[Frame]) -> tuple[int, int]:
+    def append(self, frames: Sequence[Frame], kept: Kept = NOTHING) -> tuple[int, int]:
         self.calls.append("append")
-        return super().append(frames)
+        return super().append(frames, kept)
 
     def ledger(self) -> list[Account]:
         self.calls.append("ledger")
@@ -154,15 +155,24 @@ async def test_a_sink_is_forgotten_in_slices(storage: Storage, monkeypatch: pyte
     assert [await Desk(storage).forget("platform") for _ in range(4)] == [2, 2, 1, 0]
 
 
-NOW = {"sink": "a", "device": "m", "read": 10, "delivered": 5, "buffered": 1, "set_aside": 1, "balanced": True}
+NOW = {
+    "sink": "a",
+    "device": "m",
+    "read": 8,
+    "made": 2,
+    "delivered": 5,
+    "buffered": 1,
+    "set_aside": 1,
+    "balanced": True,
+}
 NOW |= {"suppressed": {"unchanged": 2}, "dropped": {"age": 1}}
 
 
 def test_the_account_of_a_period_is_what_was_counted_since() -> None:
-    then = Account("a", "m", read=4, delivered=3, suppressed={"unchanged": 2}, dropped={})
+    then = Account("a", "m", read=3, delivered=3, suppressed={"unchanged": 2}, dropped={}, made=1)
     assert since_row([NOW], Past(1_700_000_000_123_456_789, [then])) == {
         "since_ts": 1_700_000_000_123,
-        "accounts": [NOW | {"read": 6, "delivered": 2, "suppressed": {}, "dropped": {"age": 1}}],
+        "accounts": [NOW | {"read": 5, "made": 1, "delivered": 2, "suppressed": {}, "dropped": {"age": 1}}],
     }
 
 

@@ -1,7 +1,7 @@
 """A store that fails is mended while the agent runs: commits wait for it, and nothing that was accepted is lost."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from threading import Barrier
 
@@ -16,6 +16,7 @@ from agent.runtime.inlet import Inlet
 from agent.runtime.storage import Storage
 from agent.runtime.supervise import Backoff, keep
 from buffer.keeper import Keeper, Limits
+from buffer.state import NOTHING, Kept
 from buffer.store import Store
 from buffer.writer import Writer
 
@@ -118,13 +119,13 @@ def fail_once(store: Store) -> None:
     """One disk, failing once at the worst moment."""
     original, failures = store.append, 1
 
-    def append(frames: list[Frame]) -> tuple[int, int]:
+    def append(frames: Sequence[Frame], kept: Kept = NOTHING) -> tuple[int, int]:
         nonlocal failures
         if not failures:
-            return original(frames)
+            return original(frames, kept)
         failures -= 1
-        first, last = original(frames)
-        store._log.withdraw(first, last, {"meter": last - first + 1})
+        first, last = original(frames, kept)
+        store._log.withdraw(first, last, {("meter", "read"): last - first + 1})
         raise DiskFailed("sync: input/output error")
 
     store.append = append  # type: ignore[method-assign]  # what fails is below SQLite
@@ -160,7 +161,7 @@ async def test_what_waits_is_not_taken_for_a_report_whose_commit_arrived_all_the
     def report() -> None:
         failing.wait()
         first, last = store.append([Frame(SCHEMA, 1, (-1,), bytes(1)), Frame(SCHEMA, 2, (-2,), bytes(1))])
-        store._log.withdraw(first, last, {"meter": last - first + 1})
+        store._log.withdraw(first, last, {("meter", "read"): last - first + 1})
         raise DiskFailed("sync: input/output error")
 
     call = asyncio.create_task(house.storage.call(report))

@@ -14,7 +14,7 @@ from agent.model.tag import Schema, Tag
 from agent.runtime.inlet import Inlet
 from agent.runtime.storage import Storage
 from agent.runtime.supervise import Backoff, keep
-from buffer.state import MOST
+from buffer.state import MOST, NOTHING, Kept
 from buffer.store import Store
 from buffer.writer import Writer
 
@@ -27,12 +27,12 @@ class Moody(Store):
     failures = 0
     commits = 0
 
-    def append(self, frames: Sequence[Frame]) -> tuple[int, int]:
+    def append(self, frames: Sequence[Frame], kept: Kept = NOTHING) -> tuple[int, int]:
         if self.failures:
             self.failures -= 1
             raise StoreError("disk full")
         self.commits += 1
-        return super().append(frames)
+        return super().append(frames, kept)
 
 
 def opened(folder: Path, max_size: int = 1 << 28) -> Writer:

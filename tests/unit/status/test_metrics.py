@@ -43,6 +43,7 @@ def test_the_ledger_is_told_by_sink_device_what_and_reason() -> None:
     found = everything()
     assert {key[1:]: value for key, value in found.items() if key[0] == "floorgate_samples_total"} == {
         ('m"1', "", "a", "read"): 10,
+        ('m"1', "", "a", "made"): 0,
         ('m"1', "", "a", "delivered"): 5,
         ('m"1', "unchanged", "a", "suppressed"): 2,
         ('m"1', "age", "a", "dropped"): 1,
