@@ -236,11 +236,10 @@ def test_a_counter_that_was_of_floats_and_asks_for_more_goes_on() -> None:
     two = agent(Counter(intervals=(QUARTER, 5 * MINUTE), demand=QUARTER), "uint32")
     two.known = one.known
     two.start()
-    assert push(two, QUARTER, 15)[:5] == [
-        *[("interval-5m/energy_5m", 1, ESTIMATED)] * 2,
-        *[("interval-15m/energy_15m", 3, 0), ("interval-5m/energy_5m", 1, ESTIMATED)],
-        ("demand/energy_demand_15m", 12.0, 0),
-    ]
+    made = push(two, QUARTER, 15)
+    assert [row[1:] for row in made if row[0].endswith("y_5m")] == [(1, ESTIMATED)] * 3
+    assert ("interval-15m/energy_15m", 3, 0) in made
+    assert ("demand/energy_demand_15m", 12.0, 0) in made
 
 
 junk = st.one_of(st.binary(), st.lists(st.one_of(st.integers(0, 2), st.lists(st.text()))).map(msgspec.msgpack.encode))
