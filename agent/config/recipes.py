@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
+from functools import lru_cache
 
 from agent.config.alarms import alarms_of
 from agent.config.counters import counter_of
@@ -14,7 +15,8 @@ from agent.normalise.calendar import Calendar
 from agent.normalise.convert import Conversion
 from agent.normalise.limits.asked import Limits
 from agent.normalise.local import Local
-from agent.registry import DriverConfig, LimitsConfig, ValueConfig, names_of
+from agent.normalise.report.asked import Reporting
+from agent.registry import DriverConfig, LimitsConfig, ReportConfig, ValueConfig, When, names_of
 
 SECOND = 10**9  # ns
 Owner = DriverConfig | VirtualConfig
@@ -58,6 +60,7 @@ def rules_of(tag: ValueConfig, device: Owner) -> Rules:
         counter=counter_of(tag.counter) if tag.counter else None,
         windows=windows_of(tag.aggregate) if tag.aggregate else (),
         alarms=alarms_of(tag.alarms) if tag.alarms else (),
+        report=_report(tag.report or device.report),
     )
 
 
@@ -81,4 +84,23 @@ def _conversion(tag: ValueConfig, device: Owner) -> Conversion | None:
 def _limits(said: LimitsConfig) -> Limits:
     return Limits(
         said.min, said.max, said.outside == "clamp", said.rate, round((said.stuck or 0) * SECOND), said.stuck_band
+    )
+
+
+@lru_cache(1024)
+def _report(said: When | ReportConfig) -> Reporting | None:
+    if said == "always":
+        return None
+    if isinstance(said, str):
+        said = ReportConfig(when=said)
+    share, band = 0.0, said.deadband or 0.0
+    if isinstance(band, str):
+        share, band = float(band[:-1]) / 100, said.deadband_min or 0.0
+    return Reporting(
+        changes="on_change" in said.when,
+        period=round(said.period * SECOND) if "period" in said.when else 0,
+        band=band,
+        share=share,
+        door=said.door or 0.0,
+        max_time=round((said.max_time or 0) * SECOND),
     )

@@ -13,6 +13,7 @@ from agent.config.tree import Mapping, Sequence
 from agent.config.words import shown
 from agent.registry import Name, Seconds, Section
 from drivers.rules.derived import Derivations
+from drivers.rules.report import ReportSaid
 
 MOST = 200  # devices
 
@@ -28,6 +29,8 @@ class VirtualConfig(Section):
     every: Annotated[Seconds, Field(ge=0, le=3600)] = Field(
         1.0, description="how often they are worked out, when an input has come; 0s: with each frame that has one"
     )
+
+    report: ReportSaid = Field("always", description="when values of its tags are told, unless a tag says otherwise")
 
     @field_validator("every")
     @classmethod

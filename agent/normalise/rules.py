@@ -11,6 +11,7 @@ from agent.normalise.convert import Conversion
 from agent.normalise.counters.ask import Counter
 from agent.normalise.limits.asked import Limits
 from agent.normalise.local import Local
+from agent.normalise.report.asked import Reporting
 from agent.normalise.windows.ask import Window
 
 RESERVED = re.compile(r"derived|total|demand|tariff|state|shift|alarm|carbon|(interval|window)-.*")  # groups made here
@@ -21,6 +22,7 @@ class Rules:
     """What is asked of one tag; each part of this folder has a field, None or empty where nothing is."""
 
     limits: Limits | None = None
+    report: Reporting | None = None
     conversion: Conversion | None = None
     alarms: tuple[Alarm, ...] = ()
     counter: Counter | None = None

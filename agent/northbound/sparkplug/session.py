@@ -204,6 +204,11 @@ class Session:
             self._look(device)
         return life.down and life.is_read
 
+    def _is_gone(self, device: Device, place: Place) -> bool:
+        """Whether those of which a frame says nothing are gone, too: they were told to be before."""
+        newest = [self._latest(schema) for schema in device.current if schema.group == place.group]
+        return any(frame is not None and frame.quality == place.plan.gone for frame in newest)
+
     def _lives_now(self, device: Device) -> bool:
         life = self._lives[device.name]
         return life.born is not None or not life.down
@@ -211,10 +216,8 @@ class Session:
     def _present(self, index: int, entry: Entry, place: Place, life: _Life, ms: int, written: Written) -> None:
         frame, device = entry.frame, place.device
         group = life.group(frame.schema)
-        if frame.quality == place.plan.gone and frame.columns is None:
-            group.down = True
-        elif group.down:
-            group.down = frame.quality.count(Quality.BAD_COMM) == len(frame.quality)
+        gone = frame.quality.count(Quality.BAD_COMM) == len(frame.quality)
+        group.down = gone and (group.down or frame.columns is None or self._is_gone(device, place))
         group.seen = True
         if group.down and life.born is None:
             return  # it is known to be dead

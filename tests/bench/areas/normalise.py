@@ -1,5 +1,6 @@
 """The compiled steps that every frame passes before it is stored."""
 
+import random
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -13,10 +14,13 @@ from agent.normalise import Recipes, Rules, Steps
 from agent.normalise.alarms import Alarm
 from agent.normalise.calculated import Calculated, Derived
 from agent.normalise.convert import Conversion
+from agent.normalise.limits.asked import Limits
+from agent.normalise.report.asked import Reporting
 from agent.normalise.windows.ask import Window
 
 WIDE = 200  # tags of a frame
 DERIVED = 50  # formulas over it
+LIMITS, KILO = Limits(-1, 1001), Conversion(Fraction(1, 1000), Fraction(0), "kW")
 
 
 def rows() -> Iterator[Row]:
@@ -26,12 +30,17 @@ def rows() -> Iterator[Row]:
     yield at_most("a good frame of 100 floats: CPU", stopwatch.cpu_us(lambda: step(good), 20_000), 3, "µs")
     yield at_most("a frame of 100 floats with a NaN: CPU", stopwatch.cpu_us(lambda: step(nan), 2_000), 60, "µs")
     yield at_most("scale of a 200-tag frame: CPU", _scaled(), 30, "ns/tag")
+    yield at_most("limits of a tag, of 200 good ones: CPU", _limits(), 40, "ns")
+    asked = Rules(conversion=KILO, limits=LIMITS, report=Reporting(changes=True))
+    yield at_most("a tag of 200, converted, within limits, unchanged: CPU", _a_tag(asked), 90, "ns")
+    asked = Rules(report=Reporting(changes=True, band=0.5))
+    yield at_most("a tag of 200, deadband with 5 % changes: CPU", _a_tag(asked, changes=10), 110, "ns")
     yield at_most("a derived tag, a + b + c, of 50 over 200 tags: CPU", _formula(), 0.5, "µs")
     yield at_most("min, max, mean and count of windows, 200 tags: CPU", _windows_ns(), 150, "ns/tag")
-    yield at_most("limits on all of 200 tags, none of them near: CPU a tag", _limits(), 50, "ns")
+    yield at_most("alarms on all of 200 tags, none of them near: CPU a tag", _alarms(), 50, "ns")
 
 
-def _limits() -> float:
+def _alarms() -> float:
     """What two alarms on each tag add to the step."""
     schema = stopwatch.schema(tags=200)
     rules = Rules(alarms=(Alarm("h", high=1001.0), Alarm("l", low=-1.0)))
@@ -39,6 +48,24 @@ def _limits() -> float:
     frame = stopwatch.frame(schema)
     with_them = stopwatch.cpu_us(lambda: steps[schema](frame), 5_000)
     return (with_them - stopwatch.cpu_us(lambda: plain[schema](frame), 5_000)) / len(schema.tags) * 1000
+
+
+def _limits() -> float:
+    return _a_tag(Rules(limits=LIMITS), changes=200) - _a_tag(Rules(), changes=200)
+
+
+def _a_tag(asked: Rules, changes: int = 0, tags: int = 200) -> float:
+    """ns a tag for frames of which so many values have moved."""
+    schema = stopwatch.schema(tags=tags)
+    steps = Steps((), Recipes({(schema.device, tag.name): asked for tag in schema.tags}))
+    first = stopwatch.frame(schema)
+    frames, values = [], list(first.values)
+    for n in range(100):
+        for column in random.sample(range(tags), changes):
+            values[column] = (values[column] + 10.0) % 1000.0
+        frames.append(replace(first, values=tuple([value + 0.0 for value in values]), ts=first.ts + n * 10**9))
+    step = steps[schema]
+    return stopwatch.cpu_us(lambda: [step(frame) for frame in frames], 20) / len(frames) / tags * 1000
 
 
 def _formula() -> float:
