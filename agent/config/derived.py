@@ -4,13 +4,14 @@ A name in a formula is one of the `inputs` of its tag or its virtual device, or 
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Table
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from agent.config.asks import check_asks
 from agent.config.lists import name_of
 from agent.config.problems import Mark, Scope
 from agent.config.references import Expanded
@@ -22,18 +23,25 @@ from agent.normalise.calculated import Calculated, Derived, Source
 from agent.normalise.expression import Formula, Wrong, parse
 from agent.registry import DriverConfig, names_of
 from drivers.rules.derived import DerivedConfig
+from drivers.rules.value import ValueConfig
 
 Owner = DriverConfig | VirtualConfig
 _QUOTES = "'\""
+_MAKING = ("counter", "alarms", "aggregate", "state")  # keys of a tag of which other tags come
 
 
 @dataclass(slots=True)
 class _Known:
-    """The tags of a device: `listed` are all of them unless it is `open`, `own` those that are derived."""
+    """The tags of a device: `listed` are all of them unless it `is_open`, `own` those that are derived. Of what begins
+    as one of `more` something else is made, such as totals."""
 
     listed: frozenset[str] = frozenset()
     own: frozenset[str] = frozenset()
+    more: tuple[str, ...] = ()
     is_open: bool = True
+
+    def has(self, tag: str) -> bool:
+        return self.is_open or tag in self.names or tag.startswith(self.more)
 
     @property
     def names(self) -> frozenset[str]:
@@ -66,6 +74,7 @@ def calculated(
     devices: Sequence[DriverConfig],
     virtual: Sequence[VirtualConfig],
     raws: Sequence[Mapping],
+    calendars: Collection[str],
     scope: Scope,
 ) -> tuple[Calculated, ...]:
     """What the enabled devices and the virtual ones ask to be worked out; all problems of it go to `scope`."""
@@ -73,13 +82,18 @@ def calculated(
         return ()
     known = _known(root, devices, virtual)
     owners: list[Owner] = [*devices, *virtual]
-    pairs = zip(owners, [*_raws(root, devices), *raws], strict=True)
+    pairs = list(zip(owners, [*_raws(root, devices), *raws], strict=True))
     asked = [each for owner, raw in pairs for each in _read(owner, raw, scope)]
     right = [each for each in asked if _resolve(each, known)]
     _refuse_circles(right)
     found: list[Calculated] = []
-    for owner in owners:
-        tags = tuple(_told(each) for each in right if each.owner is owner)
+    for owner, raw in pairs:
+        ours = [each for each in right if each.owner is owner]
+        tags = tuple(map(_told, ours))
+        held = raw.get("derived")
+        if tags and isinstance(held, Mapping):
+            told = [(tag, each.config, held[each.name]) for tag, each in zip(tags, ours, strict=True)]
+            check_asks(told, known[owner.name].listed, calendars, held, scope.within(_title(owner)))
         if tags and getattr(owner, "enabled", True):
             found.append(Calculated(owner.name, tags, owner.every if isinstance(owner, VirtualConfig) else 0.0))
     return tuple(found)
@@ -92,8 +106,16 @@ def _known(root: Mapping, devices: Sequence[DriverConfig], virtual: Sequence[Vir
         tags = getattr(device, "tags", ())
         names = frozenset(name for tag in tags if tag.enabled for name in names_of(tag))
         is_open = bool(getattr(device, "events", ())) or any(getattr(tag, "match", "") for tag in tags)
-        found[device.name] = _Known(names, frozenset(device.derived), is_open)
-    return found | {device.name: _Known(own=frozenset(device.derived), is_open=False) for device in virtual}
+        more = _makers((tag.name, tag) for tag in tags) + _makers(device.derived.items())
+        found[device.name] = _Known(names, frozenset(device.derived), more, is_open)
+    for each in virtual:
+        found[each.name] = _Known(own=frozenset(each.derived), more=_makers(each.derived.items()), is_open=False)
+    return found
+
+
+def _makers(values: Iterable[tuple[str, ValueConfig]]) -> tuple[str, ...]:
+    """How the names begin of what is made of these."""
+    return tuple(f"{name}_" for name, value in values if any(getattr(value, key, None) for key in _MAKING))
 
 
 def _listed(root: Mapping) -> dict[str, Mapping]:
@@ -110,9 +132,8 @@ def _raws(root: Mapping, devices: Sequence[DriverConfig]) -> list[Mapping]:
 def _read(owner: Owner, raw: Mapping, scope: Scope) -> Iterator[_Asked]:
     """The derived tags of a device whose formulas can be read."""
     listed = raw.get("derived")
-    word = "virtual device" if isinstance(owner, VirtualConfig) else "device"
     for name, config in owner.derived.items():
-        inner = scope.within(f"{word} {shown(owner.name)}, derived tag {shown(name)}")
+        inner = scope.within(f"{_title(owner)}, derived tag {shown(name)}")
         held, mark = listed[name] if isinstance(listed, Mapping) else config.expr, raw.mark  # as of a device map
         if isinstance(listed, Mapping):
             mark = listed.value_marks[name]
@@ -127,6 +148,10 @@ def _read(owner: Owner, raw: Mapping, scope: Scope) -> Iterator[_Asked]:
             inner.add(_within(mark, config.expr, held, error.column), str(error), error.hint)
         else:
             yield _Asked(owner, name, config, formula, held, mark, inner)
+
+
+def _title(owner: Owner) -> str:
+    return f"{'virtual device' if isinstance(owner, VirtualConfig) else 'device'} {shown(owner.name)}"
 
 
 def _names(owner: Owner) -> frozenset[str]:
@@ -154,7 +179,7 @@ def _missing(source: Source, known: Table[str, _Known], own: str, text: str) -> 
     if device not in known:
         return f"there is no device {shown(device)}", did_you_mean(device, known)
     has = known[device]
-    if has.is_open or tag in has.names:
+    if has.has(tag):
         return None
     if not own:
         return f"device {shown(device)} has no tag {shown(tag)}", did_you_mean(tag, has.names)

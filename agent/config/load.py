@@ -96,7 +96,7 @@ def _site(root: Mapping, folder: Path, scope: Scope) -> Site | None:
     if not (gateway and buffer and log and status):
         return None
     enabled = tuple(device for device in devices if device.enabled)
-    derived = calculated(root, devices, virtual, raws, scope)
+    derived = calculated(root, devices, virtual, raws, calendars, scope)
     asked = recipes(enabled, virtual, local, calendars, derived)
     site = Site(gateway, enabled, lines, sinks, buffer, log, status, asked)
     check_wires(root, site, scope)

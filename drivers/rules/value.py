@@ -13,6 +13,7 @@ class ValueConfig(Section):
     """What a value means, and what becomes of it."""
 
     unit: str = Field("", max_length=32, description="UCUM code, such as kWh")
+    as_: str = Field("", alias="as", max_length=32, description="the unit in which it leaves; `unit` unless told")
     kind: Kind = Field("gauge", description="what the numbers mean")
     description: str = Field("", max_length=512, description="for people")
     limits: LimitsConfig | None = Field(None, description="what its values can be; others are bad")
