@@ -18,6 +18,7 @@ from agent.model.frame import Frame, Value
 from agent.model.tag import Schema
 from agent.model.text import duration_text
 from drivers.rules.derived import Derivations
+from drivers.rules.energy import EnergyConfig
 from drivers.rules.units import Ratio, Turns
 from drivers.rules.value import ValueConfig
 from drivers.section import Name, Number, Seconds, Section
@@ -126,6 +127,7 @@ class DriverConfig(Section):
     priority: Priority = Field("normal", description="who goes first when several groups of a line are due")
     groups: dict[str, GroupConfig] = Field({}, description="scan groups with intervals of their own")
     derived: Derivations = Field({}, description="tags that are worked out from others, by their names")
+    energy: EnergyConfig | None = Field(None, description="its consumption as coal equivalent and CO2")
     place: list[Name] = Field([], max_length=8, description="where it is within the site: line, cell")
     ct: Turns = Field(1.0, description="ratio of the current transformers, such as 400/5, for tags with `ratio`")
     pt: Turns = Field(1.0, description="ratio of the voltage transformers, such as 10000/100")
