@@ -15,6 +15,7 @@ from agent.config.problems import Scope
 from agent.config.references import Unresolved
 from agent.config.tags import checked, free_group, group_names, item_type, known_groups, overlay, spelt_out
 from agent.config.tree import Mapping, Sequence, merge
+from agent.config.windows import check_windows
 from agent.config.words import shown
 from agent.registry import DriverConfig
 
@@ -51,6 +52,7 @@ def _device(raw: Mapping, maps: Maps, calendars: Collection[str], scope: Scope) 
     known_groups(tags.raws, merged.get("groups"), scope)
     if tags.objects is not None:
         check_alarms(tags.raws, tags.objects, _made(merged), scope)
+        check_windows(tags.raws, tags.objects, (), scope)
     check_counters(tags.raws, tags.objects or (), calendars, scope)
     events = merged.get("events")
     for event in filter(name_of, events if isinstance(events, Sequence) else ()):  # each is a group

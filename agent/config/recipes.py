@@ -6,6 +6,7 @@ from fractions import Fraction
 from agent.config.alarms import alarms_of
 from agent.config.counters import counter_of
 from agent.config.virtual import VirtualConfig
+from agent.config.windows import windows_of
 from agent.model.units import exact
 from agent.normalise import NOTHING, Recipes, Rules
 from agent.normalise.calculated import Calculated
@@ -57,6 +58,7 @@ def rules_of(tag: ValueConfig, device: Owner) -> Rules:
         conversion=_conversion(tag, device),
         limits=_limits(tag.limits) if tag.limits else None,
         counter=counter_of(tag.counter) if tag.counter else None,
+        windows=windows_of(tag.aggregate) if tag.aggregate else (),
         alarms=alarms_of(tag.alarms) if tag.alarms else (),
     )
 

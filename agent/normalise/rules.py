@@ -12,6 +12,7 @@ from agent.normalise.counters.ask import Counter
 from agent.normalise.factors import Weighed
 from agent.normalise.limits.asked import Limits
 from agent.normalise.local import Local
+from agent.normalise.windows.ask import Window
 
 RESERVED = re.compile(r"derived|total|demand|tariff|state|shift|alarm|carbon|(interval|window)-.*")  # groups made here
 
@@ -24,6 +25,7 @@ class Rules:
     conversion: Conversion | None = None
     alarms: tuple[Alarm, ...] = ()
     counter: Counter | None = None
+    windows: tuple[Window, ...] = ()
 
 
 NOTHING = Rules()

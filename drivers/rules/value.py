@@ -6,6 +6,7 @@ from agent.model.tag import Kind
 from drivers.rules.alarm import Alarms
 from drivers.rules.counter import CounterConfig
 from drivers.rules.limits import LimitsConfig
+from drivers.rules.window import Aggregates
 from drivers.section import Section
 
 
@@ -18,4 +19,7 @@ class ValueConfig(Section):
     description: str = Field("", max_length=512, description="for people")
     limits: LimitsConfig | None = Field(None, description="what its values can be; others are bad")
     counter: CounterConfig | None = Field(None, description="what is made of a counter")
+    aggregate: Aggregates | None = Field(
+        None, description="minimum, mean and more of windows: {every: 15m, of: [min, max, mean]}"
+    )
     alarms: Alarms | None = Field(None, description="when it is an alarm")

@@ -32,8 +32,10 @@ class Hands:
         self.mono += round(seconds * SECOND)
 
 
-def schema(device: str = "meter", tags: int = 3, dtype: DType = "float64", group: str = "1s") -> Schema:
-    return Schema(device, group, tuple(Tag(f"t{i}", dtype) for i in range(tags)), 1.0)
+def schema(
+    device: str = "meter", tags: int = 3, dtype: DType = "float64", group: str = "1s", *, made: bool = False
+) -> Schema:
+    return Schema(device, group, tuple(Tag(f"t{i}", dtype) for i in range(tags)), 1.0, made)
 
 
 METER = schema()

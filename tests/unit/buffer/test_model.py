@@ -2,25 +2,34 @@
 
 import shutil
 import tempfile
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from agent.model.tag import Schema
+from buffer.ledger import Account
 from buffer.rest import peek_ledger
 from tests.lengths import often
 from tests.unit.buffer.builders import Hands, frames, open_store, schema
 
 SHM = Path("/dev/shm")  # crashes are played here, so nothing needs a real disk
 SINKS = ["a", "b", "c"]
-GROUPS = [schema("one", tags=2), schema("two", tags=3, dtype="float32")]
+GROUPS = [schema("one", tags=2), schema("two", tags=3, dtype="float32"), schema("one", group="total", made=True)]
+REASONS = {False: "unchanged", True: "deadband"}  # by whether it was made, so that the account tells both apart
 picks = st.randoms(use_true_random=False)
 sinks = st.sampled_from(SINKS)
 
 
 class Machine(RuleBasedStateMachine):
-    """`owed` is what each sink must still get, `repeat` what it may get again after a crash."""
+    """`owed` is what each sink must still get, `repeat` what it may get again after a crash.
+
+    `came` counts the samples of the frames that were committed, by sink, device and whether they were made; `left`
+    those that were left out, of which a crash forgets some.
+    """
 
     @initialize()
     def begin(self) -> None:
@@ -29,6 +38,8 @@ class Machine(RuleBasedStateMachine):
         self.owed: dict[str, set[int]] = {}
         self.repeat: dict[str, set[int]] = {}
         self.attached: list[str] = []
+        self.came: Counter[tuple[str, str, bool]] = Counter()
+        self.left: Counter[tuple[str, str, bool]] = Counter()
         self.given = 0
         self.epochs: list[str] = []
         self.open()
@@ -47,12 +58,20 @@ class Machine(RuleBasedStateMachine):
             self.repeat.setdefault(name, set())
 
     @rule(count=st.integers(0, 30), group=st.sampled_from(GROUPS))
-    def append(self, count: int, group: object) -> None:
-        first, last = self.store.append(frames(count, of=group, ts=self.hands.wall, mono=self.hands.mono))  # type: ignore[arg-type]  # a Schema
+    def append(self, count: int, group: Schema) -> None:
+        first, last = self.store.append(frames(count, of=group, ts=self.hands.wall, mono=self.hands.mono))
+        for name in self.attached:
+            self.came[name, group.device, group.made] += count * len(group.tags)
         assert (first, last) == (self.given + 1, self.given + count)
         self.given = last
         for name in self.attached:
             self.owed[name] |= set(range(first, last + 1))
+
+    @rule(samples=st.integers(1, 9), group=st.sampled_from(GROUPS))
+    def leave_out(self, samples: int, group: Schema) -> None:
+        self.store.suppress(Counter({(group.device, REASONS[group.made], group.made): samples}))
+        for name in self.attached:
+            self.left[name, group.device, group.made] += samples
 
     @rule(sink=sinks, limit=st.integers(1, 20), after=st.integers(0, 40), pick=picks, drop=st.booleans())
     def take(self, sink: str, limit: int, after: int, pick: object, drop: bool) -> None:
@@ -91,19 +110,39 @@ class Machine(RuleBasedStateMachine):
             now = {entry.seq for entry in self.store.read(name, 10_000)}
             assert must <= now <= must | self.repeat[name]
             self.owed[name], self.repeat[name] = now, set()
+        left = left_out(self.store.ledger())
+        assert left <= self.left
+        self.left = left
 
     @invariant()
     def it_agrees(self) -> None:
         if self.epochs:
             assert {name: self.store.owed(name) for name in self.owed} == {n: len(s) for n, s in self.owed.items()}
-            assert all(account.balanced for account in self.store.ledger())
+            accounts = self.store.ledger()
+            assert all(account.balanced for account in accounts)
             assert self.store.stats().last_seq == self.given
             assert len(set(self.epochs)) == len(self.epochs)
+            assert left_out(accounts) == self.left
+            came = self.came + self.left
+            for account in accounts:
+                counted = account.read, account.made
+                assert counted == tuple(came[account.sink, account.device, made] for made in (False, True))
 
     def teardown(self) -> None:
         if hasattr(self, "store"):
             self.store._log.connection.close()
             shutil.rmtree(self.folder)
+
+
+def left_out(accounts: Sequence[Account]) -> Counter[tuple[str, str, bool]]:
+    return Counter(
+        {
+            (account.sink, account.device, made): account.suppressed[reason]
+            for account in accounts
+            for made, reason in REASONS.items()
+            if reason in account.suppressed
+        }
+    )
 
 
 TestModel = Machine.TestCase

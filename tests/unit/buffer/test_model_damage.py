@@ -19,7 +19,7 @@ from tests.unit.buffer.builders import Hands, frames, schema
 SHM = Path("/dev/shm")  # nothing here needs a real disk
 SINKS = ["a", "b"]
 KEEP = 1000.0  # seconds
-GROUPS = [schema("one", tags=2), schema("two", tags=30)]
+GROUPS = [schema("one", tags=2), schema("two", tags=30), schema("one", tags=3, group="total", made=True)]
 picks = st.randoms(use_true_random=False)
 
 

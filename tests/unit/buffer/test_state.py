@@ -7,7 +7,8 @@ import pytest
 
 from agent.model.errors import StoreError
 from buffer.state import LONGEST, MOST
-from tests.unit.buffer.builders import change, frames, look, open_store
+from buffer.store import Store
+from tests.unit.buffer.builders import Hands, change, frames, look, open_store
 from tests.unit.buffer.test_keeper import filled, keeper, killed, overwrite, page_of
 
 
@@ -79,3 +80,32 @@ def test_a_row_that_makes_no_sense_counts_as_not_there(place: Path) -> None:
     change(place, "INSERT INTO state VALUES ('bad', 1.5)")
     change(place, "INSERT INTO state VALUES ('text', 'x')")
     assert dict(open_store(place).state.items()) == {"good": b"1"}
+
+
+def test_what_is_forgotten_is_gone_and_what_could_not_be_written_is_as_it_was(place: Path) -> None:
+    store = open_store(place)
+    store.append([], {"a": b"1", "b": b"2", "c": b"3"})
+    before = store.state.put({"a": None, "b": b"4", "d": b"5"})
+    assert dict(store.state.items()) == {"b": b"4", "c": b"3"} | {"d": b"5"}
+    store.state.put_back(before)
+    assert (dict(store.state.items()), store.state.waiting) == ({"a": b"1", "b": b"2", "c": b"3"}, False)
+    store.append([], {"a": None, "never": None})
+    store.close()
+    assert dict(open_store(place).state.items()) == {"b": b"2", "c": b"3"}
+
+
+def test_one_value_that_is_too_large_takes_all_back(place: Path) -> None:
+    store = open_store(place)
+    with pytest.raises(StoreError, match="too many to be kept"):
+        store.append([], {"a": b"1", "b": bytes(MOST + 1)})
+    assert dict(store.state.items()) == {}
+
+
+def test_what_is_forgotten_in_memory_is_forgotten_on_the_disk(place: Path) -> None:
+    store = open_store(place, sinks=["platform"])
+    store.append([], {"a": b"1", "b": b"2", "c": b"3"})
+    memory = Store.in_memory(clock=Hands().clock(), boot="b", max_size=1 << 22, first=1)
+    memory.append([], {"a": None, "b": None})
+    memory.append([], {"b": b"4"})
+    store.adopt(memory)
+    assert dict(store.state.items()) == {"b": b"4", "c": b"3"}
