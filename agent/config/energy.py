@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Table
 from pathlib import Path
 
-from agent.config.derived import Owner, known_tags, owner_title, raws_of
+from agent.config.derived import Owner, Tags, known_tags, owner_title, raws_of
 from agent.config.explain import validate
 from agent.config.factors import KINDS, FactorsConfig, Known, read_factors
 from agent.config.problems import Mark, Scope
@@ -33,10 +33,10 @@ class Energy:
     def __init__(
         self, root: Mapping, devices: Sequence[DriverConfig], virtual: Sequence[VirtualConfig], scope: Scope
     ) -> None:
-        self._root, self._scope = root, scope
+        self._root, self._scope, self._devices, self._virtual = root, scope, devices, virtual
         self._owners: list[Owner] = [*devices, *virtual]
-        self._known = known_tags(root, devices, virtual)
-        self._values = {(owner.name, name): value for owner in self._owners for name, value in _values(owner)}
+        self._known: dict[str, Tags] = {}
+        self._values: dict[Source, ValueConfig] = {}
         self._taken: set[Source] = set()
         self._found: dict[Source, tuple[Weighed, ...]] = {}
         self._factors: Known = {}
@@ -59,8 +59,10 @@ class Energy:
             what = f"factors: there is no grid {shown(said.grid)}"
             self._scope.add(raw.value_marks["grid"], what, _near(said.grid, grids))
             return self._found
-        devices = [owner for owner in self._owners if isinstance(owner, DriverConfig)]
-        for owner, of_owner in zip(self._owners, [*raws_of(self._root, devices), *raws], strict=True):
+        if asked:
+            self._known = known_tags(self._root, self._devices, self._virtual)
+            self._values = {(owner.name, name): value for owner in self._owners for name, value in _values(owner)}
+        for owner, of_owner in zip(self._owners, [*raws_of(self._root, self._devices), *raws], strict=True):
             if owner.energy is not None:
                 self._of(owner, of_owner)
         return self._found
