@@ -13,6 +13,7 @@ from agent.normalise import NOTHING, Recipes, Rules
 from agent.normalise.calculated import Calculated
 from agent.normalise.calendar import Calendar
 from agent.normalise.convert import Conversion
+from agent.normalise.factors import Weighed
 from agent.normalise.limits.asked import Limits
 from agent.normalise.local import Local
 from agent.normalise.report.asked import Reporting
@@ -28,6 +29,7 @@ def recipes(
     local: Local,
     calendars: Mapping[str, Calendar],
     derived: tuple[Calculated, ...],
+    weighed: Mapping[tuple[str, str], tuple[Weighed, ...]],
 ) -> Recipes:
     """Of all tags of these devices that ask for anything; equal rules are one object."""
     known: dict[Rules, Rules] = {}
@@ -36,7 +38,7 @@ def recipes(
         rules = rules_of(value, device)
         if rules != NOTHING:
             tags[device.name, name] = known.setdefault(rules, rules)
-    return Recipes(tags, local, calendars, derived)
+    return Recipes(tags, local, calendars, derived, weighed)
 
 
 def _values(

@@ -13,7 +13,11 @@ from agent.config.tree import Mapping, Sequence
 from agent.config.words import shown
 from agent.registry import Name, Seconds, Section
 from drivers.rules.derived import Derivations
+<<<<<<< HEAD
 from drivers.rules.report import ReportSaid
+=======
+from drivers.rules.energy import EnergyConfig
+>>>>>>> n7derive
 
 MOST = 200  # devices
 
@@ -26,6 +30,7 @@ class VirtualConfig(Section):
         {}, max_length=500, description="names that its formulas may use, each for a DEVICE/TAG"
     )
     derived: Annotated[Derivations, Field(min_length=1)] = Field(description="its tags, by their names")
+    energy: EnergyConfig | None = Field(None, description="consumption as coal equivalent and CO2")
     every: Annotated[Seconds, Field(ge=0, le=3600)] = Field(
         1.0, description="how often they are worked out, when an input has come; 0s: with each frame that has one"
     )

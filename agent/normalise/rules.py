@@ -9,6 +9,7 @@ from agent.normalise.calculated import Calculated
 from agent.normalise.calendar import Calendar
 from agent.normalise.convert import Conversion
 from agent.normalise.counters.ask import Counter
+from agent.normalise.factors import Weighed
 from agent.normalise.limits.asked import Limits
 from agent.normalise.local import Local
 from agent.normalise.report.asked import Reporting
@@ -40,3 +41,4 @@ class Recipes:
     local: Local = field(default_factory=Local)
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
     derived: tuple[Calculated, ...] = ()
+    weighed: Mapping[tuple[str, str], tuple[Weighed, ...]] = field(default_factory=dict)

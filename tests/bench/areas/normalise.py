@@ -29,7 +29,7 @@ def rows() -> Iterator[Row]:
     nan = replace(good, values=(float("nan"), *good.values[1:]))
     yield at_most("a good frame of 100 floats: CPU", stopwatch.cpu_us(lambda: step(good), 20_000), 3, "µs")
     yield at_most("a frame of 100 floats with a NaN: CPU", stopwatch.cpu_us(lambda: step(nan), 2_000), 60, "µs")
-    yield at_most("scale of a 200-tag frame: CPU", _scaled(), 30, "ns/tag")
+    yield at_most("scale of a 200-tag frame: CPU", _scaled(), 40, "ns/tag")
     yield at_most("limits of a tag, of 200 good ones: CPU", _limits(), 40, "ns")
     asked = Rules(conversion=KILO, limits=LIMITS, report=Reporting(changes=True))
     yield at_most("a tag of 200, converted, within limits, unchanged: CPU", _a_tag(asked), 90, "ns")
