@@ -11,6 +11,8 @@ from agent.normalise.convert import Conversion
 from agent.normalise.counters.ask import Counter
 from agent.normalise.limits.asked import Limits
 from agent.normalise.local import Local
+from agent.normalise.shift import Oee
+from agent.normalise.state import States
 
 RESERVED = re.compile(r"derived|total|demand|tariff|state|shift|alarm|carbon|(interval|window)-.*")  # groups made here
 
@@ -23,6 +25,7 @@ class Rules:
     conversion: Conversion | None = None
     alarms: tuple[Alarm, ...] = ()
     counter: Counter | None = None
+    states: States | None = None
 
 
 NOTHING = Rules()
@@ -36,3 +39,4 @@ class Recipes:
     local: Local = field(default_factory=Local)
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
     derived: tuple[Calculated, ...] = ()
+    oee: Mapping[str, Oee] = field(default_factory=dict)  # by device

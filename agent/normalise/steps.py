@@ -6,7 +6,7 @@ from itertools import chain
 
 from agent.model.frame import Frame
 from agent.model.tag import Schema
-from agent.normalise import convert, derived
+from agent.normalise import convert, derived, oee, states
 from agent.normalise.alarms import watch
 from agent.normalise.alarms.board import Board
 from agent.normalise.api import Build, Context, Kept, LeftOut, Report, Stage, Tap, Timed
@@ -27,6 +27,8 @@ SHAPERS: dict[str, Build[Stage]] = {  # in this order
 TAPS: dict[str, Build[Tap]] = {
     "derived": derived.build,
     "counters": counters.build,
+    "states": states.build,
+    "oee": oee.build,
     "alarms": watch.build,
 }
 REPORT: Build[Report] | None = None
