@@ -18,6 +18,8 @@ from agent.model.frame import Frame, Value
 from agent.model.tag import Schema
 from agent.model.text import duration_text
 from drivers.rules.derived import Derivations
+from drivers.rules.oee import OeeConfig
+from drivers.rules.units import Ratio, Turns
 from drivers.rules.value import ValueConfig
 from drivers.section import Name, Number, Seconds, Section
 
@@ -102,6 +104,7 @@ class TagConfig(ValueConfig):
     """What a tag of any driver can say of itself."""
 
     name: Name = Field(description="the name that leaves the gateway")
+    ratio: Ratio | None = Field(None, description="the device's transformers between this value and the primary side")
     group: str = Field("", description="a scan group of the device; without one the device's interval")
     enabled: bool = Field(True, description="false: not read")
 
@@ -124,6 +127,10 @@ class DriverConfig(Section):
     priority: Priority = Field("normal", description="who goes first when several groups of a line are due")
     groups: dict[str, GroupConfig] = Field({}, description="scan groups with intervals of their own")
     derived: Derivations = Field({}, description="tags that are worked out from others, by their names")
+    oee: OeeConfig | None = Field(None, description="how its shifts are judged")
+    place: list[Name] = Field([], max_length=8, description="where it is within the site: line, cell")
+    ct: Turns = Field(1.0, description="ratio of the current transformers, such as 400/5, for tags with `ratio`")
+    pt: Turns = Field(1.0, description="ratio of the voltage transformers, such as 10000/100")
 
 
 @dataclass(frozen=True, slots=True)

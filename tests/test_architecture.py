@@ -92,7 +92,7 @@ def test_the_import_table_stands_in_the_architecture_page() -> None:
         (house.import_table, "agent/model/tag.py", "import msgspec"),
         (house.import_table, "agent/status/page.py", "from agent.config import load"),
         (house.import_table, "agent/health.py", "def f():\n    from buffer.store import Store"),
-        (house.import_table, "agent/config/site.py", "from drivers.api import Driver"),
+        (house.import_table, "agent/config/site.py", "from drivers.modbus.config import Config"),
         (house.import_table, "agent/config/site.py", "from ..runtime import app"),
         (house.import_table, "agent/runtime/app.py", "import agent.cli.run"),
         (house.import_table, "agent/runtime/app.py", "from drivers.modbus import driver"),

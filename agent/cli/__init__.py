@@ -13,6 +13,7 @@ from agent.model.errors import AgentError, ConfigError
 from agent.model.text import plain
 
 COMMANDS = (
+    "alarms",
     "audit",
     "browse",
     "call",

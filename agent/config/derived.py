@@ -11,6 +11,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from agent.config.lists import name_of
 from agent.config.problems import Mark, Scope
 from agent.config.references import Expanded
 from agent.config.tree import Mapping
@@ -71,14 +72,12 @@ def calculated(
     if not virtual and not any(device.derived for device in devices):
         return ()
     known = _known(root, devices, virtual)
-    asked = [
-        each for device, raw in zip(devices, _raws(root, devices), strict=True) for each in _read(device, raw, scope)
-    ]
-    asked += [each for device, raw in zip(virtual, raws, strict=True) for each in _read(device, raw, scope)]
+    owners: list[Owner] = [*devices, *virtual]
+    pairs = zip(owners, [*_raws(root, devices), *raws], strict=True)
+    asked = [each for owner, raw in pairs for each in _read(owner, raw, scope)]
     right = [each for each in asked if _resolve(each, known)]
     _refuse_circles(right)
     found: list[Calculated] = []
-    owners: list[DriverConfig | VirtualConfig] = [*devices, *virtual]
     for owner in owners:
         tags = tuple(_told(each) for each in right if each.owner is owner)
         if tags and getattr(owner, "enabled", True):
@@ -88,10 +87,7 @@ def calculated(
 
 def _known(root: Mapping, devices: Sequence[DriverConfig], virtual: Sequence[VirtualConfig]) -> dict[str, _Known]:
     """By device. Of one that is wrong nobody knows what it has, and one with patterns or events has what it finds."""
-    listed = root.get("devices")
-    found = {
-        raw["name"]: _Known() for raw in listed or () if isinstance(raw, Mapping) and isinstance(raw.get("name"), str)
-    }
+    found = {name: _Known() for name in _listed(root)}
     for device in devices:
         tags = getattr(device, "tags", ())
         names = frozenset(name for tag in tags if tag.enabled for name in names_of(tag))
@@ -100,9 +96,15 @@ def _known(root: Mapping, devices: Sequence[DriverConfig], virtual: Sequence[Vir
     return found | {device.name: _Known(own=frozenset(device.derived), is_open=False) for device in virtual}
 
 
-def _raws(root: Mapping, devices: Sequence[DriverConfig]) -> Iterator[Mapping]:
-    raws = {raw["name"]: raw for raw in root.get("devices") or () if isinstance(raw, Mapping) and "name" in raw}
-    return (raws.get(device.name, Mapping(root.mark)) for device in devices)
+def _listed(root: Mapping) -> dict[str, Mapping]:
+    """What the file says of each device, by its name."""
+    listed = root.get("devices")
+    return {name_of(raw): raw for raw in listed if name_of(raw)} if isinstance(listed, list) else {}
+
+
+def _raws(root: Mapping, devices: Sequence[DriverConfig]) -> list[Mapping]:
+    listed = _listed(root)
+    return [listed[device.name] for device in devices]
 
 
 def _read(owner: Owner, raw: Mapping, scope: Scope) -> Iterator[_Asked]:
@@ -156,13 +158,13 @@ def _missing(source: Source, known: Table[str, _Known], own: str, text: str) -> 
         return None
     if not own:
         return f"device {shown(device)} has no tag {shown(tag)}", did_you_mean(tag, has.names)
-    odd = next(
-        (name for name in sorted(has.names, key=len, reverse=True) if not name.isidentifier() and name in text), ""
-    )
+    odd = max((name for name in has.names if not name.isidentifier() and name in text), key=len, default="")
     if odd:
         alias = re.sub(r"\W", "_", odd)
         return f"there is no tag {shown(tag)}", f"{odd!r} needs another name here: inputs: {{{alias}: {odd}}}"
-    return f"there is no tag {shown(tag)}", did_you_mean(tag, has.names) or "give it a tag under `inputs`"
+    near = did_you_mean(tag, has.names)
+    hint = near if near.startswith("did") else "a tag that is called otherwise is named in `inputs`"
+    return f"there is no tag {shown(tag)}", hint
 
 
 def _refuse_circles(asked: Sequence[_Asked]) -> None:

@@ -84,7 +84,9 @@ def _told(detail: ErrorDetails, place: Place, kind: Any, raw: Any) -> tuple[Mark
     if detail["type"] == "extra_forbidden":
         holder = _place(raw, place.mark, path[:-1]).value
         mark = holder.key_marks[str(name)] if isinstance(holder, Mapping) else place.mark
-        known = {field for model in _models_at(kind, path[:-1]) for field in model.model_fields}
+        known = {
+            field.alias or key for model in _models_at(kind, path[:-1]) for key, field in model.model_fields.items()
+        }
         return mark, _path(path[:-1], place.origin), f"unknown key {shown(name)}", did_you_mean(name, known)
     value = place.value
     if path[-1:] != (name,) and any(name in model.model_fields for model in _models_at(kind, path)):

@@ -1,13 +1,18 @@
 """What the tags of a site ask of their values, as `agent.normalise` wants to be told."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
 
 from agent.config.alarms import alarms_of
 from agent.config.counters import counter_of
+from agent.config.states import oee_of, states_of
 from agent.config.virtual import VirtualConfig
+from agent.config.windows import windows_of
+from agent.model.units import exact
 from agent.normalise import NOTHING, Recipes, Rules
 from agent.normalise.calculated import Calculated
 from agent.normalise.calendar import Calendar
+from agent.normalise.convert import Conversion
 from agent.normalise.limits.asked import Limits
 from agent.normalise.local import Local
 from agent.registry import DriverConfig, LimitsConfig, ValueConfig, names_of
@@ -26,11 +31,13 @@ def recipes(
     """Of all tags of these devices that ask for anything; equal rules are one object."""
     known: dict[Rules, Rules] = {}
     tags: dict[tuple[str, str], Rules] = {}
+    devices = list(devices)
     for device, name, value in _values(devices, virtual):
         rules = rules_of(value, device)
         if rules != NOTHING:
             tags[device.name, name] = known.setdefault(rules, rules)
-    return Recipes(tags, local, calendars, derived)
+    oee = {device.name: oee_of(device.oee) for device in devices if device.oee}
+    return Recipes(tags, local, calendars, derived, oee)
 
 
 def _values(
@@ -48,12 +55,31 @@ def _values(
 
 def rules_of(tag: ValueConfig, device: Owner) -> Rules:
     """What one tag asks, be it read or derived; also for a tag that was found on its device."""
-    del device
     return Rules(
+        conversion=_conversion(tag, device),
         limits=_limits(tag.limits) if tag.limits else None,
         counter=counter_of(tag.counter) if tag.counter else None,
+        windows=windows_of(tag.aggregate) if tag.aggregate else (),
+        states=states_of(tag.state) if tag.state else None,
         alarms=alarms_of(tag.alarms) if tag.alarms else (),
     )
+
+
+def _conversion(tag: ValueConfig, device: Owner) -> Conversion | None:
+    """None also for what cannot be converted: see `agent.config.units`."""
+    turns: str = getattr(tag, "ratio", "")
+    if not turns and not tag.as_:
+        return None
+    ratio = Fraction(1)
+    for name in turns.split("*") if turns else ():
+        ratio *= Fraction(getattr(device, name)).limit_denominator(1_000_000)
+    if not tag.as_:
+        return Conversion(ratio, Fraction(0), tag.unit) if ratio != 1 else None
+    try:
+        factor, offset = exact(tag.unit, tag.as_)
+    except ValueError:
+        return None
+    return Conversion(ratio * factor, offset, tag.as_)
 
 
 def _limits(said: LimitsConfig) -> Limits:

@@ -11,6 +11,7 @@ from agent.config.lists import name_of, title
 from agent.config.problems import Mark, Scope
 from agent.config.references import Unresolved
 from agent.config.tree import Mapping, Sequence, merge
+from agent.config.units import check_units
 from agent.config.words import did_you_mean, shown
 from agent.model.text import is_name
 from agent.normalise.rules import RESERVED
@@ -110,6 +111,7 @@ def checked(kind: Any, raws: Sequence, scope: Scope, indexes: list[int] | None =
                 validate(kind, raws[index], raws.item_marks[index], scope.within(title(raws[index], "tag", index)))
         return None
     for index, tag in zip(wanted, found, strict=True):
+        check_units(tag, raws[index], scope, index)
         if tag.limits is not None:
             check_limits(raws[index], tag, scope.within(title(raws[index], "tag", index)))
     return found

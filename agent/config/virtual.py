@@ -50,10 +50,10 @@ def read_virtual(root: Mapping, scope: Scope) -> tuple[list[VirtualConfig], list
     for raw, inner in mappings(listed, "virtual device", scope):
         name = name_of(raw)
         if name in names:
-            inner.add(
-                raw.value_marks["name"], f"two devices are named {shown(name)}", f"the first is on line {names[name]}"
-            )
-        elif name:
+            mark, hint = raw.value_marks["name"], f"the first is on line {names[name]}"
+            inner.add(mark, f"two devices are named {shown(name)}", hint)
+            continue
+        if name:
             names[name] = raw.value_marks["name"].line
         config = validate(VirtualConfig, raw, raw.mark, inner)
         if config is not None:

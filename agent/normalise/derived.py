@@ -171,14 +171,25 @@ class Plan:
 
     def tick(self, wall: int, mono: int) -> Iterator[Frame]:
         """Mark what is stale, and evaluate what has waited for its time."""
-        old = [slot for feed in self._feeds.values() for slot in feed.age(mono)]
+        old = frozenset(slot for feed in self._feeds.values() for slot in feed.age(mono))
+        self._spread(set(old))
         if not self._every:
             return
-        self._waiting |= frozenset(old)
+        self._waiting |= old
         period = wall // self._every
         if period != self._period and self._waiting:
             slots, self._waiting, self._period = self._waiting, frozenset(), period
             yield from self._made(slots, *self._when, None)
+
+    def _spread(self, old: set[int]) -> None:
+        """What was made of what is stale is so, too."""
+        quality = self._newest.quality
+        for row in self._rows if old else ():
+            if not old.isdisjoint(row.needs):
+                places = [slot for slot, maker in self._makers.items() if maker is row]
+                old |= set(places)
+                for slot in places:
+                    quality[slot] = max(quality[slot], Quality.STALE)
 
     def _wait(self, slots: Slots, frame: Frame, stamps: Stamps | None) -> Sequence[Frame]:
         self._waiting |= slots

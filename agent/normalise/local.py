@@ -55,7 +55,7 @@ class Local:
 
     def __init__(self, zone: tzinfo = UTC) -> None:
         self.zone = zone
-        self._day: Span = (0, 0)
+        self._day = self._week = self._month = (0, 0)
         self._spans: dict[tuple[str, int], Span] = {}
 
     def __repr__(self) -> str:
@@ -67,18 +67,23 @@ class Local:
     def day(self, ns: int) -> Span:
         """The local day in which `ns` lies: 23 to 25 hours, from 00:00 or where the clock jumps over it."""
         begin, end = self._day
-        if begin <= ns < end:
-            return self._day
-        self._day = self._span("day", self._dated(ns))
+        if not begin <= ns < end:
+            self._day = self._span("day", self._dated(ns))
         return self._day
 
     def week(self, ns: int) -> Span:
         """From Monday."""
-        on = self._dated(ns)
-        return self._span("week", on - timedelta(on.weekday()))
+        begin, end = self._week
+        if not begin <= ns < end:
+            on = self._dated(ns)
+            self._week = self._span("week", on - timedelta(on.weekday()))
+        return self._week
 
     def month(self, ns: int) -> Span:
-        return self._span("month", self._dated(ns).replace(day=1))
+        begin, end = self._month
+        if not begin <= ns < end:
+            self._month = self._span("month", self._dated(ns).replace(day=1))
+        return self._month
 
     def day_start(self, ns: int) -> int:
         return self.day(ns)[0]

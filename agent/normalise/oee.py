@@ -3,9 +3,9 @@
     availability = APT / PBT    effectiveness = PRI * PQ / APT    quality = GQ / PQ    OEE = the product of the three
 
 PBT (planned busy time) is what the calendar plans of the shift, up to now. APT (actual production time) is how much of
-it the machine is known to have run; time of which nothing is known is none. PQ and GQ are all pieces of the shift, those
-made in a break, too. PRI (planned run time per item) is `cycle`. Nothing is clamped: more than 1 says that the cycle is
-too long, or the calendar wrong. The product is PRI * GQ / PBT, which there is also when nothing ran.
+it the machine is known to have run; time of which nothing is known is none. PQ and GQ are all pieces of the shift,
+those made in a break, too. PRI (planned run time per item) is `cycle`. Nothing is clamped: more than 1 says that the
+cycle is too long, or the calendar wrong. The product is PRI * GQ / PBT, which there is also when nothing ran.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from agent.model.quality import FIRST_BAD, Quality
 from agent.model.tag import Schema, Tag
 from agent.normalise.api import Context
 from agent.normalise.calendar import Calendar
-from agent.normalise.counters.ask import SECOND, Counter
+from agent.normalise.counters.ask import HOUR, SECOND, Counter
 from agent.normalise.counters.meter import Meter
 from agent.normalise.counters.register import Reading
 from agent.normalise.counters.state import pack, unpack
@@ -138,6 +138,7 @@ class Machine:
         if first:
             return self._ended(wall, mono)
         minute = self._minute * MINUTE
+        self._set_back(wall)
         self._pass(mono - wall % MINUTE)
         made = list(self._ended(wall, mono))
         now = self._shift(minute)
@@ -189,6 +190,12 @@ class Machine:
                 del self._shifts[min(self._shifts)]
             found = self._shifts[whole.start] = Shift(whole.start, whole.end, whole.name)
         return found
+
+    def _set_back(self, wall: int) -> None:
+        """The wall clock was ahead, and is right now: what it has begun or ended in times to come never was."""
+        if self._closed > wall + HOUR:
+            self._closed = 0
+        self._shifts = {start: each for start, each in self._shifts.items() if start <= wall + HOUR}
 
     def _ended(self, wall: int, mono: int) -> Sequence[Frame]:
         made: list[Frame] = []
@@ -242,7 +249,7 @@ class Feed:
     def __call__(self, frame: Frame) -> Sequence[Frame]:
         machine, stamps = self._machine, frame.stamps
         for place, column in enumerate(frame.columns) if frame.columns is not None else self._whole():
-            t = frame.ts if stamps is None else stamps[place]
+            t = frame.ts if stamps is None else min(stamps[place], frame.ts)
             value, code = frame.values[place], frame.quality[place]
             if column == self._at and self._states is not None:
                 usable = code < FIRST_BAD and code != Quality.STALE

@@ -13,6 +13,7 @@ from agent.normalise.limits.asked import Limits
 from agent.normalise.local import Local
 from agent.normalise.shift import Oee
 from agent.normalise.state import States
+from agent.normalise.windows.ask import Window
 
 RESERVED = re.compile(r"derived|total|demand|tariff|state|shift|alarm|carbon|(interval|window)-.*")  # groups made here
 
@@ -26,6 +27,7 @@ class Rules:
     alarms: tuple[Alarm, ...] = ()
     counter: Counter | None = None
     states: States | None = None
+    windows: tuple[Window, ...] = ()
 
 
 NOTHING = Rules()

@@ -36,6 +36,12 @@ def build(schema: Schema, rules: Sequence[Rules], context: Context) -> "Clock | 
     return Clock(schema, Columns(tuple(asked), len(schema.tags)), lines, sheet)
 
 
+def columns_of(tag: str, states: Sequence[str]) -> tuple[str, ...]:
+    """The names of what is told of a tag: seconds, entries, the state."""
+    times = [f"{tag}_{name}_s" for name in (*states, "unknown")]
+    return *times, *(f"{tag}_{name}_count" for name in states), f"{tag}_state"
+
+
 def patience(schema: Schema) -> int:
     """After how many ns without a frame nothing is known of the tags of a group; 0: it speaks only of changes."""
     return round(SCANS * schema.interval * SECOND) + GRACE if schema.interval else 0
@@ -49,12 +55,11 @@ class Line:
         self.time = Timeline()
         self.spent, self.entered = [0] * (len(states.names) + 1), [0] * len(states.names)
         self.known = UNKNOWN  # the last state that was known
-        names = *states.names, "unknown"
-        self.columns = (
-            *(sheet.add(Tag(f"{tag.name}_{name}_s", "float64", "s", "counter")) for name in names),
-            *(sheet.add(Tag(f"{tag.name}_{name}_count", "int64", "", "counter")) for name in states.names),
-            sheet.add(Tag(f"{tag.name}_state", "str", "", "state")),
-        )
+        *names, state = columns_of(tag.name, states.names)
+        times, counts = names[: len(self.spent)], names[len(self.spent) :]
+        tags = [Tag(name, "float64", "s", "counter") for name in times]
+        tags += [Tag(name, "int64", "", "counter") for name in counts]
+        self.columns = tuple(map(sheet.add, [*tags, Tag(state, "str", "", "state")]))
 
     def take(self, place: int, t: int, mono: int, most: int, *, stamped: bool) -> bool:
         """The state that it has from now on; whether that is another one."""
@@ -136,7 +141,8 @@ class Clock:
         return self._changes(wall, mono)
 
     def _each_minute(self, wall: int, mono: int) -> Sequence[Frame]:
-        self._settle(self._seen)
+        ahead = max(0, self._seen[1] - mono)
+        self._settle((self._seen[0] - ahead, self._seen[1] - ahead))
         for line in self._lines:
             time = line.time
             if self._most and time.mono and mono - time.mono > self._most:
@@ -148,7 +154,7 @@ class Clock:
 
     def _settle(self, seen: tuple[int, int]) -> None:
         """Each state has lasted to the last frame that said so."""
-        if seen[1]:
+        if seen[1] > 0:
             for line in self._lines:
                 if seen[1] > line.time.mono:
                     line.add(line.time.go(*seen))

@@ -16,6 +16,7 @@ from agent.normalise.leftovers import Leftovers
 from agent.normalise.limits import stage as limits
 from agent.normalise.parcels import count, join, keys_of, parcels
 from agent.normalise.rules import NOTHING, Recipes, Rules
+from agent.normalise.windows import grid as windows
 
 Step = Callable[[Frame], tuple[Frame, ...]]
 Shape = Callable[[Frame], Frame]
@@ -30,6 +31,7 @@ TAPS: dict[str, Build[Tap]] = {
     "states": states.build,
     "oee": oee.build,
     "alarms": watch.build,
+    "windows": windows.build,
 }
 REPORT: Build[Report] | None = None
 MINUTE = 60 * 10**9

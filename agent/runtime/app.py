@@ -17,6 +17,7 @@ from agent.model.errors import StoreError
 from agent.model.tag import Schema
 from agent.normalise import Rules, Steps
 from agent.northbound.api import Gateway, SinkConfig, commands_of, pulled_of
+from agent.runtime.alarms import Annunciator
 from agent.runtime.catalogue import Catalogue
 from agent.runtime.commands import ALL, KIND, Control
 from agent.runtime.desk import Desk
@@ -25,6 +26,7 @@ from agent.runtime.house import Room
 from agent.runtime.inlet import Inlet
 from agent.runtime.line import Line
 from agent.runtime.pump import Pump
+from agent.runtime.sleepers import Sleepers
 from agent.runtime.storage import Storage
 from agent.runtime.subscription import Subscription
 from agent.runtime.supervise import Backoff, attempt, keep
@@ -180,7 +182,8 @@ class App:
         place = Place(said.listen, tuple(said.hosts), *((said.tls.cert, said.tls.key) if said.tls else ()))
         window = Window(self._site.gateway.id, self._catalogue, self._storage, self._health)
         pull = Pull(self._taps, window)
-        status = partial(serve, place, self._data, self._health, Desk(self._storage), pull)
+        alarms = Annunciator(self._steps, self._clock)
+        status = partial(serve, place, self._data, self._health, Desk(self._storage), pull, alarms)
         part = self._health.part("status", place.listen)
         yield "status", self._kept(status, part, Backoff(FIELD_CAP))
         if place.cert:
@@ -230,6 +233,7 @@ class App:
                 yield f"sub:{driver.device}", self._kept(session.run, part, backoff)
             elif isinstance(driver, Poller):
                 lines.setdefault(driver.line, []).append(driver)
+        sleepers = Sleepers(self._clock.mono)
         for place, (name, members) in enumerate(lines.items()):
             part = self._health.part("line", name)
             line = Line(
@@ -243,6 +247,7 @@ class App:
                 of=len(lines),
                 priority=priority,
                 learn=self._storage.learn,
+                sleepers=sleepers,
             )
             yield f"line:{name}", self._kept(line.run, part, Backoff(FIELD_CAP))
 

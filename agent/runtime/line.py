@@ -17,6 +17,7 @@ from agent.runtime.breaker import Probes, S
 from agent.runtime.inlet import Inlet
 from agent.runtime.schedule import HANDICAP, Calendar, Share, Turn, handicaps, phase
 from agent.runtime.seats import Seat, seated
+from agent.runtime.sleepers import Sleepers
 from agent.runtime.supervise import attempt, unreachable
 from drivers.api import Learner, Poller, Priority, ScanCost
 
@@ -33,6 +34,7 @@ class Line:
     """Scans the devices of one endpoint, one request at a time; `schedule.py` says whose turn it is.
 
     `priority` is asked once per group, `learn` gets what a device has learnt, `luck` gives numbers from 0 to 1.
+    Lines that share their `sleepers` are woken together.
     """
 
     def __init__(
@@ -49,9 +51,10 @@ class Line:
         priority: Callable[[Schema], Priority] = _normal,
         learn: Callable[[str, bytes], None] | None = None,
         luck: Callable[[], float] = random.random,
+        sleepers: Sleepers | None = None,
     ) -> None:
         self._part, self._steps, self._inlet, self._health, self._clock = part, steps, inlet, health, clock
-        self._learn, self._luck = learn, luck
+        self._learn, self._luck, self._sleepers = learn, luck, sleepers
         self._seats = [seated(driver, health.part("device", driver.device)) for driver in drivers]
         turns: list[Turn] = []
         levels: list[Priority] = []
@@ -88,14 +91,15 @@ class Line:
     async def _serve(self) -> None:
         """One after the other, for ever: in one loop, because a coroutine more per scan would be felt."""
         calendar, probes, mono, wall = self._calendar, self._probes, self._clock.mono, self._clock.wall
+        sleepers = self._sleepers or Sleepers(mono)
         while True:
             now = mono()
             if now >= probes.at or now >= self._breath:
                 await self._step_aside(now)
             elif (turn := calendar.pop(now)) is None:
-                wait = min(calendar.next, probes.at) - now
-                self._breath = now + wait + BREATH
-                await asyncio.sleep(wait / 1e9)
+                woken = min(calendar.next, probes.at)
+                self._breath = woken + BREATH
+                await sleepers.until(woken)
             elif turn.seat.whole.failing or turn.rests > now:
                 turn.advance(wall(), now)
                 calendar.put(turn)

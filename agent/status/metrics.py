@@ -47,8 +47,10 @@ class Metrics(Collector):
         accounts: Sequence[dict[str, Any]] = (),
         stats: dict[str, Any] | None = None,
         loads: Iterable[Load] = (),
+        alarms: Sequence[tuple[str, int, int]] = (),
     ) -> None:
         self._parts, self._accounts, self._stats, self._loads = list(parts), accounts, stats, list(loads)
+        self._alarms = alarms
 
     def text(self) -> bytes:
         registry = CollectorRegistry()
@@ -61,6 +63,10 @@ class Metrics(Collector):
         yield _gauge("floorgate_store_up", "Whether the store answers", (), [((), int(self._stats is not None))])
         yield from self._health()
         yield from self._commands()
+        active = [((device,), active) for device, active, _ in self._alarms]
+        yield _gauge("floorgate_alarms_active", "Alarms that are active and not shelved", ("device",), active)
+        shelved = [((device,), shelved) for device, _, shelved in self._alarms]
+        yield _gauge("floorgate_alarms_shelved", "Alarms that are shelved", ("device",), shelved)
         yield from self._lines(time.monotonic_ns())
         yield from self._breakers(time.monotonic())
         if self._stats is not None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agent import __version__
+from agent.status.alarms import LONGEST as MOST_SHELVED
 from agent.status.pull import FORMATS, LARGEST, LATEST, LONGEST, MOST_FRAMES, MOST_MARKS, MOST_NAMES, SHAPES
 
 Part = dict[str, Any]
@@ -15,6 +16,7 @@ TEXT: Part = {"type": "string"}
 SEQ: Part = {"type": "integer", "minimum": 1, "maximum": LARGEST}
 VALUE: Part = {"type": ["boolean", "number", "string", "null"]}
 OUTCOMES = ("done", "differs", "refused", "forbidden", "stale", "repeated", "busy", "unknown")
+STATES = ("normal", "active", "chattering", "shelved")
 ABOUT = (
     "Frames are handed out from the oldest on, again and again until they are acknowledged. "
     "(gateway, epoch, seq) names a frame for ever."
@@ -106,6 +108,7 @@ def _paths() -> Part:
             ],
         ),
         "/api/v1/commands": _commands(),
+        **_alarms(),
     }
 
 
@@ -116,6 +119,19 @@ def _commands() -> Part:
     return found
 
 
+def _alarms() -> Part:
+    parts = [{"name": name, "in": "path", "required": True, "schema": TEXT} for name in ("device", "name")]
+    longest = {"seconds": {"type": "number", "exclusiveMinimum": 0, "maximum": MOST_SHELVED}}
+    found = _json(_object({"alarms": _list(_ref("Alarm"))}))
+    every = _query("all", {"enum": ["0", "1"], "default": "0"})
+    post, way, alarm = (404, 409), "/api/v1/alarms/{device}/{name}", _json(_ref("Alarm"))
+    return {
+        "/api/v1/alarms": _get("those that are active or shelved, or all; scope values", found, [every]),
+        f"{way}/shelve": _post("nothing is told of it for so long; the owner", _object(longest), alarm, parts, post),
+        f"{way}/unshelve": _post("it is told again; the owner", _object({}), alarm, parts, post),
+    }
+
+
 def _schemas() -> Part:
     mark = _object({"epoch": TEXT, "seq": SEQ})
     span = _object({"epoch": TEXT, "from": SEQ, "to": SEQ})
@@ -124,8 +140,13 @@ def _schemas() -> Part:
     device = {"name": TEXT, "state": TEXT, "line": {"type": ["string", "null"]}, "groups": _list(TEXT)}
     command = {"id": TEXT, "device": TEXT, "tag": TEXT, "value": VALUE, "issued_at": {"type": "integer"}}
     outcome = {"id": TEXT, "device": TEXT, "tag": TEXT, "outcome": {"enum": list(OUTCOMES)}, "value": VALUE}
+    error = _object({"error": TEXT, "hint": TEXT})
+    time = {"type": ["integer", "null"]}
+    alarm = {"device": TEXT, "name": TEXT, "tag": TEXT, "kind": TEXT, "state": {"enum": list(STATES)}, "text": TEXT}
+    alarm |= {"active": {"type": "boolean"}, "severity": {"type": "integer"}, "value": VALUE}
     return {
-        "Error": _object({"error": TEXT, "hint": TEXT}),
+        "Alarm": _object({**alarm, "since": time, "shelved_until": time}),
+        "Error": {**error, "properties": {**error["properties"], "kind": TEXT}},
         "Readiness": {"type": "object", "required": ["ready"], "properties": {"ready": {"type": "boolean"}}},
         "Frames": _object({"frames": frames, "cursor": {"anyOf": [{"type": "null"}, mark]}}),
         "Past": _object({"frames": frames, "cursor": {"type": ["string", "null"]}}),

@@ -18,7 +18,7 @@ from typing import Any
 
 from agent.health import Health, Load, Part
 from agent.model.errors import AgentError
-from agent.status import store
+from agent.status import alarms, store
 from agent.status.gate import Hosts
 from agent.status.listener import Server
 from agent.status.pull import Pull
@@ -43,13 +43,21 @@ class Place:
     key: str = ""
 
 
-async def serve(place: Place, data: Path, health: Health, desk: Desk, pull: Pull | None = None) -> None:
+async def serve(
+    place: Place,
+    data: Path,
+    health: Health,
+    desk: Desk,
+    pull: Pull | None = None,
+    board: alarms.Alarms | None = None,
+) -> None:
     """Serve until cancelled. Raises AgentError."""
     token = secrets.token_urlsafe(24)
     part = health.part("status", place.listen)
     tls = Certificate(Path(place.cert), Path(place.key), part.noticed) if place.cert else None
     pull = pull or Pull()
-    routes = [*_routes(health, desk), *store.Pages(desk).routes(), *pull.routes()]
+    routes = [*_routes(health, desk, board), *store.Pages(desk).routes(), *pull.routes()]
+    routes += alarms.Board(board).routes() if board else []
     router: Router | None = None
 
     async def answer(request: Request) -> Answer:
@@ -80,7 +88,7 @@ async def _listen(server: Server, listen: str) -> tuple[str, int]:
         ) from error
 
 
-def _routes(health: Health, desk: Desk) -> list[Route]:
+def _routes(health: Health, desk: Desk, board: alarms.Alarms | None = None) -> list[Route]:
     async def healthz(request: Request) -> Answer:
         return as_json({"status": "ok"})
 
@@ -95,7 +103,9 @@ def _routes(health: Health, desk: Desk) -> list[Route]:
             async with asyncio.timeout(_PATIENCE):
                 stats = await desk.stats()
                 accounts = await desk.ledger()
-        return await asyncio.to_thread(_metrics, [*health.parts.values()], accounts, stats, [*health.loads.values()])
+        counts = board.counts() if board else []
+        found = [*health.parts.values()], accounts, stats, [*health.loads.values()], counts
+        return await asyncio.to_thread(_metrics, *found)
 
     async def parts(request: Request) -> Answer:
         return as_json([asdict(part) for part in health.parts.values()])
@@ -109,11 +119,15 @@ def _routes(health: Health, desk: Desk) -> list[Route]:
 
 
 def _metrics(
-    parts: list[Part], accounts: list[dict[str, Any]], stats: dict[str, Any] | None, loads: list[Load]
+    parts: list[Part],
+    accounts: list[dict[str, Any]],
+    stats: dict[str, Any] | None,
+    loads: list[Load],
+    counts: list[tuple[str, int, int]],
 ) -> Answer:
     from agent.status.metrics import TYPE, Metrics  # noqa: PLC0415  # 2 MB that only an agent with a collector needs
 
-    return Answer(Metrics(parts, accounts, stats, loads).text(), TYPE)
+    return Answer(Metrics(parts, accounts, stats, loads, counts).text(), TYPE)
 
 
 def _announce(path: Path, facts: dict[str, object]) -> None:

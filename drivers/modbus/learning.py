@@ -94,10 +94,10 @@ class Learning:
 
     def learnt(self) -> bytes | None:
         """The terrain, once after each change."""
-        if self.terrain == self._kept:
+        if self.terrain is self._kept:  # the usual case
             return None
-        self._kept = self.terrain
-        return dump(self.terrain)
+        before, self._kept = self._kept, self.terrain
+        return None if before == self.terrain else dump(self.terrain)
 
     def apart(self) -> Known | None:
         """For who looks only once: each value by itself in what was refused; None when there is nothing to divide."""
@@ -119,7 +119,7 @@ class Learning:
 
     def after(self, outcomes: Sequence[Outcome], now: int) -> bool:
         """Learn from one scan: whether the plan has to be made anew."""
-        if not (self._doubts or self.search) and not any(code or block.lost for block, code in outcomes):
+        if not (self._doubts or self.search) and not _trouble(outcomes):
             return False
         before, free = self.known, self.search is None
         heard: set[str] = {block.tags[0].register for block, code in outcomes if not code}
@@ -252,3 +252,11 @@ def _length(values: Sequence[Span]) -> int:
 
 def _key(block: Block) -> Key:
     return block.tags[0].register, block.address, block.address + block.count
+
+
+def _trouble(outcomes: Sequence[Outcome]) -> bool:
+    """Whether there is anything to be learnt; a loop, because every scan asks."""
+    for block, code in outcomes:  # noqa: SIM110
+        if code or block.lost:
+            return True
+    return False

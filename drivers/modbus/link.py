@@ -9,7 +9,7 @@ Its logger is silenced here, since every outage reaches the supervisor as an err
 import asyncio
 import logging
 import struct
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import cast
 
 from pymodbus.framer import FramerSocket
@@ -25,13 +25,18 @@ logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
 
 BUFFER = 4096  # bytes: several late answers may arrive in one piece
 SMALLEST = 3  # unit, function and one byte: what the length field of an answer says at least
+SMALLEST_FRAME = 6 + SMALLEST
+MOST_NUMBER = 65000  # of a transaction, the next one is 1
+EARLY = 0.0005  # seconds by which a timer may be early: uvloop counts whole milliseconds
+_HEADER = struct.Struct(">HHHB")  # transaction, protocol, length of what follows, unit
 
 
 class Request(ModbusPDU):
     """A request that is built once and sent many times.
 
-    `head` is what its answer must begin with, its function included, and `length` how many bytes that answer has; 0
-    where only the answer knows. `what` says for people what is asked.
+    `frame` is how it goes over Modbus TCP, after the two bytes of a transaction number. `head` is what its answer must
+    begin with, its function included, and `length` how many bytes that answer has; 0 where only the answer knows.
+    `what` says for people what is asked.
     """
 
     bridges = False  # it reads registers that no tag asked for
@@ -43,6 +48,7 @@ class Request(ModbusPDU):
         super().__init__(dev_id=unit)
         self.function_code = head[0]
         self.head, self.length, self.what = head, length, what
+        self.frame = struct.pack(">HHBB", 0, len(body) + 2, unit, head[0]) + body
         self._body = body
 
     def encode(self) -> bytes:
@@ -101,57 +107,108 @@ class Link(TransactionManager):
         self.served = False  # it brought an answer
         self._taken = 0  # bytes since the last request
         self._waiter: asyncio.Future[Reply] | None = None
+        self._put: Callable[[bytes], None]
+        self._until = 0.0  # its deadline (loop time)
+        self._timer: asyncio.TimerHandle | None = None
         super().__init__(params, FramerSocket(Replies(is_server=False)), 0, False, None, None, None)
         self.max_buffer_size = BUFFER
+        self._is_udp = params.comm_type == CommType.UDP
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if self._is_udp:
+            self._put = cast(asyncio.DatagramTransport, transport).sendto
+        else:
+            self._put = cast(asyncio.WriteTransport, transport).write
+        super().connection_made(transport)
 
     @property
     def clean(self) -> bool:
         """Connected, and between two answers."""
-        return self.is_active() and not self.recv_buffer
+        return bool(self.transport) and not self.recv_buffer
 
     @property
     def is_stuck(self) -> bool:
         """What was sent has not left."""
         return self.is_active() and cast(asyncio.WriteTransport, self.transport).get_write_buffer_size() > 0
 
-    async def ask(self, request: Request, timeout: float) -> Reply:
-        """Send, and wait for an answer that carries this request's transaction and unit, or neither.
+    def ask(self, request: Request, until: float) -> Awaitable[Reply]:
+        """Send; to be awaited is an answer that carries this request's transaction and unit, or neither.
 
-        Raises TimeoutError, ConnectionError, or Garbled for bytes that are no Modbus TCP at all.
+        Raises TimeoutError at `until` (loop time), ConnectionError, or Garbled for bytes that are no Modbus TCP at all.
         """
-        if not self.is_active():
+        if self.transport is None:
             raise ConnectionResetError
-        self.heard, self._taken = b"", 0
+        self.heard = self.recv_buffer = b""
+        self._taken = 0
         waiter: asyncio.Future[Reply] = self.loop.create_future()
         self._waiter = self.response_future = waiter
-        request.transaction_id = self.getNextTID()
-        self.pdu_send(request)
-        timer = self.loop.call_later(timeout, self._fail, TimeoutError())
-        try:
-            return await waiter
-        finally:
-            timer.cancel()
-            self._waiter = None
+        self.next_tid = number = self.next_tid % MOST_NUMBER + 1
+        request.transaction_id = self.request_transaction_id = number
+        self.request_dev_id = request.dev_id
+        self._put(number.to_bytes(2, "big") + request.frame)
+        self._until = until
+        if self._timer is None or until < self._timer.when():
+            self._set_timer()
+        return waiter
+
+    def _set_timer(self) -> None:
+        """One timer for the deadlines of many requests: most are answered, and it is not set anew for each."""
+        self._stop_timer()
+        self._timer = self.loop.call_at(self._until, self._ring)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._waiter is None or self._waiter.done():
+            return
+        if self._until - self.loop.time() > EARLY:
+            self._set_timer()  # that of an older request has rung
+        else:
+            self._fail(TimeoutError())
 
     def hang_up(self) -> None:
         """Close at once; what was not sent yet is dropped."""
         transport = self.transport
+        self._stop_timer()
         self.close()
         if transport is not None:
             cast(asyncio.WriteTransport, transport).abort()
 
     def data_received(self, data: bytes) -> None:
-        """Bound what is taken between two requests: the rest is nobody's answer, and reading it would cost a core."""
+        """Bound what is taken between two requests: the rest is nobody's answer, and reading it would cost a core.
+
+        The answer, whole and alone, is what comes nearly always; whatever else comes is for pymodbus to sort out.
+        """
         self._taken += len(data)
         if self._taken > BUFFER:
             self._fail(Garbled("a flood of bytes"))
             self.hang_up()
-            return
-        super().data_received(data)
+        elif self.recv_buffer or not self._answers(data):
+            super().data_received(data)
+
+    def _answers(self, data: bytes) -> bool:
+        """Whether this is the frame that is waited for, and nothing else; then nobody waits any more."""
+        waiter = self._waiter
+        if waiter is None or len(data) < SMALLEST_FRAME or waiter.done():
+            return False
+        number, protocol, length, unit = _HEADER.unpack_from(data)
+        if (number, protocol, unit) != (self.request_transaction_id, 0, self.request_dev_id):
+            return False
+        if length < SMALLEST or length + 6 != len(data):
+            return False
+        self.heard, self._waiter = data, None
+        reply = Reply(data[7:])
+        reply.dev_id, reply.transaction_id = unit, number
+        waiter.set_result(reply)
+        return True
 
     def datagram_received(self, data: bytes, addr: tuple[str, int] | None) -> None:
         """A datagram is a whole frame, so that nothing of the one before belongs to it."""
-        if self.comm_params.comm_type == CommType.UDP:
+        if self._is_udp:
             self.recv_buffer = b""
         super().datagram_received(data, addr)
 
@@ -167,6 +224,7 @@ class Link(TransactionManager):
         self._fail(exc)
 
     def callback_disconnected(self, exc: Exception | None) -> None:
+        self._stop_timer()
         self._fail(exc if isinstance(exc, OSError) else ConnectionResetError("the other side closed it"))
 
     def _fail(self, error: Exception) -> None:

@@ -45,10 +45,10 @@ class StreamLink(Link):
     def clean(self) -> bool:
         return self.is_active()
 
-    async def ask(self, request: Request, timeout: float) -> Reply:
+    async def ask(self, request: Request, until: float) -> Reply:
         """Send, and wait for the answer; what is not it is passed over.
 
-        Raises TimeoutError, ConnectionError, or Garbled for an answer whose checksum is wrong.
+        Raises TimeoutError at `until` (loop time), ConnectionError, or Garbled for an answer whose checksum is wrong.
         """
         if not self.is_active():
             raise ConnectionResetError
@@ -60,7 +60,7 @@ class StreamLink(Link):
         self._alike = len(pdu) == request.length
         self._sent = self.framing.build(request.dev_id, pdu)
         self.send(self._sent)
-        timer = self.loop.call_later(timeout, self._fail, TimeoutError())
+        timer = self.loop.call_at(until, self._fail, TimeoutError())
         try:
             return await waiter
         finally:

@@ -80,7 +80,8 @@ class Wire:
         made when a neighbour spoilt the old one, or when one which had served before turns out to be closed. On a
         serial line the time that the frames take comes on top of it.
         """
-        async with self._lock:
+        await self._lock.acquire()  # `async with` would be two coroutines more
+        try:
             patience = timeout or self._timeout
             link = self._link
             loop = asyncio.get_running_loop() if link is None else link.loop  # which costs no system call
@@ -89,22 +90,25 @@ class Wire:
                 if not self._users:
                     raise self._closed()
                 link = await self._connect(until)
-            await self._settle(link, request, pause, until)
+            serve = self._exchange if link.numbered else self._serve
+            if pause or not link.numbered:
+                await self._settle(link, request, pause, until)
             try:
-                return await self._serve(link, request, until, patience)
+                return await serve(link, request, until, patience)
             except OSError as error:
                 if request.once or not link.served:
                     raise self._cut(request, error) from error
             link = await self._connect(until)  # a device may close after each answer, and this request came too late
             try:
-                return await self._serve(link, request, until, patience)
+                return await serve(link, request, until, patience)
             except OSError as error:
                 raise self._cut(request, error) from error
+        finally:
+            self._lock.release()
 
     async def _serve(self, link: Link, request: Request, until: float, patience: float) -> bytes:
-        """On a line without transaction numbers not before no late answer can be taken for this one."""
-        if not isinstance(link, StreamLink):
-            return await self._exchange(link, request, until, patience)
+        """As `_exchange`, but on a line without transaction numbers: not before no late answer can be taken for it."""
+        assert isinstance(link, StreamLink)
         unit, now = request.dev_id, link.loop.time
         if self._ghosts.like(unit, _looks(request), now()):
             await self._fence(link, request, patience)
@@ -151,7 +155,7 @@ class Wire:
         if request.leaving is not None:
             request.leaving()
         try:
-            reply = await link.ask(request, until - link.loop.time())
+            reply = await link.ask(request, until)
             answered = True
         except TimeoutError:
             raise self._unanswered(request, link, patience) from None

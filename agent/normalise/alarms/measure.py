@@ -3,7 +3,6 @@
 from collections import deque
 from typing import Any
 
-from agent.model.frame import Value
 from agent.normalise.alarms.cell import Cell
 from agent.normalise.alarms.rule import SECOND
 
@@ -33,27 +32,34 @@ class Slope:
         return found
 
 
+class Mark:
+    """A tag from which others measure how far they are away."""
+
+    __slots__ = ("gaps", "value")
+
+    def __init__(self) -> None:
+        self.value: Any = None
+        self.gaps: list[Gap] = []
+
+
 class Gap:
     """How far a tag is from another one, which may be read at other times."""
 
-    __slots__ = ("cell", "other", "own")
+    __slots__ = ("cell", "mark", "own")
 
-    def __init__(self, cell: Cell) -> None:
-        self.cell = cell
+    def __init__(self, cell: Cell, mark: Mark) -> None:
+        self.cell, self.mark = cell, mark
         self.own: Any = None
-        self.other: Any = None
+        mark.gaps.append(self)
 
     def take(self, t: int, mono: int, arrived: int) -> None:
         """One of them, or both, have just come."""
-        x = None if self.own is None or self.other is None else _difference(self.own, self.other)
+        own, other = self.own, self.mark.value
+        x = None if own is None or other is None else _difference(own, other)
         if x is None:
             self.cell.lose(t, mono, arrived)
         else:
-            self.cell.take(x, self.own, t, mono, arrived)
-
-
-def is_number(value: Value) -> bool:
-    return isinstance(value, int | float)
+            self.cell.take(x, own, t, mono, arrived)
 
 
 def _difference(a: Any, b: Any) -> Any:

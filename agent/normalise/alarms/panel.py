@@ -9,7 +9,7 @@ import msgspec
 from agent.model.frame import Frame, Value
 from agent.model.tag import Tag
 from agent.normalise.alarms.cell import ON, Cell, Edge, Notes
-from agent.normalise.alarms.measure import Gap
+from agent.normalise.alarms.measure import Gap, Mark
 from agent.normalise.alarms.rule import MINUTE, Alarm
 from agent.normalise.api import Sheet
 
@@ -48,7 +48,7 @@ class Panel:
         self._notes = Notes()
         self._cells: dict[str, Cell] = {}
         self._gaps: dict[str, Gap] = {}
-        self._followers: dict[str, list[Gap]] = {}
+        self._marks: dict[str, Mark] = {}
         self._left: dict[str, Kept] = {}  # of alarms that nobody has built, or not yet
         self._waits = 0  # since when, monotonic
 
@@ -62,16 +62,14 @@ class Panel:
         if name in self._left:
             made.load(self._left.pop(name))
         if alarm.other:
-            gap = self._gaps[name] = Gap(made)
-            self.followers(alarm.other).append(gap)
+            self._gaps[name] = Gap(made, self.mark(alarm.other))
         return made
 
     def gap(self, cell: Cell) -> Gap | None:
         return self._gaps.get(cell.name)
 
-    def followers(self, tag: str) -> list[Gap]:
-        """What looks at this tag; it may become more."""
-        return self._followers.setdefault(tag, [])
+    def mark(self, tag: str) -> Mark:
+        return self._marks.setdefault(tag, Mark())
 
     def find(self, name: str) -> Cell | None:
         return self._cells.get(name)

@@ -10,7 +10,7 @@ from agent.model.quality import FIRST_BAD
 from agent.model.tag import Schema, Tag
 from agent.normalise.alarms.board import Board
 from agent.normalise.alarms.cell import Cell
-from agent.normalise.alarms.measure import Gap, Slope
+from agent.normalise.alarms.measure import Gap, Mark, Slope
 from agent.normalise.alarms.panel import Panel
 from agent.normalise.alarms.rule import GROUP, Alarm
 from agent.normalise.api import Context
@@ -38,19 +38,19 @@ def build(schema: Schema, rules: Sequence[Rules], context: Context) -> "Watch | 
 def _column(panel: Panel, tag: Tag, alarms: Sequence[Alarm], *, other: bool) -> "Column":
     text = tag.dtype == "str"
     cells = [panel.cell(tag, alarm) for alarm in alarms if not text or alarm.kind in ("state", "bad")]
-    return Column([cell for cell in cells if cell], panel, panel.followers(tag.name) if other else [], text=text)
+    return Column([cell for cell in cells if cell], panel, panel.mark(tag.name) if other else None, text=text)
 
 
 class Column:
     """The alarms of one tag, and those that measure from it."""
 
-    def __init__(self, cells: Sequence[Cell], panel: Panel, followers: list[Gap], *, text: bool) -> None:
+    def __init__(self, cells: Sequence[Cell], panel: Panel, mark: Mark | None, *, text: bool) -> None:
         self._bad = [cell for cell in cells if cell.alarm.kind == "bad"]
         self._slopes = [(cell, Slope(cell.alarm.over)) for cell in cells if cell.alarm.kind == "rate"]
         self._gaps = [gap for cell in cells if (gap := panel.gap(cell))]
         far = {id(gap.cell) for gap in self._gaps} | {id(cell) for cell, _ in self._slopes} | set(map(id, self._bad))
         self._plain = [cell for cell in cells if id(cell) not in far]
-        self._followers = followers
+        self._mark = mark
         self._all = tuple(cells)
         self.nowhere = NO_TEXT if text else NOWHERE
 
@@ -59,9 +59,9 @@ class Column:
         for gap in self._gaps:
             gap.own = value
             gaps[gap] = t
-        for gap in self._followers:
-            gap.other = value
-            gaps[gap] = t
+        if self._mark is not None:
+            self._mark.value = value
+            gaps |= dict.fromkeys(self._mark.gaps, t)
         if value is None:
             for cell in self._plain:
                 cell.lose(t, mono, arrived)
@@ -81,7 +81,7 @@ class Column:
 
     def band(self, value: Value) -> Band:
         """In which values change nothing, after this one."""
-        if value is None or self._slopes or self._gaps or self._followers or any(cell.waiting for cell in self._all):
+        if value is None or self._slopes or self._gaps or self._mark or any(cell.waiting for cell in self._all):
             return self.nowhere
         low, high = -inf, inf
         for cell in self._plain:

@@ -63,9 +63,11 @@ class Meter:
         if not begun:
             for span, _ in self.spans:
                 span.begin(reading.ts, steps[0].after)
+        self.doubt = doubt
         for step in steps:
             self._move(step._replace(doubt=worse(step.doubt, doubt)), out, steady=self.silent and not self.broken)
-        self.doubt, self.broken = worse(steps[-1].doubt, doubt), False
+            self.doubt = worse(self.doubt, step.doubt)
+        self.broken = False
         return True
 
     def _move(self, step: Step, out: Outbox, *, steady: bool) -> None:

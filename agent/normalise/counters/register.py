@@ -7,7 +7,7 @@ they agree on is, in this order:
 1. a return: within an hour the register is again where it was before the last event, so that was none;
 2. a jump forward: faster than `max_rate` it is another meter, without one it is growth;
 3. a rollover: from near the width of the register to near 0;
-4. a reset: to what may have been counted from 0 since;
+4. a reset: to no more than was counted from 0 since at the fastest rate so far, or at `max_rate`;
 5. any other jump back: another meter.
 
 What was counted across a reset or a swap nobody knows: the total goes on from where it was, and the step is estimated.
@@ -152,7 +152,8 @@ class Register:
             self.was = None
             return self._moved(reading, self.offset + width)
         self.was = self.n, self.offset, self.ts
-        counted = reading.n if grown < 0 and 0 <= reading.n <= self._limit(elapsed) else 0
+        rate = self.fast if self._rate is None else self._rate
+        counted = reading.n if grown < 0 and 0 <= reading.n <= rate * elapsed + SLACK else 0
         return self._moved(reading, total + counted - reading.n, Quality.ESTIMATED)
 
     def _returns(self, reading: Reading, n: int, _offset: int, ts: int) -> bool:

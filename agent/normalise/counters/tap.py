@@ -106,24 +106,27 @@ def _meter(schema: Schema, tag: Tag, asked: Counter, context: Context) -> Meter:
         column = context.sheet(schema.device, "total").add(made)
     meter = Meter(tag, asked, column, silent=schema.interval == 0)
 
-    def span(name: str, every: int, window: Window, use: Use) -> None:
-        close = max(round(SCANS * schema.interval * SECOND), every // SHARE)
-        meter.spans.append((Span(name, every, close, window), (use,)))
+    def close(every: int) -> int:
+        return max(round(SCANS * schema.interval * SECOND), every // SHARE)
 
+    uses: dict[int, list[Use]] = {}
     for every in asked.intervals:
         length = duration_text(every / SECOND)
         sheet = context.sheet(schema.device, f"interval-{length}")
-        used = Consumption(sheet, sheet.add(Tag(interval_name(tag.name, length), dtype, tag.unit)))
-        span(length, every, _windows(context, every), used)
+        uses[every] = [Consumption(sheet, sheet.add(Tag(interval_name(tag.name, length), dtype, tag.unit)))]
     if asked.demand:
-        span("demand", asked.demand, _windows(context, asked.demand), _demand(schema, tag, asked.demand, context))
+        uses.setdefault(asked.demand, []).append(_demand(schema, tag, asked.demand, context))
+    for every, some in uses.items():
+        span = Span(duration_text(every / SECOND), every, close(every), _windows(context, every))
+        meter.spans.append((span, some))
     calendar = context.recipes.calendars.get(asked.tariff)
     if calendar is not None:
         sheet = context.sheet(schema.device, "tariff")
         columns = {
             name: sheet.add(Tag(tariff_name(tag.name, name), dtype, tag.unit, "counter")) for name in calendar.names
         }
-        span("tariff", QUARTER, _tariff_windows(context, calendar), Tariff(sheet, columns, calendar))
+        span = Span("tariff", QUARTER, close(QUARTER), _tariff_windows(context, calendar))
+        meter.spans.append((span, [Tariff(sheet, columns, calendar)]))
     meter.look()
     return meter
 

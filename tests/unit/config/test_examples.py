@@ -57,8 +57,9 @@ def test_the_annotated_example_shows_every_option(what: str, kind: Any, text: st
     common = {**DriverConfig.model_fields, **TagConfig.model_fields, **SinkConfig.model_fields}
     common |= BrokerConfig.model_fields
     first = ITEM.split(sections()["devices"])[1:3] + ITEM.split(sections()["sinks"])[1:2]
-    for option in kind.model_fields:
-        where = text + "".join(first) if option in common else text
+    for name, field in kind.model_fields.items():
+        option = field.alias or name
+        where = text + "".join(first) if name in common else text
         assert re.search(rf"(^|[{{,\s-]){option}:", where), f"{what}: {option}"
 
 
@@ -80,8 +81,8 @@ def test_a_file_names_a_schema_that_is_there(path: Path) -> None:
     assert (path.parent / first.partition("=")[2]).is_file()
 
 
-def test_there_are_three_examples() -> None:
-    assert len(EXAMPLES) == 3
+def test_there_are_four_examples() -> None:
+    assert len(EXAMPLES) == 4
 
 
 def test_configs_lie_beside_the_packages() -> None:

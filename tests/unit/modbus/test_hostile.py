@@ -196,7 +196,7 @@ def test_hanging_up_does_not_wait_for_what_the_other_side_never_takes(loop_facto
             assert link is not None
             request = made._steps[made.schemas[0]][0].request
             with pytest.raises(TimeoutError):
-                await link.ask(request, 0.05)
+                await link.ask(request, link.loop.time() + 0.05)
             transport = link.transport
             transport.write(bytes(20 << 20))
             link.hang_up()

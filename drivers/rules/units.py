@@ -1,0 +1,35 @@
+"""In which unit a tag leaves, and what the transformers before a meter make of its values."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+Ratio = Literal["ct", "pt", "ct*pt"]
+_QUOTIENT = re.compile(r"([0-9]+(?:\.[0-9]+)?)/([0-9]+(?:\.[0-9]+)?)")
+LEAST, MOST = 0.001, 1_000_000.0
+
+
+def _turns(given: object) -> object:
+    """`400/5`, as it stands on the plate, is 80."""
+    quotient = _QUOTIENT.fullmatch(given) if isinstance(given, str) else None
+    if quotient is None:
+        return given
+    if not float(quotient[2]):
+        raise ValueError("nothing is divided by 0")
+    return float(quotient[1]) / float(quotient[2])
+
+
+Turns = Annotated[
+    float,
+    BeforeValidator(_turns),
+    Field(ge=LEAST, le=MOST),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": LEAST, "maximum": MOST},
+                {"type": "string", "pattern": f"^{_QUOTIENT.pattern}$"},
+            ]
+        }
+    ),
+]
