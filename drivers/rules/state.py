@@ -39,7 +39,7 @@ Values = Annotated[
     BeforeValidator(_several, json_schema_input_type=Value | list[Value]),
     Field(min_length=1, max_length=64),
 ]
-StateMap = Annotated[dict[Name, Values], AfterValidator(_apart), Field(min_length=1, max_length=16)]
+StateMap = Annotated[dict[Name, Values], AfterValidator(_apart), Field(max_length=16)]
 
 
 def names_in(states: dict[str, Any]) -> tuple[str, ...]:
