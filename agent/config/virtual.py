@@ -13,11 +13,8 @@ from agent.config.tree import Mapping, Sequence
 from agent.config.words import shown
 from agent.registry import Name, Seconds, Section
 from drivers.rules.derived import Derivations
-<<<<<<< HEAD
-from drivers.rules.report import ReportSaid
-=======
 from drivers.rules.energy import EnergyConfig
->>>>>>> n7derive
+from drivers.rules.report import ReportSaid
 
 MOST = 200  # devices
 
