@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from agent.config.alarms import alarms_of
 from agent.config.counters import counter_of
+from agent.config.states import oee_of, states_of
 from agent.config.virtual import VirtualConfig
 from agent.config.windows import windows_of
 from agent.model.units import exact
@@ -13,6 +14,7 @@ from agent.normalise import NOTHING, Recipes, Rules
 from agent.normalise.calculated import Calculated
 from agent.normalise.calendar import Calendar
 from agent.normalise.convert import Conversion
+from agent.normalise.factors import Weighed
 from agent.normalise.limits.asked import Limits
 from agent.normalise.local import Local
 from agent.normalise.report.asked import Reporting
@@ -28,15 +30,18 @@ def recipes(
     local: Local,
     calendars: Mapping[str, Calendar],
     derived: tuple[Calculated, ...],
+    weighed: Mapping[tuple[str, str], tuple[Weighed, ...]],
 ) -> Recipes:
     """Of all tags of these devices that ask for anything; equal rules are one object."""
     known: dict[Rules, Rules] = {}
     tags: dict[tuple[str, str], Rules] = {}
+    devices = list(devices)
     for device, name, value in _values(devices, virtual):
         rules = rules_of(value, device)
         if rules != NOTHING:
             tags[device.name, name] = known.setdefault(rules, rules)
-    return Recipes(tags, local, calendars, derived)
+    oee = {device.name: oee_of(device.oee) for device in devices if device.oee}
+    return Recipes(tags, local, calendars, derived, weighed, oee)
 
 
 def _values(
@@ -59,6 +64,7 @@ def rules_of(tag: ValueConfig, device: Owner) -> Rules:
         limits=_limits(tag.limits) if tag.limits else None,
         counter=counter_of(tag.counter) if tag.counter else None,
         windows=windows_of(tag.aggregate) if tag.aggregate else (),
+        states=states_of(tag.state) if tag.state else None,
         alarms=alarms_of(tag.alarms) if tag.alarms else (),
         report=_report(tag.report or device.report),
     )

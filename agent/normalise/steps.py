@@ -6,7 +6,7 @@ from itertools import chain
 
 from agent.model.frame import Frame
 from agent.model.tag import Schema
-from agent.normalise import convert, derived
+from agent.normalise import carbon, convert, derived, oee, states
 from agent.normalise.alarms import watch
 from agent.normalise.alarms.board import Board
 from agent.normalise.api import Build, Context, Kept, LeftOut, Report, Stage, Tap, Timed
@@ -27,8 +27,11 @@ SHAPERS: dict[str, Build[Stage]] = {  # in this order
     "limits": limits.build,
 }
 TAPS: dict[str, Build[Tap]] = {
+    "carbon": carbon.build,
     "derived": derived.build,
     "counters": counters.build,
+    "states": states.build,
+    "oee": oee.build,
     "alarms": watch.build,
     "windows": windows.build,
 }

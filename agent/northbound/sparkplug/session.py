@@ -197,17 +197,17 @@ class Session:
             if frame is not None:
                 group.seen, group.down = True, frame.quality == bytes((Quality.BAD_COMM,)) * len(frame.quality)
 
-    def _is_gone(self, device: Device, place: Place) -> bool:
-        """Whether those of which a frame says nothing are gone, too: they were told to be before."""
-        newest = [self._latest(schema) for schema in device.current if schema.group == place.group]
-        return any(frame is not None and frame.quality == place.plan.gone for frame in newest)
-
     def _is_dead(self, device: Device) -> bool:
         """A device that is read, and gives nothing."""
         life = self._life(device)
         if life.down:
             self._look(device)
         return life.down and life.is_read
+
+    def _is_gone(self, device: Device, place: Place) -> bool:
+        """Whether those of which a frame says nothing are gone, too: they were told to be before."""
+        newest = [self._latest(schema) for schema in device.current if schema.group == place.group]
+        return any(frame is not None and frame.quality == place.plan.gone for frame in newest)
 
     def _lives_now(self, device: Device) -> bool:
         life = self._lives[device.name]

@@ -11,6 +11,7 @@ from report import Row, at_most
 
 from agent.model.tag import Schema, Tag
 from agent.normalise import Recipes, Rules, Steps
+from agent.normalise.alarms import Alarm
 from agent.normalise.calculated import Calculated, Derived
 from agent.normalise.convert import Conversion
 from agent.normalise.limits.asked import Limits
@@ -28,14 +29,25 @@ def rows() -> Iterator[Row]:
     nan = replace(good, values=(float("nan"), *good.values[1:]))
     yield at_most("a good frame of 100 floats: CPU", stopwatch.cpu_us(lambda: step(good), 20_000), 3, "µs")
     yield at_most("a frame of 100 floats with a NaN: CPU", stopwatch.cpu_us(lambda: step(nan), 2_000), 60, "µs")
+    yield at_most("scale of a 200-tag frame: CPU", _scaled(), 40, "ns/tag")
     yield at_most("limits of a tag, of 200 good ones: CPU", _limits(), 40, "ns")
     asked = Rules(conversion=KILO, limits=LIMITS, report=Reporting(changes=True))
     yield at_most("a tag of 200, converted, within limits, unchanged: CPU", _a_tag(asked), 90, "ns")
     asked = Rules(report=Reporting(changes=True, band=0.5))
     yield at_most("a tag of 200, deadband with 5 % changes: CPU", _a_tag(asked, changes=10), 110, "ns")
-    yield at_most("scale of a 200-tag frame: CPU", _scaled(), 30, "ns/tag")
     yield at_most("a derived tag, a + b + c, of 50 over 200 tags: CPU", _formula(), 0.5, "µs")
     yield at_most("min, max, mean and count of windows, 200 tags: CPU", _windows_ns(), 150, "ns/tag")
+    yield at_most("alarms on all of 200 tags, none of them near: CPU a tag", _alarms(), 50, "ns")
+
+
+def _alarms() -> float:
+    """What two alarms on each tag add to the step."""
+    schema = stopwatch.schema(tags=200)
+    rules = Rules(alarms=(Alarm("h", high=1001.0), Alarm("l", low=-1.0)))
+    steps, plain = Steps((), Recipes({(schema.device, tag.name): rules for tag in schema.tags})), Steps()
+    frame = stopwatch.frame(schema)
+    with_them = stopwatch.cpu_us(lambda: steps[schema](frame), 5_000)
+    return (with_them - stopwatch.cpu_us(lambda: plain[schema](frame), 5_000)) / len(schema.tags) * 1000
 
 
 def _limits() -> float:
