@@ -48,6 +48,7 @@ def is_unit(code: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=1024)
 def exact(source: str, target: str) -> tuple[Fraction, Fraction]:
     """(factor, offset) with which a value in `source` becomes one in `target`. Raises ValueError."""
     one, other = parse(source), parse(target)
