@@ -120,7 +120,9 @@ class App:
     async def run(self, stop: asyncio.Event) -> None:
         self._drivers = drivers = build_drivers(self._site, self._site.devices, self._data)
         self._catalogue = Catalogue(drivers, self._steps)
-        await attempt(self._restore(), self._health.part(*STEPS))
+        steps = self._health.part(*STEPS)
+        if await attempt(self._restore(), steps) is None:
+            steps.up()
         known = targets(self._site.devices, drivers, self._health)
         self._site = self._site.bare()
         with closing(Control(known, self._data, self._health, self._clock)) as control:
@@ -211,9 +213,10 @@ class App:
 
     def _pump_works(self, control: Control) -> Iterator[tuple[str, Work]]:
         who = self._site.gateway
+        places = {device.name: tuple(device.place) for device in self._devices.values() if device.place}
         for config in (each for each in self._site.sinks if each.enabled and not pulled_of(each)):
             part, backoff = self._health.part("sink", config.name), Backoff(SINK_CAP)
-            gateway = Gateway(who.id, tuple(who.site), self._room(config, control, part))
+            gateway = Gateway(who.id, tuple(who.site), self._room(config, control, part), places)
             sink = registry.sink_builder(config.type)(config, gateway)
             pump = Pump(config.name, sink, self._storage, part, backoff, self._stopping, config.backfill)
             self._pumps.append(pump)
@@ -221,7 +224,7 @@ class App:
 
     def _field_works(self) -> Iterator[tuple[str, Work]]:
         part = self._health.part(*STEPS)
-        yield "tick", self._kept(partial(tick, self._steps, self._inlet, self._clock), part, Backoff(DISK_CAP))
+        yield "tick", self._kept(partial(tick, self._steps, self._inlet, self._clock, part), part, Backoff(DISK_CAP))
         lines: dict[str, list[Poller]] = {}
         priority = partial(priority_of, self._devices)
         for driver in self._drivers:

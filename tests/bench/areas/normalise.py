@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 
 import stopwatch
 from report import Row, at_most
@@ -10,8 +11,10 @@ from agent.model.tag import Schema, Tag
 from agent.normalise import Recipes, Rules, Steps
 from agent.normalise.alarms import Alarm
 from agent.normalise.calculated import Calculated, Derived
+from agent.normalise.convert import Conversion
 
-DERIVED = 50  # formulas over a frame of 200 tags
+WIDE = 200  # tags of a frame
+DERIVED = 50  # formulas over it
 
 
 def rows() -> Iterator[Row]:
@@ -20,13 +23,14 @@ def rows() -> Iterator[Row]:
     nan = replace(good, values=(float("nan"), *good.values[1:]))
     yield at_most("a good frame of 100 floats: CPU", stopwatch.cpu_us(lambda: step(good), 20_000), 3, "µs")
     yield at_most("a frame of 100 floats with a NaN: CPU", stopwatch.cpu_us(lambda: step(nan), 2_000), 60, "µs")
+    yield at_most("scale of a 200-tag frame: CPU", _scaled(), 30, "ns/tag")
     yield at_most("a derived tag, a + b + c, of 50 over 200 tags: CPU", _formula(), 0.5, "µs")
-    yield at_most("limits on all of 200 tags, none of them near: CPU a tag", _limits(), 50, "ns")
+    yield at_most("limits on all of 200 tags, none of them near: CPU", _limits(), 50, "ns/tag")
 
 
 def _limits() -> float:
     """What two alarms on each tag add to the step."""
-    schema = stopwatch.schema(tags=200)
+    schema = stopwatch.schema(tags=WIDE)
     rules = Rules(alarms=(Alarm("h", high=1001.0), Alarm("l", low=-1.0)))
     steps, plain = Steps((), Recipes({(schema.device, tag.name): rules for tag in schema.tags})), Steps()
     frame = stopwatch.frame(schema)
@@ -50,3 +54,13 @@ def _plan(schema: Schema) -> Calculated:
         for n, pairs in enumerate(inputs)
     ]
     return Calculated(schema.device, tuple(tags))
+
+
+def _scaled() -> float:
+    """What a conversion of every tag adds to a step."""
+    schema = stopwatch.schema(tags=WIDE)
+    rules = Rules(conversion=Conversion(Fraction(80), Fraction(0), "A"))
+    recipes = Recipes({(schema.device, tag.name): rules for tag in schema.tags})
+    plain, step, frame = Steps()[schema], Steps((), recipes)[schema], stopwatch.frame(schema)
+    both = [stopwatch.cpu_us(lambda work=work: work(frame), 20_000) for work in (plain, step)]
+    return (both[1] - both[0]) / WIDE * 1000
