@@ -1,19 +1,18 @@
 """What tags say of themselves as counters: as `agent.normalise` wants it, and whether it can be."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from collections.abc import Sequence as Several
 from itertools import chain
 from typing import Any
 
 from agent.config.calendars import known_calendar
-from agent.config.lists import name_of, title
+from agent.config.lists import title
 from agent.config.problems import Mark, Scope
 from agent.config.tree import Mapping
 from agent.config.words import shown
 from agent.model.text import LONGEST_NAME
 from agent.normalise.counters.ask import SECOND, Counter
 from agent.normalise.counters.names import peak_names
-from agent.registry import ValueConfig
 
 
 def counter_of(said: Any) -> Counter:
@@ -36,32 +35,14 @@ def check_counters(raws: Several[Any], tags: Several[Any], calendars: Collection
             inner = scope.within(title(raws[index], "tag", index))
             if getattr(tag, "dtype", None) == "str" or getattr(tag, "wave", "") == "text":
                 inner.add(_place(raws[index], "counter"), "counter: its values are text", "only numbers can be counted")
-            _check(raws[index], tag.name, tag, calendars, inner)
+            _check(raws[index], tag, calendars, inner)
 
 
-def check_made_counters(
-    raws: Iterable[Mapping], owners: Iterable[Any], word: str, calendars: Collection[str], scope: Scope
-) -> None:
-    """As `check_counters`, of derived tags; `word` says what their owners are."""
-    known = {name_of(raw): raw for raw in raws}
-    for owner in owners:
-        for name, value in owner.derived.items():
-            if value.counter is not None and not scope.full:
-                device = known[owner.name]
-                derived = device.get("derived")
-                item = derived.get(name) if isinstance(derived, Mapping) else None
-                raw = item if isinstance(item, Mapping) else device  # what a map says
-                inner = scope.within(f"{word} {shown(owner.name)}, derived tag {shown(name)}")
-                _check(raw, name, value, calendars, inner)
-
-
-def _check(raw: Mapping, name: str, value: ValueConfig, calendars: Collection[str], scope: Scope) -> None:
-    said = value.counter
-    assert said is not None
-    mark = _place(raw, "counter")
-    if value.kind != "counter":
-        scope.add(mark, f"counter: it is a {value.kind}", "add `kind: counter`")
-    longest = max(map(len, chain(*peak_names(name))))
+def _check(raw: Mapping, tag: Any, calendars: Collection[str], scope: Scope) -> None:
+    said, mark = tag.counter, _place(raw, "counter")
+    if tag.kind != "counter":
+        scope.add(mark, f"counter: it is a {tag.kind}", "add `kind: counter`")
+    longest = max(map(len, chain(*peak_names(tag.name))))
     if longest > LONGEST_NAME:
         what = f"counter: what is made of it has names of up to {longest} characters"
         scope.add(raw.value_marks.get("name", raw.mark), what, f"at most {LONGEST_NAME}: give it a shorter name")

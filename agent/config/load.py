@@ -1,7 +1,6 @@
 """A site file into a Site, or every problem that it has."""
 
 import os
-from collections.abc import Collection
 from collections.abc import Mapping as Table
 from datetime import tzinfo
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import TypeVar
 from agent.config.calendars import read_calendars
 from agent.config.classes import sink_class
 from agent.config.commands import check_commands
-from agent.config.counters import check_made_counters
 from agent.config.derived import calculated
 from agent.config.devices import read_devices
 from agent.config.doors import check_doors
@@ -89,12 +87,9 @@ def _site(root: Mapping, folder: Path, scope: Scope) -> Site | None:
     gateway = _section(root, "gateway", GatewayConfig, scope)
     local = Local(_zone(root, gateway, scope))
     calendars = read_calendars(root, local, scope)
-    named: Collection[str] = root["calendars"] if isinstance(root.get("calendars"), Mapping) else ()
-    devices = read_devices(root, Maps(folder, scope), named, scope)
+    named = root.get("calendars")
+    devices = read_devices(root, Maps(folder, scope), named if isinstance(named, Mapping) else (), scope)
     virtual, raws = read_virtual(root, scope)
-    listed = [raw for raw in root.get("devices") or () if isinstance(raw, Mapping)]
-    check_made_counters(listed, devices, "device", named, scope)
-    check_made_counters(raws, virtual, "virtual device", named, scope)
     lines = read_lines(root, devices, scope)
     sinks = _sinks(root, scope)
     buffer = _section(root, "buffer", BufferConfig, scope)

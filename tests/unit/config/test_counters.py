@@ -84,6 +84,6 @@ def test_derived_counters_are_looked_at_as_those_that_are_read(complaint: Compla
     tags = site(text).recipes.tags
     assert [tags[key].counter is not None for key in (("meter", "both"), ("line", "all"))] == [True, True]
     wrong = complaint(text.replace("{tariff: tou}", "{tariff: tod}"))
-    assert "13:82: virtual device 'line', derived tag 'all': counter.tariff: there is no calendar 'tod'" in wrong
+    assert "13:82: virtual device 'line', tag 'all': counter.tariff: there is no calendar 'tod'" in wrong
     wrong = complaint(text.replace("15m, tariff: tou", "15m, tariff: tod"))
-    assert "device 'meter', derived tag 'both': counter.tariff: there is no calendar 'tod'" in wrong
+    assert "device 'meter', tag 'both': counter.tariff: there is no calendar 'tod'" in wrong
