@@ -4,13 +4,13 @@ from collections.abc import Collection, Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from agent.config.alarms import check_alarms
 from agent.config.bounds import check_limits
 from agent.config.counters import check_counters
 from agent.config.problems import Scope
 from agent.config.tree import Mapping
 from agent.config.tree import Sequence as Raws
-from agent.config.units import check_units
+from agent.config.windows import check_windows
+from agent.config.words import shown
 from agent.normalise.calculated import Derived
 from drivers.rules.derived import DerivedConfig
 
@@ -29,11 +29,10 @@ def check_asks(
         own = {"name": derived.tag.name, "dtype": derived.tag.dtype, "kind": derived.tag.kind, "ratio": ""}
         tags.append(SimpleNamespace(**{name: getattr(config, name) for name in type(config).model_fields} | own))
         raws.put(_named(raw, derived.tag.name, mapping), mapping.mark)
-    check_alarms(raws, tags, names, scope)
+    check_windows(raws, tags, list(names), scope)
     check_counters(raws, tags, calendars, scope)
-    for index, (tag, raw) in enumerate(zip(tags, raws, strict=True)):
-        check_limits(raw, tag, scope.within(f"tag {tag.name!r}"))
-        check_units(tag, raw, scope, index)
+    for tag, raw in zip(tags, raws, strict=True):
+        check_limits(raw, tag, scope.within(f"derived tag {shown(tag.name)}"))
 
 
 def _named(raw: Any, name: str, mapping: Mapping) -> Mapping:

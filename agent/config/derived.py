@@ -13,9 +13,11 @@ from typing import Any
 
 from agent.config.asks import check_asks
 from agent.config.lists import name_of
+from agent.config.naming import check_naming
 from agent.config.problems import Mark, Scope
 from agent.config.references import Expanded
 from agent.config.tree import Mapping
+from agent.config.units import check_units
 from agent.config.virtual import VirtualConfig
 from agent.config.words import did_you_mean, shown
 from agent.model.tag import DType, Tag
@@ -137,6 +139,9 @@ def _read(owner: Owner, raw: Mapping, scope: Scope) -> Iterator[_Asked]:
         held, mark = listed[name] if isinstance(listed, Mapping) else config.expr, raw.mark  # as of a device map
         if isinstance(listed, Mapping):
             mark = listed.value_marks[name]
+            whole = held if isinstance(held, Mapping) else Mapping(mark)
+            check_units(config, whole, inner)
+            check_naming(config, name, whole, listed.key_marks[name], inner)
             if isinstance(held, Mapping):
                 held, mark = held["expr"], held.value_marks["expr"]
         if name in _names(owner):

@@ -36,13 +36,14 @@ KEYS = ("gateway", "devices", "virtual", "lines", "calendars", "factors", "sinks
 S = TypeVar("S", bound=Section)
 
 
-def load(path: Path, environ: Table[str, str] = os.environ) -> Site:
+def load(path: Path, environ: Table[str, str] = os.environ, report: Report | None = None) -> Site:
     """The site that `path` describes. Raises Invalid with every problem of the file and of the maps it names.
+    `report` also has the warnings afterwards.
 
     `environ` answers `${NAME}`; `file:` and `map:` paths start at the folder of `path`. Only the configuration
     classes of the drivers and sinks that the file names are imported.
     """
-    report = Report()
+    report = report or Report()
     root = _root(path, environ, report)
     site = _site(root, path.parent, Scope(report)) if root is not None else None
     report.settle()
@@ -50,9 +51,9 @@ def load(path: Path, environ: Table[str, str] = os.environ) -> Site:
     return site
 
 
-def load_map(path: Path) -> DeviceMap:
+def load_map(path: Path, report: Report | None = None) -> DeviceMap:
     """The device map in `path`. Raises Invalid with every problem of the file."""
-    report = Report()
+    report = report or Report()
     root = _root(path, None, report)
     found = parse_map(root, Scope(report)) if root is not None else None
     report.settle()

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
+from agent.config.alarms import check_alarms, derived_of
 from agent.config.explain import validate
 from agent.config.lists import mappings, name_of
 from agent.config.problems import Scope
@@ -59,6 +60,7 @@ def read_virtual(root: Mapping, scope: Scope) -> tuple[list[VirtualConfig], list
             names[name] = raw.value_marks["name"].line
         config = validate(VirtualConfig, raw, raw.mark, inner)
         if config is not None:
+            check_alarms(derived_of(config.derived, raw.get("derived")), inner)
             found.append(config)
             raws.append(raw)
     if len(found) > MOST:

@@ -2,15 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
+from itertools import count
 
 import stopwatch
 from report import Row, at_most
 
 from agent.model.tag import Schema, Tag
-from agent.normalise import Recipes, Steps
+from agent.normalise import Recipes, Rules, Steps
+from agent.normalise.alarms import Alarm
 from agent.normalise.calculated import Calculated, Derived
+from agent.normalise.convert import Conversion
+from agent.normalise.windows.ask import Window
 
-DERIVED = 50  # formulas over a frame of 200 tags
+WIDE = 200  # tags of a frame
+DERIVED = 50  # formulas over it
 
 
 def rows() -> Iterator[Row]:
@@ -19,7 +25,20 @@ def rows() -> Iterator[Row]:
     nan = replace(good, values=(float("nan"), *good.values[1:]))
     yield at_most("a good frame of 100 floats: CPU", stopwatch.cpu_us(lambda: step(good), 20_000), 3, "µs")
     yield at_most("a frame of 100 floats with a NaN: CPU", stopwatch.cpu_us(lambda: step(nan), 2_000), 60, "µs")
+    yield at_most("scale of a 200-tag frame: CPU", _scaled(), 30, "ns/tag")
     yield at_most("a derived tag, a + b + c, of 50 over 200 tags: CPU", _formula(), 0.5, "µs")
+    yield at_most("min, max, mean and count of windows, 200 tags: CPU", _windows_ns(), 150, "ns/tag")
+    yield at_most("limits on all of 200 tags, none of them near: CPU a tag", _limits(), 50, "ns")
+
+
+def _limits() -> float:
+    """What two alarms on each tag add to the step."""
+    schema = stopwatch.schema(tags=200)
+    rules = Rules(alarms=(Alarm("h", high=1001.0), Alarm("l", low=-1.0)))
+    steps, plain = Steps((), Recipes({(schema.device, tag.name): rules for tag in schema.tags})), Steps()
+    frame = stopwatch.frame(schema)
+    with_them = stopwatch.cpu_us(lambda: steps[schema](frame), 5_000)
+    return (with_them - stopwatch.cpu_us(lambda: plain[schema](frame), 5_000)) / len(schema.tags) * 1000
 
 
 def _formula() -> float:
@@ -38,3 +57,23 @@ def _plan(schema: Schema) -> Calculated:
         for n, pairs in enumerate(inputs)
     ]
     return Calculated(schema.device, tuple(tags))
+
+
+def _scaled() -> float:
+    """What a conversion of every tag adds to a step."""
+    schema = stopwatch.schema(tags=WIDE)
+    rules = Rules(conversion=Conversion(Fraction(80), Fraction(0), "A"))
+    recipes = Recipes({(schema.device, tag.name): rules for tag in schema.tags})
+    plain, step, frame = Steps()[schema], Steps((), recipes)[schema], stopwatch.frame(schema)
+    both = [stopwatch.cpu_us(lambda work=work: work(frame), 20_000) for work in (plain, step)]
+    return (both[1] - both[0]) / WIDE * 1000
+
+
+def _windows_ns() -> float:
+    """Of a frame a second, with what each costs at its end."""
+    schema = stopwatch.schema(tags=200)
+    rules = Rules(windows=(Window(900 * 10**9, ("min", "max", "mean", "count")),))
+    step = Steps([schema], Recipes({(schema.device, tag.name): rules for tag in schema.tags}))[schema]
+    frame = stopwatch.frame(schema)
+    seconds = count(frame.ts, 10**9)
+    return stopwatch.cpu_us(lambda: step(replace(frame, ts=next(seconds))), 3_000) * 1000 / 200
