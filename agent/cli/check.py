@@ -1,7 +1,7 @@
 """`floorgate check`"""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from agent import registry
 from agent.cli import BAD_CONFIG, blocks, records
 from agent.cli.budget import budgets, said
 from agent.cli.options import data_option, json_option
-from agent.config import Invalid, Problem, is_map, load, load_map
+from agent.config import Invalid, Problem, Report, is_map, load, load_map, load_vocabulary
 from drivers.api import DriverConfig
 
 
@@ -22,24 +22,33 @@ from drivers.api import DriverConfig
 @json_option
 @click.pass_context
 def command(ctx: click.Context, files: tuple[Path, ...], with_blocks: bool, data: Path, as_json: bool) -> None:
-    """Report every problem of each FILE, a site or a device map; nothing is started."""
+    """Report every problem of each FILE, a site or a device map, and what is odd; nothing is started."""
     problems: list[Problem] = []
+    warnings: dict[Problem, None] = {}
     summaries: list[dict[str, Any]] = []
+    vocabulary = load_vocabulary()
     for file in files:
+        report = Report(vocabulary)
         try:
-            summaries.append(_map(file, with_blocks) if is_map(file) else _site(file, with_blocks, data))
+            found = _map(file, with_blocks, report) if is_map(file) else _site(file, with_blocks, data, report)
+            summaries.append(found)
         except Invalid as error:
             problems += error.problems
+        warnings |= dict.fromkeys(report.warnings)
     if as_json:
-        found = [problem.as_dict() for problem in problems]
-        records.show({"ok": not problems, "problems": found, "files": summaries})
+        told = {"problems": _dicts(problems), "warnings": _dicts(warnings)}
+        records.show({"ok": not problems, **told, "files": summaries})
     else:
-        _say(summaries, problems)
+        _say(summaries, problems, warnings)
     ctx.exit(BAD_CONFIG if problems else 0)
 
 
-def _site(file: Path, with_blocks: bool, data: Path) -> dict[str, Any]:
-    site = load(file)
+def _dicts(found: Iterable[Problem]) -> list[dict[str, Any]]:
+    return [problem.as_dict() for problem in found]
+
+
+def _site(file: Path, with_blocks: bool, data: Path, report: Report) -> dict[str, Any]:
+    site = load(file, report=report)
     devices = [_device(device, data) for device in site.devices]
     sinks = [{"name": sink.name, "type": sink.type, "enabled": sink.enabled} for sink in site.sinks]
     found = {"file": str(file), "gateway": site.gateway.id, "devices": devices, "sinks": sinks}
@@ -55,8 +64,8 @@ def _device(device: DriverConfig, data: Path) -> dict[str, Any]:
     return about | (patterns if kept.patterns else {})
 
 
-def _map(file: Path, with_blocks: bool) -> dict[str, Any]:
-    found = load_map(file)
+def _map(file: Path, with_blocks: bool, report: Report) -> dict[str, Any]:
+    found = load_map(file, report)
     device = found.head.device
     summary = {
         "file": str(file),
@@ -75,13 +84,17 @@ def _public(endpoint: str) -> str:
     return re.sub(r"//[^/]*@", "//", endpoint)
 
 
-def _say(summaries: Sequence[dict[str, Any]], problems: Sequence[Problem]) -> None:
+def _say(summaries: Sequence[dict[str, Any]], problems: Sequence[Problem], warnings: Collection[Problem]) -> None:
     for summary in summaries:
         for line in _lines(summary):
             click.echo(line)
         blocks.say(summary.get("blocks", ()))
+    for warning in warnings:
+        click.echo(warning.said("warning"), err=True)
     for problem in problems:
         click.echo(str(problem), err=True)
+    if warnings:
+        click.echo(_n(len(warnings), "warning"), err=True)
     if problems:
         click.echo(_n(len(problems), "problem"), err=True)
 

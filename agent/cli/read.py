@@ -11,13 +11,13 @@ import click
 from agent import registry
 from agent.cli import pick, records, tables
 from agent.cli.options import config_option, data_option, json_option
-from agent.config import Site, load
+from agent.config import Site, load, rules_of
 from agent.model.errors import ConfigError, Refused
 from agent.model.frame import Frame, Value, bad_frame
 from agent.model.quality import Quality, quality_name
 from agent.model.tag import Schema, Tag
 from agent.model.text import plain
-from agent.normalise import fitting
+from agent.normalise import Steps
 from agent.runtime.app import build_drivers
 from drivers.api import DriverConfig, Poller, Raw, Revealer
 
@@ -58,24 +58,29 @@ async def _read(
     schemas = dict.fromkeys(known[name] for name in wanted or known)
     try:
         await driver.open()
-        return await read_groups(driver, tuple(schemas), raws)
+        found = {tag.name: rules_of(tag, config) for tag in registry.kept(config, data).tags}
+        return await read_groups(driver, tuple(schemas), raws, Steps((), site.recipes, lambda _: found))
     finally:
         await driver.close()
 
 
-async def read_groups(driver: Poller, schemas: Sequence[Schema], raws: dict[str, Raw]) -> list[Frame]:
-    """A frame per group; one that the device refuses is bad, with the reason on stderr. Raises Refused when all are.
+async def read_groups(
+    driver: Poller, schemas: Sequence[Schema], raws: dict[str, Raw], steps: Steps | None = None
+) -> list[Frame]:
+    """A frame per group, shaped as when it leaves; one that the device refuses is bad, with the reason on stderr.
+    Raises Refused when all are.
 
     `raws` gets what the values are made of, where the driver tells.
     """
+    steps = Steps() if steps is None else steps
     frames: list[Frame] = []
     refusals: list[Refused] = []
     for schema in schemas:
         try:
-            frame = fitting(schema)(await _scanned(driver, schema, raws))
+            frame = steps.shaped(await _scanned(driver, schema, raws))
         except Refused as error:
             refusals.append(error)
-            frame = bad_frame(schema, Quality.BAD_DEVICE, time.time_ns(), time.monotonic_ns())
+            frame = bad_frame(steps.output(schema), Quality.BAD_DEVICE, time.time_ns(), time.monotonic_ns())
         frames.append(frame)
     if refusals and len(refusals) == len(schemas):
         raise refusals[0]

@@ -3,11 +3,12 @@
 from agent.config.endpoint import canonical, shared
 from agent.config.files import configs_dir
 from agent.config.load import is_map, load, load_map
-from agent.config.problems import Invalid, Problem
+from agent.config.problems import Invalid, Problem, Report
 from agent.config.recipes import rules_of
 from agent.config.schema import map_schema, schema
 from agent.config.sections import BufferConfig, GatewayConfig, LogConfig, StatusConfig
 from agent.config.site import Site
+from agent.config.vocabulary import load_vocabulary
 
 __all__ = [
     "BufferConfig",
@@ -15,6 +16,7 @@ __all__ = [
     "Invalid",
     "LogConfig",
     "Problem",
+    "Report",
     "Site",
     "StatusConfig",
     "canonical",
@@ -22,6 +24,7 @@ __all__ = [
     "is_map",
     "load",
     "load_map",
+    "load_vocabulary",
     "map_schema",
     "rules_of",
     "schema",

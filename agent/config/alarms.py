@@ -1,14 +1,17 @@
 """The `alarms:` of tags: what the steps are to do, and what a single one cannot know to be wrong."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from collections.abc import Mapping as Table
 from collections.abc import Sequence as Several
-from typing import Any
+from typing import Any, NamedTuple
 
 from agent.config.lists import title
 from agent.config.problems import Mark, Scope
 from agent.config.tree import Mapping, Sequence
 from agent.config.words import did_you_mean, shown
+from agent.model.text import LONGEST_NAME
 from agent.normalise.alarms import Alarm, Kind, columns_of
+from agent.registry import TagConfig, ValueConfig, names_of
 
 SEVERITY: dict[Kind, int] = {"hh": 750, "ll": 750}
 MEDIUM = 500
@@ -49,24 +52,61 @@ def _alarm(section: Any, kind: Kind) -> Alarm:
     )
 
 
-def check_alarms(raws: Several[Any], tags: Several[Any], more: Iterable[str], scope: Scope) -> None:
-    """What is wrong with the alarms of the tags of one device. `more` are names of what else is told of it."""
-    if not any(getattr(tag, "alarms", None) for tag in tags):
+class Asked(NamedTuple):
+    """A value with its section, as it stands in the file; several names where its bits are told apart."""
+
+    names: Several[str]
+    value: ValueConfig
+    raw: Any
+    title: str
+    dtype: str | None = None
+    many: bool = False  # a pattern, of which nobody knows the names
+
+
+def asked_of(tags: Several[TagConfig], raws: Several[Any]) -> list[Asked]:
+    """The tags of a device that are read."""
+    pairs = enumerate(zip(tags, raws, strict=True))
+    return [
+        Asked(
+            names_of(tag),
+            tag,
+            raw,
+            title(raw, "tag", index),
+            getattr(tag, "dtype", None),
+            many=bool(getattr(tag, "match", "")),
+        )
+        for index, (tag, raw) in pairs
+        if tag.enabled
+    ]
+
+
+def derived_of(derived: Table[str, ValueConfig], listed: Any) -> list[Asked]:
+    """The tags of a device that are worked out; `listed` is its `derived:` in the file."""
+    raws = listed if isinstance(listed, Mapping) else {}
+    return [
+        Asked([name], value, raws.get(name), f"derived tag {shown(name)}", getattr(value, "dtype", None))
+        for name, value in derived.items()
+    ]
+
+
+def check_alarms(asked: Several[Asked], scope: Scope) -> None:
+    """What is wrong with the alarms of the tags of one device."""
+    if not any(each.value.alarms for each in asked):
         return
-    names = {tag.name: getattr(tag, "dtype", "float64") for tag in tags} | dict.fromkeys(more, "float64")
-    taken = {name: f"the tag {shown(name)} of this device has that name" for name in names}
-    for index, (raw, tag) in enumerate(zip(raws, tags, strict=True)):
-        if not getattr(tag, "alarms", None) or not isinstance(raw, Mapping):
-            continue
-        inner = scope.within(title(raw, "tag", index))
-        for section, item, mark in _items(tag.alarms, raw):
-            if getattr(tag, "match", ""):
-                if section.name:
+    dtypes = {name: each.dtype for each in asked for name in each.names}
+    taken = {name: f"the tag {shown(name)} of this device has that name" for name in dtypes}
+    is_open = any(each.many for each in asked)
+    for each in asked:
+        if each.value.alarms and isinstance(each.raw, Mapping):
+            inner = scope.within(each.title)
+            for section, item, mark in _items(each.value.alarms, each.raw):
+                if section.name and (each.many or len(each.names) > 1):
                     inner.add(mark, "alarms: name: this tag stands for many: their alarms cannot all have one name")
-            else:
-                _names(section, tag.name, taken, mark, inner)
-            _fits(section, names.get(tag.name, "float64"), item, mark, inner)
-            _other(section, tag.name, names, item, mark, inner)
+                elif not each.many:
+                    for name in each.names:
+                        _names(section, name, taken, mark, inner)
+                _fits(section, each.dtype, item, mark, inner)
+                _other(section, each.names, dtypes, item, mark, inner, is_open=is_open)
 
 
 def _items(sections: Several[Any], raw: Mapping) -> Iterator[tuple[Any, Mapping, Mark]]:
@@ -81,6 +121,11 @@ def _items(sections: Several[Any], raw: Mapping) -> Iterator[tuple[Any, Mapping,
 def _names(section: Any, tag: str, taken: dict[str, str], mark: Mark, scope: Scope) -> None:
     for kind in section.kinds():
         name = section.name or f"{tag}_{kind}"
+        longest = max(columns_of(name, kind, section.text), key=len)
+        if len(longest) > LONGEST_NAME:
+            what = f"alarms: {shown(longest)} would have {len(longest)} characters, {LONGEST_NAME} at most"
+            scope.add(mark, what, "give the alarm a shorter `name`")
+            continue
         for column in columns_of(name, kind, section.text):
             if column in taken:
                 what = f"alarms: {shown(name)} needs the name {shown(column)}" if column != name else "alarms"
@@ -89,30 +134,42 @@ def _names(section: Any, tag: str, taken: dict[str, str], mark: Mark, scope: Sco
             taken[column] = f"the alarm {shown(name)} on line {mark.line} has that name"
 
 
-def _fits(section: Any, dtype: str, item: Mapping, mark: Mark, scope: Scope) -> None:
+def _fits(section: Any, dtype: str | None, item: Mapping, mark: Mark, scope: Scope) -> None:
     """Limits are for numbers, and a state must be one that the tag can have."""
     if dtype == "str":
         wrong = next((kind for kind in section.kinds() if kind in NUMERIC), None)
         if wrong:
             hint = "a text has alarms such as `state: [fault, jam]`"
             scope.add(item.key_marks.get(wrong, mark), f"alarms: {wrong}: the tag is a text", hint)
-    for state in section.state or ():
+    for state in (section.state or ()) if dtype else ():
         if isinstance(state, str) != (dtype == "str"):
             place = item.value_marks.get("state", mark)
             kind = "a text" if dtype == "str" else f"a number ({dtype})"
             scope.add(place, f"alarms: state: {shown(state)}: the tag is {kind}, and never has this value")
 
 
-def _other(section: Any, tag: str, names: dict[str, str], item: Mapping, mark: Mark, scope: Scope) -> None:
+def _other(
+    section: Any,
+    names: Several[str],
+    dtypes: Table[str, str | None],
+    item: Mapping,
+    mark: Mark,
+    scope: Scope,
+    *,
+    is_open: bool,
+) -> None:
+    """A deviation is from a number, or from a tag that has numbers. One that is `open` may have more tags."""
     other = section.deviation and section.deviation.from_
     if not isinstance(other, str):
         return
     inner = item.get("deviation")
     place = inner.value_marks.get("from", mark) if isinstance(inner, Mapping) else mark
-    if other not in names:
-        numbers = [name for name, dtype in names.items() if dtype != "str"]
-        scope.add(place, f"alarms: deviation: from: there is no tag {shown(other)}", did_you_mean(other, numbers))
-    elif names[other] == "str":
+    if other not in dtypes:
+        if not is_open:
+            numbers = [name for name, dtype in dtypes.items() if dtype != "str" and name not in names]
+            what = f"alarms: deviation: from: there is no tag {shown(other)} that is read"
+            scope.add(place, what, did_you_mean(other, numbers))
+    elif dtypes[other] == "str":
         scope.add(place, f"alarms: deviation: from: the tag {shown(other)} is a text")
-    elif other == tag:
+    elif other in names:
         scope.add(place, "alarms: deviation: from: it is the tag itself", "name another one, or a number")

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from agent.config.alarms import check_alarms
+from agent.config.alarms import asked_of, check_alarms, derived_of
 from agent.config.classes import driver_class
 from agent.config.counters import check_counters
 from agent.config.explain import explain
@@ -52,8 +52,7 @@ def _device(raw: Mapping, maps: Maps, calendars: Collection[str], scope: Scope) 
     tags = _tags(raw, kind, device_map, scope)
     known_groups(tags.raws, merged.get("groups"), scope)
     if tags.objects is not None:
-        check_alarms(tags.raws, tags.objects, _made(merged), scope)
-        check_windows(tags.raws, tags.objects, (), scope)
+        check_windows(tags.raws, tags.objects, list(merged.get("derived") or ()), scope)
         check_states(tags.raws, tags.objects, scope)
         check_oee(merged, tags.objects, _derived(merged), calendars, scope)
     check_counters(tags.raws, tags.objects or (), calendars, scope)
@@ -62,12 +61,11 @@ def _device(raw: Mapping, maps: Maps, calendars: Collection[str], scope: Scope) 
         free_group(event["name"], event.value_marks["name"], scope.within("events"))
     if not any(raw.get(key) for key in ("map", "tags", "events")):
         scope.add(raw.value_marks.get("tags", raw.mark), "has no tags", "give it `map:` or `tags:`")
-    return _built(config, merged, tags, scope)
-
-
-def _made(raw: Mapping) -> list[str]:
-    """The names of what is worked out for the device."""
-    return [str(name) for name in _derived(raw)]
+    built = _built(config, merged, tags, scope)
+    if built is not None and tags.objects is not None:
+        derived = derived_of(built.derived, merged.get("derived"))
+        check_alarms(asked_of(tags.objects, tags.raws) + derived, scope)
+    return built
 
 
 def _derived(raw: Mapping) -> Mapping:

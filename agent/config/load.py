@@ -12,6 +12,7 @@ from agent.config.commands import check_commands
 from agent.config.derived import calculated
 from agent.config.devices import read_devices
 from agent.config.doors import check_doors
+from agent.config.energy import Energy
 from agent.config.explain import validate
 from agent.config.files import Unreadable, read_bytes
 from agent.config.lines import check_wires, read_lines
@@ -31,17 +32,18 @@ from agent.normalise.local import Local
 from agent.registry import Section, SinkConfig
 
 MAX_SITE = 1 << 20
-KEYS = ("gateway", "devices", "virtual", "lines", "calendars", "sinks", "buffer", "log", "status")
+KEYS = ("gateway", "devices", "virtual", "lines", "calendars", "factors", "sinks", "buffer", "log", "status")
 S = TypeVar("S", bound=Section)
 
 
-def load(path: Path, environ: Table[str, str] = os.environ) -> Site:
+def load(path: Path, environ: Table[str, str] = os.environ, report: Report | None = None) -> Site:
     """The site that `path` describes. Raises Invalid with every problem of the file and of the maps it names.
+    `report` also has the warnings afterwards.
 
     `environ` answers `${NAME}`; `file:` and `map:` paths start at the folder of `path`. Only the configuration
     classes of the drivers and sinks that the file names are imported.
     """
-    report = Report()
+    report = report or Report()
     root = _root(path, environ, report)
     site = _site(root, path.parent, Scope(report)) if root is not None else None
     report.settle()
@@ -49,9 +51,9 @@ def load(path: Path, environ: Table[str, str] = os.environ) -> Site:
     return site
 
 
-def load_map(path: Path) -> DeviceMap:
+def load_map(path: Path, report: Report | None = None) -> DeviceMap:
     """The device map in `path`. Raises Invalid with every problem of the file."""
-    report = Report()
+    report = report or Report()
     root = _root(path, None, report)
     found = parse_map(root, Scope(report)) if root is not None else None
     report.settle()
@@ -96,8 +98,9 @@ def _site(root: Mapping, folder: Path, scope: Scope) -> Site | None:
     if not (gateway and buffer and log and status):
         return None
     enabled = tuple(device for device in devices if device.enabled)
-    derived = calculated(root, devices, virtual, raws, scope)
-    asked = recipes(enabled, virtual, local, calendars, derived)
+    derived = calculated(root, devices, virtual, raws, calendars, scope)
+    weighed = Energy(root, devices, virtual, scope).weighed(raws, folder, local)
+    asked = recipes(enabled, virtual, local, calendars, derived, weighed)
     site = Site(gateway, enabled, lines, sinks, buffer, log, status, asked)
     check_wires(root, site, scope)
     check_commands(root, devices, sinks, scope)

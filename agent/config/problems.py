@@ -1,12 +1,15 @@
-"""What is wrong with a file: each problem with its place, all of them at once."""
+"""What is wrong with a file, and what is odd about it: each problem and warning with its place, all of them at once."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agent.model.errors import ConfigError
 
-MOST = 200  # problems kept of one load; nobody reads more, and a hostile file must stay cheap
+if TYPE_CHECKING:
+    from agent.config.vocabulary import Vocabulary
+
+MOST = 200  # problems kept of one load, and as many warnings; nobody reads more, and a hostile file must stay cheap
 
 
 class Mark(NamedTuple):
@@ -22,7 +25,7 @@ Label = Callable[[Mark], str]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """`file:line:column: message (hint)`"""
+    """`file:line:column: message (hint)`; a warning is one that nothing is refused for."""
 
     file: str
     line: int
@@ -31,8 +34,12 @@ class Problem:
     hint: str = ""
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:{self.column}"
-        return f"{place}: {self.message} ({self.hint})" if self.hint else f"{place}: {self.message}"
+        return self.said()
+
+    def said(self, word: str = "") -> str:
+        """With a word such as `warning` before the message."""
+        said = f"{self.file}:{self.line}:{self.column}: {f'{word}: ' * bool(word)}{self.message}"
+        return f"{said} ({self.hint})" if self.hint else said
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -47,10 +54,16 @@ class Invalid(ConfigError):
 
 
 class Report:
-    """Collects the problems of one load; the same problem seen twice, as by two users of one map, is one."""
+    """Collects the problems of one load; the same problem seen twice, as by two users of one map, is one.
 
-    def __init__(self) -> None:
+    Warnings are collected beside them, for whoever asks. `vocabulary` is what names are compared with, where somebody
+    wants to be told of them.
+    """
+
+    def __init__(self, vocabulary: "Vocabulary | None" = None) -> None:
+        self.vocabulary = vocabulary
         self._found: dict[Problem, None] = {}
+        self._warned: dict[Problem, None] = {}
         self._files: dict[str, int] = {}
 
     @property
@@ -58,14 +71,29 @@ class Report:
         return len(self._found) >= MOST
 
     def add(self, mark: Mark, message: str, hint: str = "") -> None:
-        self._files.setdefault(mark.file, len(self._files))
         if not self.full:
-            self._found[Problem(mark.file, mark.line, mark.column, message, hint)] = None
+            self._keep(self._found, mark, message, hint)
+
+    def warn(self, mark: Mark, message: str, hint: str = "") -> None:
+        if len(self._warned) < MOST:
+            self._keep(self._warned, mark, message, hint)
+
+    def _keep(self, found: dict[Problem, None], mark: Mark, message: str, hint: str) -> None:
+        self._files.setdefault(mark.file, len(self._files))
+        found[Problem(mark.file, mark.line, mark.column, message, hint)] = None
+
+    @property
+    def warnings(self) -> list[Problem]:
+        """In the order of the files."""
+        return self._sorted(self._warned)
 
     def settle(self) -> None:
         """Raises Invalid when there was any problem."""
         if self._found:
-            raise Invalid(sorted(self._found, key=lambda at: (self._files[at.file], at.line, at.column)))
+            raise Invalid(self._sorted(self._found))
+
+    def _sorted(self, found: Iterable[Problem]) -> list[Problem]:
+        return sorted(found, key=lambda at: (self._files[at.file], at.line, at.column))
 
 
 def _nothing(_mark: Mark) -> str:
@@ -85,8 +113,15 @@ class Scope:
         return self.report.full
 
     def add(self, mark: Mark, message: str, hint: str = "") -> None:
+        self.report.add(mark, self._said(mark, message), hint)
+
+    def warn(self, mark: Mark, message: str, hint: str = "") -> None:
+        """Of what is odd and nothing is refused for: `floorgate check` tells it."""
+        self.report.warn(mark, self._said(mark, message), hint)
+
+    def _said(self, mark: Mark, message: str) -> str:
         label = self.label(mark)
-        self.report.add(mark, f"{label}: {message}" if label else message, hint)
+        return f"{label}: {message}" if label else message
 
     def within(self, name: str) -> "Scope":
         """The same, with one more name: "device 'press-3', tag 'count'"."""

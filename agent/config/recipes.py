@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
+from functools import lru_cache
 
 from agent.config.alarms import alarms_of
 from agent.config.counters import counter_of
@@ -13,9 +14,11 @@ from agent.normalise import NOTHING, Recipes, Rules
 from agent.normalise.calculated import Calculated
 from agent.normalise.calendar import Calendar
 from agent.normalise.convert import Conversion
+from agent.normalise.factors import Weighed
 from agent.normalise.limits.asked import Limits
 from agent.normalise.local import Local
-from agent.registry import DriverConfig, LimitsConfig, ValueConfig, names_of
+from agent.normalise.report.asked import Reporting
+from agent.registry import DriverConfig, LimitsConfig, ReportConfig, ValueConfig, When, names_of
 
 SECOND = 10**9  # ns
 Owner = DriverConfig | VirtualConfig
@@ -27,6 +30,7 @@ def recipes(
     local: Local,
     calendars: Mapping[str, Calendar],
     derived: tuple[Calculated, ...],
+    weighed: Mapping[tuple[str, str], tuple[Weighed, ...]],
 ) -> Recipes:
     """Of all tags of these devices that ask for anything; equal rules are one object."""
     known: dict[Rules, Rules] = {}
@@ -37,7 +41,7 @@ def recipes(
         if rules != NOTHING:
             tags[device.name, name] = known.setdefault(rules, rules)
     oee = {device.name: oee_of(device.oee) for device in devices if device.oee}
-    return Recipes(tags, local, calendars, derived, oee)
+    return Recipes(tags, local, calendars, derived, weighed, oee)
 
 
 def _values(
@@ -62,6 +66,7 @@ def rules_of(tag: ValueConfig, device: Owner) -> Rules:
         windows=windows_of(tag.aggregate) if tag.aggregate else (),
         states=states_of(tag.state) if tag.state else None,
         alarms=alarms_of(tag.alarms) if tag.alarms else (),
+        report=_report(tag.report or device.report),
     )
 
 
@@ -85,4 +90,23 @@ def _conversion(tag: ValueConfig, device: Owner) -> Conversion | None:
 def _limits(said: LimitsConfig) -> Limits:
     return Limits(
         said.min, said.max, said.outside == "clamp", said.rate, round((said.stuck or 0) * SECOND), said.stuck_band
+    )
+
+
+@lru_cache(1024)
+def _report(said: When | ReportConfig) -> Reporting | None:
+    if said == "always":
+        return None
+    if isinstance(said, str):
+        said = ReportConfig(when=said)
+    share, band = 0.0, said.deadband or 0.0
+    if isinstance(band, str):
+        share, band = float(band[:-1]) / 100, said.deadband_min or 0.0
+    return Reporting(
+        changes="on_change" in said.when,
+        period=round(said.period * SECOND) if "period" in said.when else 0,
+        band=band,
+        share=share,
+        door=said.door or 0.0,
+        max_time=round((said.max_time or 0) * SECOND),
     )

@@ -8,6 +8,7 @@ from pydantic import FailFast, TypeAdapter, ValidationError
 from agent.config.bounds import check_limits
 from agent.config.explain import validate
 from agent.config.lists import name_of, title
+from agent.config.naming import check_naming
 from agent.config.problems import Mark, Scope
 from agent.config.references import Unresolved
 from agent.config.tree import Mapping, Sequence, merge
@@ -111,9 +112,12 @@ def checked(kind: Any, raws: Sequence, scope: Scope, indexes: list[int] | None =
                 validate(kind, raws[index], raws.item_marks[index], scope.within(title(raws[index], "tag", index)))
         return None
     for index, tag in zip(wanted, found, strict=True):
-        check_units(tag, raws[index], scope, index)
+        raw, inner = raws[index], scope.within(title(raws[index], "tag", index))
+        check_units(tag, raw, inner)
+        if tag.enabled:
+            check_naming(tag, tag.name, raw, raw.value_marks.get("name", raw.mark), inner)
         if tag.limits is not None:
-            check_limits(raws[index], tag, scope.within(title(raws[index], "tag", index)))
+            check_limits(raw, tag, inner)
     return found
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
+from agent.config.alarms import check_alarms, derived_of
 from agent.config.explain import validate
 from agent.config.lists import mappings, name_of
 from agent.config.problems import Scope
@@ -12,6 +13,8 @@ from agent.config.tree import Mapping, Sequence
 from agent.config.words import shown
 from agent.registry import Name, Seconds, Section
 from drivers.rules.derived import Derivations
+from drivers.rules.energy import EnergyConfig
+from drivers.rules.report import ReportSaid
 
 MOST = 200  # devices
 
@@ -24,9 +27,12 @@ class VirtualConfig(Section):
         {}, max_length=500, description="names that its formulas may use, each for a DEVICE/TAG"
     )
     derived: Annotated[Derivations, Field(min_length=1)] = Field(description="its tags, by their names")
+    energy: EnergyConfig | None = Field(None, description="consumption as coal equivalent and CO2")
     every: Annotated[Seconds, Field(ge=0, le=3600)] = Field(
         1.0, description="how often they are worked out, when an input has come; 0s: with each frame that has one"
     )
+
+    report: ReportSaid = Field("always", description="when values of its tags are told, unless a tag says otherwise")
 
     @field_validator("every")
     @classmethod
@@ -57,6 +63,7 @@ def read_virtual(root: Mapping, scope: Scope) -> tuple[list[VirtualConfig], list
             names[name] = raw.value_marks["name"].line
         config = validate(VirtualConfig, raw, raw.mark, inner)
         if config is not None:
+            check_alarms(derived_of(config.derived, raw.get("derived")), inner)
             found.append(config)
             raws.append(raw)
     if len(found) > MOST:

@@ -6,7 +6,7 @@ from itertools import chain
 
 from agent.model.frame import Frame
 from agent.model.tag import Schema
-from agent.normalise import convert, derived, oee, states
+from agent.normalise import carbon, convert, derived, oee, states
 from agent.normalise.alarms import watch
 from agent.normalise.alarms.board import Board
 from agent.normalise.api import Build, Context, Kept, LeftOut, Report, Stage, Tap, Timed
@@ -15,6 +15,7 @@ from agent.normalise.fit import fitting
 from agent.normalise.leftovers import Leftovers
 from agent.normalise.limits import stage as limits
 from agent.normalise.parcels import count, join, keys_of, parcels
+from agent.normalise.report import stage as report
 from agent.normalise.rules import NOTHING, Recipes, Rules
 from agent.normalise.windows import grid as windows
 
@@ -26,6 +27,7 @@ SHAPERS: dict[str, Build[Stage]] = {  # in this order
     "limits": limits.build,
 }
 TAPS: dict[str, Build[Tap]] = {
+    "carbon": carbon.build,
     "derived": derived.build,
     "counters": counters.build,
     "states": states.build,
@@ -33,7 +35,7 @@ TAPS: dict[str, Build[Tap]] = {
     "alarms": watch.build,
     "windows": windows.build,
 }
-REPORT: Build[Report] | None = None
+REPORT: Build[Report] = report.build
 MINUTE = 60 * 10**9
 PREFIX = "normal/"  # of all keys under which state is kept
 
@@ -100,10 +102,14 @@ class Steps(dict[Schema, Step]):
 
     def tick(self, wall: int, mono: int) -> Iterator[Frame]:
         """What time alone brings: to be called about once a second."""
-        for part in list(self._all()):
+        for key, part in list(self._keys()):
             if isinstance(part, Timed):
-                for frame in part.tick(wall, mono):
-                    yield from self[frame.schema](frame)
+                frames = part.tick(wall, mono)
+                if key.endswith("/report"):
+                    yield from frames
+                else:
+                    for frame in frames:
+                        yield from self[frame.schema](frame)
 
     def suppressed(self) -> Counter[LeftOut]:
         """Samples that were left out since the last call, by (device, reason, whether they were made)."""
@@ -176,9 +182,9 @@ class Steps(dict[Schema, Step]):
             if tap is not None:
                 parts[name] = tap
                 taps.append(tap)
-        report = REPORT(leaving, rules, context) if REPORT else None
-        if report is not None:
-            parts["report"] = report
+        reporter = REPORT(leaving, rules, context)
+        if reporter is not None:
+            parts["report"] = reporter
         self._outputs[schema] = leaving
         self._shapes[schema] = shaped = _shape(fitting(schema), shape)
         self._parts[group] = parts
@@ -186,22 +192,21 @@ class Steps(dict[Schema, Step]):
             self._load(_key(group, name), part)
         for name, part in context.shared.items():
             self._load(f"{PREFIX}{name}", part)
-        return self._step(shaped, taps, report) if schema.tags else _nothing
+        return self._step(shaped, taps, reporter) if schema.tags else _nothing
 
     def _rules(self, schema: Schema) -> Sequence[Rules]:
         known, device = self._context.recipes.tags, schema.device
         found = self._found(device) if self._found and not schema.made else {}
         return tuple(known.get((device, tag.name)) or found.get(tag.name, NOTHING) for tag in schema.tags)
 
-    def _step(self, shape: Shape, taps: Sequence[Tap], report: Report | None) -> Step:
-        if not taps and report is None:
+    def _step(self, shape: Shape, taps: Sequence[Tap], reporter: Report | None) -> Step:
+        if not taps and reporter is None:
             return lambda frame: (shape(frame),)
 
         def step(frame: Frame) -> tuple[Frame, ...]:
             frame = shape(frame)
             made = list(chain.from_iterable([tap(frame) for tap in taps]))
-            told = report(frame) if report else frame
-            out: tuple[Frame, ...] = () if told is None else (told,)
+            out = reporter(frame) if reporter else (frame,)
             for each in made:
                 out += self[each.schema](each)
             return out

@@ -5,7 +5,7 @@ A sink's folder holds `config.py` with a class `Config(SinkConfig)` and `sink.py
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -192,11 +192,15 @@ def commands_of(config: SinkConfig) -> Commands | None:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """Who sends: the gateway's id and its place (enterprise, site, area, …), and what it does for this sink."""
+    """Who sends: the gateway's id and its place (enterprise, site, area, …), and what it does for this sink.
+
+    `places` says where devices are within that (line, cell).
+    """
 
     id: str
     site: tuple[str, ...] = ()
     house: House = field(default_factory=Alone, compare=False)
+    places: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
 
 
 Batch = Sequence[Entry]

@@ -211,9 +211,10 @@ class App:
 
     def _pump_works(self, control: Control) -> Iterator[tuple[str, Work]]:
         who = self._site.gateway
+        places = {device.name: tuple(device.place) for device in self._devices.values() if device.place}
         for config in (each for each in self._site.sinks if each.enabled and not pulled_of(each)):
             part, backoff = self._health.part("sink", config.name), Backoff(SINK_CAP)
-            gateway = Gateway(who.id, tuple(who.site), self._room(config, control, part))
+            gateway = Gateway(who.id, tuple(who.site), self._room(config, control, part), places)
             sink = registry.sink_builder(config.type)(config, gateway)
             pump = Pump(config.name, sink, self._storage, part, backoff, self._stopping, config.backfill)
             self._pumps.append(pump)

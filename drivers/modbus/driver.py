@@ -89,7 +89,7 @@ class Device:
         one is asked for now and then, in each scan when there is nothing else. After a block without an answer, or
         with one that does not fit, the rest is bad_comm. When no block had values: Unreachable, Garbled or Refused.
         """
-        values: list[Value] = []
+        values: tuple[Value, ...] = ()
         quality = b""
         errors: list[DeviceError] = []
         outcomes: list[Outcome] = []
@@ -116,7 +116,7 @@ class Device:
                 answered, ts, mono = True, self._clock.wall(), self._clock.mono()
                 outcomes.append((step.block, 0))
                 columns = step.block.decode(reply)
-                values += columns
+                values += tuple(columns)
                 quality += step.block.quality(columns)
         if self._learning.after(outcomes, self._clock.mono()):
             self._plan()

@@ -90,29 +90,29 @@ class Wire:
                 if not self._users:
                     raise self._closed()
                 link = await self._connect(until)
-            serve = self._exchange if link.numbered else self._serve
+            ask = self._ask if link.numbered else self._ask_safely
             if pause or not link.numbered:
                 await self._settle(link, request, pause, until)
             try:
-                return await serve(link, request, until, patience)
+                return self._checked(link, request, await ask(link, request, until, patience))
             except OSError as error:
                 if request.once or not link.served:
                     raise self._cut(request, error) from error
             link = await self._connect(until)  # a device may close after each answer, and this request came too late
             try:
-                return await serve(link, request, until, patience)
+                return self._checked(link, request, await ask(link, request, until, patience))
             except OSError as error:
                 raise self._cut(request, error) from error
         finally:
             self._lock.release()
 
-    async def _serve(self, link: Link, request: Request, until: float, patience: float) -> bytes:
-        """As `_exchange`, but on a line without transaction numbers: not before no late answer can be taken for it."""
+    async def _ask_safely(self, link: Link, request: Request, until: float, patience: float) -> Reply:
+        """On a line without transaction numbers: not before no late answer can be taken for this one."""
         assert isinstance(link, StreamLink)
         unit, now = request.dev_id, link.loop.time
         if self._ghosts.like(unit, _looks(request), now()):
             await self._fence(link, request, patience)
-        return await self._exchange(link, request, now() + patience + self._on_wire(request), patience)
+        return await self._ask(link, request, now() + patience + self._on_wire(request), patience)
 
     async def _fence(self, link: StreamLink, request: Request, patience: float) -> None:
         """Ask the unit for something else: its answer says that nothing is late any more. Raises Unreachable or
@@ -132,9 +132,8 @@ class Wire:
         said = f"{self._what(request)}: waits until no late answer can be taken for its own"
         raise Unreachable(said, hint="it goes on by itself; if answers are often late, raise `timeout` of the line")
 
-    async def _exchange(self, link: Link, request: Request, until: float, patience: float) -> bytes:
-        """Ask and check. Raises OSError when the connection is lost meanwhile."""
-        reply = await self._ask(link, request, until, patience)
+    def _checked(self, link: Link, request: Request, reply: Reply) -> bytes:
+        """The PDU of the answer. Raises Garbled, Refused or Unreachable for what is none."""
         numbered = link.numbered and (reply.transaction_id != request.transaction_id or link.recv_buffer)
         if reply.dev_id != request.dev_id or numbered or not request.fits(reply.pdu):
             if not link.numbered:
@@ -149,6 +148,7 @@ class Wire:
         return reply.pdu
 
     async def _ask(self, link: Link, request: Request, until: float, patience: float) -> Reply:
+        """Raises OSError when the connection is lost meanwhile."""
         answered = False
         if isinstance(link, StreamLink):
             self._overhear(link, link.heard)

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple, Self
 
 from agent.model.frame import Value
@@ -36,6 +37,7 @@ class Notes:
         self.changed = False
 
 
+@lru_cache(4096)  # alarms of many tags are alike
 def judge_of(alarm: Alarm) -> Judge:
     if alarm.kind == "bad":
         return lambda bad, _: bool(bad)

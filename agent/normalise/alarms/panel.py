@@ -162,12 +162,11 @@ class Panel:
 
 def _together(edges: Sequence[Edge]) -> Iterator[list[Edge]]:
     """Those of one time are one frame, but for an alarm that came and went in it."""
-    group: list[Edge] = []
+    group: dict[Cell, Edge] = {}
+    time = edges[0].ts, edges[0].stamp
     for edge in edges:
-        first = group[0] if group else edge
-        again = any(other.cell is edge.cell for other in group)
-        if again or (first.ts, first.stamp) != (edge.ts, edge.stamp):
-            yield group
-            group = []
-        group.append(edge)
-    yield group
+        if edge.cell in group or (edge.ts, edge.stamp) != time:
+            yield list(group.values())
+            group, time = {}, (edge.ts, edge.stamp)
+        group[edge.cell] = edge
+    yield list(group.values())

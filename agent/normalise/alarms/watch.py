@@ -44,12 +44,14 @@ def _column(panel: Panel, tag: Tag, alarms: Sequence[Alarm], *, other: bool) -> 
 class Column:
     """The alarms of one tag, and those that measure from it."""
 
+    __slots__ = ("_all", "_bad", "_gaps", "_mark", "_plain", "_slopes", "nowhere")
+
     def __init__(self, cells: Sequence[Cell], panel: Panel, mark: Mark | None, *, text: bool) -> None:
-        self._bad = [cell for cell in cells if cell.alarm.kind == "bad"]
-        self._slopes = [(cell, Slope(cell.alarm.over)) for cell in cells if cell.alarm.kind == "rate"]
-        self._gaps = [gap for cell in cells if (gap := panel.gap(cell))]
-        far = {id(gap.cell) for gap in self._gaps} | {id(cell) for cell, _ in self._slopes} | set(map(id, self._bad))
-        self._plain = [cell for cell in cells if id(cell) not in far]
+        self._bad = tuple(cell for cell in cells if cell.alarm.kind == "bad")
+        self._slopes = tuple((cell, Slope(cell.alarm.over)) for cell in cells if cell.alarm.kind == "rate")
+        self._gaps = tuple(gap for cell in cells if (gap := panel.gap(cell)))
+        plain = (cell for cell in cells if cell.alarm.kind not in ("bad", "rate") and not cell.alarm.other)
+        self._plain = tuple(plain)
         self._mark = mark
         self._all = tuple(cells)
         self.nowhere = NO_TEXT if text else NOWHERE

@@ -21,11 +21,19 @@ class Band:
         self._columns = Columns(tuple(asked), len(schema.tags))
         edges = [edges_of(limits, schema.tags[column].dtype) for column, limits in asked.items()]
         self._lows, self._highs = tuple(low for low, _ in edges), tuple(high for _, high in edges)
+        self._within: Sequence[Value] = ()  # the values of the last whole frame of which none was outside
         self._clamp = tuple(limits.clamp for limits in asked.values())
 
     def __call__(self, frame: Frame) -> Frame:
+        whole = frame.columns is None
+        if whole and frame.values == self._within:
+            return frame
         outside = self._outside(frame)
-        return self._without(frame, outside) if outside else frame
+        if outside:
+            return self._without(frame, outside)
+        if whole:
+            self._within = frame.values
+        return frame
 
     def _outside(self, frame: Frame) -> Sequence[tuple[int, int]]:
         """(place in the frame, number of the column)"""
@@ -59,5 +67,13 @@ def edges_of(limits: Limits, dtype: str) -> tuple[Edge, Edge]:
     """The smallest and the largest value that is within: whole numbers for a tag of whole numbers."""
     low, high = -inf if limits.min is None else limits.min, inf if limits.max is None else limits.max
     if dtype in FLOATS:
-        return low, high
+        return _float(low), _float(high)  # which are compared with floats in half of the time
     return low if low == -inf else ceil(low), high if high == inf else floor(high)
+
+
+def _float(edge: Edge) -> Edge:
+    """The same number; a whole one that no float is stays as it is."""
+    try:
+        return float(edge) if float(edge) == edge else edge
+    except OverflowError:
+        return edge

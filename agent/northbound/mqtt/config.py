@@ -18,7 +18,7 @@ class Config(Commanded, BrokerConfig):
 
     topic: Annotated[str, AfterValidator(check)] = Field(
         "floorgate/{gateway}/{device}/{group}",
-        description="where frames go; placeholders {gateway}, {site}, {device}, {group}, and {tag} with `per: tag`",
+        description="where frames go: {gateway}, {site}, {place}, {device}, {group}, and {tag} with `per: tag`",
     )
     shape: Shape = Field("envelope", description="what a message looks like")
     per: Literal["frame", "tag", "batch"] = Field("frame", description="what one message is for")

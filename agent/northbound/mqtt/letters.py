@@ -42,7 +42,7 @@ class Letters:
 
     def __init__(self, config: Config, gateway: Gateway) -> None:
         self._config, self._gateway, self._house = config, gateway.id, gateway.house
-        self._topic = namer(config.topic, gateway.id, gateway.site)
+        self._topic = namer(config.topic, gateway.id, gateway.site, gateway.places)
         self._compress = compressor(config.compress)
         self._described = f"floorgate/{level(gateway.id)}/$schema/"
         self._heads: dict[tuple[Schema, str], bytes] = {}

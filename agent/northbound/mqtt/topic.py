@@ -1,11 +1,12 @@
 """Topic templates: which placeholders there are, and how names become topic levels."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from agent.model.tag import Schema
 
-PLACEHOLDERS = ("gateway", "site", "device", "group", "tag")
+PLACEHOLDERS = ("gateway", "site", "place", "device", "group", "tag")
 _FIELD = re.compile(r"\{([^{}]*)\}")
 _NEVER = "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
 _UNSAFE = re.compile(rf"[/+#\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef{_NEVER}]")
@@ -19,8 +20,8 @@ def check(template: str) -> str:
             known = ", ".join(f"{{{known}}}" for known in PLACEHOLDERS)
             raise ValueError(f"{{{name}}} is not a placeholder of a topic: there are {known}")
     literal = _FIELD.sub("", template)
-    if not template.replace("{site}", "").strip("/ "):
-        raise ValueError("a topic needs more than that: a gateway may have no site")
+    if not template.replace("{site}", "").replace("{place}", "").strip("/ "):
+        raise ValueError("a topic needs more than that: a gateway may have no site, and a device no place")
     for bad, what in (("{", "an open brace"), ("}", "a closing brace"), ("+", "a wildcard"), ("#", "a wildcard")):
         if bad in literal:
             raise ValueError(f"{template!r} holds {what} ({bad}), which has no place in a topic")
@@ -37,21 +38,32 @@ def level(text: str) -> str:
     return _UNSAFE.sub("_", text)
 
 
-def namer(template: str, gateway: str, site: tuple[str, ...]) -> Callable[..., bytes]:
-    """What names the topic of a schema's frames, or of one tag of them, in UTF-8.
+def namer(
+    template: str, gateway: str, site: Sequence[str], places: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> Callable[..., bytes]:
+    """What names the topic of a schema's frames, or of one tag of them, in UTF-8. `places` are those of the devices.
 
-    A site without a name leaves no empty level behind.
+    A site without a name leaves no empty level behind, nor does a device without a place.
     """
-    place = "/".join(level(part) for part in site)
-    if not place:
-        template = template.replace("{site}/", "").replace("/{site}", "")
-    fixed = {"gateway": level(gateway), "site": place}
+    template = template if site else _without("site", template)
+    fixed = {"gateway": level(gateway), "site": _levels(site)}
+    nowhere = _without("place", template)
 
     def name(schema: Schema, tag: str = "") -> bytes:
-        fields = {**fixed, "device": level(schema.device), "group": level(schema.group), "tag": level(tag)}
-        topic = _FIELD.sub(lambda field: fields[field[1]], template)
+        place = _levels(places.get(schema.device, ()))
+        names = {"device": level(schema.device), "group": level(schema.group), "tag": level(tag)}
+        fields = {**fixed, **names, "place": place}
+        topic = _FIELD.sub(lambda field: fields[field[1]], template if place else nowhere)
         if topic.startswith("$") and not template.startswith("$"):
             topic = "_" + topic[1:]  # topics from $ on belong to the broker, unless the template says so
         return topic.encode()
 
     return name
+
+
+def _levels(names: Sequence[str]) -> str:
+    return "/".join(map(level, names))
+
+
+def _without(field: str, template: str) -> str:
+    return template.replace(f"{{{field}}}/", "").replace(f"/{{{field}}}", "").replace(f"{{{field}}}", "")

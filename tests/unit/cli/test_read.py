@@ -45,6 +45,13 @@ def test_all_tags_of_all_groups_are_shown(site: Path) -> None:
         assert word in result.output
 
 
+def test_what_is_shown_is_what_leaves(site: Path) -> None:
+    text = SITE.replace("unit: Cel}", 'unit: Cel, as: "[degF]"}').replace("slow}", "slow, unit: A, ratio: ct}")
+    site.write_text(text.replace("driver: sim\n", "driver: sim\n    ct: 400/5\n"))
+    rows = json.loads(read(site, "boiler", "temperature", "on", "--json").output)
+    assert [(row["value"], row["unit"]) for row in rows] == [(149.9, "[degF]"), (80, "A")]
+
+
 def test_json_has_the_exact_values_of_the_tags_asked_for(site: Path) -> None:
     rows = json.loads(read(site, "boiler", "temperature", "on", "--json").output)
     assert [(row["tag"], row["value"], row["quality"]) for row in rows] == [

@@ -51,6 +51,29 @@ def test_every_problem_goes_to_stderr(check: Any, tmp_path: Path) -> None:
     assert count == "2 problems"
 
 
+def test_what_is_odd_is_told_and_the_file_is_fine(check: Any, tmp_path: Path) -> None:
+    text = SITE.replace("{name: a}", "{name: kwh_total, unit: kWh, kind: counter}")
+    done = check(text)
+    assert done.exit_code == 0
+    assert done.stdout.startswith(f"{tmp_path}/site.yaml: fine")
+    said, count = done.stderr.splitlines()
+    assert said.startswith(
+        f"{tmp_path}/site.yaml:4:46: warning: device 'spare', tag 'kwh_total': 'kwh_total' is not in"
+    )
+    assert count == "1 warning"
+    found = json.loads(check(text, "--json").stdout)
+    assert (found["ok"], found["problems"]) == (True, [])
+    (warning,) = found["warnings"]
+    assert (warning["line"], warning["column"]) == (4, 46)
+    assert warning["hint"].startswith("did you mean 'energy_total'")
+
+
+def test_what_is_odd_is_told_beside_what_is_wrong(check: Any) -> None:
+    done = check(SITE.replace("{name: a}", "{name: kwh_total}").replace("gw-1", "gw 1"))
+    assert done.exit_code == 78
+    assert [line.split(" ")[1] for line in done.stderr.splitlines()] == ["warning:", "gateway:", "warning", "problem"]
+
+
 def test_several_files_are_checked_whatever_the_first_says(check: Any, write: Any) -> None:
     good, bad = write("good.yaml", SITE), write("bad.yaml", "a: [")
     done = CliRunner().invoke(main, ["check", str(bad), str(good), str(bad.parent / "none.yaml")])
@@ -83,6 +106,7 @@ def test_json_for_a_good_file(check: Any, tmp_path: Path) -> None:
     assert json.loads(done.stdout) == {
         "ok": True,
         "problems": [],
+        "warnings": [],
         "files": [
             {
                 "file": f"{tmp_path}/site.yaml",

@@ -187,6 +187,21 @@ def test_a_gateway_without_a_site_leaves_no_empty_level(template: str, topic: st
     assert namer(template, "gw", ())(schema("a", device="main")) == topic.encode()
 
 
+@pytest.mark.parametrize(
+    ("template", "device", "topic"),
+    [
+        ("{site}/{place}/{device}", "press", "acme/line 3/cell_2/press"),
+        ("{site}/{place}/{device}", "meter", "acme/meter"),
+        ("a/{place}", "meter", "a"),
+        ("a-{place}/b", "meter", "a-b"),
+        ("{place}/{place}/x", "press", "line 3/cell_2/line 3/cell_2/x"),
+    ],
+)
+def test_a_device_is_where_it_is_within_the_site(template: str, device: str, topic: str) -> None:
+    name = namer(check(template), "gw", ("acme",), {"press": ("line 3", "cell/2")})
+    assert name(schema("a", device=device)) == topic.encode()
+
+
 def test_a_name_cannot_reach_the_broker_s_own_topics() -> None:
     assert namer("{device}/x", "gw", ())(schema("a", device="$SYS")) == b"_SYS/x"
 
@@ -203,6 +218,7 @@ def test_any_name_becomes_one_level_of_a_valid_topic(name: str) -> None:
     [
         ("", "needs more"),
         ("{site}", "needs more"),
+        ("{site}/{place}", "needs more"),
         ("a/+/b", "wildcard"),
         ("a/#", "wildcard"),
         ("a/{unit}", "not a placeholder of a topic: there are {gateway}, {site}"),
