@@ -21,7 +21,7 @@ from drivers.rules.derived import Derivations
 from drivers.rules.energy import EnergyConfig
 from drivers.rules.oee import OeeConfig
 from drivers.rules.report import ReportSaid
-from drivers.rules.units import Ratio, Turns
+from drivers.rules.units import Ratio, Standing
 from drivers.rules.value import ValueConfig
 from drivers.section import Name, Number, Seconds, Section
 
@@ -117,7 +117,7 @@ class TagConfig(ValueConfig):
         return None
 
 
-class DriverConfig(Section):
+class DriverConfig(Standing):
     """A device. Each driver adds where it is and what its tags look like (`tags: list[TheirTag]`)."""
 
     name: Name = Field(description="the device's name, unique in the file")
@@ -132,9 +132,6 @@ class DriverConfig(Section):
     derived: Derivations = Field({}, description="tags that are worked out from others, by their names")
     energy: EnergyConfig | None = Field(None, description="its consumption as coal equivalent and CO2")
     oee: OeeConfig | None = Field(None, description="how its shifts are judged")
-    place: list[Name] = Field([], max_length=8, description="where it is within the site: line, cell")
-    ct: Turns = Field(1.0, description="ratio of the current transformers, such as 400/5, for tags with `ratio`")
-    pt: Turns = Field(1.0, description="ratio of the voltage transformers, such as 10000/100")
 
 
 @dataclass(frozen=True, slots=True)

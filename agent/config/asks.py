@@ -11,6 +11,7 @@ from agent.config.states import check_states
 from agent.config.tree import Mapping
 from agent.config.tree import Sequence as Raws
 from agent.config.windows import check_windows
+from agent.config.words import shown
 from agent.normalise.calculated import Derived
 from drivers.rules.derived import DerivedConfig
 
@@ -29,11 +30,11 @@ def check_asks(
         own = {"name": derived.tag.name, "dtype": derived.tag.dtype, "kind": derived.tag.kind, "ratio": ""}
         tags.append(SimpleNamespace(**{name: getattr(config, name) for name in type(config).model_fields} | own))
         raws.put(_named(raw, derived.tag.name, mapping), mapping.mark)
-    check_windows(raws, tags, names, scope)
+    check_windows(raws, tags, list(names), scope)
     check_states(raws, tags, scope)
     check_counters(raws, tags, calendars, scope)
     for tag, raw in zip(tags, raws, strict=True):
-        check_limits(raw, tag, scope.within(f"tag {tag.name!r}"))
+        check_limits(raw, tag, scope.within(f"derived tag {shown(tag.name)}"))
 
 
 def _named(raw: Any, name: str, mapping: Mapping) -> Mapping:

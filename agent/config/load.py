@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from agent.config.calendars import read_calendars
+from agent.config.clashes import check_clashes
 from agent.config.classes import sink_class
 from agent.config.commands import check_commands
 from agent.config.derived import calculated
@@ -101,6 +102,7 @@ def _site(root: Mapping, folder: Path, scope: Scope) -> Site | None:
     derived = calculated(root, devices, virtual, raws, calendars, scope)
     weighed = Energy(root, devices, virtual, scope).weighed(raws, folder, local)
     asked = recipes(enabled, virtual, local, calendars, derived, weighed)
+    check_clashes(root, enabled, asked, scope)
     site = Site(gateway, enabled, lines, sinks, buffer, log, status, asked)
     check_wires(root, site, scope)
     check_commands(root, devices, sinks, scope)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from functools import lru_cache
+from math import prod
 
 from agent.config.alarms import alarms_of
 from agent.config.counters import counter_of
@@ -72,19 +73,20 @@ def rules_of(tag: ValueConfig, device: Owner) -> Rules:
 
 def _conversion(tag: ValueConfig, device: Owner) -> Conversion | None:
     """None also for what cannot be converted: see `agent.config.units`."""
-    turns: str = getattr(tag, "ratio", "")
-    if not turns and not tag.as_:
-        return None
-    ratio = Fraction(1)
-    for name in turns.split("*") if turns else ():
-        ratio *= Fraction(getattr(device, name)).limit_denominator(1_000_000)
-    if not tag.as_:
-        return Conversion(ratio, Fraction(0), tag.unit) if ratio != 1 else None
+    turns: str = getattr(tag, "ratio", None) or ""
+    return _converted(tag.unit, tag.as_, *(getattr(device, name) for name in turns.split("*") if name))
+
+
+@lru_cache(maxsize=1024)
+def _converted(unit: str, leaves: str, *turns: float) -> Conversion | None:
+    ratio = prod(Fraction(each).limit_denominator(1_000_000) for each in turns)
+    if not leaves:
+        return Conversion(Fraction(ratio), Fraction(0), unit) if ratio != 1 else None
     try:
-        factor, offset = exact(tag.unit, tag.as_)
+        factor, offset = exact(unit, leaves)
     except ValueError:
         return None
-    return Conversion(ratio * factor, offset, tag.as_)
+    return Conversion(ratio * factor, offset, leaves)
 
 
 def _limits(said: LimitsConfig) -> Limits:

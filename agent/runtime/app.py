@@ -120,7 +120,9 @@ class App:
     async def run(self, stop: asyncio.Event) -> None:
         self._drivers = drivers = build_drivers(self._site, self._site.devices, self._data)
         self._catalogue = Catalogue(drivers, self._steps)
-        await attempt(self._restore(), self._health.part(*STEPS))
+        steps = self._health.part(*STEPS)
+        if await attempt(self._restore(), steps) is None:
+            steps.up()
         known = targets(self._site.devices, drivers, self._health)
         self._site = self._site.bare()
         with closing(Control(known, self._data, self._health, self._clock)) as control:
@@ -222,7 +224,7 @@ class App:
 
     def _field_works(self) -> Iterator[tuple[str, Work]]:
         part = self._health.part(*STEPS)
-        yield "tick", self._kept(partial(tick, self._steps, self._inlet, self._clock), part, Backoff(DISK_CAP))
+        yield "tick", self._kept(partial(tick, self._steps, self._inlet, self._clock, part), part, Backoff(DISK_CAP))
         lines: dict[str, list[Poller]] = {}
         priority = partial(priority_of, self._devices)
         for driver in self._drivers:

@@ -130,10 +130,12 @@ def test_a_device_with_patterns_may_have_any_tag(site: Any) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("x: {expr: a > b, limits: {max: 3}}", "7:38: device 'm', tag 'x': limits.max: a bool has none ("),
-        ("x: {expr: a, unit: kWh, as: m3}", "7:35: device 'm', tag 'x': as: 'kWh' and 'm3' are not of the same"),
+        ("x: {expr: a > b, limits: {max: 3}}", "7:38: device 'm', derived tag 'x': limits.max: a bool has none ("),
+        (
+            "x: {expr: a, unit: kWh, as: m3}",
+            "7:35: device 'm', derived tag 'x': as: 'kWh' and 'm3' are not of the same",
+        ),
         ("x: {expr: a, counter: {intervals: 15m}}", "7:29: device 'm', tag 'x': counter: it is a gauge ("),
-        ("x: {expr: a, alarms: {state: on}}", "7:36: device 'm', tag 'x': alarms: state: 'on': the tag is a number"),
     ],
 )
 def test_what_it_asks_is_checked_as_of_any_tag(line: str, said: str, problems: Any) -> None:

@@ -137,4 +137,4 @@ def test_every_factor_that_comes_with_the_agent_has_a_source() -> None:
     lines = (configs_dir() / "factors.yaml").read_text("utf-8").splitlines()
     assert sum(line.startswith("    per: ") for line in lines) == sum(line.startswith("    source: ") for line in lines)
     site = load(configs_dir() / "examples" / "line-energy.yaml", {})
-    assert site.recipes.weighed.keys() == {("oven-meter", "energy_1m")}
+    assert site.recipes.weighed.keys() == {("oven-meter", "energy_total_1m")}
