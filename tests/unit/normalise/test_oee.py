@@ -37,7 +37,7 @@ APART = (Schema("m", "a", (Tag("x"), MODE)), Schema("m", "b", (SCRAP, PIECES, GO
 def asked(run: tuple[str, ...] = ("run",), cycle: float = 30, *, rejects: bool = False) -> Recipes:
     other = {"rejects": "scrap"} if rejects else {"good": "good"}
     oee = Oee("mode", run, "pieces", round(cycle * SECOND), "shifts", **other)
-    return Recipes({("m", "mode"): Rules(states=STATES)}, Local(), CALENDARS, (), {"m": oee})
+    return Recipes({("m", "mode"): Rules(states=STATES)}, Local(), CALENDARS, oee={"m": oee})
 
 
 class World:
