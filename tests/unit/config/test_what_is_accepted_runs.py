@@ -135,14 +135,8 @@ WEIGHED = st.lists(
     ),
     max_size=2,
 )
-OEE = st.fixed_dictionaries(
-    {
-        "state": st.sampled_from(NAMES[:4]),
-        "produced": st.sampled_from(NAMES),
-        "cycle": DURATION,
-        "calendar": one("tou"),
-    },
-    optional={"good": st.sampled_from(NAMES), "rejects": st.sampled_from(NAMES), "run": one("run", ["run", "idle"])},
+OEE = st.tuples(one("good", "rejects"), one("b", "x"), one("b", "c"), one("1s", "1h"), one("run", ["run", "idle"])).map(
+    lambda it: {"state": "a", "produced": it[1], it[0]: it[2], "cycle": it[3], "run": it[4], "calendar": "tou"}
 )
 DEVICE = {
     "report": REPORT,
@@ -175,7 +169,10 @@ def whole(parts: tuple[list[tuple[str, dict[str, Any]]], dict[str, Any], list[An
         derived = {name: mended(said) if isinstance(said, dict) else said for name, said in device["derived"].items()}
         device = {**device, "derived": derived}
     if "oee" in device:
-        tags[0] = {"name": "a", "type": "int32", "state": {"run": 1, "idle": [2, 5]}}
+        tags[:2] = [
+            {"name": "a", "type": "int32", "state": {"run": 1, "idle": [2, 5]}},
+            {"name": "b", "kind": "counter"},
+        ]
     if "energy" in device:
         tags[1] = {"name": "b", "unit": "MWh", **({} if "ct" in device else {"kind": "counter", "counter": OF_ENERGY})}
     times = {"00:00": "valley", "08:00": {"name": "peak", "planned": False}, "17:30": "total"}
