@@ -8,7 +8,6 @@ from agent.config.dtypes import dtype_of
 from agent.config.lists import name_of
 from agent.config.recipes import Owner, rules_of
 from agent.config.tree import Mapping as Raw
-from agent.config.virtual import VirtualConfig
 from agent.config.words import did_you_mean, shown
 from agent.model.text import duration_text
 from agent.normalise.alarms.rule import GROUP as ALARM
@@ -70,19 +69,13 @@ class Tags:
 class Known(dict[str, Tags]):
     """By device."""
 
-    def __init__(
-        self,
-        root: Raw,
-        devices: Sequence[DriverConfig],
-        virtual: Sequence[VirtualConfig],
-        calendars: Mapping[str, Calendar],
-    ) -> None:
+    def __init__(self, root: Raw, pairs: Sequence[tuple[Owner, Raw]], calendars: Mapping[str, Calendar]) -> None:
         listed = root.get("devices")
         super().__init__({name_of(raw): Tags() for raw in listed if name_of(raw)} if isinstance(listed, list) else {})
-        self._owners: list[Owner] = [*devices, *virtual]
+        self._owners = [owner for owner, _ in pairs]
         self._names = Names(calendars)
-        for owner in self._owners:
-            self[owner.name] = self._tags(owner)
+        if any(owner.derived or owner.energy for owner in self._owners):  # else nobody asks
+            self.update((owner.name, self._tags(owner)) for owner in self._owners)
 
     def _tags(self, owner: Owner) -> Tags:
         tags = getattr(owner, "tags", ())
