@@ -1,4 +1,4 @@
-"""Whatever a file asks of values: it is refused, or its steps take any frame."""
+"""Whatever a file asks of values: it is refused, or its steps take any frame, and editors take the file."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.config import Invalid, Site, load
+from agent.config import Invalid, Site, load, schema
 from agent.model.frame import Frame, Value
 from agent.model.quality import FIRST_BAD
 from agent.model.tag import Schema
@@ -17,8 +17,10 @@ from agent.normalise import Steps
 from drivers.sim.config import Config
 from drivers.sim.driver import SimDriver
 from tests.lengths import often
+from tests.unit.config.test_schema import errors
 
 Place = tuple[str | int, ...]
+SCHEMA = schema()
 ROUNDS = 8  # of taking out what is wrong
 SECOND = 10**9
 START = 1_772_000_000 * SECOND
@@ -280,9 +282,11 @@ def frame_of(schema: Schema, moment: Any, ts: int, mono: int) -> Frame:
 )
 @given(tree=SITE, moments=st.lists(MOMENT, min_size=2, max_size=6))
 def test_what_is_accepted_runs(tmp_path: Path, tree: Any, moments: list[Any]) -> None:
-    site = accepted(tmp_path / "site.yaml", deepcopy(tree))
+    tree = deepcopy(tree)
+    site = accepted(tmp_path / "site.yaml", tree)
     if site is None:
         return
+    assert list(errors(tree, SCHEMA, SCHEMA)) == []
     (driver,) = [SimDriver(device) for device in site.devices if isinstance(device, Config)]
     steps = Steps(driver.schemas, site.recipes)
     ts = mono = START
