@@ -28,6 +28,7 @@ from agent.northbound.api import (
 from drivers.api import Budget, Driver, DriverConfig, LineConfig, TagConfig, names_of
 from drivers.finding import Kept
 from drivers.rules.limits import LimitsConfig
+from drivers.rules.report import ReportConfig, When
 from drivers.rules.value import ValueConfig
 
 # What the rest of the configuration is made of comes from here too, so that it is not written a third time.
@@ -36,12 +37,14 @@ __all__ = [
     "LimitsConfig",
     "LineConfig",
     "Name",
+    "ReportConfig",
     "Seconds",
     "Section",
     "SinkConfig",
     "Size",
     "TagConfig",
     "ValueConfig",
+    "When",
     "commands_of",
     "fits",
     "names_of",

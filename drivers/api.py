@@ -18,7 +18,10 @@ from agent.model.frame import Frame, Value
 from agent.model.tag import Schema
 from agent.model.text import duration_text
 from drivers.rules.derived import Derivations
-from drivers.rules.units import Ratio, Turns
+from drivers.rules.energy import EnergyConfig
+from drivers.rules.oee import OeeConfig
+from drivers.rules.report import ReportSaid
+from drivers.rules.units import Ratio, Standing
 from drivers.rules.value import ValueConfig
 from drivers.section import Name, Number, Seconds, Section
 
@@ -114,7 +117,7 @@ class TagConfig(ValueConfig):
         return None
 
 
-class DriverConfig(Section):
+class DriverConfig(Standing):
     """A device. Each driver adds where it is and what its tags look like (`tags: list[TheirTag]`)."""
 
     name: Name = Field(description="the device's name, unique in the file")
@@ -125,10 +128,10 @@ class DriverConfig(Section):
     interval: Annotated[Seconds, Field(ge=0.01, le=86400)] = Field(1.0, description="how often tags are read")
     priority: Priority = Field("normal", description="who goes first when several groups of a line are due")
     groups: dict[str, GroupConfig] = Field({}, description="scan groups with intervals of their own")
+    report: ReportSaid = Field("always", description="when values of its tags are told, unless a tag says otherwise")
     derived: Derivations = Field({}, description="tags that are worked out from others, by their names")
-    place: list[Name] = Field([], max_length=8, description="where it is within the site: line, cell")
-    ct: Turns = Field(1.0, description="ratio of the current transformers, such as 400/5, for tags with `ratio`")
-    pt: Turns = Field(1.0, description="ratio of the voltage transformers, such as 10000/100")
+    energy: EnergyConfig | None = Field(None, description="its consumption as coal equivalent and CO2")
+    oee: OeeConfig | None = Field(None, description="how its shifts are judged")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 from agent.cli.query import Query
 from agent.model.text import escaped, plain
+from agent.model.units import is_unit
 from drivers.api import Place
 from drivers.opcua.naming import check, formed, path, tag_names, unique
 
@@ -76,8 +77,9 @@ def device_map(found: Sequence[Place], query: Query, *, model: str, source: str,
     yield "tags:"
     for at, name in zip(places, names, strict=True):
         place = found[at]
-        unit = f", unit: {quoted(place.unit)}" if place.unit else ""
+        unit = f", unit: {quoted(place.unit)}" if place.unit and is_unit(place.unit) else ""
         note = CAN_BE_WRITTEN if place.writable else ""
+        note += f"   # the server says {quoted(place.unit)}: which unit is that?" if place.unit and not unit else ""
         yield f"  - {{name: {quoted(name)}, node: {quoted(place.address)}, type: {place.type}{unit}}}{note}"
 
 

@@ -13,9 +13,11 @@ _LARGEST = {"float32": 3.4028235e38, "float64": 1.7976931348623157e308}
 
 def check_limits(raw: Any, tag: TagConfig, scope: Scope) -> None:
     """What is wrong with `limits` of one tag, at the place of the key in question."""
-    dtype = getattr(tag, "dtype", None)
+    dtype = "bool" if getattr(tag, "bits", None) else getattr(tag, "dtype", None)
     if tag.limits is None or dtype is None:
         return
+    if (tag.as_ or tag.ratio) and dtype not in ("bool", "str"):
+        dtype = "float64"  # it leaves in another unit, with other numbers
     said = raw.get("limits") if isinstance(raw, Mapping) else None
     for key, message, hint in _objections(tag.limits, dtype):
         mark = said.value_marks.get(key, said.mark) if isinstance(said, Mapping) else raw.mark

@@ -1,18 +1,18 @@
 """What tags say of themselves as counters: as `agent.normalise` wants it, and whether it can be."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
+from collections.abc import Sequence as Several
 from itertools import chain
 from typing import Any
 
 from agent.config.calendars import known_calendar
 from agent.config.lists import title
 from agent.config.problems import Mark, Scope
-from agent.config.tree import Mapping, Sequence
+from agent.config.tree import Mapping
 from agent.config.words import shown
 from agent.model.text import LONGEST_NAME
 from agent.normalise.counters.ask import SECOND, Counter
 from agent.normalise.counters.names import peak_names
-from agent.registry import TagConfig
 
 
 def counter_of(said: Any) -> Counter:
@@ -28,33 +28,29 @@ def counter_of(said: Any) -> Counter:
     )
 
 
-def check_counters(raws: Sequence, tags: Iterable[TagConfig], calendars: Collection[str], scope: Scope) -> None:
+def check_counters(raws: Several[Any], tags: Several[Any], calendars: Collection[str], scope: Scope) -> None:
     """What the counters of one device must have beside a section that is right by itself."""
     for index, tag in enumerate(tags):
-        if tag.counter is not None and not scope.full:
-            raw = raws[index]
-            assert isinstance(raw, Mapping)
-            _check(raw, tag, calendars, scope.within(title(raw, "tag", index)))
+        if tag.counter is not None and isinstance(raws[index], Mapping) and not scope.full:
+            inner = scope.within(title(raws[index], "tag", index))
+            if getattr(tag, "dtype", None) == "str" or getattr(tag, "wave", "") == "text":
+                inner.add(_place(raws[index], "counter"), "counter: its values are text", "only numbers can be counted")
+            _check(raws[index], tag, calendars, inner)
 
 
 def _check(raw: Mapping, tag: Any, calendars: Collection[str], scope: Scope) -> None:
-    mark = _place(raw, "counter")
-    dtype = getattr(tag, "dtype", None) or getattr(tag, "type", None)
-    if dtype == "str" or getattr(tag, "wave", "") == "text":
-        scope.add(mark, "counter: its values are text", "only numbers can be counted")
-    elif tag.kind != "counter":
+    said, mark = tag.counter, _place(raw, "counter")
+    if tag.kind != "counter":
         scope.add(mark, f"counter: it is a {tag.kind}", "add `kind: counter`")
     longest = max(map(len, chain(*peak_names(tag.name))))
     if longest > LONGEST_NAME:
         what = f"counter: what is made of it has names of up to {longest} characters"
-        scope.add(_place(raw, "name"), what, f"at most {LONGEST_NAME}: give it a shorter name")
-    tariff = tag.counter.tariff
-    if tariff and tariff not in calendars:
-        said = raw.get("counter")
-        at = _place(said, "tariff") if isinstance(said, Mapping) else mark
-        scope.add(
-            at, f"counter: there is no calendar {shown(tariff)}", known_calendar(tariff, dict.fromkeys(calendars))
-        )
+        scope.add(raw.value_marks.get("name", raw.mark), what, f"at most {LONGEST_NAME}: give it a shorter name")
+    if said.tariff and said.tariff not in calendars:
+        inner = raw.get("counter")
+        at = _place(inner, "tariff") if isinstance(inner, Mapping) else mark
+        hint = known_calendar(said.tariff, dict.fromkeys(calendars))
+        scope.add(at, f"counter.tariff: there is no calendar {shown(said.tariff)}", hint)
 
 
 def _place(raw: Mapping, key: str) -> Mark:

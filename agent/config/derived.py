@@ -4,13 +4,14 @@ A name in a formula is one of the `inputs` of its tag or its virtual device, or 
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Table
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from agent.config.asks import check_asks
 from agent.config.lists import name_of
 from agent.config.naming import check_naming
 from agent.config.problems import Mark, Scope
@@ -24,18 +25,25 @@ from agent.normalise.calculated import Calculated, Derived, Source
 from agent.normalise.expression import Formula, Wrong, parse
 from agent.registry import DriverConfig, names_of
 from drivers.rules.derived import DerivedConfig
+from drivers.rules.value import ValueConfig
 
 Owner = DriverConfig | VirtualConfig
 _QUOTES = "'\""
+_MAKING = ("counter", "alarms", "aggregate", "state")  # keys of a tag of which other tags come
 
 
 @dataclass(slots=True)
-class _Known:
-    """The tags of a device: `listed` are all of them unless it is `open`, `own` those that are derived."""
+class Tags:
+    """The tags of a device: `listed` are all of them unless it `is_open`, `own` those that are derived. Of what begins
+    as one of `more` something else is made, such as totals."""
 
     listed: frozenset[str] = frozenset()
     own: frozenset[str] = frozenset()
+    more: tuple[str, ...] = ()
     is_open: bool = True
+
+    def has(self, tag: str) -> bool:
+        return self.is_open or tag in self.names or tag.startswith(self.more)
 
     @property
     def names(self) -> frozenset[str]:
@@ -68,34 +76,48 @@ def calculated(
     devices: Sequence[DriverConfig],
     virtual: Sequence[VirtualConfig],
     raws: Sequence[Mapping],
+    calendars: Collection[str],
     scope: Scope,
 ) -> tuple[Calculated, ...]:
     """What the enabled devices and the virtual ones ask to be worked out; all problems of it go to `scope`."""
     if not virtual and not any(device.derived for device in devices):
         return ()
-    known = _known(root, devices, virtual)
+    known = known_tags(root, devices, virtual)
     owners: list[Owner] = [*devices, *virtual]
-    pairs = zip(owners, [*_raws(root, devices), *raws], strict=True)
+    pairs = list(zip(owners, [*raws_of(root, devices), *raws], strict=True))
     asked = [each for owner, raw in pairs for each in _read(owner, raw, scope)]
     right = [each for each in asked if _resolve(each, known)]
     _refuse_circles(right)
     found: list[Calculated] = []
-    for owner in owners:
-        tags = tuple(_told(each) for each in right if each.owner is owner)
+    for owner, raw in pairs:
+        ours = [each for each in right if each.owner is owner]
+        tags = tuple(map(_told, ours))
+        held = raw.get("derived")
+        if tags and isinstance(held, Mapping):
+            told = [(tag, each.config, held[each.name]) for tag, each in zip(tags, ours, strict=True)]
+            check_asks(told, known[owner.name].listed, calendars, held, scope.within(owner_title(owner)))
         if tags and getattr(owner, "enabled", True):
             found.append(Calculated(owner.name, tags, owner.every if isinstance(owner, VirtualConfig) else 0.0))
     return tuple(found)
 
 
-def _known(root: Mapping, devices: Sequence[DriverConfig], virtual: Sequence[VirtualConfig]) -> dict[str, _Known]:
+def known_tags(root: Mapping, devices: Sequence[DriverConfig], virtual: Sequence[VirtualConfig]) -> dict[str, Tags]:
     """By device. Of one that is wrong nobody knows what it has, and one with patterns or events has what it finds."""
-    found = {name: _Known() for name in _listed(root)}
+    found = {name: Tags() for name in _listed(root)}
     for device in devices:
         tags = getattr(device, "tags", ())
         names = frozenset(name for tag in tags if tag.enabled for name in names_of(tag))
         is_open = bool(getattr(device, "events", ())) or any(getattr(tag, "match", "") for tag in tags)
-        found[device.name] = _Known(names, frozenset(device.derived), is_open)
-    return found | {device.name: _Known(own=frozenset(device.derived), is_open=False) for device in virtual}
+        more = _makers((tag.name, tag) for tag in tags) + _makers(device.derived.items())
+        found[device.name] = Tags(names, frozenset(device.derived), more, is_open)
+    for each in virtual:
+        found[each.name] = Tags(own=frozenset(each.derived), more=_makers(each.derived.items()), is_open=False)
+    return found
+
+
+def _makers(values: Iterable[tuple[str, ValueConfig]]) -> tuple[str, ...]:
+    """How the names begin of what is made of these."""
+    return tuple(f"{name}_" for name, value in values if any(getattr(value, key, None) for key in _MAKING))
 
 
 def _listed(root: Mapping) -> dict[str, Mapping]:
@@ -104,7 +126,7 @@ def _listed(root: Mapping) -> dict[str, Mapping]:
     return {name_of(raw): raw for raw in listed if name_of(raw)} if isinstance(listed, list) else {}
 
 
-def _raws(root: Mapping, devices: Sequence[DriverConfig]) -> list[Mapping]:
+def raws_of(root: Mapping, devices: Sequence[DriverConfig]) -> list[Mapping]:
     listed = _listed(root)
     return [listed[device.name] for device in devices]
 
@@ -112,9 +134,8 @@ def _raws(root: Mapping, devices: Sequence[DriverConfig]) -> list[Mapping]:
 def _read(owner: Owner, raw: Mapping, scope: Scope) -> Iterator[_Asked]:
     """The derived tags of a device whose formulas can be read."""
     listed = raw.get("derived")
-    word = "virtual device" if isinstance(owner, VirtualConfig) else "device"
     for name, config in owner.derived.items():
-        inner = scope.within(f"{word} {shown(owner.name)}, derived tag {shown(name)}")
+        inner = scope.within(f"{owner_title(owner)}, derived tag {shown(name)}")
         held, mark = listed[name] if isinstance(listed, Mapping) else config.expr, raw.mark  # as of a device map
         if isinstance(listed, Mapping):
             mark = listed.value_marks[name]
@@ -134,11 +155,15 @@ def _read(owner: Owner, raw: Mapping, scope: Scope) -> Iterator[_Asked]:
             yield _Asked(owner, name, config, formula, held, mark, inner)
 
 
+def owner_title(owner: Owner) -> str:
+    return f"{'virtual device' if isinstance(owner, VirtualConfig) else 'device'} {shown(owner.name)}"
+
+
 def _names(owner: Owner) -> frozenset[str]:
     return frozenset(name for tag in getattr(owner, "tags", ()) for name in names_of(tag))
 
 
-def _resolve(asked: _Asked, known: Table[str, _Known]) -> bool:
+def _resolve(asked: _Asked, known: Table[str, Tags]) -> bool:
     """Find the tag of each name in the formula; False after a problem was reported."""
     outer = asked.owner.inputs if isinstance(asked.owner, VirtualConfig) else {}
     aliases = {**outer, **asked.config.inputs}
@@ -153,13 +178,13 @@ def _resolve(asked: _Asked, known: Table[str, _Known]) -> bool:
     return True
 
 
-def _missing(source: Source, known: Table[str, _Known], own: str, text: str) -> tuple[str, str] | None:
+def _missing(source: Source, known: Table[str, Tags], own: str, text: str) -> tuple[str, str] | None:
     """Message and hint where there is no such tag."""
     device, tag = source
     if device not in known:
         return f"there is no device {shown(device)}", did_you_mean(device, known)
     has = known[device]
-    if has.is_open or tag in has.names:
+    if has.has(tag):
         return None
     if not own:
         return f"device {shown(device)} has no tag {shown(tag)}", did_you_mean(tag, has.names)

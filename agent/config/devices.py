@@ -13,6 +13,7 @@ from agent.config.lists import mappings, name_of, unique_names
 from agent.config.maps import DeviceMap, Maps
 from agent.config.problems import Scope
 from agent.config.references import Unresolved
+from agent.config.states import check_oee, check_states
 from agent.config.tags import checked, free_group, group_names, item_type, known_groups, overlay, spelt_out
 from agent.config.tree import Mapping, Sequence, merge
 from agent.config.windows import check_windows
@@ -51,7 +52,9 @@ def _device(raw: Mapping, maps: Maps, calendars: Collection[str], scope: Scope) 
     tags = _tags(raw, kind, device_map, scope)
     known_groups(tags.raws, merged.get("groups"), scope)
     if tags.objects is not None:
-        check_windows(tags.raws, tags.objects, (), scope)
+        check_windows(tags.raws, tags.objects, list(merged.get("derived") or ()), scope)
+        check_states(tags.raws, tags.objects, scope)
+        check_oee(merged, tags.objects, _derived(merged), calendars, scope)
     check_counters(tags.raws, tags.objects or (), calendars, scope)
     events = merged.get("events")
     for event in filter(name_of, events if isinstance(events, Sequence) else ()):  # each is a group
@@ -63,6 +66,11 @@ def _device(raw: Mapping, maps: Maps, calendars: Collection[str], scope: Scope) 
         derived = derived_of(built.derived, merged.get("derived"))
         check_alarms(asked_of(tags.objects, tags.raws) + derived, scope)
     return built
+
+
+def _derived(raw: Mapping) -> Mapping:
+    derived = raw.get("derived")
+    return derived if isinstance(derived, Mapping) else Mapping(raw.mark)
 
 
 def _map(raw: Mapping, maps: Maps, scope: Scope) -> DeviceMap | None:

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from agent.config.calendars import read_calendars
+from agent.config.clashes import check_clashes
 from agent.config.classes import sink_class
 from agent.config.commands import check_commands
 from agent.config.derived import calculated
 from agent.config.devices import read_devices
 from agent.config.doors import check_doors
+from agent.config.energy import Energy
 from agent.config.explain import validate
 from agent.config.files import Unreadable, read_bytes
 from agent.config.lines import check_wires, read_lines
@@ -31,7 +33,7 @@ from agent.normalise.local import Local
 from agent.registry import Section, SinkConfig
 
 MAX_SITE = 1 << 20
-KEYS = ("gateway", "devices", "virtual", "lines", "calendars", "sinks", "buffer", "log", "status")
+KEYS = ("gateway", "devices", "virtual", "lines", "calendars", "factors", "sinks", "buffer", "log", "status")
 S = TypeVar("S", bound=Section)
 
 
@@ -97,8 +99,10 @@ def _site(root: Mapping, folder: Path, scope: Scope) -> Site | None:
     if not (gateway and buffer and log and status):
         return None
     enabled = tuple(device for device in devices if device.enabled)
-    derived = calculated(root, devices, virtual, raws, scope)
-    asked = recipes(enabled, virtual, local, calendars, derived)
+    derived = calculated(root, devices, virtual, raws, calendars, scope)
+    weighed = Energy(root, devices, virtual, scope).weighed(raws, folder, local)
+    asked = recipes(enabled, virtual, local, calendars, derived, weighed)
+    check_clashes(root, enabled, asked, scope)
     site = Site(gateway, enabled, lines, sinks, buffer, log, status, asked)
     check_wires(root, site, scope)
     check_commands(root, devices, sinks, scope)

@@ -67,6 +67,11 @@ class Report:
         self._files: dict[str, int] = {}
 
     @property
+    def found(self) -> bool:
+        """Whether there is any problem."""
+        return bool(self._found)
+
+    @property
     def full(self) -> bool:
         return len(self._found) >= MOST
 

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
+from functools import lru_cache
+from math import prod
 
 from agent.config.alarms import alarms_of
 from agent.config.counters import counter_of
+from agent.config.states import oee_of, states_of
 from agent.config.virtual import VirtualConfig
 from agent.config.windows import windows_of
 from agent.model.units import exact
@@ -12,9 +15,11 @@ from agent.normalise import NOTHING, Recipes, Rules
 from agent.normalise.calculated import Calculated
 from agent.normalise.calendar import Calendar
 from agent.normalise.convert import Conversion
+from agent.normalise.factors import Weighed
 from agent.normalise.limits.asked import Limits
 from agent.normalise.local import Local
-from agent.registry import DriverConfig, LimitsConfig, ValueConfig, names_of
+from agent.normalise.report.asked import Reporting
+from agent.registry import DriverConfig, LimitsConfig, ReportConfig, ValueConfig, When, names_of
 
 SECOND = 10**9  # ns
 Owner = DriverConfig | VirtualConfig
@@ -26,15 +31,18 @@ def recipes(
     local: Local,
     calendars: Mapping[str, Calendar],
     derived: tuple[Calculated, ...],
+    weighed: Mapping[tuple[str, str], tuple[Weighed, ...]],
 ) -> Recipes:
     """Of all tags of these devices that ask for anything; equal rules are one object."""
     known: dict[Rules, Rules] = {}
     tags: dict[tuple[str, str], Rules] = {}
+    devices = list(devices)
     for device, name, value in _values(devices, virtual):
         rules = rules_of(value, device)
         if rules != NOTHING:
             tags[device.name, name] = known.setdefault(rules, rules)
-    return Recipes(tags, local, calendars, derived)
+    oee = {device.name: oee_of(device.oee) for device in devices if device.oee}
+    return Recipes(tags, local, calendars, derived, weighed, oee)
 
 
 def _values(
@@ -57,28 +65,50 @@ def rules_of(tag: ValueConfig, device: Owner) -> Rules:
         limits=_limits(tag.limits) if tag.limits else None,
         counter=counter_of(tag.counter) if tag.counter else None,
         windows=windows_of(tag.aggregate) if tag.aggregate else (),
+        states=states_of(tag.state) if tag.state else None,
         alarms=alarms_of(tag.alarms) if tag.alarms else (),
+        report=_report(tag.report or device.report),
     )
 
 
 def _conversion(tag: ValueConfig, device: Owner) -> Conversion | None:
     """None also for what cannot be converted: see `agent.config.units`."""
-    turns: str = getattr(tag, "ratio", "")
-    if not turns and not tag.as_:
-        return None
-    ratio = Fraction(1)
-    for name in turns.split("*") if turns else ():
-        ratio *= Fraction(getattr(device, name)).limit_denominator(1_000_000)
-    if not tag.as_:
-        return Conversion(ratio, Fraction(0), tag.unit) if ratio != 1 else None
+    turns: str = getattr(tag, "ratio", None) or ""
+    return _converted(tag.unit, tag.as_, *(getattr(device, name) for name in turns.split("*") if name))
+
+
+@lru_cache(maxsize=1024)
+def _converted(unit: str, leaves: str, *turns: float) -> Conversion | None:
+    ratio = prod(Fraction(each).limit_denominator(1_000_000) for each in turns)
+    if not leaves:
+        return Conversion(Fraction(ratio), Fraction(0), unit) if ratio != 1 else None
     try:
-        factor, offset = exact(tag.unit, tag.as_)
+        factor, offset = exact(unit, leaves)
     except ValueError:
         return None
-    return Conversion(ratio * factor, offset, tag.as_)
+    return Conversion(ratio * factor, offset, leaves)
 
 
 def _limits(said: LimitsConfig) -> Limits:
     return Limits(
         said.min, said.max, said.outside == "clamp", said.rate, round((said.stuck or 0) * SECOND), said.stuck_band
+    )
+
+
+@lru_cache(1024)
+def _report(said: When | ReportConfig) -> Reporting | None:
+    if said == "always":
+        return None
+    if isinstance(said, str):
+        said = ReportConfig(when=said)
+    share, band = 0.0, said.deadband or 0.0
+    if isinstance(band, str):
+        share, band = float(band[:-1]) / 100, said.deadband_min or 0.0
+    return Reporting(
+        changes="on_change" in said.when,
+        period=round(said.period * SECOND) if "period" in said.when else 0,
+        band=band,
+        share=share,
+        door=said.door or 0.0,
+        max_time=round((said.max_time or 0) * SECOND),
     )

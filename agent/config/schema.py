@@ -9,6 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from agent import registry
 from agent.config.calendars import CalendarConfig
+from agent.config.factors import FactorsConfig
 from agent.config.maps import NO_QUIRKS
 from agent.config.sections import BufferConfig, GatewayConfig, LogConfig, MapHead, StatusConfig
 from agent.config.tags import item_type
@@ -34,6 +35,7 @@ def schema() -> Schema:
         "line": LineConfig,
         "virtual": VirtualConfig,
         "calendar": CalendarConfig,
+        "factors": FactorsConfig,
         "buffer": BufferConfig,
         "log": LogConfig,
         "status": StatusConfig,
@@ -55,6 +57,7 @@ def schema() -> Schema:
                 "additionalProperties": _ref("calendar"),
                 "description": "hours of tariffs, shifts",
             },
+            "factors": _ref("factors"),
             "sinks": _chosen("type", sinks, "where it goes"),
             **{name: _ref(name) for name in ("buffer", "log", "status")},
         },

@@ -13,6 +13,8 @@ from agent.config.tree import Mapping, Sequence
 from agent.config.words import shown
 from agent.registry import Name, Seconds, Section
 from drivers.rules.derived import Derivations
+from drivers.rules.energy import EnergyConfig
+from drivers.rules.report import ReportSaid
 
 MOST = 200  # devices
 
@@ -25,9 +27,12 @@ class VirtualConfig(Section):
         {}, max_length=500, description="names that its formulas may use, each for a DEVICE/TAG"
     )
     derived: Annotated[Derivations, Field(min_length=1)] = Field(description="its tags, by their names")
+    energy: EnergyConfig | None = Field(None, description="consumption as coal equivalent and CO2")
     every: Annotated[Seconds, Field(ge=0, le=3600)] = Field(
         1.0, description="how often they are worked out, when an input has come; 0s: with each frame that has one"
     )
+
+    report: ReportSaid = Field("always", description="when values of its tags are told, unless a tag says otherwise")
 
     @field_validator("every")
     @classmethod

@@ -1,6 +1,5 @@
 """The `aggregate:` of tags: what the steps are to do, and what a single tag cannot know to be wrong."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as Several
 from typing import Any
@@ -36,12 +35,7 @@ def check_windows(raws: Several[Any], tags: Several[Any], more: Iterable[str], s
 
 
 def _check(raw: Mapping, tag: Any, taken: dict[str, str], scope: Scope) -> None:
-    windows = windows_of(tag.aggregate)
-    several = Counter(window.every for window in windows)
-    for window, item, mark in _items(windows, raw):
-        if several[window.every] > 1:
-            several[window.every] = 0
-            scope.add(mark, f"aggregate: two have windows of {window.text}", "ask for all of them in one `of`")
+    for window, item, mark in _items(windows_of(tag.aggregate), raw):
         wrong = next((what for what in window.of if what in NUMBERS), None)
         if wrong and getattr(tag, "dtype", "") == "str":
             place = item.value_marks.get("of", mark)

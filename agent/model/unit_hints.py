@@ -4,7 +4,7 @@ import re
 from difflib import get_close_matches
 from unicodedata import normalize
 
-from agent.model.units import LONGEST, parse
+from agent.model.units import LONGEST, is_unit
 
 _COMMON = """
 V kV mV A kA mA W kW MW kWh MWh Wh var kvar varh kvarh VA kVA VAh kVAh Hz kHz MHz Ohm kOhm MOhm mOhm Ah S uS uS/cm
@@ -120,32 +120,29 @@ def hint(code: str) -> str:
     return f"did you mean {found!r}?" if found else "a UCUM code, such as kW, m3/h, Cel or %; {pcs} for what is counted"
 
 
-def meant(code: str) -> str:
-    """The code that is probably meant, or nothing."""
+def spelt(code: str) -> str:
+    """The code, or the one that this is another spelling of; empty when it is none."""
     if len(code) > LONGEST:
         return ""
     plain = normalize("NFKC", code).translate(_DOTS)
     parts = "".join(_part(part) for part in _MARK.split(plain))
-    for guess in (_LOWER.get(plain.lower(), plain), parts, parts.replace("Cel", "K").replace("[degF]", "[degR]")):
-        if _is_unit(guess):
-            return guess
-    near = get_close_matches(plain.lower(), [common.lower() for common in COMMON], n=1, cutoff=0.6)
+    guesses = (code, _LOWER.get(plain.lower(), plain), parts, parts.replace("Cel", "K").replace("[degF]", "[degR]"))
+    return next(filter(is_unit, guesses), "")
+
+
+def meant(code: str) -> str:
+    """The code that is probably meant, or nothing."""
+    if found := spelt(code):
+        return found
+    near = get_close_matches(code[:LONGEST].lower(), [common.lower() for common in COMMON], n=1, cutoff=0.6)
     return _LOWER[near[0]] if near else ""
 
 
 def _part(text: str) -> str:
     """One factor of a product in its right spelling, as far as it is known."""
-    if _is_unit(text):
+    if is_unit(text):
         return text
     if found := _LOWER.get(text.lower()):
         return found
     power = _POWER.fullmatch(text)
     return f"{_LOWER.get(power[1].lower(), power[1])}{power[2]}" if power else text
-
-
-def _is_unit(text: str) -> bool:
-    try:
-        parse(text)
-    except ValueError:
-        return False
-    return True

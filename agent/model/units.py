@@ -40,6 +40,15 @@ def parse(code: str) -> Unit:
     return _parsed(code)
 
 
+def is_unit(code: str) -> bool:
+    try:
+        parse(code)
+    except ValueError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=1024)
 def exact(source: str, target: str) -> tuple[Fraction, Fraction]:
     """(factor, offset) with which a value in `source` becomes one in `target`. Raises ValueError."""
     one, other = parse(source), parse(target)

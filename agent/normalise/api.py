@@ -33,9 +33,10 @@ class Tap(Protocol):
 
 
 class Report(Protocol):
-    """Leaves out what is not worth a message: the frame, a sparse one of it, or None."""
+    """Leaves out what is not worth a message: gives the frame, a sparse one of it, or nothing; before it, what was held
+    until now. Where it is Timed, its frames pass no step again."""
 
-    def __call__(self, frame: Frame) -> Frame | None: ...
+    def __call__(self, frame: Frame) -> tuple[Frame, ...]: ...
 
 
 @runtime_checkable

@@ -9,8 +9,12 @@ from agent.normalise.calculated import Calculated
 from agent.normalise.calendar import Calendar
 from agent.normalise.convert import Conversion
 from agent.normalise.counters.ask import Counter
+from agent.normalise.factors import Weighed
 from agent.normalise.limits.asked import Limits
 from agent.normalise.local import Local
+from agent.normalise.report.asked import Reporting
+from agent.normalise.shift import Oee
+from agent.normalise.state import States
 from agent.normalise.windows.ask import Window
 
 RESERVED = re.compile(r"derived|total|demand|tariff|state|shift|alarm|carbon|(interval|window)-.*")  # groups made here
@@ -21,9 +25,11 @@ class Rules:
     """What is asked of one tag; each part of this folder has a field, None or empty where nothing is."""
 
     limits: Limits | None = None
+    report: Reporting | None = None
     conversion: Conversion | None = None
     alarms: tuple[Alarm, ...] = ()
     counter: Counter | None = None
+    states: States | None = None
     windows: tuple[Window, ...] = ()
 
 
@@ -38,3 +44,5 @@ class Recipes:
     local: Local = field(default_factory=Local)
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
     derived: tuple[Calculated, ...] = ()
+    weighed: Mapping[tuple[str, str], tuple[Weighed, ...]] = field(default_factory=dict)
+    oee: Mapping[str, Oee] = field(default_factory=dict)  # by device

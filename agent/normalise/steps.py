@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from typing import NamedTuple
 
 from agent.model.frame import Frame
 from agent.model.tag import Schema
-from agent.normalise import convert, derived
+from agent.normalise import carbon, convert, derived, oee, states
 from agent.normalise.alarms import watch
 from agent.normalise.alarms.board import Board
 from agent.normalise.api import Build, Context, Kept, LeftOut, Report, Stage, Tap, Timed
@@ -15,6 +16,7 @@ from agent.normalise.fit import fitting
 from agent.normalise.leftovers import Leftovers
 from agent.normalise.limits import stage as limits
 from agent.normalise.parcels import count, join, keys_of, parcels
+from agent.normalise.report import stage as report
 from agent.normalise.rules import NOTHING, Recipes, Rules
 from agent.normalise.windows import grid as windows
 
@@ -26,14 +28,22 @@ SHAPERS: dict[str, Build[Stage]] = {  # in this order
     "limits": limits.build,
 }
 TAPS: dict[str, Build[Tap]] = {
+    "carbon": carbon.build,
     "derived": derived.build,
     "counters": counters.build,
+    "states": states.build,
+    "oee": oee.build,
     "alarms": watch.build,
     "windows": windows.build,
 }
-REPORT: Build[Report] | None = None
+REPORT: Build[Report] = report.build
 MINUTE = 60 * 10**9
 PREFIX = "normal/"  # of all keys under which state is kept
+
+
+class _Sorted(NamedTuple):
+    timed: list[tuple[str, Timed]]
+    kept: list[tuple[str, Kept]]
 
 
 class Steps(dict[Schema, Step]):
@@ -58,6 +68,7 @@ class Steps(dict[Schema, Step]):
         self._torn: list[str] = []  # keys of the store that are of no use to anybody
         self._leftovers = self._context.one("leftovers", lambda _: Leftovers(self._kept))
         self._saved = 0
+        self._sorts: _Sorted | None = None
         for schema in schemas:
             self[schema]
 
@@ -98,9 +109,12 @@ class Steps(dict[Schema, Step]):
 
     def tick(self, wall: int, mono: int) -> Iterator[Frame]:
         """What time alone brings: to be called about once a second."""
-        for part in list(self._all()):
-            if isinstance(part, Timed):
-                for frame in part.tick(wall, mono):
+        for key, part in self._sorted().timed:
+            frames = part.tick(wall, mono)
+            if key.endswith("/report"):
+                yield from frames
+            else:
+                for frame in frames:
                     yield from self[frame.schema](frame)
 
     def suppressed(self) -> Counter[LeftOut]:
@@ -117,8 +131,8 @@ class Steps(dict[Schema, Step]):
         if minute:
             self._saved = mono
         found: dict[str, bytes | None] = self._forgotten()
-        for key, part in self._keys():
-            if isinstance(part, Kept) and (part.must or (minute and part.may)):
+        for key, part in self._sorted().kept:
+            if part.must or (minute and part.may):
                 pieces = parcels(key, part.dump())
                 found |= dict.fromkeys(keys_of(key, self._pieces.get(key, 0))) | pieces
                 self._pieces[key] = len(pieces)
@@ -147,8 +161,13 @@ class Steps(dict[Schema, Step]):
         if before is not None and isinstance(part, Kept):
             part.load(before)
 
-    def _all(self) -> Iterator[object]:
-        return (part for _, part in self._keys())
+    def _sorted(self) -> "_Sorted":
+        """The parts by what they can do: to find out takes longer than most of them do."""
+        if self._sorts is None:
+            parts = list(self._keys())
+            timed = [(key, part) for key, part in parts if isinstance(part, Timed)]
+            self._sorts = _Sorted(timed, [(key, part) for key, part in parts if isinstance(part, Kept)])
+        return self._sorts
 
     def _keys(self) -> Iterator[tuple[str, object]]:
         for group, parts in self._parts.items():
@@ -159,6 +178,7 @@ class Steps(dict[Schema, Step]):
 
     def _compile(self, schema: Schema) -> Step:
         context, group = self._context, (schema.device, schema.group)
+        self._sorts = None
         rules = self._rules(schema)
         parts: dict[str, object] = {}
         shape: list[Stage] = []
@@ -174,9 +194,9 @@ class Steps(dict[Schema, Step]):
             if tap is not None:
                 parts[name] = tap
                 taps.append(tap)
-        report = REPORT(leaving, rules, context) if REPORT else None
-        if report is not None:
-            parts["report"] = report
+        reporter = REPORT(leaving, rules, context)
+        if reporter is not None:
+            parts["report"] = reporter
         self._outputs[schema] = leaving
         self._shapes[schema] = shaped = _shape(fitting(schema), shape)
         self._parts[group] = parts
@@ -184,22 +204,21 @@ class Steps(dict[Schema, Step]):
             self._load(_key(group, name), part)
         for name, part in context.shared.items():
             self._load(f"{PREFIX}{name}", part)
-        return self._step(shaped, taps, report) if schema.tags else _nothing
+        return self._step(shaped, taps, reporter) if schema.tags else _nothing
 
     def _rules(self, schema: Schema) -> Sequence[Rules]:
         known, device = self._context.recipes.tags, schema.device
         found = self._found(device) if self._found and not schema.made else {}
         return tuple(known.get((device, tag.name)) or found.get(tag.name, NOTHING) for tag in schema.tags)
 
-    def _step(self, shape: Shape, taps: Sequence[Tap], report: Report | None) -> Step:
-        if not taps and report is None:
+    def _step(self, shape: Shape, taps: Sequence[Tap], reporter: Report | None) -> Step:
+        if not taps and reporter is None:
             return lambda frame: (shape(frame),)
 
         def step(frame: Frame) -> tuple[Frame, ...]:
             frame = shape(frame)
             made = list(chain.from_iterable([tap(frame) for tap in taps]))
-            told = report(frame) if report else frame
-            out: tuple[Frame, ...] = () if told is None else (told,)
+            out = reporter(frame) if reporter else (frame,)
             for each in made:
                 out += self[each.schema](each)
             return out

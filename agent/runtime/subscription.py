@@ -75,4 +75,5 @@ class Subscription:
                 frame = bad_frame(schema, Quality.BAD_COMM, self._clock.wall(), self._clock.mono())
                 heard = known.get(schema, 0)
                 stamps = (heard,) * len(schema.tags) if heard else None  # from then on nothing is known
-                self._inlet.push(replace(frame, stamps=stamps), self._part)
+                for made in self._steps[schema](replace(frame, stamps=stamps)):
+                    self._inlet.push(made, self._part)

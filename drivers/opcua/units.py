@@ -2,6 +2,8 @@
 
 from asyncua import ua
 
+from agent.model.unit_hints import spelt
+
 UNECE: dict[str, str] = {
     "CEL": "Cel", "FAH": "[degF]", "KEL": "K", "P1": "%", "BAR": "bar", "MBR": "mbar", "PAL": "Pa", "HPA": "hPa",
     "KPA": "kPa", "MPA": "MPa", "PS": "[psi]", "MTR": "m", "CMT": "cm", "MMT": "mm", "4H": "um", "KMT": "km",
@@ -19,10 +21,10 @@ LONGEST = 32  # characters that a tag's unit may have
 
 
 def unit(value: object) -> str:
-    """The code, or the text that the server shows where the code is not known; empty for anything else."""
+    """The code, by number or by what the server shows; or else that text; empty for anything else."""
     if not isinstance(value, ua.EUInformation):
         return ""
     if value.NamespaceUri == _SPACE and value.UnitId in _BY_NUMBER:
         return _BY_NUMBER[value.UnitId]
     shown = value.DisplayName.Text if isinstance(value.DisplayName, ua.LocalizedText) else None
-    return shown if shown and len(shown) <= LONGEST and shown.isprintable() else ""
+    return spelt(shown) or shown if shown and len(shown) <= LONGEST and shown.isprintable() else ""

@@ -1,9 +1,11 @@
-"""In which unit a tag leaves, and what the transformers before a meter make of its values."""
+"""Where a device stands, and what the transformers before a meter make of its values."""
 
 import re
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from drivers.section import Name, Section
 
 Ratio = Literal["ct", "pt", "ct*pt"]
 _QUOTIENT = re.compile(r"([0-9]+(?:\.[0-9]+)?)/([0-9]+(?:\.[0-9]+)?)")
@@ -33,3 +35,11 @@ Turns = Annotated[
         }
     ),
 ]
+
+
+class Standing(Section):
+    """What there is around a device."""
+
+    place: list[Name] = Field([], max_length=8, description="where it is within the site: line, cell")
+    ct: Turns = Field(1.0, description="ratio of the current transformers, such as 400/5, for tags with `ratio`")
+    pt: Turns = Field(1.0, description="ratio of the voltage transformers, such as 10000/100")

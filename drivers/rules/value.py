@@ -6,6 +6,8 @@ from agent.model.tag import Kind
 from drivers.rules.alarm import Alarms
 from drivers.rules.counter import CounterConfig
 from drivers.rules.limits import LimitsConfig
+from drivers.rules.report import ReportSaid
+from drivers.rules.state import StateMap
 from drivers.rules.window import Aggregates
 from drivers.section import Section
 
@@ -23,3 +25,5 @@ class ValueConfig(Section):
         None, description="minimum, mean and more of windows: {every: 15m, of: [min, max, mean]}"
     )
     alarms: Alarms | None = Field(None, description="when it is an alarm")
+    report: ReportSaid | None = Field(None, description="when a value is told; default: what the device says")
+    state: StateMap | None = Field(None, description="which values mean which state: how long, how often")

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
+from agent.model.text import duration_text
 from drivers.section import Seconds, Section
 
 HOUR, DAY = 3600, 86400
@@ -59,8 +60,17 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, dict) else value
 
 
+def _are_different(listed: list[AggregateConfig]) -> list[AggregateConfig]:
+    lengths = [each.every for each in listed]
+    twice = next((every for every in lengths if lengths.count(every) > 1), None)
+    if twice is not None:
+        raise ValueError(f"two have windows of {duration_text(twice)}: ask for all of them in one `of`")
+    return listed
+
+
 Aggregates = Annotated[
     list[AggregateConfig],
     BeforeValidator(_listed, json_schema_input_type=AggregateConfig | list[AggregateConfig]),
+    AfterValidator(_are_different),
     Field(max_length=8),
 ]

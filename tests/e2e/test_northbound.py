@@ -34,6 +34,7 @@ devices:
     driver: modbus
     endpoint: tcp://127.0.0.1:{modbus}
     unit: 2
+    place: [line-1, cell-2]
     interval: 200ms
     tags:
       - {{name: uptime, address: 1002, type: uint32, unit: s}}
@@ -49,7 +50,7 @@ MQTT = (
     ' commands: {{allow: ["press/setpoint"]}}, {more}'
 )
 COLUMNS = 'shape: columnar, per: batch, topic: "floorgate/{gateway}/columns"'
-BY_TAG = 'per: tag, topic: "floorgate/{gateway}/{device}/{tag}"'
+BY_TAG = 'per: tag, topic: "floorgate/{gateway}/{place}/{device}/{tag}"'
 USERS = {"platform": "p", "gw": "g"}
 MAY = """\
 user platform
@@ -170,7 +171,7 @@ def test_every_frame_arrives_and_a_command_is_carried_out_once(tmp_path: Path, m
         wait_until(lambda: len(platform.taken()) > before + 20, "frames after the outage", 30)
         assert [give(broker, platform, "c1", 999), give(broker, platform, "c2", 2000)] == ["repeated", "forbidden"]
         samples = settled(agent, platform)
-        retained = kept(broker, "floorgate/gw-e2e/press/#", login=("platform", "p"))
+        retained = kept(broker, "floorgate/gw-e2e/line-1/cell-2/press/#", login=("platform", "p"))
     assert set(samples) == {"meter", "press"}
     assert not platform.early
     last = max((frame for frame in platform.frames.values() if frame["device"] == "press"), key=lambda f: f["ts"])

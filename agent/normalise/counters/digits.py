@@ -12,8 +12,8 @@ MOST = 9  # decimals; what a reading has beyond them is rounded off
 LARGEST = 2**53  # of a float: from there on it does not count by one any more
 WIDEST = 2**64  # of an integer
 _DIGITS = 10**15
-_EXACT = 2**51  # up to here `round(value * scale)` is right
-_single = struct.Struct("f")
+EXACT = 2**51  # up to here `round(value * scale)` is right
+_pack, _unpack = struct.Struct("f").pack, struct.Struct("f").unpack
 
 
 def whole(value: float, scale: int) -> int:
@@ -21,7 +21,7 @@ def whole(value: float, scale: int) -> int:
     if isinstance(value, int):
         return value * scale
     product = value * scale
-    if -_EXACT < product < _EXACT:
+    if -EXACT < product < EXACT:
         return round(product)
     return round(Decimal(repr(value)) * scale)
 
@@ -31,7 +31,7 @@ def says(value: float, n: int, scale: int, *, single: bool) -> bool:
     text = n / scale
     if abs(text - value) <= abs(value) * 1e-15:
         return True
-    return single and _rounded(text) == value
+    return single and rounded(text) == value
 
 
 def decimals(value: float, known: int, *, single: bool) -> int:
@@ -44,9 +44,10 @@ def decimals(value: float, known: int, *, single: bool) -> int:
     return digits
 
 
-def _rounded(value: float) -> float:
+def rounded(value: float) -> float:
+    """The nearest float32."""
     try:
-        found: float = _single.unpack(_single.pack(value))[0]
+        found: float = _unpack(_pack(value))[0]
     except OverflowError:
         return value
     return found

@@ -1,6 +1,6 @@
 """One counter: its register, the intervals of its total, and what is made of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from agent.model.frame import Value
 from agent.model.tag import FLOATS, Tag
@@ -36,15 +36,22 @@ class Meter:
 
     def units(self, value: Value) -> int | None:
         """The reading in units of the last decimal; None for what cannot be one."""
+        if type(value) is float:
+            scale = self.scale
+            product = value * scale
+            if -digits.EXACT < product < digits.EXACT:
+                n = round(product)
+                text = n / scale
+                if text == value or (self._single and digits.rounded(text) == value):
+                    return n
+        return self._units(value)
+
+    def _units(self, value: Value) -> int | None:
         if isinstance(value, int):
             return value * self.scale if -digits.WIDEST < value < digits.WIDEST else None
         if not isinstance(value, float) or not -digits.LARGEST < value < digits.LARGEST:
             return None
-        scale = self.scale
-        n = digits.whole(value, scale)
-        if self.whole or n / scale == value or digits.says(value, n, scale, single=self._single):
-            return n
-        wanted = digits.decimals(value, self.digits, single=self._single)
+        wanted = self.digits if self.whole else digits.decimals(value, self.digits, single=self._single)
         if wanted > self.digits:
             self.rescale(wanted)
         return digits.whole(value, self.scale)
@@ -76,6 +83,23 @@ class Meter:
                 for use in uses:
                     use(closed, None if self.whole else self.scale, out)
         self.look()
+
+    def uses(self) -> Iterator[Use]:
+        return (use for _, uses in self.spans for use in uses)
+
+    def span(self, name: str) -> Span | None:
+        for span, _ in self.spans:
+            if span.name == name:
+                return span
+        return None
+
+    def begin_rest(self) -> None:
+        """What was not asked for in the run before begins with the last reading of it."""
+        self.next = NEVER
+        for span, _ in self.spans:
+            if not span.edge:
+                span.begin(self.register.ts, self.register.n + self.register.offset)
+            self.next = min(self.next, span.edge)
 
     def look(self) -> None:
         """Find out when an interval ends."""

@@ -2,12 +2,13 @@
 
 Growth is believed at once when it is as fast as `max_rate`, or without one up to ten times as fast as it ever was.
 Anything else is held back until `confirm` readings agree: a value that is wild once, and then back, was nothing. What
-they agree on is, in this order:
+they agree on, or the last one after many that do not, is in this order:
 
 1. a return: within an hour the register is again where it was before the last event, so that was none;
 2. a jump forward: faster than `max_rate` it is another meter, without one it is growth;
-3. a rollover: from near the width of the register to near 0;
-4. a reset: to no more than was counted from 0 since at the fastest rate so far, or at `max_rate`;
+3. a rollover: at the width that was told, if that is less than half of it or not faster than `max_rate`; at that of
+   its type or a power of ten, if not faster than it ever was;
+4. a reset: to no more than was counted since from 0, as fast as it ever was or at `max_rate`;
 5. any other jump back: another meter.
 
 What was counted across a reset or a swap nobody knows: the total goes on from where it was, and the step is estimated.
@@ -20,12 +21,13 @@ from agent.model.quality import Quality
 from agent.normalise.counters.ask import HOUR, SECOND, Counter
 from agent.normalise.counters.digits import whole
 
+PATIENCE = 12  # readings in a row that are doubted, before one is taken for what it says
 FASTER = 10  # times as fast as ever is still growth
 SLACK = 10  # units of the last decimal that may always come at once
 FLOOR = SECOND // 10  # readings that are closer than this say nothing of the rate
 LATE = 24 * HOUR  # source times that are older than this are a clock that was set, and no late data
 BACK = HOUR  # a register that comes back after longer than this is another one
-NARROWEST = 100  # of a register that wraps at a power of ten without being told to
+NARROWEST = 1000  # a register that is not told its width must show more than this to begin again at a power of ten
 PART = 10  # a rollover that nobody has told of ends within the last and begins within the first tenth
 
 
@@ -56,7 +58,21 @@ class Register:
     `widths` are those that a register of its type may have.
     """
 
-    __slots__ = ("_asked", "_held", "_rate", "_scale", "_widths", "begun", "fast", "mono", "n", "offset", "ts", "was")
+    __slots__ = (
+        "_asked",
+        "_doubted",
+        "_held",
+        "_rate",
+        "_scale",
+        "_widths",
+        "begun",
+        "fast",
+        "mono",
+        "n",
+        "offset",
+        "ts",
+        "was",
+    )
 
     def __init__(self, asked: Counter, widths: tuple[int, ...] = ()) -> None:
         self._asked, self._widths = asked, widths
@@ -64,6 +80,7 @@ class Register:
         self.fast = 0.0
         self.was: tuple[int, int, int] | None = None  # register, offset and time before the last event
         self._held: list[Reading] = []
+        self._doubted = 0  # readings in a row
         self.begun = False  # whether there was a reading yet
         self._scale, self._rate = 1, None if asked.max_rate is None else asked.max_rate / HOUR
 
@@ -88,13 +105,15 @@ class Register:
             return NOTHING
         if self._plausible(n - self.n, self._elapsed(ts, mono)):
             self._held.clear()
+            self._doubted = 0
             return (self._grow(reading),)
-        if self._held and n < self._held[-1].n:
+        if self._held and not self._agrees(self._held[-1], reading):
             self._held.clear()
         self._held.append(reading)
-        if len(self._held) < self._asked.confirm:
+        self._doubted += 1
+        if len(self._held) < self._asked.confirm and self._doubted < PATIENCE:
             return NOTHING
-        chain, self._held = self._held, []
+        chain, self._held, self._doubted = self._held, [], 0
         return [self._judge(chain[0]), *map(self._follow, chain[1:])]
 
     def rescale(self, factor: int) -> None:
@@ -117,12 +136,16 @@ class Register:
             return self._rate * elapsed + 1
         return (FASTER * self.fast * elapsed if self.fast else abs(self.n) // PART) + SLACK
 
+    def _usual(self, elapsed: int) -> float:
+        """What is counted meanwhile as fast as it ever was, or may be."""
+        return (self.fast if self._rate is None else self._rate) * elapsed + SLACK
+
     def _plausible(self, grown: int, elapsed: int) -> bool:
         return 0 <= grown <= self._limit(elapsed)
 
     def _grow(self, reading: Reading) -> Step:
-        grown, elapsed = reading.n - self.n, max(self._elapsed(reading.ts, reading.mono), FLOOR)
-        if grown > self.fast * elapsed:
+        grown, elapsed = reading.n - self.n, self._elapsed(reading.ts, reading.mono)
+        if elapsed >= FLOOR and grown > self.fast * elapsed:
             self.fast = grown / elapsed if self._rate is None else min(grown / elapsed, self._rate)
         return self._moved(reading, self.offset)
 
@@ -130,6 +153,13 @@ class Register:
         before, start = self.n + self.offset, self.ts
         self.n, self.ts, self.mono, self.offset = reading.n, reading.ts, reading.mono, offset
         return Step(start, reading.ts, before, reading.n + offset, doubt)
+
+    def _agrees(self, held: Reading, reading: Reading) -> bool:
+        """Whether both may be of one register; while it is not known how fast it goes, one jump may follow another."""
+        grown, jump = reading.n - held.n, held.n - self.n
+        if self._rate is None and grown >= 0 and (not self.fast or grown <= 2 * jump):
+            return True
+        return 0 <= grown <= self._limit(max(reading.ts - held.ts, reading.mono - held.mono if held.mono else 0))
 
     def _follow(self, reading: Reading) -> Step:
         """A reading that agrees with one that has been judged; growth from there says how fast it goes."""
@@ -152,8 +182,7 @@ class Register:
             self.was = None
             return self._moved(reading, self.offset + width)
         self.was = self.n, self.offset, self.ts
-        rate = self.fast if self._rate is None else self._rate
-        counted = reading.n if grown < 0 and 0 <= reading.n <= rate * elapsed + SLACK else 0
+        counted = reading.n if grown < 0 and 0 <= reading.n <= self._usual(elapsed) else 0
         return self._moved(reading, total + counted - reading.n, Quality.ESTIMATED)
 
     def _returns(self, reading: Reading, n: int, _offset: int, ts: int) -> bool:
@@ -163,7 +192,7 @@ class Register:
 
     def _wrapped(self, grown: int, elapsed: int) -> int:
         """The width at which the register began again, 0 if it did not."""
-        asked, limit = self._asked.rollover, self._limit(elapsed)
+        asked, limit = self._asked.rollover, self._usual(elapsed)
         if asked == "none" or grown >= 0:
             return 0
         if not isinstance(asked, str):

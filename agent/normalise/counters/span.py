@@ -90,7 +90,7 @@ class Span:
     def _next(self, ts: int) -> int:
         """The first edge after `ts` that was not told."""
         edge = self._window(ts)[1]
-        return self._untold(edge if edge > ts else ts + self.every)  # beyond the years that a zone has
+        return self._untold(edge if edge > ts else ts + self.every)  # a zone knows no years beyond 2261
 
     def _untold(self, edge: int) -> int:
         for first, after in sorted(self.past):
@@ -112,7 +112,8 @@ class Span:
     def _leap(self, end: int) -> None:
         """Over more edges than are worth telling, to the last before `end`."""
         self._told()
-        self.edge = self.first = self._untold(self._window(end)[0])
+        last = self._window(end)[0]
+        self.edge = self.first = self._untold(last if end - last < 2 * self.every else end)
         self.doubt = Quality.ESTIMATED
 
     def _told(self) -> None:

@@ -39,7 +39,7 @@ class Counters:
     """Implements `Tap`, `Timed` and `Kept`."""
 
     def __init__(self, schema: Schema, meters: dict[int, Meter], context: Context) -> None:
-        self._meters, self._silent = meters, schema.interval == 0
+        self._meters, self._silent = meters, _speaks_up(schema)
         self._pairs = tuple(meters.items())
         self._totals = context.sheet(schema.device, "total")
         self.must = self.may = False
@@ -65,7 +65,8 @@ class Counters:
                 columns.append(meter.column)
                 totals.append(meter.value())
                 doubts.append(meter.doubt)
-                times.append(ts)
+                if stamps is not None:
+                    times.append(ts)
         self.may = True
         made = out.frames(frame.ts, mono) if out.full else []
         if columns:
@@ -98,13 +99,18 @@ class Counters:
         return [(place, meters[column]) for place, column in enumerate(columns) if column in meters]
 
 
+def _speaks_up(schema: Schema) -> bool:
+    """Whether its device tells only what has changed: then it stands still while it is silent."""
+    return schema.interval == 0 and not schema.made
+
+
 def _meter(schema: Schema, tag: Tag, asked: Counter, context: Context) -> Meter:
     dtype: DType = "float64" if tag.dtype in FLOATS else "uint64" if tag.dtype[0] == "u" else "int64"
     column = -1
     if asked.total:
         made = Tag(total_name(tag.name), dtype, tag.unit, "counter")
         column = context.sheet(schema.device, "total").add(made)
-    meter = Meter(tag, asked, column, silent=schema.interval == 0)
+    meter = Meter(tag, asked, column, silent=_speaks_up(schema))
 
     def close(every: int) -> int:
         return max(round(SCANS * schema.interval * SECOND), every // SHARE)

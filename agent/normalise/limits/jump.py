@@ -45,6 +45,7 @@ class Jump:
             if (value := frame.values[place]) is not None
             and not self._fits(number, value, frame.stamps[place] if frame.stamps else frame.ts)
         ]
+        self._newest = max(self._times)
         return bad(frame, places, Quality.BAD_JUMP) if places else frame
 
     def _all_fit(self, values: Sequence[Value], now: int) -> bool:
@@ -66,7 +67,6 @@ class Jump:
                 return False
         self._doubted.pop(number, None)
         self._values[number], self._times[number] = value, now
-        self._newest = max(self._newest, now)
         return True
 
 

@@ -190,15 +190,16 @@ class Grid:
         weights = [after - before for before, after in pairwise(times)]
         if hold is not None:
             weights = [min(each, hold) for each in weights]
+        good = sum(weights)
         columns = list(zip(*[values for _, values, _ in run], strict=True))
         if all(quality.count(0) == len(quality) for _, _, quality in run):
             for tally, values in zip(self._tallies, columns, strict=True):
-                tally.many(times, weights, values, start)
+                tally.many(times, weights, good, values, start)
             return
         trusts = zip(*[self._pick(quality) for _, _, quality in run], strict=True)
         for tally, values, trust in zip(self._tallies, columns, trusts, strict=True):
             if not any(trust):
-                tally.many(times, weights, values, start)
+                tally.many(times, weights, good, values, start)
                 continue
             for at, value, quality in zip(times, values, trust, strict=True):
                 tally.one(at, value if quality < FIRST_BAD else None, quality, start)

@@ -67,25 +67,31 @@ class Tally:
             self._between(value, value)
             self._add(cast(float, value))
 
-    def many(self, times: Sequence[int], weights: Sequence[int], values: Sequence[Value], start: int) -> None:
-        """Good readings in a row, none older than the one before; `weights` are the ns that each holds but the last."""
-        if times[0] < self.held_at:
+    def many(
+        self, times: Sequence[int], weights: Sequence[int], good: int, values: Sequence[Value], start: int
+    ) -> None:
+        """Good readings in a row, none older than the one before; `weights` are the ns that each holds but the last,
+        and `good` is their sum."""
+        first, last = times[0], times[-1]
+        if first < self.held_at:
             for at, value in zip(times, values, strict=True):
                 self.one(at, value, 0, start)
             return
         self.seen = True
-        self.settle(start, times[0])
-        self._ends(times[0], values[0], times[-1], values[-1])
-        self.held, self.held_at, self.reach = values[-1], times[-1], times[-1]
+        self.settle(start, first)
+        self._ends(first, values[0], last, values[-1])
+        self.held, self.held_at, self.reach = values[-1], last, last
         self.count += len(values)
-        self.good += sum(weights)
+        self.good += good
         if not self.text:
             self._numbers(weights, cast(Sequence[float], values))
 
     def _numbers(self, weights: Sequence[int], values: Sequence[float]) -> None:
         of = self._of
         if "min" in of or "max" in of:
-            self._between(min(values), max(values))
+            low, high = min(values), max(values)
+            if self.low is None or low < self.low or high > self.high:  # type: ignore[operator]  # numbers
+                self._between(low, high)
         if "sum" in of or "mean" in of:
             self._add(self._sum(values))
         if "time_mean" in of:

@@ -13,7 +13,6 @@ from agent.model.frame import Value
 
 INT8, INT16, INT32, INT64, UINT8, UINT16, UINT32, UINT64 = range(1, 9)
 FLOAT, DOUBLE, BOOLEAN, STRING = range(9, 13)
-GOOD, BAD, STALE = 192, 0, 500  # what the property `Quality` may say (6.4.9.1)
 MOST_METRICS = 1000  # in a payload that comes
 _MOST_PROPERTIES = 100  # of a metric
 _LAST = (1 << 64) - 1  # the largest number that a varint may hold

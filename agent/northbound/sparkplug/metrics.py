@@ -15,7 +15,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from agent.model.frame import Frame, Value
-from agent.model.quality import FIRST_BAD, Quality, quality_name
+from agent.model.quality import FIRST_BAD, Quality, quality_name, sparkplug_quality
 from agent.model.tag import DType, Tag
 from agent.northbound.sparkplug import codec
 
@@ -167,8 +167,7 @@ def _doubts(quality: int, more: tuple[tuple[str, codec.Property], ...]) -> bytes
     """`Quality` as 6.4.9.1 has it, and `Reason`, our own word: only where a value is not good."""
     said = dict(more)
     if quality:
-        bad = codec.BAD if quality >= FIRST_BAD else codec.GOOD
-        said["Quality"] = codec.INT32, codec.STALE if quality == Quality.STALE else bad
+        said["Quality"] = codec.INT32, sparkplug_quality(quality)
         said["Reason"] = codec.STRING, quality_name(quality)
     return codec.properties(said) if said else b""
 

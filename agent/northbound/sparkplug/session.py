@@ -5,7 +5,8 @@ Every call gives messages that are to be published in the order of the calls, wi
 
 A device lives while one of its groups is read: it is born with the first values of a live frame, and dies when the last
 of its groups gives none any more. With history it is the newest values on disk that say whether it lives: of a device
-that does not, it comes between a birth and a death of its own.
+that does not, it comes between a birth and a death of its own. What was worked out of a device that is read is no sign
+of life: while the device is dead, it comes as history does.
 """
 
 from collections import deque
@@ -47,8 +48,10 @@ class Written:
 
 @dataclass(slots=True)
 class _Group:
-    """What live frames have shown; `told` is the time (ns) of the newest values that were told."""
+    """What live frames have shown; `told` is the time (ns) of the newest values that were told, `made` says that they
+    were worked out."""
 
+    made: bool = False
     seen: bool = False
     down: bool = False
     told: int = 0
@@ -61,15 +64,20 @@ class _Life:
     born: int | None = None
     groups: dict[str, _Group] = field(default_factory=dict)
 
-    def group(self, name: str) -> _Group:
-        found = self.groups.get(name)
+    def group(self, schema: Schema) -> _Group:
+        found = self.groups.get(schema.group)
         if found is None:
-            found = self.groups[name] = _Group()
+            found = self.groups[schema.group] = _Group(schema.made)
         return found
 
     @property
+    def is_read(self) -> bool:
+        return not all(group.made for group in self.groups.values())
+
+    @property
     def down(self) -> bool:
-        return all(group.down for group in self.groups.values() if group.seen)
+        made = not self.is_read
+        return all(group.down for group in self.groups.values() if group.seen and group.made == made)
 
 
 class Session:
@@ -137,7 +145,7 @@ class Session:
                 continue
             place = self._tree.place(schema)
             life = self._life(place.device)
-            if entry.history:
+            if entry.history or (schema.made and self._is_dead(place.device)):
                 self._past(index, entry, place, life, ms, written)
                 past[place.device.name] = place.device
             else:
@@ -185,9 +193,21 @@ class Session:
         """What the newest values say of a device."""
         life = self._life(device)
         for schema in device.current:
-            group, frame = life.group(schema.group), self._latest(schema)
+            group, frame = life.group(schema), self._latest(schema)
             if frame is not None:
                 group.seen, group.down = True, frame.quality == bytes((Quality.BAD_COMM,)) * len(frame.quality)
+
+    def _is_dead(self, device: Device) -> bool:
+        """A device that is read, and gives nothing."""
+        life = self._life(device)
+        if life.down:
+            self._look(device)
+        return life.down and life.is_read
+
+    def _is_gone(self, device: Device, place: Place) -> bool:
+        """Whether those of which a frame says nothing are gone, too: they were told to be before."""
+        newest = [self._latest(schema) for schema in device.current if schema.group == place.group]
+        return any(frame is not None and frame.quality == place.plan.gone for frame in newest)
 
     def _lives_now(self, device: Device) -> bool:
         life = self._lives[device.name]
@@ -195,11 +215,9 @@ class Session:
 
     def _present(self, index: int, entry: Entry, place: Place, life: _Life, ms: int, written: Written) -> None:
         frame, device = entry.frame, place.device
-        group = life.group(place.group)
-        if frame.quality == place.plan.gone and frame.columns is None:
-            group.down = True
-        elif group.down:
-            group.down = frame.quality.count(Quality.BAD_COMM) == len(frame.quality)
+        group = life.group(frame.schema)
+        gone = frame.quality.count(Quality.BAD_COMM) == len(frame.quality)
+        group.down = gone and (group.down or frame.columns is None or self._is_gone(device, place))
         group.seen = True
         if group.down and life.born is None:
             return  # it is known to be dead
@@ -257,7 +275,7 @@ class Session:
         for schema in device.current:
             frame = self._latest(schema)
             if frame is not None:
-                life.group(schema.group).told = frame.ts
+                life.group(schema).told = frame.ts
                 stamps = frame.stamps or (frame.ts,) * len(frame.values)
                 for tag, value, quality, stamp in zip(schema.tags, frame.values, frame.quality, stamps, strict=True):
                     values[schema.group, tag.name, tag.dtype] = value, quality, stamp // _MS

@@ -177,10 +177,12 @@ class SparkplugSink:
             self._told = time.monotonic()
 
     async def _first_values(self) -> None:
-        """Right after the start nothing was read yet, and births would tell of devices without values, or of none."""
+        """Right after the start nothing was read yet, and births would tell of devices without values, or of none.
+
+        What is worked out may come much later, and is born without a value."""
         left, self._left = self._left, 0
         for _ in range(left):
-            if all(map(self._house.latest, self._house.schemas)):
+            if all(self._house.latest(schema) for schema in self._house.schemas if not schema.made):
                 break
             await asyncio.sleep(_LOOK)
 

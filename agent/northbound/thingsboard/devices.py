@@ -39,5 +39,7 @@ class Devices:
         return found
 
     def _dead(self, device: str) -> bool:
-        groups = self._groups.get(device)
-        return bool(groups) and all(map(self._live.dead, (groups or {}).values()))
+        """What is worked out of a device that is read is no sign of life."""
+        groups = list(self._groups.get(device, {}).values())
+        read = [schema for schema in groups if not schema.made]
+        return bool(groups) and all(map(self._live.dead, read or groups))

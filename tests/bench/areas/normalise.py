@@ -1,20 +1,31 @@
 """The compiled steps that every frame passes before it is stored."""
 
-from collections.abc import Iterator
+import random
+import struct
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import count
 
 import stopwatch
 from report import Row, at_most
 
+from agent.model.frame import Frame
 from agent.model.tag import Schema, Tag
 from agent.normalise import Recipes, Rules, Steps
 from agent.normalise.alarms import Alarm
 from agent.normalise.calculated import Calculated, Derived
 from agent.normalise.convert import Conversion
+from agent.normalise.counters.ask import SECOND, Counter
+from agent.normalise.limits.asked import Limits
+from agent.normalise.report.asked import Reporting
+from agent.normalise.windows.ask import Window
 
+START = 1_772_409_600 * SECOND  # the begin of a day
 WIDE = 200  # tags of a frame
 DERIVED = 50  # formulas over it
+LIMITS, KILO = Limits(-1, 1001), Conversion(Fraction(1, 1000), Fraction(0), "kW")
 
 
 def rows() -> Iterator[Row]:
@@ -23,19 +34,94 @@ def rows() -> Iterator[Row]:
     nan = replace(good, values=(float("nan"), *good.values[1:]))
     yield at_most("a good frame of 100 floats: CPU", stopwatch.cpu_us(lambda: step(good), 20_000), 3, "µs")
     yield at_most("a frame of 100 floats with a NaN: CPU", stopwatch.cpu_us(lambda: step(nan), 2_000), 60, "µs")
-    yield at_most("scale of a 200-tag frame: CPU", _scaled(), 30, "ns/tag")
+    yield at_most("scale of a 200-tag frame: CPU", _scaled(), 40, "ns/tag")
+    yield at_most("limits of a tag, of 200 good ones: CPU", _limits(), 40, "ns")
+    asked = Rules(conversion=KILO, limits=LIMITS, report=Reporting(changes=True))
+    yield at_most("a tag of 200, converted, within limits, unchanged: CPU", _a_tag(asked), 90, "ns")
+    asked = Rules(report=Reporting(changes=True, band=0.5))
+    yield at_most("a tag of 200, deadband with 5 % changes: CPU", _a_tag(asked, changes=10), 110, "ns")
     yield at_most("a derived tag, a + b + c, of 50 over 200 tags: CPU", _formula(), 0.5, "µs")
-    yield at_most("limits on all of 200 tags, none of them near: CPU", _limits(), 50, "ns/tag")
+    yield at_most("min, max, mean and count of windows, 200 tags: CPU", _windows_ns(), 150, "ns/tag")
+    yield at_most("a counter with intervals and demand, of 200: CPU a reading", _counters(), 1.5, "µs")
+    saved, restored = _counters_kept()
+    yield at_most("state of 10,000 counters in 50 groups, put together: CPU", saved, 0.2, "s")
+    yield at_most("the same read again: CPU", restored, 0.2, "s")
+    yield at_most("alarms on all of 200 tags, none of them near: CPU a tag", _alarms(), 50, "ns")
 
 
-def _limits() -> float:
+def _metered(schema: Schema) -> Schema:
+    return replace(schema, tags=tuple(replace(tag, kind="counter") for tag in schema.tags))
+
+
+def _asked(schemas: Sequence[Schema]) -> Recipes:
+    asked = Rules(counter=Counter(intervals=(60 * SECOND, 900 * SECOND), demand=900 * SECOND))
+    return Recipes({(schema.device, tag.name): asked for schema in schemas for tag in schema.tags})
+
+
+def _readings(schema: Schema, at: int) -> Frame:
+    """Registers of float32 with two decimals, each second of a minute."""
+    hundredths = struct.Struct(f"{len(schema.tags)}f")
+    values = hundredths.unpack(hundredths.pack(*(1000 + column + at / 100 for column in range(len(schema.tags)))))
+    return Frame(schema, START + at * SECOND, values, bytes(len(values)), at * SECOND)
+
+
+def _counters() -> float:
+    """What a counter adds to the step of a frame, the ends of intervals left aside."""
+    schema = _metered(stopwatch.schema(tags=WIDE))
+    steps, plain = Steps((), _asked([schema])), Steps()
+    frames = [_readings(schema, at) for at in range(1, 60)]
+    spent = []
+    for step in (steps[schema], plain[schema]):
+        for frame in frames[:30]:
+            step(frame)
+        began = time.process_time()
+        for frame in frames[30:]:
+            step(frame)
+        spent.append(time.process_time() - began)
+    return (spent[0] - spent[1]) / len(frames[30:]) / WIDE * 1e6
+
+
+def _counters_kept() -> tuple[float, float]:
+    """Seconds to put together and to read again what all counters know: no write of its own, it goes with a commit."""
+    schemas = [_metered(stopwatch.schema(f"d{n:03d}", WIDE)) for n in range(10_000 // WIDE)]
+    recipes = _asked(schemas)
+    steps = Steps(schemas, recipes)
+    for schema in schemas:
+        steps[schema](_readings(schema, 1))
+    again = Steps(schemas, recipes)
+    began = time.process_time()
+    kept = steps.kept(1, all_of_it=True)
+    between = time.process_time()
+    again.restore(kept)
+    return between - began, time.process_time() - between
+
+
+def _alarms() -> float:
     """What two alarms on each tag add to the step."""
-    schema = stopwatch.schema(tags=WIDE)
+    schema = stopwatch.schema(tags=200)
     rules = Rules(alarms=(Alarm("h", high=1001.0), Alarm("l", low=-1.0)))
     steps, plain = Steps((), Recipes({(schema.device, tag.name): rules for tag in schema.tags})), Steps()
     frame = stopwatch.frame(schema)
     with_them = stopwatch.cpu_us(lambda: steps[schema](frame), 5_000)
     return (with_them - stopwatch.cpu_us(lambda: plain[schema](frame), 5_000)) / len(schema.tags) * 1000
+
+
+def _limits() -> float:
+    return _a_tag(Rules(limits=LIMITS), changes=200) - _a_tag(Rules(), changes=200)
+
+
+def _a_tag(asked: Rules, changes: int = 0, tags: int = 200) -> float:
+    """ns a tag for frames of which so many values have moved."""
+    schema = stopwatch.schema(tags=tags)
+    steps = Steps((), Recipes({(schema.device, tag.name): asked for tag in schema.tags}))
+    first = stopwatch.frame(schema)
+    frames, values = [], list(first.values)
+    for n in range(100):
+        for column in random.sample(range(tags), changes):
+            values[column] = (values[column] + 10.0) % 1000.0
+        frames.append(replace(first, values=tuple([value + 0.0 for value in values]), ts=first.ts + n * 10**9))
+    step = steps[schema]
+    return stopwatch.cpu_us(lambda: [step(frame) for frame in frames], 20) / len(frames) / tags * 1000
 
 
 def _formula() -> float:
@@ -64,3 +150,13 @@ def _scaled() -> float:
     plain, step, frame = Steps()[schema], Steps((), recipes)[schema], stopwatch.frame(schema)
     both = [stopwatch.cpu_us(lambda work=work: work(frame), 20_000) for work in (plain, step)]
     return (both[1] - both[0]) / WIDE * 1000
+
+
+def _windows_ns() -> float:
+    """Of a frame a second, with what each costs at its end."""
+    schema = stopwatch.schema(tags=200)
+    rules = Rules(windows=(Window(900 * 10**9, ("min", "max", "mean", "count")),))
+    step = Steps([schema], Recipes({(schema.device, tag.name): rules for tag in schema.tags}))[schema]
+    frame = stopwatch.frame(schema)
+    seconds = count(frame.ts, 10**9)
+    return stopwatch.cpu_us(lambda: step(replace(frame, ts=next(seconds))), 3_000) * 1000 / 200

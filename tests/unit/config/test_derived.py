@@ -125,3 +125,25 @@ def test_a_formula_from_elsewhere_or_over_lines_is_told_where_it_is_named(proble
 def test_a_device_with_patterns_may_have_any_tag(site: Any) -> None:
     text = 'devices: [{name: p, driver: opcua, endpoint: "opc.tcp://h", security: none, tags: [{match: "A/*"}], '
     assert site(GATEWAY + text + "derived: {x: found + 1}}]\n").recipes.derived[0].tags[0].inputs
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("x: {expr: a > b, limits: {max: 3}}", "7:38: device 'm', derived tag 'x': limits.max: a bool has none ("),
+        (
+            "x: {expr: a, unit: kWh, as: m3}",
+            "7:35: device 'm', derived tag 'x': as: 'kWh' and 'm3' are not of the same",
+        ),
+        ("x: {expr: a, counter: {intervals: 15m}}", "7:29: device 'm', tag 'x': counter: it is a gauge ("),
+    ],
+)
+def test_what_it_asks_is_checked_as_of_any_tag(line: str, said: str, problems: Any) -> None:
+    assert problems(device(f"      {line}\n"))[0].startswith(f"site.yaml:{said}")
+
+
+def test_what_is_made_of_a_counter_can_stand_in_a_formula(site: Any, problems: Any) -> None:
+    tag = "{name: e, kind: counter, counter: {intervals: 15m}}"
+    text = f"{GATEWAY}devices: [{{name: m, driver: sim, tags: [{tag}, {{name: f}}], derived: {{x: %s}}}}]\n"
+    assert site(text % "4 * e_15m").recipes.derived[0].tags[0].inputs == (("e_15m", ("m", "e_15m")),)
+    assert "there is no tag 'f_15m'" in problems(text % "4 * f_15m")[0]

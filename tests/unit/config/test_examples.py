@@ -53,10 +53,10 @@ def test_the_annotated_example_loads() -> None:
 
 @pytest.mark.parametrize(("what", "kind", "text"), [pytest.param(*each, id=each[0]) for each in shown_options()])
 def test_the_annotated_example_shows_every_option(what: str, kind: Any, text: str) -> None:
-    """What all devices, tags, sinks, or sinks of a broker have in common is shown once, at the first of them."""
+    """What all devices, tags, sinks, or sinks of a broker have in common is shown once; of sinks at the first."""
     common = {**DriverConfig.model_fields, **TagConfig.model_fields, **SinkConfig.model_fields}
     common |= BrokerConfig.model_fields
-    first = ITEM.split(sections()["devices"])[1:3] + ITEM.split(sections()["sinks"])[1:2]
+    first = [sections()["devices"], *ITEM.split(sections()["sinks"])[1:2]]
     for name, field in kind.model_fields.items():
         option = field.alias or name
         where = text + "".join(first) if name in common else text

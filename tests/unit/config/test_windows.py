@@ -41,7 +41,10 @@ def test_a_tag_has_one_kind_of_windows_or_several(site: Callable[..., Site]) -> 
         ("{every: 15m, of: [min], hold: 0s}", "aggregate.hold: '0s' is not more than 0"),
         ("{every: 15m, of: [min], hod: 1s}", "aggregate: unknown key 'hod' (did you mean 'hold'?)"),
         ("15m", "aggregate: must be a list"),
-        ("[{every: 15m, of: [min]}, {every: 900s, of: [max]}]", "aggregate: two have windows of 15m"),
+        (
+            "[{every: 15m, of: [min]}, {every: 900s, of: [max]}]",
+            "aggregate: two have windows of 15m: ask for all of them in one `of`",
+        ),
     ],
 )
 def test_what_windows_cannot_be(complaint: Callable[..., str], said: str, message: str) -> None:

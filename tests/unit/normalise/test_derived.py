@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from agent.model.frame import Frame, Value
 from agent.model.quality import Quality
 from agent.model.tag import DType, Schema, Tag
-from agent.normalise import Recipes, Steps
+from agent.normalise import Recipes, Rules, Steps
 from agent.normalise.calculated import Calculated, Derived
 from agent.normalise.expression import parse
+from agent.normalise.limits.asked import Limits
 from tests.lengths import often
 from tests.unit.normalise import formulas
 from tests.unit.normalise.formulas import NEVER, Columns, Result, Tree
@@ -202,6 +203,21 @@ def test_a_device_by_calculation_may_use_another() -> None:
     assert {(schema.device, schema.group) for schema in steps.made} == {("v1", "derived"), ("v2", "derived")}
 
 
+def test_who_uses_a_tag_with_rules_takes_what_they_have_made_of_it_and_only_once() -> None:
+    asked = (derived("r", "a * 10"), derived("x", "r + b"), derived("y", "x + a + d"), derived("z", "b + d"))
+    rules = {("m", "r"): Rules(limits=Limits(max=50, clamp=True))}
+    steps = Steps(SCHEMAS, Recipes(rules, derived=(Calculated("m", asked),)))
+
+    def reads(schema: Schema, *values: Value) -> list[dict[str, tuple[Value, int]]]:
+        return [told([frame]) for frame in steps[schema](Frame(schema, 1, values, bytes(len(values)), 1))[1:]]
+
+    reads(EVENTS, 100, 0)
+    assert reads(FAST, 2, 1, "") == [{"r": (20, 0), "z": (101, 0)}, {"x": (21, 0), "y": (123, 0)}]
+    clamped = Quality.CLAMPED
+    assert reads(FAST, 9, 1, "") == [{"r": (50, clamped), "z": (101, 0)}, {"x": (51, clamped), "y": (160, clamped)}]
+    assert reads(EVENTS, 0, 0) == [{"y": (60, clamped), "z": (1, 0)}]
+
+
 def test_a_device_that_grows_goes_on_with_what_was_known() -> None:
     site = Site(derived("x", "a + d"), derived("y", "late + d"))
     site.reads(EVENTS, 1, 0, at=0)
@@ -236,7 +252,7 @@ def stories(draw: st.DrawFn) -> tuple[list[Tree], list[tuple[Schema, tuple[int, 
     return trees, frames
 
 
-@settings(max_examples=often(150, 3000), deadline=None)
+@settings(max_examples=often(60, 3000), deadline=None)
 @given(stories())
 def test_frames_give_what_a_plain_calculation_gives(
     story: tuple[list[Tree], list[tuple[Schema, tuple[int, ...], Columns]]],

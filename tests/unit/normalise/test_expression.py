@@ -189,7 +189,7 @@ def test_a_hundred_tags_can_be_added_up() -> None:
     assert value(f"sum({','.join(names)})", **dict.fromkeys(names, 0.5)) == 50.0
 
 
-@settings(max_examples=often(300, 5000))
+@settings(max_examples=often(150, 5000))
 @given(st.text(alphabet=st.sampled_from("ab1.+-*/%()[]{}<>=!,:'\" \\\n#@~^&|ifelsornd_9e"), max_size=60))
 def test_no_text_brings_it_down(text: str) -> None:
     """It is a formula or Wrong, with a column inside of it; and a formula gives a number or one of three errors."""
@@ -205,7 +205,7 @@ def test_no_text_brings_it_down(text: str) -> None:
     assert isinstance(found, float)
 
 
-@settings(max_examples=often(300, 5000), deadline=None)
+@settings(max_examples=often(150, 5000), deadline=None)
 @given(formulas.trees(), formulas.columns())
 def test_it_is_what_a_plain_walk_of_the_tree_gives(tree: formulas.Tree, columns: formulas.Columns) -> None:
     text = formulas.text(tree)

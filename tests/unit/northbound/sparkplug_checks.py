@@ -7,6 +7,7 @@ A check gets a whole day on the wire: see `sparkplug_world.py`. Those about sess
 import time
 from collections.abc import Callable, Iterator
 
+from agent.model.quality import SPARKPLUG_BAD, SPARKPLUG_STALE
 from agent.northbound.sparkplug import codec
 from agent.northbound.sparkplug.codec import Metric, Payload
 from tests.sim.mqtt_tap import Packet
@@ -242,4 +243,4 @@ def properties_have_a_type_and_a_value_of_it(day: Day) -> None:
 @tck("payloads-propertyset-quality-value-type", "payloads-propertyset-quality-value-value")
 def quality_is_one_of_three_numbers(day: Day) -> None:
     found = [metric.properties["Quality"] for _, metric in metrics(day, "DDATA") if "Quality" in metric.properties]
-    assert set(found) == {(codec.INT32, codec.STALE), (codec.INT32, codec.BAD)}
+    assert set(found) == {(codec.INT32, SPARKPLUG_STALE), (codec.INT32, SPARKPLUG_BAD)}

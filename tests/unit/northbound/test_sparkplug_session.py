@@ -41,6 +41,18 @@ def test_a_device_dies_when_the_last_of_its_groups_gives_nothing_and_comes_back_
     assert world.host.values("meter") == {"u": None, "i": None, "e": 4.0}
 
 
+def test_a_device_dies_of_a_frame_that_only_says_what_has_changed() -> None:
+    """Reported by exception: what was gone before is not told again."""
+    world = World(METER)
+    world.birth()
+    bad = bytes((Quality.BAD_COMM,))
+    world.send(world.read(METER, 1.0, None, quality=b"\0" + bad))
+    world.send(world.read(METER, None, quality=bad, columns=(0,)))
+    assert world.verbs()[-1] == ("DDEATH", "meter")
+    world.send(world.read(METER, 2.0, columns=(0,)), world.read(METER, None, quality=bad, columns=(0,)))
+    assert world.verbs()[-4:] == [("DBIRTH", "meter"), ("DDATA", "meter"), ("DDATA", "meter"), ("DDEATH", "meter")]
+
+
 def test_a_device_that_refuses_everything_lives() -> None:
     world = World(METER)
     world.birth()
