@@ -182,7 +182,7 @@ def test_a_restart_under_a_wrong_clock_adds_no_years() -> None:
 @pytest.mark.parametrize("junk", [b"", b"\xc1", b"\x92\x01\x80", b"\x92\x02\x80", b"\x92\x01\x81\xa1a\x93\x00\xa0\x90"])
 def test_a_state_that_is_junk_begins_anew(junk: bytes) -> None:
     world = World(SCANNED)
-    (part,) = [each for each in world.steps._all() if type(each).__name__ == "Clock"]
+    (part,) = [each for _, each in world.steps._keys() if type(each).__name__ == "Clock"]
     part.load(junk)  # type: ignore[attr-defined]  # a Kept
     world.read(1)
     world.move(1)
