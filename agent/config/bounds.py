@@ -13,7 +13,7 @@ _LARGEST = {"float32": 3.4028235e38, "float64": 1.7976931348623157e308}
 
 def check_limits(raw: Any, tag: TagConfig, scope: Scope) -> None:
     """What is wrong with `limits` of one tag, at the place of the key in question."""
-    dtype = getattr(tag, "dtype", None)
+    dtype = "bool" if getattr(tag, "bits", None) else getattr(tag, "dtype", None)
     if tag.limits is None or dtype is None:
         return
     if (tag.as_ or tag.ratio) and dtype not in ("bool", "str"):

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from typing import NamedTuple
 
 from agent.model.frame import Frame
 from agent.model.tag import Schema
@@ -40,6 +41,11 @@ MINUTE = 60 * 10**9
 PREFIX = "normal/"  # of all keys under which state is kept
 
 
+class _Sorted(NamedTuple):
+    timed: list[tuple[str, Timed]]
+    kept: list[tuple[str, Kept]]
+
+
 class Steps(dict[Schema, Step]):
     """The step of each schema, compiled when it is first met: a device whose tags grow has a new schema then.
 
@@ -62,6 +68,7 @@ class Steps(dict[Schema, Step]):
         self._torn: list[str] = []  # keys of the store that are of no use to anybody
         self._leftovers = self._context.one("leftovers", lambda _: Leftovers(self._kept))
         self._saved = 0
+        self._sorts: _Sorted | None = None
         for schema in schemas:
             self[schema]
 
@@ -102,14 +109,13 @@ class Steps(dict[Schema, Step]):
 
     def tick(self, wall: int, mono: int) -> Iterator[Frame]:
         """What time alone brings: to be called about once a second."""
-        for key, part in list(self._keys()):
-            if isinstance(part, Timed):
-                frames = part.tick(wall, mono)
-                if key.endswith("/report"):
-                    yield from frames
-                else:
-                    for frame in frames:
-                        yield from self[frame.schema](frame)
+        for key, part in self._sorted().timed:
+            frames = part.tick(wall, mono)
+            if key.endswith("/report"):
+                yield from frames
+            else:
+                for frame in frames:
+                    yield from self[frame.schema](frame)
 
     def suppressed(self) -> Counter[LeftOut]:
         """Samples that were left out since the last call, by (device, reason, whether they were made)."""
@@ -125,8 +131,8 @@ class Steps(dict[Schema, Step]):
         if minute:
             self._saved = mono
         found: dict[str, bytes | None] = self._forgotten()
-        for key, part in self._keys():
-            if isinstance(part, Kept) and (part.must or (minute and part.may)):
+        for key, part in self._sorted().kept:
+            if part.must or (minute and part.may):
                 pieces = parcels(key, part.dump())
                 found |= dict.fromkeys(keys_of(key, self._pieces.get(key, 0))) | pieces
                 self._pieces[key] = len(pieces)
@@ -155,8 +161,13 @@ class Steps(dict[Schema, Step]):
         if before is not None and isinstance(part, Kept):
             part.load(before)
 
-    def _all(self) -> Iterator[object]:
-        return (part for _, part in self._keys())
+    def _sorted(self) -> "_Sorted":
+        """The parts by what they can do: to find out takes longer than most of them do."""
+        if self._sorts is None:
+            parts = list(self._keys())
+            timed = [(key, part) for key, part in parts if isinstance(part, Timed)]
+            self._sorts = _Sorted(timed, [(key, part) for key, part in parts if isinstance(part, Kept)])
+        return self._sorts
 
     def _keys(self) -> Iterator[tuple[str, object]]:
         for group, parts in self._parts.items():
@@ -167,6 +178,7 @@ class Steps(dict[Schema, Step]):
 
     def _compile(self, schema: Schema) -> Step:
         context, group = self._context, (schema.device, schema.group)
+        self._sorts = None
         rules = self._rules(schema)
         parts: dict[str, object] = {}
         shape: list[Stage] = []

@@ -5,8 +5,8 @@ pymodbus takes an answer without comparing it with the request, decodes each reg
 waits with `asyncio.wait_for`, which can swallow a cancellation on Python 3.11. So the three parts in which that happens
 are replaced: the decoder hands over the raw bytes, `ask` waits, and a stream that is no Modbus TCP fails at once.
 A request of Modbus TCP is framed when it is built, and an answer that comes whole and alone is told by its header: both
-happen in each scan, and pymodbus took half of its CPU for them. Its logger is silenced here, since every outage reaches
-the supervisor as an error.
+happen in each scan, and pymodbus took about a third of its CPU for them. Its logger is silenced here, since every
+outage reaches the supervisor as an error.
 """
 
 import asyncio

@@ -144,8 +144,8 @@ class Register:
         return 0 <= grown <= self._limit(elapsed)
 
     def _grow(self, reading: Reading) -> Step:
-        grown, elapsed = reading.n - self.n, max(self._elapsed(reading.ts, reading.mono), FLOOR)
-        if grown > self.fast * elapsed:
+        grown, elapsed = reading.n - self.n, self._elapsed(reading.ts, reading.mono)
+        if elapsed >= FLOOR and grown > self.fast * elapsed:
             self.fast = grown / elapsed if self._rate is None else min(grown / elapsed, self._rate)
         return self._moved(reading, self.offset)
 

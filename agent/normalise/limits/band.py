@@ -21,32 +21,30 @@ class Band:
         self._columns = Columns(tuple(asked), len(schema.tags))
         edges = [edges_of(limits, schema.tags[column].dtype) for column, limits in asked.items()]
         self._lows, self._highs = tuple(low for low, _ in edges), tuple(high for _, high in edges)
-        self._within: Sequence[Value] = ()  # the values of the last whole frame of which none was outside
+        self._within: Sequence[Value] = ()  # the last values of a whole frame of which none was outside
         self._clamp = tuple(limits.clamp for limits in asked.values())
 
     def __call__(self, frame: Frame) -> Frame:
-        whole = frame.columns is None
-        if whole and frame.values == self._within:
-            return frame
-        outside = self._outside(frame)
-        if outside:
-            return self._without(frame, outside)
-        if whole:
-            self._within = frame.values
-        return frame
+        outside = self._outside(frame) if frame.columns is None else self._carefully(frame)
+        return self._without(frame, outside) if outside else frame
 
     def _outside(self, frame: Frame) -> Sequence[tuple[int, int]]:
-        """(place in the frame, number of the column)"""
-        columns, lows, highs = self._columns, self._lows, self._highs
-        if frame.columns is None:
-            rows = zip(columns.columns, columns.pick(frame.values), lows, highs, strict=True)
-            try:
-                found = [place for place, value, low, high in rows if value < low or value > high]  # type: ignore[operator]  # None is what the except is for
-            except TypeError:
-                pass
-            else:
-                return [(place, columns.index[place]) for place in found]
-        values = frame.values
+        """(place in the frame, number of the column) of a whole frame."""
+        columns = self._columns
+        values = columns.pick(frame.values)
+        if values == self._within:
+            return ()
+        rows = zip(columns.columns, values, self._lows, self._highs, strict=True)
+        try:
+            found = [place for place, value, low, high in rows if value < low or value > high]  # type: ignore[operator]  # None is what the except is for
+        except TypeError:
+            return self._carefully(frame)
+        if not found:
+            self._within = values
+        return [(place, columns.index[place]) for place in found]
+
+    def _carefully(self, frame: Frame) -> Sequence[tuple[int, int]]:
+        columns, lows, highs, values = self._columns, self._lows, self._highs, frame.values
         return [
             (place, number)
             for place, number in columns.places(frame)

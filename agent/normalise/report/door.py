@@ -33,14 +33,12 @@ class _Line:
         self.value, self.time, self.held = value, time, None
         self.low, self.high = -inf, inf
 
-    def fits(self, value: float, time: int) -> bool:
-        assert self.value is not None
-        return self.low <= (value - self.value) / (time - self.time) <= self.high
-
     def hold(self, value: float, time: int, door: float, sample: Sample) -> None:
         assert self.value is not None
         rise, run = value - self.value, time - self.time
-        self.low, self.high = max(self.low, (rise - door) / run), min(self.high, (rise + door) / run)
+        low, high = (rise - door) / run, (rise + door) / run
+        self.low = max(self.low, low)
+        self.high = min(self.high, high)
         self.held, self.held_value, self.held_time = sample, value, time
 
 
@@ -83,7 +81,7 @@ class Doors:
                 self._count("door", 1)  # the source has said it before
                 return False
             return self._anew(line, value, time)
-        fits = time > newest and line.fits(value, time)
+        fits = time > newest and line.low <= (value - line.value) / (time - line.time) <= line.high
         if fits and line.held is not None:
             self._count("door", 1)
             line.held = None

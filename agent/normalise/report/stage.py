@@ -25,9 +25,10 @@ class Reporter:
     """
 
     def __init__(self, schema: Schema, asked: Sequence[Reporting], count: Count) -> None:
+        self._count, self._left_out = count, dict[str, int]()  # samples of the frame that is looked at, by reason
         self._later: list[Sample] = []  # to be told before the frame that is looked at
         self._quality = bytearray((_UNKNOWN,)) * len(asked)
-        self._lanes = _lanes(schema, asked, count, self._later.append)
+        self._lanes = _lanes(schema, asked, self._leave, self._later.append)
         self._where: dict[int, tuple[Lane, int]] = {
             column: (lane, number) for lane in self._lanes for number, column in enumerate(lane.columns.columns)
         }
@@ -37,6 +38,8 @@ class Reporter:
     def __call__(self, frame: Frame) -> tuple[Frame, ...]:
         places = self._some(frame) if frame.columns is not None else self._whole(frame)
         told = (part_of(frame, places),) if places else ()
+        if self._left_out:
+            self._settle()
         if self._later:
             told = (self._take(frame.ts, frame.mono), *told)
         if self._beats is not None:
@@ -68,6 +71,15 @@ class Reporter:
         for lane in self._lanes:
             if isinstance(lane, Doors | Sampled):
                 lane.settle()
+        self._settle()
+
+    def _leave(self, reason: str, samples: int) -> None:
+        self._left_out[reason] = self._left_out.get(reason, 0) + samples
+
+    def _settle(self) -> None:
+        for reason, samples in self._left_out.items():
+            self._count(reason, samples)
+        self._left_out.clear()
 
     def _whole(self, frame: Frame) -> Sequence[int]:
         turned: Sequence[int] = ()

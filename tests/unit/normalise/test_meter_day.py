@@ -74,7 +74,7 @@ def test_the_quarters_of_a_day_add_up_to_what_the_meter_says(form: Form, plan: P
 
 @pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
 def test_what_is_not_estimated_is_right(plan: Plan) -> None:
-    one, points = lived(FORMS["float64"], plan)
+    one, points = lived(FORMS["float64"], plan, every=30)
     shown: dict[int, int] = {}
     for point in points:
         shown.setdefault(point.ts, point.total)

@@ -66,6 +66,23 @@ async def test_a_session_that_ends_leaves_one_bad_frame_and_the_next_one_goes_on
     assert (part.state, part.failures, part.frames) == ("down", 3, 3)
 
 
+async def test_the_steps_are_told_that_nothing_is_known_any_more() -> None:
+    """Counters, windows and alarms must not take silence for a value that stands."""
+    press, inlet, part = Press((1, Unreachable("lost"))), Inlet(), Part("device", "press")
+    seen: list[list[int]] = []
+
+    def step(frame: Frame) -> tuple[Frame, ...]:
+        seen.append(list(frame.quality))
+        return ()
+
+    backoff = Backoff(60, jitter=lambda: 0.0)
+    work = Subscription(press, {SCHEMA: step}, inlet, part, Clock(), backoff)
+    async with asyncio.timeout(5):
+        await keep(work.run, part, backoff, press.stop)
+    assert seen == [[0], [Quality.BAD_COMM]]
+    assert len(inlet) == 0
+
+
 async def test_a_server_that_takes_each_session_and_no_tag_is_down_and_said_to_be_so_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
