@@ -104,7 +104,7 @@ class Machine:
         counter = Counter(said.rollover, said.max_rate or fastest, said.confirm) if said else Counter(max_rate=fastest)
         known = self._meters.get(tag.name)
         made = self._meters[tag.name] = Meter(tag, counter, -1, silent=silent)
-        unpack(pack([known]) if known else self._left.pop(tag.name, b""), {tag.name: made})
+        unpack([pack([known]) if known else self._left.pop(tag.name, b"")], {tag.name: made})
         return made
 
     def says(self, place: int, t: int, mono: int, *, stamped: bool) -> None:
@@ -164,7 +164,7 @@ class Machine:
         self._shifts = {each[0]: Shift(*each) for each in shifts[-MOST:]}
         self.time.t, self.time.begun, self.time.mono, self.time.place = t, bool(begun), 0, UNKNOWN
         for name in meters.keys() & self._meters.keys():
-            unpack(self._left.pop(name), {name: self._meters[name]})
+            unpack([self._left.pop(name)], {name: self._meters[name]})
 
     def _pass(self, mono: int) -> None:
         """What has passed without a reading: of a state that is told when it changes, or one that nobody knows."""

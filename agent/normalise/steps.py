@@ -10,7 +10,7 @@ from agent.model.tag import Schema
 from agent.normalise import carbon, convert, derived, oee, states
 from agent.normalise.alarms import watch
 from agent.normalise.alarms.board import Board
-from agent.normalise.api import Build, Context, Kept, LeftOut, Report, Stage, Tap, Timed
+from agent.normalise.api import Build, Context, Kept, LeftOut, Moving, Report, Stage, Tap, Timed
 from agent.normalise.counters import tap as counters
 from agent.normalise.fit import fitting
 from agent.normalise.leftovers import Leftovers
@@ -65,6 +65,7 @@ class Steps(dict[Schema, Step]):
         self._parts: dict[tuple[str, str], dict[str, object]] = {}  # of each group
         self._kept: dict[str, bytes] = {}  # of the run before, until its part is built
         self._pieces: dict[str, int] = {}  # in which a state lies in the store
+        self._before: dict[tuple[str, str], dict[str, bytes]] = {}  # by device and part: what the run before kept
         self._torn: list[str] = []  # keys of the store that are of no use to anybody
         self._leftovers = self._context.one("leftovers", lambda _: Leftovers(self._kept))
         self._saved = 0
@@ -153,12 +154,21 @@ class Steps(dict[Schema, Step]):
         self._pieces = {key: count(state) for key, state in self._kept.items()}
         whole = {piece for key, pieces in self._pieces.items() for piece in keys_of(key, pieces)}
         self._torn = [key for key in ours if key not in whole]
+        for key, state in self._kept.items():
+            device, _, name = key.removeprefix(PREFIX).partition("/")
+            self._before.setdefault((device, name.rpartition("/")[2]), {})[key] = state
         for key, part in self._keys():
             self._load(key, part)
 
     def _load(self, key: str, part: object) -> None:
         before = self._kept.pop(key, None)
-        if before is not None and isinstance(part, Kept):
+        if isinstance(part, Moving):
+            device, _, name = key.removeprefix(PREFIX).partition("/")
+            known = self._before.get((device, name.rpartition("/")[2]), {})
+            others = [state for other, state in known.items() if other != key]
+            if before is not None or others:
+                part.load_newest([before or b"", *others])
+        elif before is not None and isinstance(part, Kept):
             part.load(before)
 
     def _sorted(self) -> "_Sorted":
