@@ -143,7 +143,7 @@ class Machine:
         made = list(self._ended(wall, mono))
         now = self._shift(minute)
         if now.start < minute < now.end:
-            made += self._told(now, minute, mono)
+            made += self._told(now, minute, max(0, mono - wall + minute))
         return made
 
     def dump(self) -> bytes:
@@ -200,7 +200,7 @@ class Machine:
     def _ended(self, wall: int, mono: int) -> Sequence[Frame]:
         made: list[Frame] = []
         for shift in [each for each in self._shifts.values() if wall >= each.end + self.wait]:
-            made += self._told(shift, shift.end, mono)
+            made += self._told(shift, shift.end, max(0, mono - wall + shift.end))
             del self._shifts[shift.start]
             self._closed = max(self._closed, shift.end)
             self.must = True
