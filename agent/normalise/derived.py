@@ -219,7 +219,7 @@ class Plan:
 
     def _times(self, rows: Sequence[_Row], stamps: Stamps, ts: int) -> tuple[int, ...]:
         """The source's time of each: that of its newest input, so that the last value has the last time, in whatever
-        order they come. An input that is ahead by more than `LATE` of those that have come has a clock that is wrong."""
+        order they come. An input that is ahead of those that have come by more than `LATE` is wrong."""
         times, newest = dict(stamps), self._newest.stamps
         for row in rows:
             own = max((times[slot] for slot in row.needs if slot in times), default=ts)
