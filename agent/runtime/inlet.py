@@ -41,8 +41,16 @@ class Inlet:
             await self._room.wait()
 
     def push(self, frame: Frame, part: Part) -> None:
-        """Take the frame at once; a full inlet gives up its oldest frame, and `part` counts it."""
+        """Take the frame at once; a full inlet gives up its oldest frame, and `part` counts it.
+
+        What was made is not given up for what is read, up to twice the limit: it is told once only.
+        """
         while self._bytes >= self._limit and self._frames:
+            if self._frames[0].schema.made and self._bytes < 2 * self._limit:
+                if frame.schema.made:
+                    break
+                part.lost(len(frame.values))
+                return
             oldest = self._frames.popleft()
             self._bytes -= _size(oldest)
             part.lost(len(oldest.values))
