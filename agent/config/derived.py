@@ -108,11 +108,18 @@ def known_tags(root: Mapping, devices: Sequence[DriverConfig], virtual: Sequence
         tags = getattr(device, "tags", ())
         names = frozenset(name for tag in tags if tag.enabled for name in names_of(tag))
         is_open = bool(getattr(device, "events", ())) or any(getattr(tag, "match", "") for tag in tags)
-        more = _makers((tag.name, tag) for tag in tags) + _makers(device.derived.items())
+        more = _makers((tag.name, tag) for tag in tags) + _of_whole(device)
+        more += ("oee", "shift") if device.oee else ()
         found[device.name] = Tags(names, frozenset(device.derived), more, is_open)
     for each in virtual:
-        found[each.name] = Tags(own=frozenset(each.derived), more=_makers(each.derived.items()), is_open=False)
+        found[each.name] = Tags(own=frozenset(each.derived), more=_of_whole(each), is_open=False)
     return found
+
+
+def _of_whole(owner: Owner) -> tuple[str, ...]:
+    """How the names begin of what is made of its derived tags, and of energy and carbon."""
+    weighed = [*owner.energy.coal_equivalent, *owner.energy.co2] if owner.energy else []
+    return _makers(owner.derived.items()) + tuple(each.name or f"{each.tag.rpartition('/')[2]}_" for each in weighed)
 
 
 def _makers(values: Iterable[tuple[str, ValueConfig]]) -> tuple[str, ...]:

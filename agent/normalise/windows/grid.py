@@ -127,16 +127,21 @@ class Grid:
         self._sort(asked, frame.mono, made)  # what a source says of the future is of now
 
     def pass_to(self, wall: int, mono: int, made: list[Frame]) -> None:
-        """Close the window when nothing can come for it any more."""
+        """Close the window when nothing can come for it any more; after a long silence there may be several."""
         self._now = wall
+        while self._is_over(wall):
+            self._close(wall, mono, made)
+            if self._waiting:
+                first = min(self._waiting, key=itemgetter(0))
+                self._open(first[0], came=first[0])  # which was in time, however late it is now
+            elif self._hold is None and any(tally.held is not None for tally in self._tallies):
+                self._open(wall, came=wall)
+            waiting, self._waiting = self._waiting, []
+            self._sort(waiting, mono, made)
+
+    def _is_over(self, wall: int) -> bool:
         due = self.end + self._late
-        if not self.end or wall < due or (wall < self._heard + self._late and wall < due + self._every):
-            return
-        self._close(wall, mono, made)
-        if self._hold is None and any(tally.held is not None for tally in self._tallies):
-            self._open(wall)
-        waiting, self._waiting = self._waiting, []
-        self._sort(waiting, mono, made)
+        return self.end > 0 and wall >= due and (wall >= self._heard + self._late or wall >= due + self._every)
 
     def _turn(self, ts: int, mono: int, made: list[Frame]) -> None:
         """Readings come in order here: one beyond the window ends it. One before it comes of a clock that was set back;
@@ -154,7 +159,7 @@ class Grid:
         for reading in sorted(readings, key=itemgetter(0)):
             at, slot, value, quality = reading
             if not self.end:
-                self._open(at)
+                self._open(at, came=self._now)
             if self.start <= at < self.end:
                 self._heard = self._now
                 self._tallies[slot].one(at, value if quality < FIRST_BAD else None, quality, self.start)
@@ -167,9 +172,10 @@ class Grid:
             waiting, self._waiting = self._waiting, []
             self._sort(waiting, mono, made)
 
-    def _open(self, at: int) -> None:
+    def _open(self, at: int, *, came: int) -> None:
+        """Unless its end was told, or it was over for long when the reading came."""
         start, end = self._local.window(at, self._every)
-        if end not in self._told and self._now < end + self._late + self._every:
+        if end not in self._told and came < end + self._late + self._every:
             self._begin(start, end)
 
     def _begin(self, start: int, end: int) -> None:

@@ -187,6 +187,7 @@ async def test_the_owner_lists_and_shelves_over_http(tmp_path: Path) -> None:
         _, _, metrics = await fetch(facts, "/metrics", token)
         assert b'floorgate_alarms_shelved{device="oven 1"} 1.0' in metrics
         assert b'floorgate_alarms_active{device="oven 1"} 0.0' in metrics
+        assert (await ask(facts, "/readyz", token))[1]["alarms"] == {"active": 0, "shelved": 1}
         assert (await ask(facts, f"{way}/unshelve", token, b'{"x": 1}'))[0] == 400
         assert (await ask(facts, f"{way}/unshelve", token, b"{}"))[1]["state"] == "active"
         assert await ask(facts, "/api/v1/alarms/oven%201/oil_hh/shelve", token, b'{"seconds": 1}') == (
