@@ -81,9 +81,12 @@ class Steps(dict[Schema, Step]):
             del self[before]
             del self._outputs[before], self._shapes[before]
         self._newest[group] = schema
-        parts = self._parts.get(group, {})
-        self._kept |= {_key(group, name): part.dump() for name, part in parts.items() if isinstance(part, Kept)}
+        known = {name: part for name, part in self._parts.get(group, {}).items() if isinstance(part, Kept)}
+        self._kept |= {_key(group, name): part.dump() for name, part in known.items()}
         step = self[schema] = self._compile(schema)
+        for name, part in self._parts[group].items():
+            if isinstance(part, Kept) and name in known:
+                part.must, part.may = part.must or known[name].must, part.may or known[name].may
         return step
 
     def output(self, schema: Schema) -> Schema:
