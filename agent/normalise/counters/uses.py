@@ -13,7 +13,7 @@ from agent.normalise.counters.span import Closed
 from agent.normalise.local import Local
 
 _MS = 10**6
-_MOST = 10_000  # changes of the tariff that one interval may have: years of them
+_MOST = 1000  # changes of the tariff that one interval may have: most of a year; the last one has what is over
 
 
 class Outbox:
