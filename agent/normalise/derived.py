@@ -10,7 +10,7 @@ seen, or a result is no finite number, each formula asks for its inputs one by o
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 from itertools import chain
 from math import isfinite
 from operator import itemgetter
@@ -42,15 +42,16 @@ class Plans:
     """Of all devices that have derived tags."""
 
     def __init__(self, context: Context) -> None:
-        self._plans = [Plan(each, context) for each in context.recipes.derived]
+        self._plans = [Plan(each, context) for each in users_last(context.recipes.derived)]
 
     def tap(self, schema: Schema) -> Tap | None:
         feeds = [feed for feed in (plan.feed(schema) for plan in self._plans) if feed is not None]
         return Several(feeds) if len(feeds) > 1 else feeds[0] if feeds else None
 
     def tick(self, wall: int, mono: int) -> Iterator[Frame]:
+        stale = set[Source]()
         for plan in self._plans:
-            yield from plan.tick(wall, mono)
+            yield from plan.tick(wall, mono, stale)
 
 
 class _Unusable(Exception):
@@ -169,10 +170,12 @@ class Plan:
         self._feeds[group] = feed
         return feed
 
-    def tick(self, wall: int, mono: int) -> Iterator[Frame]:
-        """Mark what is stale, and evaluate what has waited for its time."""
+    def tick(self, wall: int, mono: int, stale: set[Source]) -> Iterator[Frame]:
+        """Mark what is stale, and evaluate what has waited for its time. `stale`: what has become so elsewhere."""
         old = frozenset(slot for feed in self._feeds.values() for slot in feed.age(mono))
-        self._spread(set(old))
+        if stale:
+            old |= self._newest.outdated(slot for asking, slot in self._inputs.items() if asking.source in stale)
+        stale |= self._spread(set(old))
         if not self._every:
             return
         self._waiting |= old
@@ -181,15 +184,17 @@ class Plan:
             slots, self._waiting, self._period = self._waiting, frozenset(), period
             yield from self._made(slots, *self._when, None)
 
-    def _spread(self, old: set[int]) -> None:
-        """What was made of what is stale is so, too."""
-        quality = self._newest.quality
+    def _spread(self, old: set[int]) -> set[Source]:
+        """What was made of what is stale is so, too: the tags."""
+        quality, found = self._newest.quality, set[Source]()
         for row in self._rows if old else ():
             if not old.isdisjoint(row.needs):
                 places = [slot for slot, maker in self._makers.items() if maker is row]
                 old |= set(places)
+                found.add((self._device, self._sheet.schema.tags[row.column].name))
                 for slot in places:
                     quality[slot] = max(quality[slot], Quality.STALE)
+        return found
 
     def _wait(self, slots: Slots, frame: Frame, stamps: Stamps | None) -> Sequence[Frame]:
         self._waiting |= slots
@@ -197,6 +202,10 @@ class Plan:
         return ()
 
     def _work(self, slots: Slots, frame: Frame, stamps: Stamps | None) -> Sequence[Frame]:
+        newest = self._newest
+        if newest.came:
+            slots, stamps = slots | newest.came, newest.times | dict(stamps) if stamps else None
+            newest.came, newest.times = frozenset(), {}
         return self._made(slots, frame.ts, frame.mono, stamps)
 
     def _made(self, slots: Slots, ts: int, mono: int, stamps: Stamps | None) -> Sequence[Frame]:
@@ -277,6 +286,22 @@ class Plan:
                 later[row.slot] = any(waits)
                 if not any(waits):
                     yield row
+
+
+def users_last(asked: Sequence[Calculated]) -> Sequence[Calculated]:
+    """Devices after those whose derived tags they use; as they were where that goes round, as it may by other tags."""
+    tags = {(each.device, tag.tag.name) for each in asked for tag in each.tags}
+    by_name = {each.device: each for each in asked}
+    uses = {
+        each.device: [device for tag in each.tags for _, (device, name) in tag.inputs if (device, name) in tags]
+        for each in asked
+    }
+    for device, others in uses.items():
+        uses[device] = [other for other in others if other != device]
+    try:
+        return [by_name[device] for device in TopologicalSorter(uses).static_order()]
+    except CycleError:
+        return asked
 
 
 def in_order(ask: Calculated) -> list[Derived]:
