@@ -8,7 +8,7 @@ Most frames are good and take the short way: values in, values out. Only where s
 seen, or a result is no finite number, each formula asks for its inputs one by one.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain
@@ -106,7 +106,7 @@ class Plan:
         rules = context.recipes.tags
         self._asked = {each.tag.name for each in ask.tags if rules.get((ask.device, each.tag.name), NOTHING) != NOTHING}
         tags = [(each, parse(each.formula)) for each in in_order(ask)]
-        names = [each.tag.name for each, _ in tags]
+        names = {each.tag.name: None for each, _ in tags}
         self._inputs: dict[_Input, int] = {}
         for each, formula in tags:
             for name, source in each.inputs:
@@ -117,12 +117,15 @@ class Plan:
         self._rows = [self._row(each, formula) for each, formula in tags]
         self._used = set(chain.from_iterable(row.needs for row in self._rows))
         self._makers = self._who_makes()
+        self._places: dict[int, list[int]] = {row.slot: [] for row in self._rows}  # where others find what a row makes
+        for slot, maker in self._makers.items():
+            self._places[maker.slot].append(slot)
         self._dues: dict[Slots, _Due | None] = {}
         self._feeds: dict[str, Feed] = {}  # by the group of which device they are
         self._waiting: Slots = frozenset()
         self._when, self._period, self._doubt = (0, 0), -1, 0
 
-    def _inside(self, source: Source, names: Iterable[str]) -> bool:
+    def _inside(self, source: Source, names: Container[str]) -> bool:
         """Whether it is a tag of this plan that is used as it was worked out."""
         return source[0] == self._device and source[1] in names and source[1] not in self._asked
 
@@ -189,8 +192,8 @@ class Plan:
         quality, found = self._newest.quality, set[Source]()
         for row in self._rows if old else ():
             if not old.isdisjoint(row.needs):
-                places = [slot for slot, maker in self._makers.items() if maker is row]
-                old |= set(places)
+                places = self._places[row.slot]
+                old.update(places)
                 found.add((self._device, self._sheet.schema.tags[row.column].name))
                 for slot in places:
                     quality[slot] = max(quality[slot], Quality.STALE)
