@@ -107,13 +107,17 @@ def known_tags(root: Mapping, devices: Sequence[DriverConfig], virtual: Sequence
     for device in devices:
         tags = getattr(device, "tags", ())
         names = frozenset(name for tag in tags if tag.enabled for name in names_of(tag))
-        is_open = bool(getattr(device, "events", ())) or any(getattr(tag, "match", "") for tag in tags)
         more = _makers((tag.name, tag) for tag in tags) + _of_whole(device)
         more += ("oee", "shift") if device.oee else ()
-        found[device.name] = Tags(names, frozenset(device.derived), more, is_open)
+        found[device.name] = Tags(names, frozenset(device.derived), more, has_unknown(device))
     for each in virtual:
         found[each.name] = Tags(own=frozenset(each.derived), more=_of_whole(each), is_open=False)
     return found
+
+
+def has_unknown(device: DriverConfig) -> bool:
+    """Whether it has tags that the file does not name."""
+    return bool(getattr(device, "events", ())) or any(getattr(tag, "match", "") for tag in getattr(device, "tags", ()))
 
 
 def _of_whole(owner: Owner) -> tuple[str, ...]:

@@ -122,10 +122,11 @@ class Energy:
             whole = item.name if item.name and len(names) == 1 else f"{item.name or name}_{SUFFIXES[kind]}"
             if item.name and len(names) > 1:
                 whole = f"{item.name}{name.removeprefix(source[1])}"
-            if len(whole) + len("_factor") > LONGEST_NAME or (owner.name, whole) in self._taken:
+            both = {(owner.name, whole), (owner.name, f"{whole}_factor")}
+            if len(whole) + len("_factor") > LONGEST_NAME or both & self._taken:
                 scope.add(mark, f"{shown(whole)}: the name is taken, or too long", "give it another `name`")
                 continue
-            self._taken.add((owner.name, whole))
+            self._taken |= both
             if getattr(owner, "enabled", True):
                 key = source[0], name
                 self._found[key] = (*self._found.get(key, ()), Weighed(owner.name, whole, UNITS[kind], factor))
