@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from itertools import chain
 from typing import NamedTuple
 
 from agent.model.frame import Frame
@@ -246,10 +245,10 @@ class Steps(dict[Schema, Step]):
 
         def step(frame: Frame) -> tuple[Frame, ...]:
             frame = shape(frame)
-            made = list(chain.from_iterable([tap(frame) for tap in taps]))
             out = reporter(frame) if reporter else (frame,)
-            for each in made:
-                out += self[each.schema](each)
+            for tap in taps:
+                for each in tap(frame):
+                    out += self[each.schema](each)
             return out
 
         return step
