@@ -111,10 +111,11 @@ class Energy:
             hint = "add `counter: {intervals: 15m}` to it: what an interval holds is weighed by the factor of its time"
             scope.add(mark, f"{shown(item.tag)} is a counter, and nothing says for which intervals", hint)
         for name, whole in names:
-            if len(whole) + len("_factor") > LONGEST_NAME or (owner.name, whole) in self._taken:
+            both = {(owner.name, whole), (owner.name, f"{whole}_factor")}
+            if len(whole) + len("_factor") > LONGEST_NAME or both & self._taken:
                 scope.add(mark, f"{shown(whole)}: the name is taken, or too long", "give it another `name`")
                 continue
-            self._taken.add((owner.name, whole))
+            self._taken |= both
             if getattr(owner, "enabled", True):
                 key = source[0], name
                 self._found[key] = (*self._found.get(key, ()), Weighed(owner.name, whole, UNITS[kind], factor))

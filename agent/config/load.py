@@ -29,6 +29,7 @@ from agent.config.sections import BufferConfig, GatewayConfig, LogConfig, MapHea
 from agent.config.site import Site
 from agent.config.tree import Mapping
 from agent.config.virtual import read_virtual
+from agent.config.weighed import check_weighed
 from agent.config.words import did_you_mean, shown
 from agent.config.zone import machine_zone, named_zone
 from agent.normalise.local import Local
@@ -108,6 +109,7 @@ def _site(root: Mapping, folder: Path, scope: Scope) -> Site | None:
     weighed = Energy(root, pairs, known, scope).weighed(folder, local)
     asked = recipes(enabled, existing, local, calendars, derived, weighed)
     check_clashes(pairs, asked, scope)
+    check_weighed(pairs, asked, scope)
     site = Site(gateway, enabled, lines, sinks, buffer, log, status, asked)
     check_wires(root, site, scope)
     check_commands(root, devices, sinks, scope)
