@@ -15,7 +15,7 @@ from typing import NamedTuple
 from agent.normalise.local import Local, begins, bounded
 
 _MOST = 32  # days remembered
-_CHANGES = 2000  # that are looked at for the shares of one stretch of time: of years they would take seconds
+_CHANGES = 1000  # most of a year of them, are looked at for the shares of a time: of more they would take too long
 
 
 class Period(NamedTuple):

@@ -22,6 +22,7 @@ GROUP = "state"
 SCANS, GRACE = 3, 5 * SECOND  # a group that is scanned and says nothing for so many intervals, and this, is unknown
 VERSION = 1
 _MS = 10**6
+_LONGEST = (1 << 63) - 1  # ns that are kept of a state: a clock that jumps by years adds them to what is unknown
 _Kept = dict[str, tuple[int, str, dict[str, tuple[int, int]]]]  # by tag: until when, last state, ns and entries of each
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[int, _Kept]).decode
@@ -87,7 +88,7 @@ class Line:
 
     def kept(self) -> tuple[int, str, dict[str, tuple[int, int]]]:
         names = *self.states.names, "unknown"
-        each = zip(names, self.spent, [*self.entered, 0], strict=True)
+        each = zip(names, [min(spent, _LONGEST) for spent in self.spent], [*self.entered, 0], strict=True)
         known = "" if self.known == UNKNOWN else self.states.names[self.known]
         return self.time.t, known, {name: (spent, entered) for name, spent, entered in each}
 

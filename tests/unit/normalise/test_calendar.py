@@ -187,4 +187,4 @@ def test_the_shares_of_a_life_end_with_the_last_name() -> None:
     end = 20_500 * DAY
     shares = calendar.shares(0, end)
     assert (sum(part for _, part in shares), [name for name, _ in shares]) == (end, ["night", "day"])
-    assert shares[0][1] == 1000 * 12 * HOUR
+    assert shares[0][1] == 500 * 12 * HOUR
