@@ -144,7 +144,7 @@ class Storage:
             await self._heal(self._keeper)
 
     async def rescue(self) -> None:
-        """At the end, when nobody mends any more: one more try for what lies in memory. Raises StoreError if in vain."""
+        """At the end, when nobody mends any more: one more try for what lies in memory. Raises StoreError in vain."""
         if self._keeper is not None and self.store.volatile and self._mended.is_set():
             await self._heal(self._keeper)
 
