@@ -69,6 +69,16 @@ async def test_a_subscription_gives_up_its_oldest_frame_and_it_is_counted() -> N
     assert [each.ts for each in await inlet.take(0)] == [3, 4]
 
 
+async def test_a_flood_of_alarms_has_a_bound_too() -> None:
+    alarms = Schema("press", "alarm", (Tag("hot", "bool", kind="event"),), made=True)
+    inlet, part = Inlet(limit=180, soon=180), Part("device", "press")
+    inlet.push(frame(0), part)
+    for ts in range(1, 10):
+        inlet.push(Frame(alarms, ts, (True,), bytes(1)), part)
+    assert part.dropped == 10 + 5
+    assert [each.ts for each in await inlet.take(0)] == [6, 7, 8, 9]
+
+
 async def test_a_closed_inlet_gives_what_it_has_and_then_nothing() -> None:
     inlet = Inlet()
     inlet.add(frame(1))
