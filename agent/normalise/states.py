@@ -196,10 +196,22 @@ class Clock:
         return _encode((VERSION, {line.tag: line.kept() for line in self._lines if line.time.begun}))
 
     def load(self, kept: bytes) -> None:
-        try:
-            version, found = _decode(kept)
-        except (msgspec.MsgspecError, ValueError):
-            return
-        for line in self._lines if version == VERSION else ():
-            if line.tag in found:
-                line.load(*found[line.tag])
+        self.load_newest((kept,))
+
+    def load_newest(self, states: Sequence[bytes]) -> None:
+        newest: _Kept = {}
+        for kept in states:
+            for tag, known in _decoded(kept).items():
+                if tag not in newest or known[0] > newest[tag][0]:
+                    newest[tag] = known
+        for line in self._lines:
+            if line.tag in newest:
+                line.load(*newest[line.tag])
+
+
+def _decoded(kept: bytes) -> _Kept:
+    try:
+        version, found = _decode(kept)
+    except (msgspec.MsgspecError, ValueError):
+        return {}
+    return found if version == VERSION else {}

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from itertools import chain
 from typing import NamedTuple
 
 from agent.model.frame import Frame
@@ -11,7 +10,7 @@ from agent.model.tag import Schema
 from agent.normalise import carbon, convert, derived, oee, states
 from agent.normalise.alarms import watch
 from agent.normalise.alarms.board import Board
-from agent.normalise.api import Build, Context, Kept, LeftOut, Report, Stage, Tap, Timed
+from agent.normalise.api import Build, Context, Kept, LeftOut, Moving, Report, Stage, Tap, Timed
 from agent.normalise.counters import tap as counters
 from agent.normalise.fit import fitting
 from agent.normalise.leftovers import Leftovers
@@ -66,6 +65,7 @@ class Steps(dict[Schema, Step]):
         self._parts: dict[tuple[str, str], dict[str, object]] = {}  # of each group
         self._kept: dict[str, bytes] = {}  # of the run before, until its part is built
         self._pieces: dict[str, int] = {}  # in which a state lies in the store
+        self._before: dict[tuple[str, str], dict[str, bytes]] = {}  # by device and part: what the run before kept
         self._torn: list[str] = []  # keys of the store that are of no use to anybody
         self._owed: dict[str, bytes | None] = {}  # to whoever asks what is to be kept
         self._leftovers = self._context.one("leftovers", lambda _: Leftovers(self._kept))
@@ -172,12 +172,21 @@ class Steps(dict[Schema, Step]):
         self._pieces = {key: count(state) for key, state in self._kept.items()}
         whole = {piece for key, pieces in self._pieces.items() for piece in keys_of(key, pieces)}
         self._torn = [key for key in ours if key not in whole]
+        for key, state in self._kept.items():
+            device, _, name = key.removeprefix(PREFIX).partition("/")
+            self._before.setdefault((device, name.rpartition("/")[2]), {})[key] = state
         for key, part in self._keys():
             self._load(key, part)
 
     def _load(self, key: str, part: object) -> None:
         before = self._kept.pop(key, None)
-        if before is not None and isinstance(part, Kept):
+        if isinstance(part, Moving):
+            device, _, name = key.removeprefix(PREFIX).partition("/")
+            known = self._before.get((device, name.rpartition("/")[2]), {})
+            others = [state for other, state in known.items() if other != key]
+            if before is not None or others:
+                part.load_newest([before or b"", *others])
+        elif before is not None and isinstance(part, Kept):
             part.load(before)
 
     def _sorted(self) -> "_Sorted":
@@ -236,10 +245,10 @@ class Steps(dict[Schema, Step]):
 
         def step(frame: Frame) -> tuple[Frame, ...]:
             frame = shape(frame)
-            made = list(chain.from_iterable([tap(frame) for tap in taps]))
             out = reporter(frame) if reporter else (frame,)
-            for each in made:
-                out += self[each.schema](each)
+            for tap in taps:
+                for each in tap(frame):
+                    out += self[each.schema](each)
             return out
 
         return step
