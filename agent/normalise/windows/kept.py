@@ -88,6 +88,8 @@ def take_over(kept: KeptWindow, tallies: Mapping[str, Tally], *, is_open: bool) 
         if any(isinstance(found[name], str) or found[name] is None for name in _SUMS):
             continue
         found |= {name: column[place] for name, column in zip(_PLAIN, plain, strict=True)}
+        if not 0 <= min(found["doubt"], found["bad"]) <= max(found["doubt"], found["bad"]) < 256:  # no qualities
+            continue
         if tally.hold is None:
             found["held"] = None
         for field in found if is_open else ("held", "held_at"):
@@ -102,7 +104,7 @@ def from_bytes(kept: bytes) -> Sequence[KeptWindow]:
     """None when they are damaged, or of a version that is not known."""
     try:
         version, windows = _DECODER.decode(kept)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return ()
     return windows if version == VERSION else ()
 
