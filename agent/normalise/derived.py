@@ -115,6 +115,7 @@ class Plan:
             for name, source in each.inputs:
                 if name in formula.names and not self._inside(source, names):
                     self._inputs.setdefault(_input(each, formula, name, source), len(self._inputs))
+        self._sources = {each.source[0] for each in self._inputs}
         self._own = {name: len(self._inputs) + place for place, name in enumerate(names)}
         self._newest = Newest(len(self._inputs) + len(names))
         self._rows = [self._row(each, formula) for each, formula in tags]
@@ -154,6 +155,8 @@ class Plan:
 
     def feed(self, schema: Schema) -> Feed | None:
         """What takes the inputs in frames of this schema; None where there are none."""
+        if schema.device not in self._sources:
+            return None
         columns: dict[tuple[str, str], list[int]] = {}
         for column, tag in enumerate(schema.tags):
             columns.setdefault((schema.device, tag.name), []).append(column)
