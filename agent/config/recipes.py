@@ -1,6 +1,7 @@
 """What the tags of a site ask of their values, as `agent.normalise` wants to be told."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 from math import prod
@@ -60,10 +61,11 @@ def _values(
 
 def rules_of(tag: ValueConfig, device: Owner) -> Rules:
     """What one tag asks, be it read or derived; also for a tag that was found on its device."""
+    conversion = _conversion(tag, device)
     return Rules(
-        conversion=_conversion(tag, device),
+        conversion=conversion,
         limits=_limits(tag.limits) if tag.limits else None,
-        counter=counter_of(tag.counter) if tag.counter else None,
+        counter=replace(counter_of(tag.counter), basis=_basis(tag, conversion)) if tag.counter else None,
         windows=windows_of(tag.aggregate) if tag.aggregate else (),
         states=states_of(tag.state) if tag.state else None,
         alarms=alarms_of(tag.alarms) if tag.alarms else (),
@@ -75,6 +77,13 @@ def _conversion(tag: ValueConfig, device: Owner) -> Conversion | None:
     """None also for what cannot be converted: see `agent.config.units`."""
     turns: str = getattr(tag, "ratio", None) or ""
     return _converted(tag.unit, tag.as_, *(getattr(device, name) for name in turns.split("*") if name))
+
+
+def _basis(tag: ValueConfig, conversion: Conversion | None) -> str:
+    """What the numbers of a tag are: its unit, and what the source's are multiplied by, or what they are made of."""
+    turns = f"{conversion.factor} {conversion.offset}" if conversion else "1 0"
+    raw = [getattr(tag, name, neutral) for name, neutral in (("scale", 1.0), ("offset", 0.0), ("expr", ""))]
+    return " ".join(map(str, [conversion.unit if conversion else tag.unit, turns, *raw]))
 
 
 @lru_cache(maxsize=1024)

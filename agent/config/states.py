@@ -6,17 +6,21 @@ from collections.abc import Sequence as Several
 from typing import Any
 
 from agent.config.calendars import known_calendar
+from agent.config.dtypes import dtype_of, never
 from agent.config.lists import title
 from agent.config.problems import Mark, Scope
+from agent.config.references import Unresolved
 from agent.config.tree import Mapping
 from agent.config.words import did_you_mean, shown
 from agent.model.text import LONGEST_NAME
 from agent.normalise.shift import Oee
 from agent.normalise.state import States
 from agent.normalise.states import columns_of
+from agent.registry import ValueConfig, names_of
 from drivers.rules.state import OTHER, names_in
 
 SECOND = 10**9  # ns
+_A = {"str": "a text", "bool": "a bool"}
 
 
 def states_of(said: Table[str, Any]) -> States:
@@ -51,43 +55,49 @@ def check_states(raws: Several[Any], tags: Several[Any], scope: Scope) -> None:
 
 def _fits(tag: Any, raw: Mapping, mark: Mark, scope: Scope) -> None:
     """A state must be one that the tag can have."""
-    is_text = _text(tag)
-    said = raw.get("state")
+    dtype, said = dtype_of(tag) or "float64", raw.get("state")
     for name, values in tag.state.items():
         for value in values if name != OTHER else ():
-            if isinstance(value, str) != is_text:
+            if told := never(value, dtype, tag):
                 place = said.value_marks.get(name, mark) if isinstance(said, Mapping) else mark
-                kind = "a text" if is_text else "no text"
-                scope.add(place, f"state: {name}: {shown(value)}: the tag is {kind}, and never has this value")
-
-
-def _text(tag: Any) -> bool:
-    return (getattr(tag, "dtype", "") or getattr(tag, "type", "")) == "str" or getattr(tag, "wave", "") == "text"
+                scope.add(place, f"state: {name}: {told[0]}", told[1])
 
 
 def check_oee(
-    raw: Mapping, tags: Several[Any], derived: Table[str, Any], calendars: Collection[str], scope: Scope
+    raw: Mapping, tags: Several[Any], derived: Table[str, Any], calendars: Collection[str] | None, scope: Scope
 ) -> None:
     """Whether a device has what its `oee:` names. `derived` is what the file says of tags that are worked out."""
     said = raw.get("oee")
     if not isinstance(said, Mapping):
         return
     scope = scope.within("oee")
-    if any(getattr(tag, "match", "") for tag in tags):
-        known: dict[str, Any] = {}
-    else:
-        known = dict(derived) | {tag.name: tag for tag in tags}
+    is_open = any(getattr(tag, "match", "") for tag in tags)
+    known = dict(derived) | {name: tag for tag in tags for name in names_of(tag)}
     for key in ("state", "produced", "good", "rejects"):
         name = said.get(key)
-        if isinstance(name, str) and known and name not in known:
-            scope.add(said.value_marks[key], f"{key}: there is no tag {shown(name)}", did_you_mean(name, known))
-        elif key != "state" and isinstance(name, str) and name in known and _text(known[name]):
-            scope.add(said.value_marks[key], f"{key}: the tag {shown(name)} is a text", "only numbers can be counted")
+        if not isinstance(name, str) or isinstance(name, Unresolved):
+            continue
+        tag, mark = known.get(name), said.value_marks[key]
+        if tag is None:
+            if not is_open:
+                scope.add(mark, f"{key}: there is no tag {shown(name)}", did_you_mean(name, known))
+        elif not getattr(tag, "enabled", True):
+            scope.add(mark, f"{key}: the tag {shown(name)} is not read", "it is `enabled: false`")
+        elif key != "state":
+            _counts(key, name, tag, said, mark, scope)
     _running(said, known, scope)
     calendar = said.get("calendar")
-    if isinstance(calendar, str) and calendar not in calendars:
+    if isinstance(calendar, str) and calendars is not None and calendar not in calendars:
         hint = known_calendar(calendar, dict.fromkeys(calendars))
         scope.add(said.value_marks["calendar"], f"calendar: there is no calendar {shown(calendar)}", hint)
+
+
+def _counts(key: str, name: str, tag: Any, said: Mapping, mark: Mark, scope: Scope) -> None:
+    """Whether a tag can count pieces."""
+    if isinstance(tag, ValueConfig) and dtype_of(tag) in ("str", "bool"):
+        scope.add(mark, f"{key}: the tag {shown(name)} is {_A[str(dtype_of(tag))]}", "only numbers can be counted")
+    elif key == "rejects" and name == said.get("produced"):
+        scope.add(mark, f"{key}: {shown(name)} is the tag of `produced`, too", "not all pieces are rejected")
 
 
 def _running(said: Mapping, known: Table[str, Any], scope: Scope) -> None:

@@ -64,6 +64,17 @@ class Kept(Protocol):
     def load(self, kept: bytes) -> None: ...
 
 
+@runtime_checkable
+class Moving(Protocol):
+    """A part whose tags take with them what is known of them, when they are moved to another scan group.
+
+    It gets what is kept of its own group first, and that of all other groups of the device: of each tag the newest
+    counts.
+    """
+
+    def load_newest(self, states: Sequence[bytes]) -> None: ...
+
+
 class Sheet:
     """The tags that are made for one device in one group; it grows while steps are compiled."""
 

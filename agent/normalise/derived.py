@@ -22,7 +22,7 @@ from agent.normalise.api import Context, Tap
 from agent.normalise.calculated import Calculated, Derived, Source
 from agent.normalise.compiled import Careful, Fast, careful, fast
 from agent.normalise.expression import Formula, parse
-from agent.normalise.feeds import NEVER, Feed, Newest, Several, Slots, Stamps, Turns
+from agent.normalise.feeds import LATE, NEVER, Feed, Newest, Several, Slots, Stamps, Turns
 from agent.normalise.rules import NOTHING, Rules
 
 GROUP = "derived"
@@ -220,7 +220,7 @@ class Plan:
         if due is None:
             return ()
         values, quality = self._newest.values, self._newest.quality
-        times = _times(due.rows, stamps, ts) if stamps else None
+        times = self._times(due.rows, stamps, ts) if stamps else None
         if quality.count(0) == len(quality) or not any(due.doubts(quality)):
             try:
                 found = [call(values) for call in due.calls]
@@ -231,6 +231,16 @@ class Plan:
             except _WRONG:
                 pass
         return self._one_by_one(due, ts, mono, times)
+
+    def _times(self, rows: Sequence[_Row], stamps: Stamps, ts: int) -> tuple[int, ...]:
+        """The source's time of each: that of its newest input, so that the last value has the last time, in whatever
+        order they come. An input that is ahead of those that have come by more than `LATE` is wrong."""
+        times, newest = dict(stamps), self._newest.stamps
+        for row in rows:
+            own = max((times[slot] for slot in row.needs if slot in times), default=ts)
+            later = [newest[slot] for slot in row.needs if 0 < newest[slot] - own <= LATE]
+            times[row.slot] = newest[row.slot] = max([own, *later])
+        return tuple(times[row.slot] for row in rows)
 
     def _one_by_one(self, due: _Due, ts: int, mono: int, times: tuple[int, ...] | None) -> Sequence[Frame]:
         values, quality = self._newest.values, self._newest.quality
@@ -331,11 +341,3 @@ def _keeping(call: Fast, slot: int) -> Fast:
         return value
 
     return kept
-
-
-def _times(rows: Sequence[_Row], stamps: Stamps, ts: int) -> tuple[int, ...]:
-    """The source's time of each: that of the newest of its inputs that have come."""
-    times = dict(stamps)
-    for row in rows:
-        times[row.slot] = max((times[slot] for slot in row.needs if slot in times), default=ts)
-    return tuple(times[row.slot] for row in rows)

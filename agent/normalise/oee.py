@@ -35,6 +35,12 @@ GRACE = 5 * SECOND  # ns after the end of a shift for what is late
 LONGEST = 15 * MINUTE  # of the wait for a group that is scanned seldom
 MOST = 4  # shifts that are open at a time
 VERSION = 1
+TAGS = (
+    *(Tag(name, "float64", "1") for name in ("oee", "oee_availability", "oee_performance", "oee_quality")),
+    *(Tag(name, "float64", "s") for name in ("oee_pbt_s", "oee_apt_s")),
+    *(Tag(name, "float64") for name in ("oee_produced", "oee_good")),
+    Tag("shift", "str", "", "state"),
+)  # of the group
 _DOUBTS = {Quality.GOOD, Quality.ESTIMATED, Quality.CLOCK_UNSYNCED}  # of a counter that counts all the same
 _Shift = tuple[int, int, str, int, float, float]  # start, end, name, ns of APT, pieces, good or rejected ones
 _Kept = tuple[int, list[_Shift], dict[str, bytes], dict[str, float], tuple[int, int]]
@@ -92,10 +98,7 @@ class Machine:
         self._minute = -1
         self._sheet = context.sheet(device, GROUP)
         add = self._sheet.add
-        ratios = [Tag(name, "float64", "1") for name in ("oee", *(f"oee_{what}" for what in _RATIOS))]
-        times = [Tag(name, "float64", "s") for name in ("oee_pbt_s", "oee_apt_s")]
-        pieces = [Tag(name, "float64") for name in ("oee_produced", "oee_good")]
-        self._columns = tuple(add(tag) for tag in (*ratios, *times, *pieces, Tag("shift", "str", "", "state")))
+        self._columns = tuple(map(add, TAGS))
         self.must = self.may = False
 
     def meter(self, tag: Tag, said: Counter | None, *, silent: bool) -> Meter:
@@ -104,7 +107,7 @@ class Machine:
         counter = Counter(said.rollover, said.max_rate or fastest, said.confirm) if said else Counter(max_rate=fastest)
         known = self._meters.get(tag.name)
         made = self._meters[tag.name] = Meter(tag, counter, -1, silent=silent)
-        unpack(pack([known]) if known else self._left.pop(tag.name, b""), {tag.name: made})
+        unpack([pack([known]) if known else self._left.pop(tag.name, b"")], {tag.name: made})
         return made
 
     def says(self, place: int, t: int, mono: int, *, stamped: bool) -> None:
@@ -143,7 +146,7 @@ class Machine:
         made = list(self._ended(wall, mono))
         now = self._shift(minute)
         if now.start < minute < now.end:
-            made += self._told(now, minute, mono)
+            made += self._told(now, minute, max(0, mono - wall + minute))
         return made
 
     def dump(self) -> bytes:
@@ -164,7 +167,7 @@ class Machine:
         self._shifts = {each[0]: Shift(*each) for each in shifts[-MOST:]}
         self.time.t, self.time.begun, self.time.mono, self.time.place = t, bool(begun), 0, UNKNOWN
         for name in meters.keys() & self._meters.keys():
-            unpack(self._left.pop(name), {name: self._meters[name]})
+            unpack([self._left.pop(name)], {name: self._meters[name]})
 
     def _pass(self, mono: int) -> None:
         """What has passed without a reading: of a state that is told when it changes, or one that nobody knows."""
@@ -200,7 +203,7 @@ class Machine:
     def _ended(self, wall: int, mono: int) -> Sequence[Frame]:
         made: list[Frame] = []
         for shift in [each for each in self._shifts.values() if wall >= each.end + self.wait]:
-            made += self._told(shift, shift.end, mono)
+            made += self._told(shift, shift.end, max(0, mono - wall + shift.end))
             del self._shifts[shift.start]
             self._closed = max(self._closed, shift.end)
             self.must = True
@@ -218,9 +221,6 @@ class Machine:
         values: list[Value] = [*found, planned / SECOND, shift.apt / SECOND, shift.produced, good, shift.name]
         quality = bytes(Quality.BAD_DECODE if value is None else 0 for value in values)
         return (self._sheet.frame(now, mono, self._columns, tuple(values), quality),)
-
-
-_RATIOS = ("availability", "performance", "quality")
 
 
 def figures(pbt: int, apt: int, produced: float, good: float, cycle: int) -> tuple[float | None, ...]:

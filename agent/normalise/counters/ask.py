@@ -21,3 +21,4 @@ class Counter:
     intervals: tuple[int, ...] = ()
     demand: int = 0
     tariff: str = ""
+    basis: str = ""  # what its numbers are: after a change of it they cannot be compared with those from before

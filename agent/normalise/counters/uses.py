@@ -13,7 +13,7 @@ from agent.normalise.counters.span import Closed
 from agent.normalise.local import Local
 
 _MS = 10**6
-_MOST = 10_000  # changes of the tariff that one interval may have: years of them
+_MOST = 1000  # changes of the tariff that one interval may have: most of a year; the last one has what is over
 
 
 class Outbox:
@@ -77,7 +77,8 @@ class Peak(NamedTuple):
 class Demand:
     """Mean power of the window, and the highest of the local day and month so far.
 
-    A window belongs to the day in which it begins. Only one that is not in doubt can be the highest.
+    A window belongs to the day in which it begins. Only one that is not in doubt can be the highest, or begin a day: a
+    clock that was wrong for a moment takes nothing away.
     """
 
     __slots__ = ("_columns", "_local", "_sheet", "peaks")
@@ -90,17 +91,17 @@ class Demand:
         power = closed.grown * HOUR / ((scale or 1) * max(closed.edge - closed.start, 1))
         out.put(closed.edge, self._sheet, self._columns[0], power, closed.doubt)
         begins = self._local.day_start(closed.start), self._local.month_start(closed.start)
-        self.peaks = [
-            self._higher(peak if peak.begin == begin else Peak(begin, 0.0, 0), power, closed)
-            for begin, peak in zip(begins, self.peaks, strict=True)
-        ]
-        for place, peak in enumerate(self.peaks):
-            if peak.at:
+        for place, begin in enumerate(begins):
+            if closed.doubt != Quality.ESTIMATED:
+                peak = self.peaks[place]
+                self.peaks[place] = self._higher(peak if peak.begin == begin else Peak(begin, 0.0, 0), power, closed)
+            peak = self.peaks[place]
+            if peak.at and peak.begin == begin:
                 out.put(closed.edge, self._sheet, self._columns[1 + 2 * place], peak.value)
                 out.put(closed.edge, self._sheet, self._columns[2 + 2 * place], peak.at)
 
     def _higher(self, peak: Peak, power: float, closed: Closed) -> Peak:
-        if closed.doubt == Quality.ESTIMATED or (peak.at and power <= peak.value):
+        if peak.at and power <= peak.value:
             return peak
         return Peak(peak.begin, power, closed.edge // _MS)
 

@@ -51,10 +51,13 @@ def test_nor_as_a_derived_one(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        ("derived: {y: e_15min * 2}", "9:15 device 'm': 'y' takes 'm/e_15min', and nothing makes that"),
-        ("energy: {co2: [{tag: e_h, factor: diesel}]}", "'e_h_co2' takes 'm/e_h', and nothing makes that"),
-        ("energy: {co2: [{tag: e_total, factor: diesel}]}", "'e_total_co2' takes 'm/e_total', which counts up"),
-        ("energy: {co2: [{tag: x_h, factor: diesel}]}", "takes 'm/x_h', but '' is not counted in kg"),
+        ("derived: {y: e_15min * 2}", "9:18 device 'm', derived tag 'y': there is no tag 'e_15min'"),
+        ("energy: {co2: [{tag: e_h, factor: diesel}]}", "9:26 device 'm', energy.co2[0]: there is no tag 'e_h'"),
+        ("energy: {co2: [{tag: e_total, factor: diesel}]}", "9:26 device 'm': energy: 'e_total' counts up"),
+        (
+            "energy: {co2: [{tag: x_h, factor: diesel}]}",
+            "9:26 device 'm': energy: 'x_h' cannot be weighed: it has no unit, and diesel is per kg",
+        ),
         ("derived: {y: e_15m * 2 + x_h}", ""),
         ("energy: {co2: [{tag: e_15m, factor: diesel}]}", ""),
     ],

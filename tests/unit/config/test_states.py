@@ -47,7 +47,7 @@ def test_a_state_that_is_listed_may_be_that_of_the_others_too(site: Callable[...
         ("{run: 1, other: 4}", "state: other: must be the name of a state"),
         ("{run: 1, other: [a, b]}", "state: other: must be the name of a state"),
         ("{run: 1, other: unknown}", "state: other: must be the name of a state"),
-        ("{run: auto}", "state: run: 'auto': the tag is no text, and never has this value"),
+        ("{run: auto}", "state: run: 'auto': the tag is no text (int32), and never has this value"),
         ("{'a b': 1}", "state"),
         ("run", "state"),
     ],
