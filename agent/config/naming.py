@@ -22,9 +22,11 @@ def _oddities(value: ValueConfig, name: str, vocabulary: Vocabulary) -> Iterator
     term = vocabulary.terms.get(name)
     if term is not None:
         yield from _unlike(value, term)
-    elif (meant := vocabulary.meant(name)) and _may_be(value, term := vocabulary.terms[meant]):
-        what = ", ".join(filter(None, (term.unit, term.kind)))
-        yield "name", f"{shown(name)} is not in the vocabulary", f"did you mean {meant!r} ({what}: {term.en})?"
+    elif meant := vocabulary.meant(name):
+        near = vocabulary.terms[meant]
+        if _may_be(value, near):
+            what = ", ".join(filter(None, (near.unit, near.kind)))
+            yield "name", f"{shown(name)} is not in the vocabulary", f"did you mean {meant!r} ({what}: {near.en})?"
 
 
 def _may_be(value: ValueConfig, term: Term) -> bool:
