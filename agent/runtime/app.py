@@ -150,6 +150,7 @@ class App:
             await _finish(field, CLOSE, cancel=True)
             self._inlet.close()
             await _finish(writer, DRAIN)
+            await _finish(start(iter([("rescue", self._rescue)])), CLOSE)
             for tap in self._taps:
                 tap.stop()
             self._storage.ring()
@@ -169,6 +170,9 @@ class App:
             self._steps.restore(await self._storage.recall_all())
         finally:
             log.debug("steps", extra={"groups": len(self._catalogue.schemas)})
+
+    async def _rescue(self) -> None:
+        await attempt(self._storage.rescue(), self._health.part("store", "disk"))
 
     async def _recall(self, driver: Learner) -> None:
         kept = await self._storage.recall(driver.device)

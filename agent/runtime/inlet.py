@@ -24,7 +24,7 @@ class Inlet:
 
     def __init__(self, limit: int = LIMIT, soon: int = SOON) -> None:
         self._frames: deque[Frame] = deque()
-        self._urgent: list[Frame] = []
+        self._urgent: deque[Frame] = deque()
         self._bytes = 0
         self._limit, self._soon = limit, soon
         self._some, self._plenty, self._room = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -45,13 +45,13 @@ class Inlet:
 
         What was made is not given up for what is read, up to twice the limit: it is told once only.
         """
-        while self._bytes >= self._limit and self._frames:
-            if self._frames[0].schema.made and self._bytes < 2 * self._limit:
+        while self._bytes >= self._limit and (waiting := self._frames or self._urgent):
+            if waiting[0].schema.made and self._bytes < 2 * self._limit:
                 if frame.schema.made:
                     break
                 part.lost(len(frame.values))
                 return
-            oldest = self._frames.popleft()
+            oldest = waiting.popleft()
             self._bytes -= _size(oldest)
             part.lost(len(oldest.values))
         self.add(frame)

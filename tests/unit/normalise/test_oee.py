@@ -300,3 +300,13 @@ def test_run_time_and_pieces_against_the_plain_way(
     world.say(66, mode=None)
     world.until(15)
     assert close(world.final(14.5), oee_apt_s=60 * ran, oee_produced=made, oee_pbt_s=28_800)
+
+
+def test_a_reading_between_the_minute_and_the_look_at_it_makes_no_more_than_all() -> None:
+    world = World()
+    world.say(mode=1)
+    world.wall, world.mono = world.wall + MINUTE + SECOND // 2, world.mono + MINUTE + SECOND // 2
+    world.say(mode=1)
+    world.tick()
+    assert close(world.now, oee_availability=1, oee_apt_s=60.5, oee_pbt_s=60.5)
+    assert max(world.told) == DAY + 6 * HOUR + MINUTE

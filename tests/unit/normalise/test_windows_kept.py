@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent.model.frame import Frame
@@ -12,6 +12,7 @@ from agent.model.tag import Schema, Tag
 from agent.normalise import Recipes, Rules, Steps
 from agent.normalise.api import Context
 from agent.normalise.local import Local
+from agent.normalise.parcels import join, parcels
 from agent.normalise.windows.ask import Window
 from agent.normalise.windows.grid import RUN, TOLD, WAITING, build
 from tests.unit.normalise.test_windows import MINUTE, NOON, QUARTER, window
@@ -81,6 +82,7 @@ def test_no_window_is_told_again_after_a_restart() -> None:
 
 
 @given(st.one_of(st.binary(max_size=200), st.integers(0, 400).map(bytes)))
+@example(b"\x92\x01\x91\x99\x01\x02\xc0\x01\x01\x01\x90\x91\xa1\xff\xc0")  # a name that is no UTF-8
 def test_junk_is_left(junk: bytes) -> None:
     part = build(Schema("d", "1s", (Tag("a"),), 1.0), [Rules(windows=(Window(QUARTER, OF),))], Context(Recipes()))
     assert part is not None
@@ -109,6 +111,22 @@ def test_a_state_of_the_right_form_and_the_wrong_content_does_no_harm(
     part.load(part.dump())
     made += part(Frame(world.schema, NOON + 2 * QUARTER, (1.0, 2.0), bytes(2)))
     assert len(made) >= (NOON + 2 * QUARTER not in told[-TOLD:])
+
+
+@pytest.mark.parametrize("field", [3, 4])  # doubt, bad
+@pytest.mark.parametrize("quality", [-1, 256])
+def test_what_is_no_quality_is_left(field: int, quality: int) -> None:
+    world = World()
+    world.read(NOON, 1.0)
+    key, whole = next(iter(kept(world).items()))
+    version, ((*head, columns),) = msgspec.msgpack.decode(join({key: whole})[key[:-2]])
+    columns[field][0] = quality
+    state = msgspec.msgpack.encode((version, [[*head, columns]]))
+    other = World()
+    other.steps.restore(parcels(key[:-2], state))
+    other.read(NOON + MINUTE, 1.0)
+    other.tick(NOON + 2 * QUARTER)
+    assert window(other)["count"] == 1
 
 
 def test_what_is_remembered_has_a_bound() -> None:

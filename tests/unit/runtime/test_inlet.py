@@ -83,6 +83,16 @@ async def test_what_was_made_is_not_given_up_for_what_is_read() -> None:
     assert part.dropped == 30 + 160
 
 
+async def test_a_flood_of_alarms_has_a_bound_too() -> None:
+    alarms = Schema("press", "alarm", (Tag("hot", "bool", kind="event"),), made=True)
+    inlet, part = Inlet(limit=180, soon=180), Part("device", "press")
+    inlet.push(frame(0), part)
+    for ts in range(1, 20):
+        inlet.push(Frame(alarms, ts, (True,), bytes(1)), part)
+    assert part.dropped == 10 + 11
+    assert [each.ts for each in await inlet.take(0)] == [*range(12, 20)]
+
+
 async def test_a_closed_inlet_gives_what_it_has_and_then_nothing() -> None:
     inlet = Inlet()
     inlet.add(frame(1))
