@@ -119,9 +119,7 @@ def known_tags(root: Mapping, devices: Sequence[DriverConfig], virtual: Sequence
 def _of_whole(owner: Owner) -> tuple[str, ...]:
     """How the names begin of what is made of its derived tags, and of energy and carbon."""
     weighed = [*owner.energy.coal_equivalent, *owner.energy.co2] if owner.energy else []
-    return _makers(owner.derived.items()) + tuple(
-        each.name or f"{each.tag.rpartition('/')[2]}_" for each in weighed
-    )
+    return _makers(owner.derived.items()) + tuple(each.name or f"{each.tag.rpartition('/')[2]}_" for each in weighed)
 
 
 def _makers(values: Iterable[tuple[str, ValueConfig]]) -> tuple[str, ...]:

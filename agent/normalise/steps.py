@@ -10,7 +10,7 @@ from agent.model.tag import Schema
 from agent.normalise import carbon, convert, derived, oee, states
 from agent.normalise.alarms import watch
 from agent.normalise.alarms.board import Board
-from agent.normalise.api import Build, Context, Kept, LeftOut, Report, Stage, Tap, Timed
+from agent.normalise.api import Build, Context, Ending, Kept, LeftOut, Report, Stage, Tap, Timed
 from agent.normalise.counters import tap as counters
 from agent.normalise.fit import fitting
 from agent.normalise.leftovers import Leftovers
@@ -116,6 +116,17 @@ class Steps(dict[Schema, Step]):
             else:
                 for frame in frames:
                     yield from self[frame.schema](frame)
+
+    def finish(self, wall: int, mono: int) -> Iterator[Frame]:
+        """What is held back, when no frame will come any more: reports last, for what others give up passes them."""
+        ending = [(key, part) for key, part in self._keys() if isinstance(part, Ending)]
+        for key, part in ending:
+            if not key.endswith("/report"):
+                for frame in part.finish(wall, mono):
+                    yield from self[frame.schema](frame)
+        for key, part in ending:
+            if key.endswith("/report"):
+                yield from part.finish(wall, mono)
 
     def suppressed(self) -> Counter[LeftOut]:
         """Samples that were left out since the last call, by (device, reason, whether they were made)."""

@@ -148,6 +148,7 @@ class App:
             self._stopping.set()
             await _finish(commands, CLOSE)
             await _finish(field, CLOSE, cancel=True)
+            await attempt(self._give_up(), self._health.part(*STEPS))
             self._inlet.close()
             await _finish(writer, DRAIN)
             for tap in self._taps:
@@ -169,6 +170,11 @@ class App:
             self._steps.restore(await self._storage.recall_all())
         finally:
             log.debug("steps", extra={"groups": len(self._catalogue.schemas)})
+
+    async def _give_up(self) -> None:
+        """What the steps have held back goes with the last commit."""
+        for frame in self._steps.finish(self._clock.wall(), self._clock.mono()):
+            self._inlet.add(frame)
 
     async def _recall(self, driver: Learner) -> None:
         kept = await self._storage.recall(driver.device)

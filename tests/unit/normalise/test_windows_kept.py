@@ -12,6 +12,7 @@ from agent.model.tag import Schema, Tag
 from agent.normalise import Recipes, Rules, Steps
 from agent.normalise.api import Context
 from agent.normalise.local import Local
+from agent.normalise.parcels import join, parcels
 from agent.normalise.windows.ask import Window
 from agent.normalise.windows.grid import RUN, TOLD, WAITING, build
 from tests.unit.normalise.test_windows import MINUTE, NOON, QUARTER, window
@@ -54,6 +55,25 @@ def test_a_schema_that_grows_keeps_its_window_open() -> None:
     (_, told) = steps[grown](Frame(grown, NOON + QUARTER, (0.0, 0.0), bytes(2)))
     said = {tag.name: value for tag, value, _ in told.rows()}
     assert (said["a_sum_15m"], said["b_sum_15m"]) == (3, 5)
+
+
+def test_readings_that_wait_for_their_window_wait_on_after_a_restart() -> None:
+    """By the names of their tags; what is damaged goes."""
+    world = World(("a", "b"), interval=0.0)
+    world.read(NOON, 1.0, 2.0, stamps=[NOON, NOON])
+    world.read(NOON + QUARTER, 4.0, 8.0, stamps=[NOON + QUARTER, NOON + QUARTER])
+    state, other = kept(world), World(("b", "a"), interval=0.0)
+    ((key, blob),) = join(state).items()
+    version, (grid,) = msgspec.msgpack.decode(blob)
+    assert len(grid[-1]) == 2
+    grid[-1] += [(NOON + QUARTER, 7, 1.0, 0), (NOON + QUARTER, 0, "junk", 0), (NOON, 0, 1.0, 0)]
+    other.steps.restore(parcels(key, msgspec.msgpack.encode((version, [grid]))))
+    for end in (NOON + QUARTER, NOON + 2 * QUARTER):
+        other.tick(end + 3 * SECOND)
+    for tag, first, second in (("a", 1.0, 4.0), ("b", 2.0, 8.0)):
+        assert other.said[f"{tag}_last_15m", NOON + QUARTER] == (first, 0)
+        assert other.said[f"{tag}_last_15m", NOON + 2 * QUARTER] == (second, 0)
+        assert other.said[f"{tag}_count_15m", NOON + 2 * QUARTER] == (1, 0)
 
 
 def test_a_window_of_another_length_or_zone_does_not_go_on() -> None:
