@@ -18,7 +18,7 @@ from agent.config.problems import Mark, Scope
 from agent.config.references import Expanded
 from agent.config.tree import Mapping
 from agent.config.units import check_units
-from agent.config.virtual import VirtualConfig
+from agent.config.virtual import VirtualConfig, source_of
 from agent.config.words import did_you_mean, shown
 from agent.model.tag import DType, Tag
 from agent.normalise.calculated import Calculated, Derived, Source
@@ -108,11 +108,10 @@ def known_tags(root: Mapping, devices: Sequence[DriverConfig], virtual: Sequence
         tags = getattr(device, "tags", ())
         names = frozenset(name for tag in tags if tag.enabled for name in names_of(tag))
         is_open = bool(getattr(device, "events", ())) or any(getattr(tag, "match", "") for tag in tags)
-        more = _makers((tag.name, tag) for tag in tags) + _of_whole(device)
-        more += ("oee", "shift") if device.oee else ()
+        more = _makers((tag.name, tag) for tag in tags) + _of_whole(device) + _of_shifts(device)
         found[device.name] = Tags(names, frozenset(device.derived), more, is_open)
     for each in virtual:
-        found[each.name] = Tags(own=frozenset(each.derived), more=_of_whole(each), is_open=False)
+        found[each.name] = Tags(own=frozenset(each.derived), more=_of_whole(each) + _of_shifts(each), is_open=False)
     return found
 
 
@@ -120,6 +119,10 @@ def _of_whole(owner: Owner) -> tuple[str, ...]:
     """How the names begin of what is made of its derived tags, and of energy and carbon."""
     weighed = [*owner.energy.coal_equivalent, *owner.energy.co2] if owner.energy else []
     return _makers(owner.derived.items()) + tuple(each.name or f"{each.tag.rpartition('/')[2]}_" for each in weighed)
+
+
+def _of_shifts(owner: Owner) -> tuple[str, ...]:
+    return ("oee", "shift") if owner.oee else ()
 
 
 def _makers(values: Iterable[tuple[str, ValueConfig]]) -> tuple[str, ...]:
@@ -175,9 +178,8 @@ def _resolve(asked: _Asked, known: Table[str, Tags]) -> bool:
     outer = asked.owner.inputs if isinstance(asked.owner, VirtualConfig) else {}
     aliases = {**outer, **asked.config.inputs}
     for name, column in zip(asked.formula.names, asked.formula.columns, strict=True):
-        device, slash, tag = aliases.get(name, name).partition("/")
-        source = (device, tag) if slash else (asked.owner.name, device)
-        wrong = _missing(source, known, asked.owner.name if name not in aliases else "", asked.config.expr)
+        source = source_of(asked.owner.name, aliases.get(name, name))
+        wrong = missing(source, known, asked.config.expr if name not in aliases else "")
         if wrong:
             asked.add(column, f"{name}: {wrong[0]}" if name in aliases else wrong[0], wrong[1])
             return False
@@ -185,15 +187,15 @@ def _resolve(asked: _Asked, known: Table[str, Tags]) -> bool:
     return True
 
 
-def _missing(source: Source, known: Table[str, Tags], own: str, text: str) -> tuple[str, str] | None:
-    """Message and hint where there is no such tag."""
+def missing(source: Source, known: Table[str, Tags], text: str = "") -> tuple[str, str] | None:
+    """Message and hint where there is no such tag; `text` is the formula that has its name."""
     device, tag = source
     if device not in known:
         return f"there is no device {shown(device)}", did_you_mean(device, known)
     has = known[device]
     if has.has(tag):
         return None
-    if not own:
+    if not text:
         return f"device {shown(device)} has no tag {shown(tag)}", did_you_mean(tag, has.names)
     odd = max((name for name in has.names if not name.isidentifier() and name in text), key=len, default="")
     if odd:

@@ -11,9 +11,10 @@ from agent.config.counters import check_counters
 from agent.config.explain import explain
 from agent.config.lists import mappings, name_of, unique_names
 from agent.config.maps import DeviceMap, Maps
+from agent.config.oee import check_oee
 from agent.config.problems import Scope
 from agent.config.references import Unresolved
-from agent.config.states import check_oee, check_states
+from agent.config.states import check_states
 from agent.config.tags import checked, free_group, group_names, item_type, known_groups, overlay, spelt_out
 from agent.config.tree import Mapping, Sequence, merge
 from agent.config.windows import check_windows

@@ -19,6 +19,7 @@ from agent.config.files import Unreadable, read_bytes
 from agent.config.lines import check_wires, read_lines
 from agent.config.lists import mappings, unique_names
 from agent.config.maps import MAX_MAP, DeviceMap, Maps, parse_map
+from agent.config.oee import check_virtual_oee
 from agent.config.problems import Mark, Report, Scope
 from agent.config.reader import read
 from agent.config.recipes import recipes
@@ -89,7 +90,8 @@ def _site(root: Mapping, folder: Path, scope: Scope) -> Site | None:
     local = Local(_zone(root, gateway, scope))
     calendars = read_calendars(root, local, scope)
     named = root.get("calendars")
-    devices = read_devices(root, Maps(folder, scope), named if isinstance(named, Mapping) else (), scope)
+    names = named if isinstance(named, Mapping) else ()
+    devices = read_devices(root, Maps(folder, scope), names, scope)
     virtual, raws = read_virtual(root, scope)
     lines = read_lines(root, devices, scope)
     sinks = _sinks(root, scope)
@@ -99,6 +101,7 @@ def _site(root: Mapping, folder: Path, scope: Scope) -> Site | None:
     if not (gateway and buffer and log and status):
         return None
     enabled = tuple(device for device in devices if device.enabled)
+    check_virtual_oee(root, devices, virtual, raws, names, scope)
     derived = calculated(root, devices, virtual, raws, calendars, scope)
     weighed = Energy(root, devices, virtual, scope).weighed(raws, folder, local)
     asked = recipes(enabled, virtual, local, calendars, derived, weighed)

@@ -7,7 +7,8 @@ from math import prod
 
 from agent.config.alarms import alarms_of
 from agent.config.counters import counter_of
-from agent.config.states import oee_of, states_of
+from agent.config.oee import oee_of
+from agent.config.states import states_of
 from agent.config.virtual import VirtualConfig
 from agent.config.windows import windows_of
 from agent.model.units import exact
@@ -36,12 +37,13 @@ def recipes(
     """Of all tags of these devices that ask for anything; equal rules are one object."""
     known: dict[Rules, Rules] = {}
     tags: dict[tuple[str, str], Rules] = {}
-    devices = list(devices)
+    devices, virtual = list(devices), list(virtual)
+    owners: list[Owner] = [*devices, *virtual]
     for device, name, value in _values(devices, virtual):
         rules = rules_of(value, device)
         if rules != NOTHING:
             tags[device.name, name] = known.setdefault(rules, rules)
-    oee = {device.name: oee_of(device.oee) for device in devices if device.oee}
+    oee = {owner.name: oee_of(owner) for owner in owners if owner.oee}
     return Recipes(tags, local, calendars, derived, weighed, oee)
 
 
