@@ -25,6 +25,7 @@ def counter_of(said: Any) -> Counter:
         tuple(round(every * SECOND) for every in said.intervals),
         round(said.demand.every * SECOND) if said.demand else 0,
         said.tariff or "",
+        round(said.demand.sliding * SECOND) if said.demand and said.demand.sliding else 0,
     )
 
 
@@ -42,7 +43,7 @@ def _check(raw: Mapping, tag: Any, calendars: Collection[str], scope: Scope) -> 
     said, mark = tag.counter, _place(raw, "counter")
     if tag.kind != "counter":
         scope.add(mark, f"counter: it is a {tag.kind}", "add `kind: counter`")
-    longest = max(map(len, chain(*peak_names(tag.name))))
+    longest = max(map(len, chain(*peak_names(tag.name, sliding=bool(said.demand and said.demand.sliding)))))
     if longest > LONGEST_NAME:
         what = f"counter: what is made of it has names of up to {longest} characters"
         scope.add(raw.value_marks.get("name", raw.mark), what, f"at most {LONGEST_NAME}: give it a shorter name")

@@ -38,6 +38,8 @@ def test_short_forms_and_what_holds_unless_told(site: Callable[..., Site]) -> No
     assert asked(site, "{}") == Counter("auto", None, 2, True, (), 0, "")
     short = asked(site, "{intervals: 15m, demand: 30m, rollover: none}")
     assert short == Counter("none", intervals=(900 * SECOND,), demand=1800 * SECOND)
+    slides = asked(site, "{demand: {sliding: 1m}}")
+    assert slides == Counter(demand=900 * SECOND, sliding=60 * SECOND)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,16 @@ def test_short_forms_and_what_holds_unless_told(site: Callable[..., Site]) -> No
             "7:51: device 'meter', tag 'energy': counter.intervals[1]: intervals of 7m do not fill an hour or a day",
         ),
         ("{intervals: [1h, 60m]}", "counter.intervals: 1h is there twice"),
+        ("{demand: {every: 15m, sliding: 2m}}", "counter.demand: sliding: a window of 15m has no whole number of such"),
+        (
+            "{demand: {every: 15m, sliding: 15m}}",
+            "counter.demand: sliding: a window of 15m has no whole number of such",
+        ),
+        (
+            "{demand: {every: 1h, sliding: 30s}}",
+            "counter.demand: sliding: a window has at most 60 steps: take at least 1m",
+        ),
+        ("{demand: {sliding: 7m}}", "counter.demand.sliding: intervals of 7m do not fill an hour or a day"),
         ("{demand: 11m}", "counter.demand.every: intervals of 11m do not fill an hour or a day"),
         ("{rollover: 0}", "counter.rollover: must be auto, none, or the number at which the register begins again"),
         ("{rollover: sometimes}", "counter.rollover: must be auto, none, or the number"),
