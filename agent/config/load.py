@@ -106,7 +106,7 @@ def _site(root: Mapping, folder: Path, scope: Scope) -> Site | None:
     weighed = Energy(root, devices, virtual, scope).weighed(raws, folder, local)
     asked = recipes(enabled, virtual, local, calendars, derived, weighed)
     check_clashes(root, enabled, asked, scope)
-    site = Site(gateway, enabled, lines, sinks, buffer, log, status, asked)
+    site = Site(gateway, enabled, lines, sinks, buffer, log, status, tuple(virtual), asked)
     check_wires(root, site, scope)
     check_commands(root, devices, sinks, scope)
     check_doors(root, status, sinks, scope)

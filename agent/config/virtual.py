@@ -25,6 +25,7 @@ class VirtualConfig(Section):
     """A device whose tags are worked out from those of others."""
 
     name: Name = Field(description="the device's name, unique in the file")
+    place: list[Name] = Field([], max_length=8, description="where it is within the site: line, cell")
     inputs: dict[str, str] = Field(
         {}, max_length=500, description="names that its formulas may use, each for a DEVICE/TAG"
     )

@@ -220,6 +220,7 @@ class App:
     def _pump_works(self, control: Control) -> Iterator[tuple[str, Work]]:
         who = self._site.gateway
         places = {device.name: tuple(device.place) for device in self._devices.values() if device.place}
+        places |= {device.name: tuple(device.place) for device in self._site.virtual if device.place}
         for config in (each for each in self._site.sinks if each.enabled and not pulled_of(each)):
             part, backoff = self._health.part("sink", config.name), Backoff(SINK_CAP)
             gateway = Gateway(who.id, tuple(who.site), self._room(config, control, part), places)
