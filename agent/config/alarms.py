@@ -5,6 +5,7 @@ from collections.abc import Mapping as Table
 from collections.abc import Sequence as Several
 from typing import Any, NamedTuple
 
+from agent.config.dtypes import dtype_of, never, range_of
 from agent.config.lists import title
 from agent.config.problems import Mark, Scope
 from agent.config.tree import Mapping, Sequence
@@ -15,7 +16,8 @@ from agent.registry import TagConfig, ValueConfig, names_of
 
 SEVERITY: dict[Kind, int] = {"hh": 750, "ll": 750}
 MEDIUM = 500
-NUMERIC = ("hh", "h", "l", "ll", "deviation", "rate")
+LIMITS = ("ll", "l", "h", "hh")
+NUMERIC = (*LIMITS, "deviation", "rate")
 SECOND = 10**9  # ns
 
 
@@ -72,7 +74,7 @@ def asked_of(tags: Several[TagConfig], raws: Several[Any]) -> list[Asked]:
             tag,
             raw,
             title(raw, "tag", index),
-            getattr(tag, "dtype", None),
+            dtype_of(tag),
             many=bool(getattr(tag, "match", "")),
         )
         for index, (tag, raw) in pairs
@@ -84,7 +86,7 @@ def derived_of(derived: Table[str, ValueConfig], listed: Any) -> list[Asked]:
     """The tags of a device that are worked out; `listed` is its `derived:` in the file."""
     raws = listed if isinstance(listed, Mapping) else {}
     return [
-        Asked([name], value, raws.get(name), f"derived tag {shown(name)}", getattr(value, "dtype", None))
+        Asked([name], value, raws.get(name), f"derived tag {shown(name)}", dtype_of(value))
         for name, value in derived.items()
     ]
 
@@ -105,7 +107,7 @@ def check_alarms(asked: Several[Asked], scope: Scope) -> None:
                 elif not each.many:
                     for name in each.names:
                         _names(section, name, taken, mark, inner)
-                _fits(section, each.dtype, item, mark, inner)
+                _fits(section, each, item, mark, inner)
                 _other(section, each.names, dtypes, item, mark, inner, is_open=is_open)
 
 
@@ -134,18 +136,38 @@ def _names(section: Any, tag: str, taken: dict[str, str], mark: Mark, scope: Sco
             taken[column] = f"the alarm {shown(name)} on line {mark.line} has that name"
 
 
-def _fits(section: Any, dtype: str | None, item: Mapping, mark: Mark, scope: Scope) -> None:
-    """Limits are for numbers, and a state must be one that the tag can have."""
-    if dtype == "str":
+def _fits(section: Any, asked: Asked, item: Mapping, mark: Mark, scope: Scope) -> None:
+    """Limits are for numbers that can be beyond them, and a state must be one that the tag can have."""
+    dtype, value = asked.dtype, asked.value
+    if dtype in ("str", "bool"):
         wrong = next((kind for kind in section.kinds() if kind in NUMERIC), None)
         if wrong:
-            hint = "a text has alarms such as `state: [fault, jam]`"
-            scope.add(item.key_marks.get(wrong, mark), f"alarms: {wrong}: the tag is a text", hint)
+            what, such = ("text", "[fault, jam]") if dtype == "str" else ("bool", "true")
+            scope.add(item.key_marks.get(wrong, mark), f"alarms: {wrong}: the tag is a {what}", f"`state: {such}`")
+    elif dtype:
+        for key, message, hint in _beyond(section, dtype, value):
+            scope.add(item.value_marks.get(key, mark), f"alarms: {key}: {message}", hint)
     for state in (section.state or ()) if dtype else ():
-        if isinstance(state, str) != (dtype == "str"):
-            place = item.value_marks.get("state", mark)
-            kind = "a text" if dtype == "str" else f"a number ({dtype})"
-            scope.add(place, f"alarms: state: {shown(state)}: the tag is {kind}, and never has this value")
+        if told := never(state, dtype or "", value):
+            scope.add(item.value_marks.get("state", mark), f"alarms: state: {told[0]}", told[1])
+
+
+def _beyond(section: Any, dtype: str, value: ValueConfig) -> Iterator[tuple[str, str, str]]:
+    """(key, message, hint) for limits beyond which no value ever is."""
+    is_other = value.as_ or getattr(value, "ratio", None)
+    least, most = range_of("float64" if is_other else dtype)
+    why = f"the tag is of the type {dtype}"
+    for key in LIMITS:
+        limit = getattr(section, key)
+        if limit is None:
+            continue
+        is_high = key in ("h", "hh")
+        edge = (value.limits.max if is_high else value.limits.min) if value.limits else None
+        if limit >= most if is_high else limit <= least:
+            yield key, f"{limit:g} is a limit that no value is ever beyond", why
+        elif edge is not None and (limit >= edge if is_high else limit <= edge):
+            name = "max" if is_high else "min"
+            yield key, f"no value is ever beyond {limit:g}: `limits` has `{name}: {edge:g}`", "change one of the two"
 
 
 def _other(

@@ -1,4 +1,4 @@
-"""What derived tags ask of their values is checked as that of tags that are read."""
+"""What tags ask of their values, beside what a section can know of itself; derived tags as those that are read."""
 
 from collections.abc import Collection, Iterable, Sequence
 from types import SimpleNamespace
@@ -16,10 +16,19 @@ from agent.normalise.calculated import Derived
 from drivers.rules.derived import DerivedConfig
 
 
+def check_tags(
+    raws: Sequence[Any], tags: Sequence[Any], more: Iterable[str], calendars: Collection[str] | None, scope: Scope
+) -> None:
+    """Those of a device, or of a map. `more` are names of its other tags; `calendars` may be unknown."""
+    check_windows(raws, tags, more, scope)
+    check_states(raws, tags, scope)
+    check_counters(raws, tags, calendars, scope)
+
+
 def check_asks(
     told: Sequence[tuple[Derived, DerivedConfig, Any]],
     names: Iterable[str],
-    calendars: Collection[str],
+    calendars: Collection[str] | None,
     mapping: Mapping,
     scope: Scope,
 ) -> None:
@@ -30,9 +39,7 @@ def check_asks(
         own = {"name": derived.tag.name, "dtype": derived.tag.dtype, "kind": derived.tag.kind, "ratio": ""}
         tags.append(SimpleNamespace(**{name: getattr(config, name) for name in type(config).model_fields} | own))
         raws.put(_named(raw, derived.tag.name, mapping), mapping.mark)
-    check_windows(raws, tags, list(names), scope)
-    check_states(raws, tags, scope)
-    check_counters(raws, tags, calendars, scope)
+    check_tags(raws, tags, list(names), calendars, scope)
     for tag, raw in zip(tags, raws, strict=True):
         check_limits(raw, tag, scope.within(f"derived tag {shown(tag.name)}"))
 

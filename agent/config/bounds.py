@@ -4,16 +4,15 @@ from collections.abc import Iterator
 from math import ceil
 from typing import Any
 
+from agent.config.dtypes import a, dtype_of, range_of
 from agent.config.problems import Scope
 from agent.config.tree import Mapping
 from agent.registry import LimitsConfig, TagConfig
 
-_LARGEST = {"float32": 3.4028235e38, "float64": 1.7976931348623157e308}
-
 
 def check_limits(raw: Any, tag: TagConfig, scope: Scope) -> None:
     """What is wrong with `limits` of one tag, at the place of the key in question."""
-    dtype = "bool" if getattr(tag, "bits", None) else getattr(tag, "dtype", None)
+    dtype: str | None = dtype_of(tag)
     if tag.limits is None or dtype is None:
         return
     if (tag.as_ or tag.ratio) and dtype not in ("bool", "str"):
@@ -31,21 +30,10 @@ def _objections(limits: LimitsConfig, dtype: str) -> Iterator[tuple[str, str, st
             if getattr(limits, key) is not None:
                 yield key, f"{what} has none", "only `stuck` says something of it"
         return
-    least, most = _range(dtype)
+    least, most = range_of(dtype)
     for key in ("min", "max"):
         edge = getattr(limits, key)
         if edge is not None and not least <= edge <= most:
-            yield key, f"{edge:g} is nothing that {_a(dtype)} can be", f"it goes from {least:g} to {most:g}"
+            yield key, f"{edge:g} is nothing that {a(dtype)} can be", f"it goes from {least:g} to {most:g}"
     if limits.min is not None and limits.max is not None and "int" in dtype and ceil(limits.min) > limits.max:
-        yield "max", f"between {limits.min:g} and {limits.max:g} is no whole number", f"the tag is {_a(dtype)}"
-
-
-def _range(dtype: str) -> tuple[float, float]:
-    if dtype in _LARGEST:
-        return -_LARGEST[dtype], _LARGEST[dtype]
-    bits = int(dtype.removeprefix("u").removeprefix("int"))
-    return (0, (1 << bits) - 1) if dtype.startswith("u") else (-(1 << bits - 1), (1 << bits - 1) - 1)
-
-
-def _a(dtype: str) -> str:
-    return f"an {dtype}" if dtype.startswith("i") else f"a {dtype}"
+        yield "max", f"between {limits.min:g} and {limits.max:g} is no whole number", f"the tag is {a(dtype)}"

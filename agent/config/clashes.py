@@ -1,54 +1,88 @@
-"""No two tags of a device may have one name, wherever they come from: what is made is asked of those who make it."""
+"""No two tags of a device may have one name, wherever they come from: what is read, worked out or made of others."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
-from agent.config.lists import name_of
+from agent.config.derived import owner_title
+from agent.config.known import values_of
+from agent.config.lists import in_file, name_of
 from agent.config.problems import Mark, Scope
-from agent.config.tree import Mapping, Sequence
+from agent.config.recipes import Owner
+from agent.config.tree import Mapping
+from agent.config.tree import Sequence as Raws
 from agent.config.words import shown
-from agent.model.tag import Schema, Tag
-from agent.normalise import Recipes, Steps
-from agent.registry import DriverConfig, names_of
+from agent.normalise import NOTHING, Recipes
+from agent.normalise.made import Names
+from agent.normalise.oee import GROUP as SHIFT
+from agent.normalise.oee import TAGS as OF_SHIFTS
+
+READ, CARBON = "a tag that is read", "carbon"
 
 
-def check_clashes(root: Mapping, devices: Iterable[DriverConfig], asked: Recipes, scope: Scope) -> None:
-    """Compile the steps of the site as the runtime will, and look at the names that come out of them.
+def check_clashes(pairs: Sequence[tuple[Owner, Mapping]], asked: Recipes, scope: Scope) -> None:
+    """`pairs` are all devices with what the files say of them.
 
     Only a file that is right so far is looked at: what is wrong with a single section is said by its own check.
     """
-    if scope.report.found or asked == Recipes(local=asked.local, calendars=asked.calendars):
+    if scope.report.found:
         return
-    steps, taken = Steps((), asked), dict[tuple[str, str], str]()
-    for schema in map(_read, devices):
-        steps.output(schema)
-        taken |= {(schema.device, tag.name): "a tag that is read" for tag in schema.tags}
-    for schema in steps.made:
-        for tag in schema.tags:
-            before = taken.setdefault((schema.device, tag.name), f"a tag of the group {schema.group}")
-            if before != f"a tag of the group {schema.group}":
-                mark, title = _place(root, schema.device, tag.name)
-                told = f"{title}: {shown(tag.name)} is the name of {before}, and of one of the group {schema.group}"
-                scope.add(mark, told, "rename one of them")
+    known = Names(asked.calendars)
+    carbon: dict[str, list[str]] = {}
+    for each in chain.from_iterable(asked.weighed.values()):
+        carbon.setdefault(each.device, []).extend((each.name, f"{each.name}_factor"))
+    for owner, raw in pairs:
+        if getattr(owner, "enabled", True):
+            _check(owner, raw, known, asked, carbon.get(owner.name, []), scope)
 
 
-def _read(device: DriverConfig) -> Schema:
-    """All that is read of a device, as if it were one group."""
-    names = ((name, tag) for tag in getattr(device, "tags", ()) if tag.enabled for name in names_of(tag))
-    told = (Tag(name, getattr(tag, "dtype", None) or "float64", tag.unit, tag.kind) for name, tag in names)
-    return Schema(device.name, "", tuple(told))
+def _check(owner: Owner, raw: Mapping, known: Names, asked: Recipes, carbon: Sequence[str], scope: Scope) -> None:
+    values = [(name, asked.tags.get((owner.name, name), NOTHING)) for name, _ in values_of(owner)]
+    names = [name for name, _ in values]
+    for name, rules in values:
+        if rules is not NOTHING:
+            names += known.names(name, rules)
+    names += carbon
+    if owner.name in asked.oee:
+        names += (tag.name for tag in OF_SHIFTS)
+    if len(names) > len(set(names)):
+        _tell(owner, raw, known, asked, carbon, scope)
 
 
-def _place(root: Mapping, device: str, name: str) -> tuple[Mark, str]:
+def _tell(owner: Owner, raw: Mapping, known: Names, asked: Recipes, carbon: Sequence[str], scope: Scope) -> None:
+    taken: dict[str, str] = {}
+    inner = in_file(owner_title(owner), raw.mark.file, scope)
+    for name, what in _named(owner, known, asked, carbon):
+        before = taken.get(name, "")
+        taken.setdefault(name, what)
+        if before:
+            told = f"{shown(name)} is the name of {before}, and of {what.replace('a tag', 'one', 1)}"
+            hint = "give the alarm another `name`" if " alarm" in f"{before} {what}" else "rename one of them"
+            inner.add(_place(raw, name), told, hint)
+
+
+def _named(owner: Owner, known: Names, asked: Recipes, carbon: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """(name, what has it), once for each."""
+    for name, _ in values_of(owner):
+        yield name, _group("derived") if name in owner.derived else READ
+    for name, _ in values_of(owner):
+        for group, made in known.made(name, asked.tags.get((owner.name, name), NOTHING)):
+            yield made, _group(group)
+    yield from ((name, _group(CARBON)) for name in carbon)
+    yield from ((tag.name, _group(SHIFT)) for tag in OF_SHIFTS if owner.name in asked.oee)
+
+
+def _group(group: str) -> str:
+    return f"a tag of the group {group}"
+
+
+def _place(raw: Mapping, name: str) -> Mark:
     """Where the file speaks of what has that name, as near as can be told: at the tag that it begins with."""
-    raw = next((raw for raw in _devices(root) if name_of(raw) == device), None)
-    if raw is None:
-        return root.mark, f"device {shown(device)}"
-    tags = [tag for tag in raw.get("tags") or () if name_of(tag) and name.startswith(name_of(tag))]
-    nearest = max(tags, key=lambda tag: len(name_of(tag)), default=raw)
-    return nearest.value_marks["name"], f"device {shown(device)}"
-
-
-def _devices(root: Mapping) -> Iterator[Mapping]:
-    for section in ("devices", "virtual"):
-        listed = root.get(section)
-        yield from (raw for raw in listed if isinstance(raw, Mapping)) if isinstance(listed, Sequence) else ()
+    found: dict[str, Mark] = {}
+    listed, derived = raw.get("tags"), raw.get("derived")
+    for tag in listed if isinstance(listed, Raws) else ():
+        if name_of(tag):
+            found[name_of(tag)] = tag.value_marks["name"]
+    if isinstance(derived, Mapping):
+        found |= derived.key_marks
+    nearest = max((tag for tag in found if name.startswith(tag)), key=len, default="")
+    return found.get(nearest, raw.value_marks.get("name", raw.mark))

@@ -4,50 +4,34 @@ A name in a formula is one of the `inputs` of its tag or its virtual device, or 
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Mapping as Table
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
 from agent.config.asks import check_asks
-from agent.config.lists import name_of
+from agent.config.dtypes import dtype_of
+from agent.config.known import Known
+from agent.config.lists import in_file
 from agent.config.naming import check_naming
 from agent.config.problems import Mark, Scope
-from agent.config.references import Expanded
+from agent.config.recipes import Owner, source_of
+from agent.config.references import Expanded, Unresolved
 from agent.config.tree import Mapping
 from agent.config.units import check_units
-from agent.config.virtual import VirtualConfig, source_of
+from agent.config.virtual import VirtualConfig
 from agent.config.words import did_you_mean, shown
-from agent.model.tag import DType, Tag
+from agent.model.tag import Tag
 from agent.normalise.calculated import Calculated, Derived, Source
-from agent.normalise.expression import Formula, Wrong, parse
-from agent.registry import DriverConfig, names_of
+from agent.normalise.expression import CONSTANTS, Formula, Wrong, parse
+from agent.registry import names_of
 from drivers.rules.derived import DerivedConfig
-from drivers.rules.value import ValueConfig
 
-Owner = DriverConfig | VirtualConfig
+_WORD = re.compile(r"\w+")
 _QUOTES = "'\""
-_MAKING = ("counter", "alarms", "aggregate", "state")  # keys of a tag of which other tags come
-
-
-@dataclass(slots=True)
-class Tags:
-    """The tags of a device: `listed` are all of them unless it `is_open`, `own` those that are derived. Of what begins
-    as one of `more` something else is made, such as totals."""
-
-    listed: frozenset[str] = frozenset()
-    own: frozenset[str] = frozenset()
-    more: tuple[str, ...] = ()
-    is_open: bool = True
-
-    def has(self, tag: str) -> bool:
-        return self.is_open or tag in self.names or tag.startswith(self.more)
-
-    @property
-    def names(self) -> frozenset[str]:
-        return self.listed | self.own
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,85 +56,84 @@ class _Asked:
 
 
 def calculated(
-    root: Mapping,
-    devices: Sequence[DriverConfig],
-    virtual: Sequence[VirtualConfig],
-    raws: Sequence[Mapping],
-    calendars: Collection[str],
-    scope: Scope,
+    pairs: Sequence[tuple[Owner, Mapping]], known: Known, calendars: Collection[str] | None, scope: Scope
 ) -> tuple[Calculated, ...]:
-    """What the enabled devices and the virtual ones ask to be worked out; all problems of it go to `scope`."""
-    if not virtual and not any(device.derived for device in devices):
-        return ()
-    known = known_tags(root, devices, virtual)
-    owners: list[Owner] = [*devices, *virtual]
-    pairs = list(zip(owners, [*raws_of(root, devices), *raws], strict=True))
-    asked = [each for owner, raw in pairs for each in _read(owner, raw, scope)]
-    right = [each for each in asked if _resolve(each, known)]
-    _refuse_circles(right)
-    found: list[Calculated] = []
+    """What the enabled devices and the virtual ones ask to be worked out; all problems of it go to `scope`. `pairs` has
+    each with what the files say of it."""
+    pairs = [(owner, raw) for owner, raw in pairs if owner.derived or getattr(owner, "inputs", None)]
+    scopes = {owner.name: in_file(owner_title(owner), raw.mark.file, scope) for owner, raw in pairs}
     for owner, raw in pairs:
-        ours = [each for each in right if each.owner is owner]
-        tags = tuple(map(_told, ours))
+        _check_inputs(owner, raw, known, scopes[owner.name])
+    asked = [each for owner, raw in pairs for each in _read(owner, raw, scopes[owner.name])]
+    right = [each for each in asked if _resolve(each, known)]
+    _refuse_circles(right, known)
+    found: list[Calculated] = []
+    ours: dict[str, list[_Asked]] = {}
+    for each in right:
+        ours.setdefault(each.owner.name, []).append(each)
+    for owner, raw in pairs:
+        tags = tuple(map(_told, ours.get(owner.name, ())))
         held = raw.get("derived")
         if tags and isinstance(held, Mapping):
-            told = [(tag, each.config, held[each.name]) for tag, each in zip(tags, ours, strict=True)]
-            check_asks(told, known[owner.name].listed, calendars, held, scope.within(owner_title(owner)))
+            told = [(tag, each.config, held[each.name]) for tag, each in zip(tags, ours[owner.name], strict=True)]
+            check_asks(told, known[owner.name].read, calendars, held, scopes[owner.name])
         if tags and getattr(owner, "enabled", True):
             found.append(Calculated(owner.name, tags, owner.every if isinstance(owner, VirtualConfig) else 0.0))
     return tuple(found)
 
 
-def known_tags(root: Mapping, devices: Sequence[DriverConfig], virtual: Sequence[VirtualConfig]) -> dict[str, Tags]:
-    """By device. Of one that is wrong nobody knows what it has, and one with patterns or events has what it finds."""
-    found = {name: Tags() for name in _listed(root)}
-    for device in devices:
-        tags = getattr(device, "tags", ())
-        names = frozenset(name for tag in tags if tag.enabled for name in names_of(tag))
-        is_open = bool(getattr(device, "events", ())) or any(getattr(tag, "match", "") for tag in tags)
-        more = _makers((tag.name, tag) for tag in tags) + _of_whole(device) + _of_shifts(device)
-        found[device.name] = Tags(names, frozenset(device.derived), more, is_open)
-    for each in virtual:
-        found[each.name] = Tags(own=frozenset(each.derived), more=_of_whole(each) + _of_shifts(each), is_open=False)
-    return found
+def _check_inputs(owner: Owner, raw: Mapping, known: Known, scope: Scope) -> None:
+    """Names for tags: that they can stand in a formula, that somebody uses them, and that the tags are there."""
+    texts = [config.expr for config in owner.derived.values()]
+    if isinstance(owner, VirtualConfig):
+        said = owner.oee
+        texts += [name for name in (said.state, said.produced, said.good, said.rejects) if name] if said else []
+        _check_aliases(owner.inputs, raw.get("inputs"), texts, owner, known, scope)
+    listed = raw.get("derived")
+    for name, config in owner.derived.items():
+        if config.inputs and isinstance(listed, Mapping):
+            inner = scope.within(f"derived tag {shown(name)}")
+            _check_aliases(config.inputs, listed[name].get("inputs"), [config.expr], owner, known, inner)
 
 
-def _of_whole(owner: Owner) -> tuple[str, ...]:
-    """How the names begin of what is made of its derived tags, and of energy and carbon."""
-    weighed = [*owner.energy.coal_equivalent, *owner.energy.co2] if owner.energy else []
-    return _makers(owner.derived.items()) + tuple(each.name or f"{each.tag.rpartition('/')[2]}_" for each in weighed)
+def _check_aliases(
+    aliases: Table[str, str], raw: Any, texts: Sequence[str], owner: Owner, known: Known, scope: Scope
+) -> None:
+    if not isinstance(raw, Mapping):
+        return
+    used = {word for text in texts for word in _WORD.findall(text)}
+    for alias, text in aliases.items():
+        if not alias.isidentifier() or iskeyword(alias) or alias in CONSTANTS:
+            what = f"inputs: {shown(alias)} cannot stand in a formula"
+            scope.add(raw.key_marks[alias], what, "a word of letters, digits and _, such as p_l1")
+        elif wrong := _missing(source_of(text, owner.name), known):
+            if not isinstance(raw[alias], Unresolved):
+                scope.add(raw.value_marks[alias], f"inputs: {alias}: {wrong[0]}", wrong[1])
+        elif alias not in used:
+            scope.warn(raw.key_marks[alias], f"inputs: nothing uses {shown(alias)}", "leave it out")
 
 
-def _of_shifts(owner: Owner) -> tuple[str, ...]:
-    return ("oee", "shift") if owner.oee else ()
-
-
-def _makers(values: Iterable[tuple[str, ValueConfig]]) -> tuple[str, ...]:
-    """How the names begin of what is made of these."""
-    return tuple(f"{name}_" for name, value in values if any(getattr(value, key, None) for key in _MAKING))
-
-
-def _listed(root: Mapping) -> dict[str, Mapping]:
-    """What the file says of each device, by its name."""
-    listed = root.get("devices")
-    return {name_of(raw): raw for raw in listed if name_of(raw)} if isinstance(listed, list) else {}
-
-
-def raws_of(root: Mapping, devices: Sequence[DriverConfig]) -> list[Mapping]:
-    listed = _listed(root)
-    return [listed[device.name] for device in devices]
+def _missing(source: Source, known: Known) -> tuple[str, str] | None:
+    """Message and hint where there is no such tag."""
+    device, tag = source
+    if device not in known:
+        return f"there is no device {shown(device)}", did_you_mean(device, known)
+    if known[device].has(tag):
+        return None
+    message, hint = known[device].missing(tag)
+    return f"device {shown(device)}: {message}", hint
 
 
 def _read(owner: Owner, raw: Mapping, scope: Scope) -> Iterator[_Asked]:
     """The derived tags of a device whose formulas can be read."""
     listed = raw.get("derived")
     for name, config in owner.derived.items():
-        inner = scope.within(f"{owner_title(owner)}, derived tag {shown(name)}")
+        inner = scope.within(f"derived tag {shown(name)}")
         held, mark = listed[name] if isinstance(listed, Mapping) else config.expr, raw.mark  # as of a device map
         if isinstance(listed, Mapping):
             mark = listed.value_marks[name]
             whole = held if isinstance(held, Mapping) else Mapping(mark)
-            check_units(config, whole, inner)
+            check_units(config, whole, inner, dtype_of(config))
             check_naming(config, name, whole, listed.key_marks[name], inner)
             if isinstance(held, Mapping):
                 held, mark = held["expr"], held.value_marks["expr"]
@@ -173,42 +156,45 @@ def _names(owner: Owner) -> frozenset[str]:
     return frozenset(name for tag in getattr(owner, "tags", ()) for name in names_of(tag))
 
 
-def _resolve(asked: _Asked, known: Table[str, Tags]) -> bool:
+def _resolve(asked: _Asked, known: Known) -> bool:
     """Find the tag of each name in the formula; False after a problem was reported."""
     outer = asked.owner.inputs if isinstance(asked.owner, VirtualConfig) else {}
-    aliases = {**outer, **asked.config.inputs}
-    for name, column in zip(asked.formula.names, asked.formula.columns, strict=True):
-        source = source_of(asked.owner.name, aliases.get(name, name))
-        wrong = missing(source, known, asked.config.expr if name not in aliases else "")
-        if wrong:
-            asked.add(column, f"{name}: {wrong[0]}" if name in aliases else wrong[0], wrong[1])
+    aliases, formula = {**outer, **asked.config.inputs}, asked.formula
+    for name, column in zip(formula.names, formula.columns, strict=True):
+        source = source_of(aliases[name], asked.owner.name) if name in aliases else (asked.owner.name, name)
+        if _missing(source, known):
+            if name not in aliases:
+                asked.add(column, *_unknown(name, asked, known))
+            return False
+        is_text = known[source[0]].is_text(source[1])
+        if is_text and name in formula.numbers:
+            asked.add(column, f"{name} is text, and a number is needed here", "text is compared: mode == 'auto'")
+            return False
+        if is_text is False and name in formula.words:
+            asked.add(column, f"{name} is compared with text, and has none", "compare it with a number")
             return False
         asked.inputs[name] = source
     return True
 
 
-def missing(source: Source, known: Table[str, Tags], text: str = "") -> tuple[str, str] | None:
-    """Message and hint where there is no such tag; `text` is the formula that has its name."""
-    device, tag = source
-    if device not in known:
-        return f"there is no device {shown(device)}", did_you_mean(device, known)
-    has = known[device]
-    if has.has(tag):
-        return None
-    if not text:
-        return f"device {shown(device)} has no tag {shown(tag)}", did_you_mean(tag, has.names)
-    odd = max((name for name in has.names if not name.isidentifier() and name in text), key=len, default="")
+def _unknown(name: str, asked: _Asked, known: Known) -> tuple[str, str]:
+    """Message and hint for a name that is neither a tag of the device nor one of the inputs."""
+    has = known[asked.owner.name]
+    message, hint = has.missing(name)
+    odd = max((tag for tag in has.names if not tag.isidentifier() and tag in asked.config.expr), key=len, default="")
+    if name in has.off:
+        return message, hint
     if odd:
         alias = re.sub(r"\W", "_", odd)
-        return f"there is no tag {shown(tag)}", f"{odd!r} needs another name here: inputs: {{{alias}: {odd}}}"
-    near = did_you_mean(tag, has.names)
-    hint = near if near.startswith("did") else "a tag that is called otherwise is named in `inputs`"
-    return f"there is no tag {shown(tag)}", hint
+        return message, f"{odd!r} needs another name here: inputs: {{{alias}: {odd}}}"
+    if name in known:
+        return message, f"a tag of the device {name!r} needs a name here: inputs: {{x: {name}/TAG}}"
+    return message, hint if hint.startswith("did") else "a tag that is called otherwise is named in `inputs`"
 
 
-def _refuse_circles(asked: Sequence[_Asked]) -> None:
+def _refuse_circles(asked: Sequence[_Asked], known: Known) -> None:
     by_source = {each.source: each for each in asked}
-    uses = {each.source: {source for source in each.inputs.values() if source in by_source} for each in asked}
+    uses = _uses(by_source, known)
     while True:
         try:
             TopologicalSorter(uses).prepare()
@@ -216,7 +202,7 @@ def _refuse_circles(asked: Sequence[_Asked]) -> None:
             circle: list[Source] = error.args[1][::-1]
         else:
             return
-        first = min(circle[:-1], key=lambda source: by_source[source].mark)
+        first = min((source for source in circle if source in by_source), key=lambda source: by_source[source].mark)
         at = circle.index(first)
         circle = [*circle[at:-1], *circle[:at], first]
         each = by_source[first]
@@ -229,9 +215,28 @@ def _refuse_circles(asked: Sequence[_Asked]) -> None:
             uses.pop(source, None)
 
 
+def _uses(asked: Table[Source, _Asked], known: Known) -> dict[Source, list[Source]]:
+    """What each derived tag is made of, over all that is made of others in between, such as totals and alarms."""
+    found: dict[Source, list[Source]] = {}
+    left = list(asked)
+    while left:
+        source = left.pop()
+        if source in found:
+            continue
+        device, tag = source
+        if source in asked:
+            found[source] = list(asked[source].inputs.values())
+        else:
+            has = known.get(device)
+            is_made = has is not None and tag not in has.read and tag not in has.own
+            found[source] = list(has.makes.get(tag, ())) if has is not None and is_made else []
+        left += found[source]
+    return found
+
+
 def _told(asked: _Asked) -> Derived:
     config = asked.config
-    dtype: DType = config.dtype or ("bool" if asked.formula.truth else "float64")
+    dtype = dtype_of(config) or "float64"
     kind = "state" if dtype == "bool" and "kind" not in config.model_fields_set else config.kind
     tag = Tag(asked.name, dtype, config.unit, kind)
     return Derived(tag, config.expr, tuple(asked.inputs.items()), config.max_age)

@@ -6,18 +6,16 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from agent.config.alarms import asked_of, check_alarms, derived_of
+from agent.config.asks import check_tags
 from agent.config.classes import driver_class
-from agent.config.counters import check_counters
 from agent.config.explain import explain
 from agent.config.lists import mappings, name_of, unique_names
-from agent.config.maps import DeviceMap, Maps
+from agent.config.maps import NO_QUIRKS, DeviceMap, Maps
 from agent.config.oee import check_oee
 from agent.config.problems import Scope
 from agent.config.references import Unresolved
-from agent.config.states import check_states
 from agent.config.tags import checked, free_group, group_names, item_type, known_groups, overlay, spelt_out
 from agent.config.tree import Mapping, Sequence, merge
-from agent.config.windows import check_windows
 from agent.config.words import shown
 from agent.registry import DriverConfig
 
@@ -29,18 +27,23 @@ class Tags(NamedTuple):
     objects: list[Any] | None
 
 
-def read_devices(root: Mapping, maps: Maps, calendars: Collection[str], scope: Scope) -> list[DriverConfig]:
-    """All devices that are right; the problems of the others go to `scope`. They may name one of the `calendars`."""
+def read_devices(
+    root: Mapping, maps: Maps, calendars: Collection[str] | None, scope: Scope
+) -> tuple[list[DriverConfig], list[Mapping]]:
+    """All devices that are right, each with what the files say of it, its map's part too; the problems of the others go
+    to `scope`. They may name one of the `calendars`, or any where these are not known."""
     if not root.get("devices"):
         mark = root.value_marks.get("devices", root.mark)
         scope.add(mark, "there are no devices", "such as `devices: [{name: main-meter, driver: modbus, …}]`")
     raws = list(mappings(root, "device", scope))
     unique_names([raw for raw, _ in raws], "device", scope)
-    found = [_device(raw, maps, calendars, inner) for raw, inner in raws if not scope.full]
-    return [device for device in found if device is not None]
+    found = [each for raw, inner in raws if not scope.full and (each := _device(raw, maps, calendars, inner))]
+    return [device for device, _ in found], [raw for _, raw in found]
 
 
-def _device(raw: Mapping, maps: Maps, calendars: Collection[str], scope: Scope) -> DriverConfig | None:
+def _device(
+    raw: Mapping, maps: Maps, calendars: Collection[str] | None, scope: Scope
+) -> tuple[DriverConfig, Mapping] | None:
     config = driver_class(raw, scope)
     if config is None:
         return None
@@ -49,24 +52,30 @@ def _device(raw: Mapping, maps: Maps, calendars: Collection[str], scope: Scope) 
     group_names(merged.get("groups"), scope)
     kind = item_type(config)
     if kind is None:
-        return _built(config, raw if device_map is None else merged, None, scope)
+        built = _built(config, raw if device_map is None else merged, None, scope)
+        return None if built is None else (built, merged)
+    if raw.get("map") and device_map is None:  # what it would have with its map, nobody knows
+        _built(config, merged, Tags(Sequence(raw.mark), None), scope)
+        return None
     tags = _tags(raw, kind, device_map, scope)
     known_groups(tags.raws, merged.get("groups"), scope)
+    is_own = device_map is None or tags.raws is not device_map.raws  # those of a map were looked at once for all
     if tags.objects is not None:
-        check_windows(tags.raws, tags.objects, list(merged.get("derived") or ()), scope)
-        check_states(tags.raws, tags.objects, scope)
+        if is_own:
+            check_tags(tags.raws, tags.objects, list(merged.get("derived") or ()), calendars, scope)
         check_oee(merged, tags.objects, _derived(merged), calendars, scope)
-    check_counters(tags.raws, tags.objects or (), calendars, scope)
     events = merged.get("events")
     for event in filter(name_of, events if isinstance(events, Sequence) else ()):  # each is a group
         free_group(event["name"], event.value_marks["name"], scope.within("events"))
     if not any(raw.get(key) for key in ("map", "tags", "events")):
         scope.add(raw.value_marks.get("tags", raw.mark), "has no tags", "give it `map:` or `tags:`")
     built = _built(config, merged, tags, scope)
-    if built is not None and tags.objects is not None:
-        derived = derived_of(built.derived, merged.get("derived"))
-        check_alarms(asked_of(tags.objects, tags.raws) + derived, scope)
-    return built
+    if built is None:
+        return None
+    if tags.objects is not None and (is_own or built.derived):
+        check_alarms([*asked_of(tags.objects, tags.raws), *derived_of(built.derived, merged.get("derived"))], scope)
+    merged.put("tags", tags.raws, tags.raws.mark, tags.raws.mark)
+    return built, merged
 
 
 def _derived(raw: Mapping) -> Mapping:
@@ -92,7 +101,7 @@ def _with_map(raw: Mapping, device_map: DeviceMap | None) -> Mapping:
     own = raw.without("tags")
     if device_map is None:
         return own
-    merged = merge(device_map.quirks, own, origin="quirks")
+    merged = merge(device_map.quirks.without(*NO_QUIRKS), own, origin="quirks")
     groups = raw.get("groups")
     if device_map.groups and (groups is None or isinstance(groups, Mapping)):
         both = device_map.groups if groups is None else merge(device_map.groups, groups)

@@ -32,7 +32,7 @@ def mappings(root: Mapping, word: str, scope: Scope) -> Iterator[tuple[Mapping, 
         if scope.full:
             return
         if isinstance(item, Mapping):
-            yield item, _in_file(title(item, word, index), mark.file, scope)
+            yield item, in_file(title(item, word, index), mark.file, scope)
         elif not isinstance(item, Unresolved):
             scope.add(mark, f"{word}s[{index}]: must be a mapping (key: value)")
 
@@ -47,6 +47,6 @@ def unique_names(raws: Iterable[Any], word: str, scope: Scope) -> None:
             seen.setdefault(name, mark.line)
 
 
-def _in_file(name: str, file: str, scope: Scope) -> Scope:
+def in_file(name: str, file: str, scope: Scope) -> Scope:
     """What is wrong in a device map is wrong whoever uses it, so it is not said of one device."""
     return Scope(scope.report, lambda mark: name if mark.file == file else "")

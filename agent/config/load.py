@@ -1,6 +1,7 @@
 """A site file into a Site, or every problem that it has."""
 
 import os
+from collections.abc import Collection
 from collections.abc import Mapping as Table
 from datetime import tzinfo
 from pathlib import Path
@@ -16,18 +17,20 @@ from agent.config.doors import check_doors
 from agent.config.energy import Energy
 from agent.config.explain import validate
 from agent.config.files import Unreadable, read_bytes
+from agent.config.known import Known
 from agent.config.lines import check_wires, read_lines
 from agent.config.lists import mappings, unique_names
 from agent.config.maps import MAX_MAP, DeviceMap, Maps, parse_map
 from agent.config.oee import check_virtual_oee
 from agent.config.problems import Mark, Report, Scope
 from agent.config.reader import read
-from agent.config.recipes import recipes
+from agent.config.recipes import Owner, recipes
 from agent.config.references import References
 from agent.config.sections import BufferConfig, GatewayConfig, LogConfig, MapHead, StatusConfig
 from agent.config.site import Site
 from agent.config.tree import Mapping
 from agent.config.virtual import read_virtual
+from agent.config.weighed import check_weighed
 from agent.config.words import did_you_mean, shown
 from agent.config.zone import machine_zone, named_zone
 from agent.normalise.local import Local
@@ -89,10 +92,9 @@ def _site(root: Mapping, folder: Path, scope: Scope) -> Site | None:
     gateway = _section(root, "gateway", GatewayConfig, scope)
     local = Local(_zone(root, gateway, scope))
     calendars = read_calendars(root, local, scope)
-    named = root.get("calendars")
-    names = named if isinstance(named, Mapping) else ()
-    devices = read_devices(root, Maps(folder, scope), names, scope)
-    virtual, raws = read_virtual(root, scope)
+    named = _calendar_names(root)
+    devices, raws = read_devices(root, Maps(folder, named, scope), named, scope)
+    virtual = read_virtual(root, scope)
     lines = read_lines(root, devices, scope)
     sinks = _sinks(root, scope)
     buffer = _section(root, "buffer", BufferConfig, scope)
@@ -101,16 +103,26 @@ def _site(root: Mapping, folder: Path, scope: Scope) -> Site | None:
     if not (gateway and buffer and log and status):
         return None
     enabled = tuple(device for device in devices if device.enabled)
-    check_virtual_oee(root, devices, virtual, raws, names, scope)
-    derived = calculated(root, devices, virtual, raws, calendars, scope)
-    weighed = Energy(root, devices, virtual, scope).weighed(raws, folder, local)
-    asked = recipes(enabled, virtual, local, calendars, derived, weighed)
-    check_clashes(root, enabled, asked, scope)
-    site = Site(gateway, enabled, lines, sinks, buffer, log, status, tuple(virtual), asked)
+    pairs: list[tuple[Owner, Mapping]] = [*zip(devices, raws, strict=True), *virtual]
+    existing = [each for each, _ in virtual]
+    known = Known(root, devices, existing, calendars)
+    derived = calculated(pairs, known, named, scope)
+    check_virtual_oee(virtual, known, named, scope)
+    weighed = Energy(root, pairs, known, scope).weighed(folder, local)
+    asked = recipes(enabled, existing, local, calendars, derived, weighed)
+    check_clashes(pairs, asked, scope)
+    check_weighed(pairs, asked, scope)
+    site = Site(gateway, enabled, lines, sinks, buffer, log, status, tuple(existing), asked)
     check_wires(root, site, scope)
     check_commands(root, devices, sinks, scope)
     check_doors(root, status, sinks, scope)
     return site
+
+
+def _calendar_names(root: Mapping) -> Collection[str] | None:
+    """None where nobody knows which there are, because the section is wrong."""
+    named = root.get("calendars")
+    return () if named is None else named if isinstance(named, Mapping) else None
 
 
 def _keys(root: Mapping, scope: Scope) -> None:

@@ -1,11 +1,14 @@
 """Device maps (点表): find one, read it once, and hand the same validated tags to every device that uses it."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from agent.config.alarms import asked_of, check_alarms
+from agent.config.asks import check_tags
 from agent.config.classes import driver_class
 from agent.config.explain import explain, validate
 from agent.config.files import Unreadable, configs_dir, read_bytes
@@ -38,10 +41,10 @@ class DeviceMap:
 
 
 class Maps:
-    """The maps of one load, each read once. Relative paths start at `folder`."""
+    """The maps of one load, each read once. Relative paths start at `folder`; tags may name one of the `calendars`."""
 
-    def __init__(self, folder: Path, scope: Scope) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, calendars: Collection[str] | None, scope: Scope) -> None:
+        self._folder, self._calendars = folder, calendars
         self._scope = scope
         self._read: dict[Path, DeviceMap | None] = {}
 
@@ -74,14 +77,14 @@ class Maps:
             return None
         root = read(data, str(path), self._scope.report)
         if isinstance(root, Mapping):
-            return parse_map(root, self._scope)
+            return parse_map(root, self._scope, self._calendars)
         if root is not None:
             self._scope.add(Mark(str(path), 1, 1), "a device map is a mapping with `device`, `driver` and `tags`")
         return None
 
 
-def parse_map(root: Mapping, scope: Scope) -> DeviceMap | None:
-    """The map below `root`, or None after problems that leave nothing to use."""
+def parse_map(root: Mapping, scope: Scope, calendars: Collection[str] | None = None) -> DeviceMap | None:
+    """The map below `root`, or None after problems that leave nothing to use. The calendars are those of the site."""
     head = validate(MapHead, root.without(*_PARTS), root.mark, scope)
     quirks, defaults, groups = (_section(root, name, scope) for name in ("quirks", "defaults", "groups"))
     _refuse(quirks, NO_QUIRKS, "quirks", scope)
@@ -95,6 +98,9 @@ def parse_map(root: Mapping, scope: Scope) -> DeviceMap | None:
     if head is None or config is None:
         return None
     found = DeviceMap(head, quirks, defaults, groups, raws, checked(kind, raws, scope) if kind else [])
+    if found.tags:
+        check_tags(raws, found.tags, (), calendars, scope)
+        check_alarms(asked_of(found.tags, raws), scope)
     _check_as_device(config, found, scope)
     return found
 

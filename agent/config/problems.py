@@ -54,7 +54,8 @@ class Invalid(ConfigError):
 
 
 class Report:
-    """Collects the problems of one load; the same problem seen twice, as by two users of one map, is one.
+    """Collects the problems of one load. What is said twice of one place is one problem, whoever uses that place: two
+    devices a map, several tags an alias or a map's `defaults`.
 
     Warnings are collected beside them, for whoever asks. `vocabulary` is what names are compared with, where somebody
     wants to be told of them.
@@ -64,6 +65,7 @@ class Report:
         self.vocabulary = vocabulary
         self._found: dict[Problem, None] = {}
         self._warned: dict[Problem, None] = {}
+        self._said: set[tuple[Mark, str]] = set()
         self._files: dict[str, int] = {}
 
     @property
@@ -75,15 +77,20 @@ class Report:
     def full(self) -> bool:
         return len(self._found) >= MOST
 
-    def add(self, mark: Mark, message: str, hint: str = "") -> None:
+    def add(self, mark: Mark, message: str, hint: str = "", of: str = "") -> None:
+        """`of` is whose problem it is, for people."""
         if not self.full:
-            self._keep(self._found, mark, message, hint)
+            self._keep(self._found, mark, message, hint, of)
 
-    def warn(self, mark: Mark, message: str, hint: str = "") -> None:
+    def warn(self, mark: Mark, message: str, hint: str = "", of: str = "") -> None:
         if len(self._warned) < MOST:
-            self._keep(self._warned, mark, message, hint)
+            self._keep(self._warned, mark, message, hint, of)
 
-    def _keep(self, found: dict[Problem, None], mark: Mark, message: str, hint: str) -> None:
+    def _keep(self, found: dict[Problem, None], mark: Mark, message: str, hint: str, of: str) -> None:
+        if (mark, message) in self._said:
+            return
+        self._said.add((mark, message))
+        message = f"{of}: {message}" if of else message
         self._files.setdefault(mark.file, len(self._files))
         found[Problem(mark.file, mark.line, mark.column, message, hint)] = None
 
@@ -118,15 +125,11 @@ class Scope:
         return self.report.full
 
     def add(self, mark: Mark, message: str, hint: str = "") -> None:
-        self.report.add(mark, self._said(mark, message), hint)
+        self.report.add(mark, message, hint, self.label(mark))
 
     def warn(self, mark: Mark, message: str, hint: str = "") -> None:
         """Of what is odd and nothing is refused for: `floorgate check` tells it."""
-        self.report.warn(mark, self._said(mark, message), hint)
-
-    def _said(self, mark: Mark, message: str) -> str:
-        label = self.label(mark)
-        return f"{label}: {message}" if label else message
+        self.report.warn(mark, message, hint, self.label(mark))
 
     def within(self, name: str) -> "Scope":
         """The same, with one more name: "device 'press-3', tag 'count'"."""

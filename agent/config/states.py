@@ -4,6 +4,7 @@ from collections.abc import Mapping as Table
 from collections.abc import Sequence as Several
 from typing import Any
 
+from agent.config.dtypes import dtype_of, never
 from agent.config.lists import title
 from agent.config.problems import Mark, Scope
 from agent.config.tree import Mapping
@@ -41,15 +42,9 @@ def check_states(raws: Several[Any], tags: Several[Any], scope: Scope) -> None:
 
 def _fits(tag: Any, raw: Mapping, mark: Mark, scope: Scope) -> None:
     """A state must be one that the tag can have."""
-    text = is_text(tag)
-    said = raw.get("state")
+    dtype, said = dtype_of(tag) or "float64", raw.get("state")
     for name, values in tag.state.items():
         for value in values if name != OTHER else ():
-            if isinstance(value, str) != text:
+            if told := never(value, dtype, tag):
                 place = said.value_marks.get(name, mark) if isinstance(said, Mapping) else mark
-                kind = "a text" if text else "no text"
-                scope.add(place, f"state: {name}: {shown(value)}: the tag is {kind}, and never has this value")
-
-
-def is_text(tag: Any) -> bool:
-    return (getattr(tag, "dtype", "") or getattr(tag, "type", "")) == "str" or getattr(tag, "wave", "") == "text"
+                scope.add(place, f"state: {name}: {told[0]}", told[1])

@@ -9,21 +9,21 @@ from agent.model.units import conversion, parse
 from agent.registry import ValueConfig
 
 
-def check_units(value: ValueConfig, raw: Mapping, scope: Scope) -> None:
+def check_units(value: ValueConfig, raw: Mapping, scope: Scope, dtype: str | None = None) -> None:
     """Report what is wrong with the units of a value that stands as `raw` in the file."""
     if value.unit or value.as_ or getattr(value, "ratio", None):
-        for key, message, help_ in _problems(value):
+        for key, message, help_ in _problems(value, dtype or getattr(value, "dtype", "") or ""):
             if not isinstance(raw.get(key), Unresolved):
                 scope.add(raw.value_marks.get(key, raw.mark), message, help_)
 
 
-def _problems(value: ValueConfig) -> list[tuple[str, str, str]]:
+def _problems(value: ValueConfig, dtype: str) -> list[tuple[str, str, str]]:
     """(key, message, hint)"""
     found = [*_unknown("unit", value.unit), *_unknown("as", value.as_)]
     if value.as_ and not found:
         found += _other(value)
     asks = "as" if value.as_ else "ratio" if getattr(value, "ratio", None) else ""
-    if asks and getattr(value, "dtype", "") in ("str", "bool"):
+    if asks and dtype in ("str", "bool"):
         found.append((asks, f"{asks}: text, true and false have no unit", "leave it out"))
     if asks and getattr(value, "write", None) is not None:
         what = "values would be written in another unit than they are read in"

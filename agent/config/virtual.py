@@ -11,7 +11,6 @@ from agent.config.lists import mappings, name_of
 from agent.config.problems import Scope
 from agent.config.tree import Mapping, Sequence
 from agent.config.words import shown
-from agent.normalise.calculated import Source
 from agent.registry import Name, Seconds, Section
 from drivers.rules.derived import Derivations
 from drivers.rules.energy import EnergyConfig
@@ -52,20 +51,13 @@ class VirtualConfig(Section):
         return self
 
 
-def source_of(device: str, said: str) -> Source:
-    """The tag that an input of this device is: DEVICE/TAG, or one of its own."""
-    other, slash, tag = said.partition("/")
-    return (other, tag) if slash else (device, other)
-
-
-def read_virtual(root: Mapping, scope: Scope) -> tuple[list[VirtualConfig], list[Mapping]]:
+def read_virtual(root: Mapping, scope: Scope) -> list[tuple[VirtualConfig, Mapping]]:
     """Those that are right, each with what the file says; the problems of the others go to `scope`."""
-    found: list[VirtualConfig] = []
-    raws: list[Mapping] = []
+    found: list[tuple[VirtualConfig, Mapping]] = []
     if not isinstance(root.get("virtual"), Sequence):
         if root.get("virtual") is not None:
             scope.add(root.value_marks["virtual"], "virtual: must be a list", "such as - {name: line-1, derived: {…}}")
-        return found, raws
+        return found
     names = {name_of(raw): raw.value_marks["name"].line for raw in _named(root.get("devices"))}
     listed = Mapping(root.mark)
     listed.put("virtual devices", root["virtual"], root.key_marks["virtual"], root.value_marks["virtual"])
@@ -80,11 +72,10 @@ def read_virtual(root: Mapping, scope: Scope) -> tuple[list[VirtualConfig], list
         config = validate(VirtualConfig, raw, raw.mark, inner)
         if config is not None:
             check_alarms(derived_of(config.derived, raw.get("derived")), inner)
-            found.append(config)
-            raws.append(raw)
+            found.append((config, raw))
     if len(found) > MOST:
         scope.add(root.value_marks["virtual"], f"virtual: {len(found)} devices are more than {MOST}")
-    return found, raws
+    return found
 
 
 def _named(listed: object) -> Several[Mapping]:

@@ -6,7 +6,7 @@ of it asks for anything. `rules` has one entry per tag of the schema, in their o
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
@@ -27,9 +27,10 @@ class Stage(Protocol):
 
 
 class Tap(Protocol):
-    """Sees every shaped frame, and makes frames of other schemas (`made`), which pass steps of their own."""
+    """Sees every shaped frame, and makes frames of other schemas (`made`), which pass steps of their own, each before
+    the next is asked for."""
 
-    def __call__(self, frame: Frame) -> Sequence[Frame]: ...
+    def __call__(self, frame: Frame) -> Iterable[Frame]: ...
 
 
 class Report(Protocol):
@@ -69,6 +70,17 @@ class Kept(Protocol):
 
     def dump(self) -> bytes: ...
     def load(self, kept: bytes) -> None: ...
+
+
+@runtime_checkable
+class Moving(Protocol):
+    """A part whose tags take with them what is known of them, when they are moved to another scan group.
+
+    It gets what is kept of its own group first, and that of all other groups of the device: of each tag the newest
+    counts.
+    """
+
+    def load_newest(self, states: Sequence[bytes]) -> None: ...
 
 
 class Sheet:

@@ -1,13 +1,12 @@
 """The newest value of each input of formulas, and how it comes there from frames."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, Final
 
 from agent.model.frame import Frame, Value
 from agent.model.quality import Quality
-from agent.normalise.api import Tap
 
 NEVER: Final = 255  # the quality of an input before its first value
 LATE = 300 * 10**9  # ns for which a value of an older time does not take the place of a newer one
@@ -18,12 +17,24 @@ Then = Callable[[Slots, Frame, Stamps | None], Sequence[Frame]]
 
 
 class Newest:
-    """By slot: the value, its quality, and of those in sparse frames when it came (monotonic ns) and its own time."""
+    """By slot: the value, its quality, and of those in sparse frames when it came (monotonic ns) and its own time.
+
+    `came` has come with a frame that others make something of first, `times` are the source's.
+    """
 
     def __init__(self, slots: int) -> None:
         self.values: list[Value] = [None] * slots
         self.quality = bytearray((NEVER,)) * slots
         self.heard, self.stamps = [0] * slots, [0] * slots
+        self.came: Slots = frozenset()
+        self.times: dict[int, int] = {}
+
+    def outdated(self, slots: Iterable[int]) -> Slots:
+        """Those that are stale from now on."""
+        found = frozenset(slot for slot in slots if self.quality[slot] < Quality.STALE)
+        for slot in found:
+            self.quality[slot] = Quality.STALE
+        return found
 
 
 @dataclass(slots=True)
@@ -58,6 +69,25 @@ class Feed:
             self.newest.quality[slot] = Quality.BAD_CONFIG
 
     def __call__(self, frame: Frame) -> Sequence[Frame]:
+        slots = self.take(frame)
+        return self.then(slots, frame, self._stamps(frame) if frame.stamps else None) if slots else ()
+
+    def note(self, frame: Frame) -> None:
+        """Take what it has, of which something is made a little later."""
+        newest = self.newest
+        newest.came |= self.take(frame)
+        if frame.stamps:
+            newest.times |= self._stamps(frame)
+
+    def make(self, frame: Frame) -> Sequence[Frame]:
+        """Make something of it, unless that was done meanwhile, for it led to another frame."""
+        newest = self.newest
+        slots, newest.came = newest.came, frozenset()
+        stamps, newest.times = newest.times, {}
+        return self.then(slots, frame, stamps or None) if slots else ()
+
+    def take(self, frame: Frame) -> Slots:
+        """The slots of which there is something newer now."""
         if frame.columns is not None:
             return self._sparse(frame, frame.columns)
         values, quality = self.newest.values, self.newest.quality
@@ -71,20 +101,18 @@ class Feed:
                 values[slot] = came[column]
                 quality[slot] = trust[column]
         self.heard = frame.mono
-        return self.then(self._all, frame, self._stamps(frame) if frame.stamps else None)
+        return self._all
 
-    def _sparse(self, frame: Frame, columns: tuple[int, ...]) -> Sequence[Frame]:
+    def _sparse(self, frame: Frame, columns: tuple[int, ...]) -> Slots:
         slots = self._sets.get(columns)
         if slots is None:
             if len(self._sets) >= MOST_SETS:
                 self._sets.clear()
             slots = frozenset(slot for column in columns for slot in self.slots.get(column, ()))
             self._sets[columns] = slots
-        if slots:
-            slots -= self._take(frame, columns)
-        return self.then(slots, frame, self._stamps(frame) if frame.stamps else None) if slots else ()
+        return slots - self._late(frame, columns) if slots else slots
 
-    def _take(self, frame: Frame, columns: tuple[int, ...]) -> set[int]:
+    def _late(self, frame: Frame, columns: tuple[int, ...]) -> set[int]:
         """The slots whose newest value is newer than what came: a server may hand in later what it has kept."""
         newest, late = self.newest, set[int]()
         for place, column in enumerate(columns):
@@ -117,9 +145,16 @@ class Feed:
 
 @dataclass(frozen=True, slots=True)
 class Several:
-    """What several feeds make of a frame."""
+    """What several feeds make of a frame.
 
-    feeds: Sequence[Tap]
+    All have it before the first makes anything of it, and what is made goes on to the others before the next is made:
+    so who uses what another has made of a frame uses both at once.
+    """
 
-    def __call__(self, frame: Frame) -> Sequence[Frame]:
-        return [made for feed in self.feeds for made in feed(frame)]
+    feeds: Sequence[Feed]
+
+    def __call__(self, frame: Frame) -> Iterator[Frame]:
+        for feed in self.feeds:
+            feed.note(frame)
+        for feed in self.feeds:
+            yield from feed.make(frame)

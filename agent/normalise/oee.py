@@ -23,7 +23,6 @@ from agent.normalise.counters.meter import Meter
 from agent.normalise.counters.register import Reading
 from agent.normalise.counters.state import pack, unpack
 from agent.normalise.counters.uses import Outbox
-from agent.normalise.feeds import Several
 from agent.normalise.rules import Rules
 from agent.normalise.shift import Oee
 from agent.normalise.state import States
@@ -36,6 +35,12 @@ GRACE = 5 * SECOND  # ns after the end of a shift for what is late
 LONGEST = 15 * MINUTE  # of the wait for a group that is scanned seldom
 MOST = 4  # shifts that are open at a time
 VERSION = 1
+TAGS = (
+    *(Tag(name, "float64", "1") for name in ("oee", "oee_availability", "oee_performance", "oee_quality")),
+    *(Tag(name, "float64", "s") for name in ("oee_pbt_s", "oee_apt_s")),
+    *(Tag(name, "float64") for name in ("oee_produced", "oee_good")),
+    Tag("shift", "str", "", "state"),
+)  # of the group
 _DOUBTS = {Quality.GOOD, Quality.ESTIMATED, Quality.CLOCK_UNSYNCED}  # of a counter that counts all the same
 _Shift = tuple[int, int, str, int, float, float]  # start, end, name, ns of APT, pieces, good or rejected ones
 _Kept = tuple[int, list[_Shift], dict[str, bytes], dict[str, float], tuple[int, int]]
@@ -47,7 +52,15 @@ def build(schema: Schema, rules: Sequence[Rules], context: Context) -> Tap | Non
     """What a scan group has of the states and counters of machines; None when that is nothing."""
     feeds = [_feed(device, schema, rules, context) for device in context.one("oee", _who_asks).get(schema.device, ())]
     found = [feed for feed in feeds if feed is not None]
-    return Several(found) if len(found) > 1 else found[0] if found else None
+    if not found:
+        return None
+
+    def feed_all(frame: Frame) -> Sequence[Frame]:
+        for feed in found:
+            feed(frame)
+        return ()
+
+    return feed_all if len(found) > 1 else found[0]
 
 
 def _who_asks(context: Context) -> dict[str, list[str]]:
@@ -111,10 +124,7 @@ class Machine:
         self._minute = -1
         self._sheet = context.sheet(device, GROUP)
         add = self._sheet.add
-        ratios = [Tag(name, "float64", "1") for name in ("oee", *(f"oee_{what}" for what in _RATIOS))]
-        times = [Tag(name, "float64", "s") for name in ("oee_pbt_s", "oee_apt_s")]
-        pieces = [Tag(name, "float64") for name in ("oee_produced", "oee_good")]
-        self._columns = tuple(add(tag) for tag in (*ratios, *times, *pieces, Tag("shift", "str", "", "state")))
+        self._columns = tuple(map(add, TAGS))
         self.must = self.may = False
 
     def meter(self, tag: Tag, said: Counter | None, *, silent: bool) -> Meter:
@@ -124,7 +134,7 @@ class Machine:
         counter = Counter(said.rollover, said.max_rate or fastest, said.confirm) if said else Counter(max_rate=fastest)
         known = self._meters.get(tag.name)
         made = self._meters[tag.name] = Meter(tag, counter, -1, silent=silent)
-        unpack(pack([known]) if known else self._left.pop(tag.name, b""), {tag.name: made})
+        unpack([pack([known]) if known else self._left.pop(tag.name, b"")], {tag.name: made})
         return made
 
     def says(self, place: int, t: int, mono: int, *, stamped: bool) -> None:
@@ -163,7 +173,7 @@ class Machine:
         made = list(self._ended(wall, mono))
         now = self._shift(minute)
         if now.start < minute < now.end:
-            made += self._told(now, minute, mono)
+            made += self._told(now, minute, max(0, mono - wall + minute))
         return made
 
     def dump(self) -> bytes:
@@ -184,7 +194,7 @@ class Machine:
         self._shifts = {each[0]: Shift(*each) for each in shifts[-MOST:]}
         self.time.t, self.time.begun, self.time.mono, self.time.place = t, bool(begun), 0, UNKNOWN
         for name in meters.keys() & self._meters.keys():
-            unpack(self._left.pop(name), {name: self._meters[name]})
+            unpack([self._left.pop(name)], {name: self._meters[name]})
 
     def _pass(self, mono: int) -> None:
         """What has passed without a reading: of a state that is told when it changes, or one that nobody knows."""
@@ -220,7 +230,7 @@ class Machine:
     def _ended(self, wall: int, mono: int) -> Sequence[Frame]:
         made: list[Frame] = []
         for shift in [each for each in self._shifts.values() if wall >= each.end + self.wait]:
-            made += self._told(shift, shift.end, mono)
+            made += self._told(shift, shift.end, max(0, mono - wall + shift.end))
             del self._shifts[shift.start]
             self._closed = max(self._closed, shift.end)
             self.must = True
@@ -239,9 +249,6 @@ class Machine:
         values: list[Value] = [*found, planned / SECOND, shift.apt / SECOND, shift.produced, good, shift.name]
         quality = bytes(Quality.BAD_DECODE if value is None else 0 for value in values)
         return (self._sheet.frame(now, mono, self._columns, tuple(values), quality),)
-
-
-_RATIOS = ("availability", "performance", "quality")
 
 
 def figures(pbt: int, apt: int, produced: float, good: float, cycle: int) -> tuple[float | None, ...]:

@@ -22,6 +22,7 @@ GROUP = "state"
 SCANS, GRACE = 3, 5 * SECOND  # a group that is scanned and says nothing for so many intervals, and this, is unknown
 VERSION = 1
 _MS = 10**6
+_LONGEST = (1 << 63) - 1  # ns that are kept of a state: a clock that jumps by years adds them to what is unknown
 _Kept = dict[str, tuple[int, str, dict[str, tuple[int, int]]]]  # by tag: until when, last state, ns and entries of each
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[int, _Kept]).decode
@@ -87,7 +88,7 @@ class Line:
 
     def kept(self) -> tuple[int, str, dict[str, tuple[int, int]]]:
         names = *self.states.names, "unknown"
-        each = zip(names, self.spent, [*self.entered, 0], strict=True)
+        each = zip(names, [min(spent, _LONGEST) for spent in self.spent], [*self.entered, 0], strict=True)
         known = "" if self.known == UNKNOWN else self.states.names[self.known]
         return self.time.t, known, {name: (spent, entered) for name, spent, entered in each}
 
@@ -195,10 +196,22 @@ class Clock:
         return _encode((VERSION, {line.tag: line.kept() for line in self._lines if line.time.begun}))
 
     def load(self, kept: bytes) -> None:
-        try:
-            version, found = _decode(kept)
-        except (msgspec.MsgspecError, ValueError):
-            return
-        for line in self._lines if version == VERSION else ():
-            if line.tag in found:
-                line.load(*found[line.tag])
+        self.load_newest((kept,))
+
+    def load_newest(self, states: Sequence[bytes]) -> None:
+        newest: _Kept = {}
+        for kept in states:
+            for tag, known in _decoded(kept).items():
+                if tag not in newest or known[0] > newest[tag][0]:
+                    newest[tag] = known
+        for line in self._lines:
+            if line.tag in newest:
+                line.load(*newest[line.tag])
+
+
+def _decoded(kept: bytes) -> _Kept:
+    try:
+        version, found = _decode(kept)
+    except (msgspec.MsgspecError, ValueError):
+        return {}
+    return found if version == VERSION else {}

@@ -23,3 +23,4 @@ class Counter:
     demand: int = 0
     tariff: str = ""
     sliding: int = 0
+    basis: str = ""  # what its numbers are: after a change of it they cannot be compared with those from before

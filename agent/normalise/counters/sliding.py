@@ -34,8 +34,7 @@ class Sliding:
         grown, doubt = _sum(steps, begin)
         power = grown * HOUR / ((scale or 1) * self._every)
         out.put(closed.edge, self._sheet, self._column, power, doubt)
-        if self.peaks.see(begin, closed.edge, power, doubt):
-            self.peaks.put(closed.edge, out)
+        self.peaks.see(Closed(begin, closed.edge, grown, doubt), power, out, always=False)
 
     def rescale(self, factor: int) -> None:
         self.steps = [step._replace(grown=step.grown * factor) for step in self.steps]

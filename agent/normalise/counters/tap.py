@@ -43,6 +43,7 @@ class Counters:
         self._meters, self._silent = meters, _speaks_up(schema)
         self._pairs = tuple(meters.items())
         self._totals = context.sheet(schema.device, "total")
+        self._rest = b""  # what is known of tags that are no counters now
         self.must = self.may = False
 
     def __call__(self, frame: Frame) -> Sequence[Frame]:
@@ -88,11 +89,14 @@ class Counters:
         return out.frames(wall, mono) if out.full else ()
 
     def dump(self) -> bytes:
-        return pack(self._meters.values())
+        return pack(self._meters.values(), self._rest)
 
     def load(self, kept: bytes) -> None:
+        self.load_newest((kept,))
+
+    def load_newest(self, states: Sequence[bytes]) -> None:
         """Also what an earlier schema of the group knew: so it is kept once more with what is made next."""
-        unpack(kept, {meter.name: meter for meter in self._meters.values()})
+        self._rest = unpack(states, {meter.name: meter for meter in self._meters.values()})
         self.must = True
 
     def _sparse(self, columns: tuple[int, ...]) -> Iterable[tuple[int, Meter]]:

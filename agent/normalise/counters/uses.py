@@ -13,7 +13,7 @@ from agent.normalise.counters.span import Closed
 from agent.normalise.local import Local
 
 _MS = 10**6
-_MOST = 10_000  # changes of the tariff that one interval may have: years of them
+_MOST = 1000  # changes of the tariff that one interval may have: most of a year; the last one has what is over
 
 
 class Outbox:
@@ -77,7 +77,8 @@ class Peak(NamedTuple):
 class Peaks:
     """The highest demand of the local day and month so far.
 
-    A window belongs to the day in which it begins. Only one that is not in doubt can be the highest.
+    A window belongs to the day in which it begins. Only one that is not in doubt can be the highest, or begin a day: a
+    clock that was wrong for a moment takes nothing away.
     """
 
     __slots__ = ("_columns", "_local", "_sheet", "found")
@@ -87,24 +88,21 @@ class Peaks:
         self._sheet, self._columns, self._local = sheet, columns, local
         self.found = [Peak(0, 0.0, 0), Peak(0, 0.0, 0)]  # of the day, of the month
 
-    def see(self, start: int, end: int, power: float, doubt: int) -> bool:
-        """Whether one of them is another now."""
-        before, begins = self.found, (self._local.day_start(start), self._local.month_start(start))
-        self.found = [
-            _higher(peak if peak.begin == begin else Peak(begin, 0.0, 0), power, end, doubt)
-            for begin, peak in zip(begins, before, strict=True)
-        ]
-        return self.found != before
-
-    def put(self, ts: int, out: Outbox) -> None:
-        for place, peak in enumerate(self.found):
-            if peak.at:
-                out.put(ts, self._sheet, self._columns[2 * place], peak.value)
-                out.put(ts, self._sheet, self._columns[1 + 2 * place], peak.at)
+    def see(self, window: Closed, power: float, out: Outbox, *, always: bool) -> None:
+        """Not `always`: tell those that are others now."""
+        begins = self._local.day_start(window.start), self._local.month_start(window.start)
+        for place, begin in enumerate(begins):
+            peak = before = self.found[place]
+            if window.doubt != Quality.ESTIMATED:
+                peak = _higher(before if before.begin == begin else Peak(begin, 0.0, 0), power, window.edge)
+                self.found[place] = peak
+            if peak.at and peak.begin == begin and (always or peak != before):
+                out.put(window.edge, self._sheet, self._columns[2 * place], peak.value)
+                out.put(window.edge, self._sheet, self._columns[1 + 2 * place], peak.at)
 
 
-def _higher(peak: Peak, power: float, end: int, doubt: int) -> Peak:
-    if doubt == Quality.ESTIMATED or (peak.at and power <= peak.value):
+def _higher(peak: Peak, power: float, end: int) -> Peak:
+    if peak.at and power <= peak.value:
         return peak
     return Peak(peak.begin, power, end // _MS)
 
@@ -120,8 +118,7 @@ class Demand:
     def __call__(self, closed: Closed, scale: int | None, out: Outbox) -> None:
         power = closed.grown * HOUR / ((scale or 1) * max(closed.edge - closed.start, 1))
         out.put(closed.edge, self._sheet, self._column, power, closed.doubt)
-        self.peaks.see(closed.start, closed.edge, power, closed.doubt)
-        self.peaks.put(closed.edge, out)
+        self.peaks.see(closed, power, out, always=True)
 
     def rescale(self, factor: int) -> None:
         """A power is no number of units."""

@@ -62,9 +62,10 @@ class Windows:
         return made
 
     def tick(self, wall: int, mono: int) -> Sequence[Frame]:
+        del mono
         made: list[Frame] = []
         for grid in self._grids:
-            grid.pass_to(wall, mono, made)
+            grid.pass_to(wall, made)
         if made:
             self.must = True
         return made
@@ -107,6 +108,7 @@ class Grid:
         self.start = self.end = 0
         self._told: list[int] = []  # ends of windows
         self._now = self._heard = 0  # the last time that was seen, and that at which a reading came for the window
+        self._clocks = 0, 0  # ns of the last frame, on both clocks
         self._run: list[tuple[int, Sequence[Value], bytes]] = []
         self._newest = 0  # time of the last of them
         self._waiting: list[Reading] = []
@@ -115,7 +117,8 @@ class Grid:
         ts = frame.ts
         if frame.stamps is None and frame.columns is None:
             if not self.start <= ts < self.end:
-                self._turn(ts, frame.mono, made)
+                self._turn(ts, made)
+            self._clocks = ts, frame.mono
             if self.start <= ts < self.end and ts >= self._newest:
                 self._newest = ts
                 self._run.append((ts, self._pick(frame.values), frame.quality))
@@ -124,46 +127,46 @@ class Grid:
                 return
         self._count()
         if frame.stamps is None:
-            self._turn(ts, frame.mono, made)
+            self._turn(ts, made)
         else:
-            self.pass_to(ts, frame.mono, made)
-        self._now = ts
+            self.pass_to(ts, made)
+        self._now, self._clocks = ts, (ts, frame.mono)
         columns = range(len(frame.values)) if frame.columns is None else frame.columns
         slots = [self._slots.get(column, -1) for column in columns]
         stamps = frame.stamps or (ts,) * len(slots)
         readings = zip(stamps, slots, frame.values, frame.quality, strict=True)
         asked = [(min(at, ts), slot, value, quality) for at, slot, value, quality in readings if slot >= 0]
-        self._sort(asked, frame.mono, made)  # what a source says of the future is of now
+        self._sort(asked, made)  # what a source says of the future is of now
 
-    def pass_to(self, wall: int, mono: int, made: list[Frame]) -> None:
+    def pass_to(self, wall: int, made: list[Frame]) -> None:
         """Close the window when nothing can come for it any more; after a long silence there may be several."""
         self._now = wall
         while self._is_over(wall):
-            self._close(wall, mono, made)
+            self._close(made)
             if self._waiting:
                 first = min(self._waiting, key=itemgetter(0))
                 self._open(first[0], came=first[0])  # which was in time, however late it is now
             elif self._hold is None and any(tally.held is not None for tally in self._tallies):
                 self._open(wall, came=wall)
             waiting, self._waiting = self._waiting, []
-            self._sort(waiting, mono, made)
+            self._sort(waiting, made)
 
     def _is_over(self, wall: int) -> bool:
         due = self.end + self._late
         return self.end > 0 and wall >= due and (wall >= self._heard + self._late or wall >= due + self._every)
 
-    def _turn(self, ts: int, mono: int, made: list[Frame]) -> None:
+    def _turn(self, ts: int, made: list[Frame]) -> None:
         """Readings come in order here: one beyond the window ends it. One before it comes of a clock that was set back;
         it ends the window unless its own has been told."""
         if self.start <= ts < self.end:
             return
         start, end = self._local.window(ts, self._every)
         if self.end and (ts >= self.end or end not in self._told):
-            self._close(ts, mono, made)
+            self._close(made)
         if not self.end and end not in self._told:
             self._begin(start, end)
 
-    def _sort(self, readings: list[Reading], mono: int, made: list[Frame]) -> None:
+    def _sort(self, readings: list[Reading], made: list[Frame]) -> None:
         """Each reading into the window, or to those that wait for the next, or to what is too late."""
         for reading in sorted(readings, key=itemgetter(0)):
             at, slot, value, quality = reading
@@ -177,9 +180,9 @@ class Grid:
             else:
                 self._tallies[slot].old(at, value if quality < FIRST_BAD else None)
         if len(self._waiting) > WAITING:
-            self._close(self._now, mono, made)
+            self._close(made)
             waiting, self._waiting = self._waiting, []
-            self._sort(waiting, mono, made)
+            self._sort(waiting, made)
 
     def _open(self, at: int, *, came: int) -> None:
         """Unless its end was told, or it was over for long when the reading came."""
@@ -219,7 +222,7 @@ class Grid:
             for at, value, quality in zip(times, values, trust, strict=True):
                 tally.one(at, value if quality < FIRST_BAD else None, quality, start)
 
-    def _close(self, wall: int, mono: int, made: list[Frame]) -> None:
+    def _close(self, made: list[Frame]) -> None:
         """Say what the window was, at the time of its end."""
         self._count()
         start, end = self.start, self.end
@@ -231,9 +234,9 @@ class Grid:
         self._told = [*self._told[-TOLD:], end]
         if outputs:
             columns, values, quality = zip(*outputs, strict=True)
-            ago = wall - end
-            at = mono - ago if 0 <= ago <= 2 * self._every + self._late else mono
-            made.append(self._sheet.frame(end, at, columns, values, bytes(quality)))
+            ts, mono = self._clocks
+            then = max(0, mono + end - ts) if mono else 0  # 0 of a run before, whose clock nobody knows
+            made.append(self._sheet.frame(end, then, columns, values, bytes(quality)))
 
     def kept(self) -> KeptWindow:
         self._count()

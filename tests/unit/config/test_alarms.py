@@ -86,7 +86,7 @@ def test_states_are_those_that_the_tag_can_have(site: Any) -> None:
         ),
         ("{deviation: {from: oil, by: 5}}", "from: it is the tag itself"),
         ("{deviation: {from: mode, by: 5}}", "from: the tag 'mode' is a text"),
-        ("{state: fault}", "alarms: state: 'fault': the tag is a number (float64), and never has this value"),
+        ("{state: fault}", "alarms: state: 'fault': the tag is no text (float64), and never has this value"),
         ("[{h: 1}, {h: 2, severity: high}]", "6:38: device 'press', tag 'oil': alarms: the alarm 'oil_h' on line 6"),
         ("{h: 1, name: set}", "alarms: the tag 'set' of this device has that name"),
         ("{h: 1, name: x}", "alarms: 'x' needs the name 'x_value': the tag 'x_value' of this device has that name"),

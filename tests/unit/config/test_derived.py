@@ -69,9 +69,15 @@ def test_bits_with_names_are_tags(site: Any) -> None:
         ("x: {expr: a.b}", "7:17: device 'm', derived tag 'x': a dot is not understood ("),
         ("x: a ** 9", "7:15: device 'm', derived tag 'x': a power must be a whole number from 0 to 8"),
         ("x: p-1 + a", "7:10: device 'm', derived tag 'x': there is no tag 'p' ('p-1' needs another name here: "),
-        ("x: off + 1", "7:10: device 'm', derived tag 'x': there is no tag 'off' ("),
-        ("x: {expr: c, inputs: {c: o/a}}", "7:17: device 'm', derived tag 'x': c: there is no device 'o' (one of: m)"),
-        ("x: {expr: c, inputs: {c: m/d}}", "7:17: device 'm', derived tag 'x': c: device 'm' has no tag 'd' ("),
+        ("x: off + 1", "7:10: device 'm', derived tag 'x': the tag 'off' is not read (it is `enabled: false`)"),
+        (
+            "x: {expr: c, inputs: {c: o/a}}",
+            "7:32: device 'm', derived tag 'x': inputs: c: there is no device 'o' (one of: m)",
+        ),
+        (
+            "x: {expr: c, inputs: {c: m/d}}",
+            "7:32: device 'm', derived tag 'x': inputs: c: device 'm': there is no tag 'd' (",
+        ),
         ("a: b + 1", "7:7: device 'm', derived tag 'a': the device has a tag of this name (choose another name)"),
         ("x: x + a", "7:10: device 'm', derived tag 'x': it uses itself: x → x ("),
         ("x: 1 + 2", "7:10: device 'm', derived tag 'x': there is no tag in it ("),

@@ -47,7 +47,7 @@ def test_a_state_that_is_listed_may_be_that_of_the_others_too(site: Callable[...
         ("{run: 1, other: 4}", "state: other: must be the name of a state"),
         ("{run: 1, other: [a, b]}", "state: other: must be the name of a state"),
         ("{run: 1, other: unknown}", "state: other: must be the name of a state"),
-        ("{run: auto}", "state: run: 'auto': the tag is no text, and never has this value"),
+        ("{run: auto}", "state: run: 'auto': the tag is no text (int32), and never has this value"),
         ("{'a b': 1}", "state"),
         ("run", "state"),
     ],
@@ -131,9 +131,7 @@ def line(**said: str) -> str:
     """A virtual device of both; what its `oee:` says is on line 6."""
     right = {"state": "m", "produced": "all", "good": "out", "cycle": "30s", "calendar": "shifts", **said}
     listed = ", ".join(f"{key}: {value}" for key, value in right.items() if value)
-    inputs = (
-        "inputs: {m: p/mode, all: p/n, out: q/n, again: p/n, total: q/n_total, t: p/text, x: q/o, y: r/n, z: q/n_z}"
-    )
+    inputs = "inputs: {m: p/mode, all: p/n, out: q/n, again: p/n, total: q/n_total, t: p/text}"
     derived = "derived: {running: {expr: m == 1, state: {run: true, other: stopped}}, both: all + out}"
     head = f"{GATEWAY}{CALENDAR}devices:\n{LINE}virtual:\n"
     return f"{head}- {{name: v, {inputs}, {derived}, oee: {{{listed}}}}}\n"
@@ -149,11 +147,11 @@ def test_an_oee_of_several_machines_names_inputs_and_derived_tags(site: Callable
     assert (same.good, same.counters) == ("all", ("all",))
 
 
+ONLY = line().replace("derived: {running: {expr: m == 1, state: {run: true, other: stopped}}, both: all + out}, ", "")
+
+
 def test_a_virtual_device_may_have_nothing_but_its_oee(site: Callable[..., Site]) -> None:
-    text = line().replace(
-        "derived: {running: {expr: m == 1, state: {run: true, other: stopped}}, both: all + out}, ", ""
-    )
-    assert "derived" not in text and "v" in site(text).recipes.oee
+    assert "derived" not in ONLY and "v" in site(ONLY).recipes.oee
 
 
 @pytest.mark.parametrize(
@@ -166,8 +164,8 @@ def test_a_virtual_device_may_have_nothing_but_its_oee(site: Callable[..., Site]
         ({"run": "off"}, "run: the tag 'm' has no state 'off' (it has run, idle)"),
         ({"state": "running", "run": "off"}, "run: the tag 'running' has no state 'off' (it has run, stopped)"),
         ({"produced": "t"}, "produced: the tag 't' is a text"),
-        ({"produced": "x"}, "produced: x: device 'q' has no tag 'o'"),
-        ({"good": "y"}, "good: y: there is no device 'r'"),
+        ({"rejects": "all", "good": ""}, "rejects: 'all' is the tag of `produced`, too"),
+        ({"produced": "running"}, "produced: the tag 'running' is a bool"),
         ({"calendar": "shift"}, "calendar: there is no calendar 'shift' (did you mean 'shifts'?)"),
         ({"good": ""}, "one of `good` and `rejects` must be there"),
     ],
@@ -180,3 +178,20 @@ def test_what_an_oee_of_several_machines_cannot_be(
     assert found.startswith(f"site.yaml:{text.count(chr(10))}:")
     assert "virtual device 'v', oee" in found or "virtual device 'v': oee" in found
     assert message in found
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [("q/o", "inputs: out: device 'q': there is no tag 'o'"), ("r/n", "inputs: out: there is no device 'r'")],
+)
+def test_an_input_that_is_not_there_is_told_where_it_is_named(
+    complaint: Callable[..., str], source: str, message: str
+) -> None:
+    """Also where nothing but the `oee:` uses it."""
+    alone = ONLY.replace("out: q/n", f"out: {source}")
+    assert message in complaint(alone)
+
+
+def test_what_is_worked_out_of_its_own_oee_is_a_circle(complaint: Callable[..., str]) -> None:
+    text = line(produced="both").replace("both: all + out", "both: all * oee_quality")
+    assert "both → oee_quality → both" in complaint(text)

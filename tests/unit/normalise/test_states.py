@@ -293,3 +293,13 @@ def test_time_adds_up(events: list[Event], restarts: set[int]) -> None:
     assert [told[f"a_{name}_s"] for name in ("run", "idle", "fault")] == spent[:3]
     assert told["a_unknown_s"] >= spent[3]  # type: ignore[operator]  # it is a number
     assert world.counts() == entered
+
+
+def test_a_source_whose_clock_jumps_by_centuries_keeps_nothing_from_being_kept() -> None:
+    world = World(SILENT)
+    for _ in range(4):
+        world.change(0, 1, stamp=1)
+        world.change(0, 2, stamp=(1 << 63) - 1)
+    again = World(SILENT, world.kept())
+    again.change(0, 1)
+    assert again.counts() == [4, 4, 0]
