@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from agent.model.frame import Frame, Value
 from agent.model.quality import Quality
+from agent.model.tag import Schema, Tag
+from agent.normalise import Recipes, Rules
 from agent.normalise.counters.ask import Counter
 from agent.normalise.parcels import join, parcels
 from tests.lengths import often
@@ -160,3 +162,19 @@ def test_what_was_kept_before_there_were_steps_is_read() -> None:
     read(two, QUARTER, 15)
     assert told(two, "energy_demand_15m") == {QUARTER: (40.0, 0)}
     assert told(two) == {QUARTER: (40.0, ESTIMATED)}
+
+
+def test_a_counter_that_is_none_for_a_while_slides_on_afterwards() -> None:
+    """What is kept of tags that nobody asks for has the steps of their windows, too."""
+    one = agent(ASKED, "uint32")
+    for minute in range(16):
+        read(one, minute * MINUTE, minute)
+    one.commit(1, last=True)
+    rules = {("meter", "other"): Rules(counter=ASKED)}
+    schema = Schema("meter", "10s", (*one.schema.tags, Tag("other", "uint32", "kWh", "counter")), 10.0)
+    away = Agent(schema, Recipes(rules), known=one.known)
+    away.push(Frame(schema, MIDNIGHT + 16 * MINUTE, (16, 1), bytes(2), 1))
+    away.commit(2, last=True)
+    back = Agent(one.schema, one.recipes, known=away.known)
+    read(back, 16 * MINUTE, 16)
+    assert told(back) == {16 * MINUTE: (60.0, 0)}
