@@ -1,11 +1,12 @@
 """The `calendars:` section: each a list of days with what they look like, checked for gaps and overlaps."""
 
+import re
 from collections.abc import Mapping as Table
 from datetime import date
 from itertools import pairwise
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 
 from agent.config.explain import validate
 from agent.config.problems import Mark, Scope
@@ -20,6 +21,8 @@ from agent.registry import Name, Section
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 LONGEST = (0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)  # days of each month
 MOST = 16  # calendars
+_DATE = r"\d{4}-\d{2}-\d{2}"
+_ONE_DATE = re.compile(_DATE, re.ASCII)
 YEAR = [month * 100 + day for month in range(1, 13) for day in range(1, LONGEST[month] + 1)]
 
 
@@ -36,7 +39,12 @@ def _season(value: Any) -> tuple[int, int]:
 def _day_of_year(text: str, whole: Any) -> tuple[int, int]:
     """The first and the last day that a month or a day means."""
     month, _, day = text.partition("-")
-    if month.isdecimal() and 1 <= int(month) <= 12 and (not day or (day.isdecimal() and len(day) <= 2)):
+    if (
+        text.isascii()
+        and month.isdecimal()
+        and 1 <= int(month) <= 12
+        and (not day or (day.isdecimal() and len(day) <= 2))
+    ):
         number, most = int(month), LONGEST[int(month)]
         if not day:
             return number * 100 + 1, number * 100 + most
@@ -54,11 +62,18 @@ def _weekdays(value: Any) -> tuple[int, ...]:
     return tuple(day % 7 for day in range(begin, end + 1 + 7 * (end < begin)))
 
 
+def day_of(text: str) -> date:
+    """`2026-10-01` alone, and not the many ways in which ISO 8601 can say it. Raises ValueError."""
+    if not _ONE_DATE.fullmatch(text):
+        raise ValueError(text)
+    return date.fromisoformat(text)
+
+
 def _dates(value: Any) -> tuple[int, int]:
     """First and last day as ordinals, from `2026-10-01` or `2026-10-01..2026-10-07`."""
     try:
         first, _, last = value.partition("..")
-        begin, end = (date.fromisoformat(text).toordinal() for text in (first, last or first))
+        begin, end = (day_of(text).toordinal() for text in (first, last or first))
     except (AttributeError, ValueError):
         raise ValueError(f"{shown(value)} is no date: write 2026-10-01, or 2026-10-01..2026-10-07") from None
     if end < begin:
@@ -69,7 +84,7 @@ def _dates(value: Any) -> tuple[int, int]:
 def _time(value: Any) -> int:
     """Minutes after midnight."""
     hours, _, minutes = value.partition(":") if isinstance(value, str) else ("", "", "")
-    if hours.isdecimal() and minutes.isdecimal() and len(minutes) == 2 and len(hours) <= 2:
+    if hours.isdecimal() and value.isascii() and minutes.isdecimal() and len(minutes) == 2 and len(hours) <= 2:
         found = int(hours) * 60 + int(minutes)
         if found < 24 * 60 and int(minutes) < 60:
             return found
@@ -83,7 +98,6 @@ def _spelt(pattern: str, *, number: bool = False) -> WithJsonSchema:
 
 _DAY = r"\d{1,2}(-\d{1,2})?"
 _WEEKDAY = f"({'|'.join(WEEKDAYS)})"
-_DATE = r"\d{4}-\d{2}-\d{2}"
 Season = Annotated[tuple[int, int], BeforeValidator(_season), _spelt(rf"{_DAY}(\.\.{_DAY})?", number=True)]
 Weekdays = Annotated[tuple[int, ...], BeforeValidator(_weekdays), _spelt(rf"{_WEEKDAY}(\.\.{_WEEKDAY})?")]
 Dates = Annotated[tuple[int, int], BeforeValidator(_dates), _spelt(rf"{_DATE}(\.\.{_DATE})?")]
@@ -121,6 +135,14 @@ class DaysConfig(Section):
     times: Annotated[dict[Time, ShortPeriod], Field(min_length=1, max_length=96)] = Field(
         description="what begins when: {08:00: flat, 10:30: peak}; each goes on until the next, over midnight too"
     )
+
+    @field_validator("dates")
+    @classmethod
+    def _are_alone(cls, dates: list[tuple[int, int]], info: ValidationInfo) -> list[tuple[int, int]]:
+        beside = next((key for key in ("seasons", "weekdays") if info.data.get(key)), "")
+        if dates and beside:
+            raise ValueError(f"with `{beside}` beside them it is not clear which days are meant: an entry for each")
+        return dates
 
 
 class CalendarConfig(Section):
@@ -173,25 +195,33 @@ def _check_times(raws: Any, scope: Scope) -> None:
 
 def _check_overlaps(entries: tuple[Days, ...], marks: list[Mark], scope: Scope) -> None:
     """Two entries of one rank that hold on the same day."""
+    found = _same_dates(entries)
     for later, entry in enumerate(entries):
-        for earlier in range(later):
+        for earlier in range(later) if not entry.dates else ():
             if entries[earlier].rank == entry.rank and (day := _common(entries[earlier], entry)):
-                line = marks[earlier].line
-                scope.add(
-                    marks[later], f"days[{later}]: {day} is also in days[{earlier}] on line {line}", "keep it in one"
-                )
+                found[later] = earlier, day
                 break
+    for later, (earlier, day) in found.items():
+        what = f"days[{later}]: {day} is also in days[{earlier}] on line {marks[earlier].line}"
+        scope.add(marks[later], what, "keep it in one")
+
+
+def _same_dates(entries: tuple[Days, ...]) -> dict[int, tuple[int, str]]:
+    """By its place, each entry that has a date of an earlier one: which, and the date."""
+    found: dict[int, tuple[int, str]] = {}
+    ends: dict[int, int] = {}  # the last day so far, of the two entries that go furthest
+    for first, last, place in sorted((*span, place) for place, each in enumerate(entries) for span in each.dates):
+        for other in [other for other, end in ends.items() if other != place and end >= first]:
+            pair = sorted((place, other))
+            found.setdefault(pair[1], (pair[0], date.fromordinal(first).isoformat()))
+        ends[place] = max(last, ends.get(place, 0))
+        if len(ends) > 2:
+            del ends[min(ends, key=lambda other: ends[other])]
+    return found
 
 
 def _common(one: Days, other: Days) -> str:
-    """A day on which both hold, in words; nothing when there is none."""
-    if one.dates:
-        for first, last in one.dates:
-            for begin, end in other.dates:
-                for day in range(max(first, begin), min(last, end, max(first, begin) + 366) + 1):
-                    if one.hold(on := date.fromordinal(day)) and other.hold(on):
-                        return on.isoformat()
-        return ""
+    """A day of some year on which both hold, in words; nothing when there is none."""
     weekdays = (one.weekdays or frozenset(range(7))) & (other.weekdays or frozenset(range(7)))
     if not weekdays:
         return ""

@@ -110,7 +110,7 @@ def _check_aliases(
             if not isinstance(raw[alias], Unresolved):
                 scope.add(raw.value_marks[alias], f"inputs: {alias}: {wrong[0]}", wrong[1])
         elif alias not in used:
-            scope.warn(raw.key_marks[alias], f"inputs: nothing uses {shown(alias)}", "leave it out")
+            scope.warn(raw.key_marks[alias], f"inputs: no formula uses {shown(alias)}", "leave it out")
 
 
 def _missing(source: Source, known: Known) -> tuple[str, str] | None:
@@ -126,7 +126,7 @@ def _missing(source: Source, known: Known) -> tuple[str, str] | None:
 
 def _read(owner: Owner, raw: Mapping, scope: Scope) -> Iterator[_Asked]:
     """The derived tags of a device whose formulas can be read."""
-    listed = raw.get("derived")
+    listed, read = raw.get("derived"), _names(owner)
     for name, config in owner.derived.items():
         inner = scope.within(f"derived tag {shown(name)}")
         held, mark = listed[name] if isinstance(listed, Mapping) else config.expr, raw.mark  # as of a device map
@@ -137,7 +137,7 @@ def _read(owner: Owner, raw: Mapping, scope: Scope) -> Iterator[_Asked]:
             check_naming(config, name, whole, listed.key_marks[name], inner)
             if isinstance(held, Mapping):
                 held, mark = held["expr"], held.value_marks["expr"]
-        if name in _names(owner):
+        if name in read:
             key = listed.key_marks[name] if isinstance(listed, Mapping) else mark
             inner.add(key, "the device has a tag of this name", "choose another name")
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 from agent.config.derived import owner_title
 from agent.config.dtypes import dtype_of
 from agent.config.explain import validate
-from agent.config.factors import KINDS, FactorsConfig, read_factors
+from agent.config.factors import GRID, KINDS, FactorsConfig, read_factors
 from agent.config.factors import Known as Factors
 from agent.config.known import Known, weighed_names
 from agent.config.lists import in_file
@@ -23,7 +23,6 @@ from agent.normalise.factors import Factor, Weighed
 from agent.normalise.local import Local
 from drivers.rules.energy import WeighedConfig
 
-GRID = "grid"
 UNITS = {"coal_equivalent": "kgce", "co2": "kg"}
 
 

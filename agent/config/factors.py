@@ -4,10 +4,11 @@ from collections.abc import Mapping as Table
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
+from agent.config.calendars import day_of
 from agent.config.explain import validate
 from agent.config.files import Unreadable, configs_dir, read_bytes
 from agent.config.problems import Mark, Scope
@@ -15,22 +16,21 @@ from agent.config.reader import read
 from agent.config.tree import Mapping
 from agent.config.words import shown
 from agent.model.unit_hints import hint
-from agent.model.units import parse
+from agent.model.units import conversion, parse
 from agent.normalise.factors import ALWAYS, Factor, Version
 from agent.normalise.local import Local, begins
 from agent.registry import Name, Section
 
 MAX_FILE = 1 << 20
 KINDS = ("coal_equivalent", "co2")
+GRID = "grid"  # the factor of CO2 that a site names
 
 
 def _date(value: Any) -> Any:
-    if isinstance(value, str):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            raise ValueError(f"{shown(value)} is no date: write 2021-04-01") from None
-    return value
+    try:
+        return day_of(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{shown(value)} is no date: write 2021-04-01") from None
 
 
 Date = Annotated[date, BeforeValidator(_date), WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$"})]
@@ -54,7 +54,9 @@ class FactorConfig(Section):
     """A factor with its versions, or with a number for each year."""
 
     per: str = Field(description="the unit of what is counted, such as kWh")
-    also: dict[str, Amount] = Field({}, max_length=8, description="other units, and how many of `per` one of them is")
+    also: dict[str, Annotated[Amount, Field(gt=0)]] = Field(
+        {}, max_length=8, description="other units, and how many of `per` one of them is"
+    )
     source: str = Field("", max_length=512, description="where the numbers come from")
     note: str = Field("", max_length=512, description="for people")
     years: dict[Year, Amount] = Field({}, max_length=100, description="the number for each year")
@@ -92,6 +94,14 @@ class FactorsConfig(Section):
 Known = Table[tuple[str, str], Factor]  # by kind and name
 
 
+class _Span(NamedTuple):
+    first: date
+    until: date | None
+    name: str
+    value: float
+    mark: Mark
+
+
 def read_factors(said: FactorsConfig, raw: Mapping, folder: Path, local: Local, scope: Scope) -> Known:
     """All factors that are right; the problems of the others go to `scope`."""
     mark = raw.value_marks.get("file", raw.mark)
@@ -120,41 +130,66 @@ def _add(
     for kind in KINDS:
         factors: Table[str, FactorConfig] = getattr(said, kind)
         for name, factor in factors.items():
-            mark = raw[kind].value_marks[name]
+            at = raw[kind][name]
             inner = scope.within(f"{kind}.{name}")
-            for unit in (factor.per, *factor.also):
-                _check_unit(unit, mark, inner)
-            found[kind, name] = Factor(
-                name, factor.per, _versions(factor, mark, local, inner), tuple(factor.also.items())
-            )
+            if kind == "co2" and name == GRID:
+                inner.add(
+                    raw[kind].key_marks[name], "`grid` stands for the one that `factors: {grid: …}` names", "rename"
+                )
+            _check_unit("per", factor.per, at.value_marks["per"], inner)
+            for other in factor.also:
+                _check_other(factor.per, other, at["also"].key_marks[other], inner)
+            versions = _versions(factor, at, local, inner)
+            found[kind, name] = Factor(name, factor.per, versions, tuple(factor.also.items()))
 
 
-def _check_unit(unit: str, mark: Mark, scope: Scope) -> None:
+def _check_unit(key: str, unit: str, mark: Mark, scope: Scope) -> bool:
     try:
         parse(unit)
     except ValueError as error:
-        scope.add(mark, f"per: {error}", hint(unit))
+        scope.add(mark, f"{key}: {error}", hint(unit))
+        return False
+    return True
 
 
-def _versions(factor: FactorConfig, mark: Mark, local: Local, scope: Scope) -> tuple[Version, ...]:
+def _check_other(per: str, other: str, mark: Mark, scope: Scope) -> None:
+    """What can be converted is, so another number for it would never be looked at."""
+    try:
+        if _check_unit("also", other, mark, scope):
+            conversion(other, per)
+            scope.add(mark, f"also: {shown(other)} is converted to {shown(per)} anyway", "leave it out")
+    except ValueError:
+        return
+
+
+def _versions(factor: FactorConfig, raw: Mapping, local: Local, scope: Scope) -> tuple[Version, ...]:
     """In the order of their time."""
-    spans: list[tuple[date, date | None, str, float]] = [
-        (date(int(year), 1, 1), date(int(year) + 1, 1, 1), year, value) for year, value in sorted(factor.years.items())
+    spans: list[_Span] = [
+        _Span(date(int(year), 1, 1), date(int(year) + 1, 1, 1), year, value, raw["years"].value_marks[year])
+        for year, value in sorted(factor.years.items())
     ]
     spans += sorted(
-        ((each.from_ or date.min, each.until, each.version, each.value) for each in factor.versions),
-        key=lambda span: span[0],
+        (
+            _Span(each.from_ or date.min, each.until, each.version, each.value, mark)
+            for each, mark in zip(factor.versions, raw["versions"].item_marks if factor.versions else (), strict=True)
+        ),
+        key=lambda span: span.first,
     )
-    for (first, _, one, _), (second, _, other, _) in pairwise(spans):
-        if first == second:
-            scope.add(mark, f"{shown(one)} and {shown(other)} begin on the same day", "keep one of the two")
-    ends = [span[0] for span in spans[1:]]
+    for one, other in pairwise(spans):
+        if one.first == other.first:
+            what = f"{shown(one.name)} and {shown(other.name)} begin on the same day"
+            scope.add(max(one.mark, other.mark), what, "keep one of the two")
+    names = [span.name for span in spans]
+    for place, span in enumerate(spans):
+        if span.name in names[:place]:
+            scope.add(span.mark, f"two versions are called {shown(span.name)}", "values say by which they were made")
     found: list[Version] = []
-    for (begin, until, name, value), following in zip(spans, [*ends, None], strict=True):
-        if until is not None and (until <= begin or (following is not None and until > following)):
-            scope.add(mark, f"{shown(name)} ends before it begins, or after the next has begun")
+    for span, following in zip(spans, [*(each.first for each in spans[1:]), None], strict=True):
+        until = span.until
+        if until is not None and (until <= span.first or (following is not None and until > following)):
+            scope.add(span.mark, f"{shown(span.name)} ends before it begins, or after the next has begun")
         end = until or following
-        found.append(Version(name, value, _ns(begin, local), _ns(end, local) if end else None))
+        found.append(Version(span.name, span.value, _ns(span.first, local), _ns(end, local) if end else None))
     return tuple(found)
 
 

@@ -27,6 +27,7 @@ _MUST_BE = {
     "dict_type": "a mapping (key: value)",
     "model_type": "a mapping (key: value)",
 }
+LONGEST_NUMBER = 40  # characters; of more the file makes text
 _NUMBERS = frozenset({_MUST_BE["float_type"], _MUST_BE["finite_number"]})
 _LIMITS = {
     "greater_than": ("gt", "{value} is not more than {limit}"),
@@ -80,7 +81,7 @@ def _type_hint(what: str, value: Any) -> str:
     if what == "string_type":
         return "put it in quotes"
     if isinstance(value, str) and "number" in _MUST_BE[what] and re.fullmatch(r"[-+]?[0-9.]+", value):
-        return "leave the quotes away"
+        return "leave the quotes away" if len(value) <= LONGEST_NUMBER else "it has too many digits"
     return f"{shown(value)} is not"
 
 

@@ -23,9 +23,16 @@ def _oddities(value: ValueConfig, name: str, vocabulary: Vocabulary) -> Iterator
     if term is not None:
         yield from _unlike(value, term)
     elif meant := vocabulary.meant(name):
-        term = vocabulary.terms[meant]
-        what = ", ".join(filter(None, (term.unit, term.kind)))
-        yield "name", f"{shown(name)} is not in the vocabulary", f"did you mean {meant!r} ({what}: {term.en})?"
+        near = vocabulary.terms[meant]
+        if _may_be(value, near):
+            what = ", ".join(filter(None, (near.unit, near.kind)))
+            yield "name", f"{shown(name)} is not in the vocabulary", f"did you mean {meant!r} ({what}: {near.en})?"
+
+
+def _may_be(value: ValueConfig, term: Term) -> bool:
+    """A `p` in bar is no power, whatever it is near to."""
+    unit = value.as_ or value.unit
+    return not unit or not term.unit or _converts(unit, term.unit)
 
 
 def _unlike(value: ValueConfig, term: Term) -> Iterator[tuple[str, str, str]]:

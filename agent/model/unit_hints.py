@@ -70,6 +70,7 @@ r: 转 rev revs
 r/min: rpm
 bar: bars barg
 [psi]: psi psig
+m[Hg]: mhg
 m[H2O]: mws mh2o
 mm[H2O]: mmws mmh2o
 cm[H2O]: cmh2o

@@ -22,7 +22,7 @@ from agent.normalise.api import Context, Tap
 from agent.normalise.calculated import Calculated, Derived, Source
 from agent.normalise.compiled import Careful, Fast, careful, fast
 from agent.normalise.expression import Formula, parse
-from agent.normalise.feeds import LATE, NEVER, Feed, Newest, Several, Slots, Stamps
+from agent.normalise.feeds import LATE, NEVER, Feed, Newest, Several, Slots, Stamps, Turns
 from agent.normalise.rules import NOTHING, Rules
 
 GROUP = "derived"
@@ -42,11 +42,13 @@ class Plans:
     """Of all devices that have derived tags."""
 
     def __init__(self, context: Context) -> None:
-        self._plans = [Plan(each, context) for each in users_last(context.recipes.derived)]
+        self._turns = Turns()
+        asked = users_last(context.recipes.derived)
+        self._plans = [Plan(each, context, self._turns, rank) for rank, each in enumerate(asked)]
 
     def tap(self, schema: Schema) -> Tap | None:
         feeds = [feed for feed in (plan.feed(schema) for plan in self._plans) if feed is not None]
-        return Several(feeds) if len(feeds) > 1 else feeds[0] if feeds else None
+        return Several(feeds, self._turns) if len(feeds) > 1 else feeds[0] if feeds else None
 
     def tick(self, wall: int, mono: int) -> Iterator[Frame]:
         stale = set[Source]()
@@ -100,7 +102,8 @@ class _Due:
 class Plan:
     """The derived tags of one device. Their slots come after those of their inputs."""
 
-    def __init__(self, ask: Calculated, context: Context) -> None:
+    def __init__(self, ask: Calculated, context: Context, turns: Turns, rank: int) -> None:
+        self._turns, self._rank = turns, rank
         self._device, self._every = ask.device, int(ask.every * 1e9)
         self._sheet = context.sheet(ask.device, GROUP)
         rules = context.recipes.tags
@@ -112,6 +115,7 @@ class Plan:
             for name, source in each.inputs:
                 if name in formula.names and not self._inside(source, names):
                     self._inputs.setdefault(_input(each, formula, name, source), len(self._inputs))
+        self._sources = {each.source[0] for each in self._inputs}
         self._own = {name: len(self._inputs) + place for place, name in enumerate(names)}
         self._newest = Newest(len(self._inputs) + len(names))
         self._rows = [self._row(each, formula) for each, formula in tags]
@@ -151,6 +155,8 @@ class Plan:
 
     def feed(self, schema: Schema) -> Feed | None:
         """What takes the inputs in frames of this schema; None where there are none."""
+        if schema.device not in self._sources:
+            return None
         columns: dict[tuple[str, str], list[int]] = {}
         for column, tag in enumerate(schema.tags):
             columns.setdefault((schema.device, tag.name), []).append(column)
@@ -168,7 +174,8 @@ class Plan:
         group = f"{schema.device}/{schema.group}"
         before = self._feeds.get(group)
         at_once = not self._every or (schema.made and schema.device == self._device)
-        feed = Feed(self._newest, found, frozenset(misfits), ages, self._work if at_once else self._wait)
+        then, rank = (self._work, self._rank) if at_once else (self._wait, -1)
+        feed = Feed(self._newest, found, frozenset(misfits), ages, then, self._turns, rank)
         feed.heard = before.heard if before else 0
         self._feeds[group] = feed
         return feed
@@ -205,10 +212,6 @@ class Plan:
         return ()
 
     def _work(self, slots: Slots, frame: Frame, stamps: Stamps | None) -> Sequence[Frame]:
-        newest = self._newest
-        if newest.came:
-            slots, stamps = slots | newest.came, newest.times | dict(stamps) if stamps else None
-            newest.came, newest.times = frozenset(), {}
         return self._made(slots, frame.ts, frame.mono, stamps)
 
     def _made(self, slots: Slots, ts: int, mono: int, stamps: Stamps | None) -> Sequence[Frame]:

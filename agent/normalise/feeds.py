@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from operator import itemgetter
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ Then = Callable[[Slots, Frame, Stamps | None], Sequence[Frame]]
 class Newest:
     """By slot: the value, its quality, and of those in sparse frames when it came (monotonic ns) and its own time.
 
-    `came` has come with a frame that others make something of first, `times` are the source's.
+    `came` has come while it was the turn of others, at `times` of the source.
     """
 
     def __init__(self, slots: int) -> None:
@@ -42,7 +43,7 @@ class Feed:
     """The inputs in frames of one schema: the slots of each of its columns. `then` is told which have come.
 
     `misfits` are text where a formula wants numbers, or the other way round. `ages` are the ns after which a slot is
-    stale.
+    stale. `rank` is smaller than that of whoever uses what is made; below 0 it is not made at once.
     """
 
     newest: Newest
@@ -50,6 +51,8 @@ class Feed:
     misfits: Slots
     ages: Mapping[int, int]
     then: Then
+    turns: "Turns"
+    rank: int
     heard: int = 0  # monotonic ns of the last whole frame
     _pairs: Sequence[tuple[int, int]] = ()  # column and slot of what fits
     _picked: Callable[[Sequence[Any]], Sequence[Any]] | None = None  # of whole frames, where the slots are one run
@@ -69,22 +72,27 @@ class Feed:
             self.newest.quality[slot] = Quality.BAD_CONFIG
 
     def __call__(self, frame: Frame) -> Sequence[Frame]:
+        if self.turns.busy and self.rank >= 0:
+            self.note(frame)
+            return ()
         slots = self.take(frame)
         return self.then(slots, frame, self._stamps(frame) if frame.stamps else None) if slots else ()
 
     def note(self, frame: Frame) -> None:
-        """Take what it has, of which something is made a little later."""
-        newest = self.newest
-        newest.came |= self.take(frame)
-        if frame.stamps:
-            newest.times |= self._stamps(frame)
+        """Take what it has; something is made of it when it is this one's turn."""
+        slots, newest = self.take(frame), self.newest
+        if slots:
+            newest.came |= slots
+            if frame.stamps:
+                newest.times |= self._stamps(frame)
+            self.turns.add(self, frame)
 
     def make(self, frame: Frame) -> Sequence[Frame]:
-        """Make something of it, unless that was done meanwhile, for it led to another frame."""
+        """What comes of all that was noted, the last of it with this frame."""
         newest = self.newest
         slots, newest.came = newest.came, frozenset()
-        stamps, newest.times = newest.times, {}
-        return self.then(slots, frame, stamps or None) if slots else ()
+        times, newest.times = newest.times, {}
+        return self.then(slots, frame, times or None)
 
     def take(self, frame: Frame) -> Slots:
         """The slots of which there is something newer now."""
@@ -143,18 +151,41 @@ class Feed:
                 yield slot
 
 
+class Turns:
+    """Whose turn it is of those that a frame has reached: who uses what others make of it comes after all of them."""
+
+    def __init__(self) -> None:
+        self.busy = False
+        self._ranks: list[int] = []  # a heap
+        self._due: dict[int, tuple[Feed, Frame]] = {}  # by rank
+
+    def add(self, feed: Feed, frame: Frame) -> None:
+        if feed.rank not in self._due:
+            heappush(self._ranks, feed.rank)
+        self._due[feed.rank] = feed, frame
+
+    def run(self) -> Iterator[Frame]:
+        """Each frame goes on to others before the next is made."""
+        self.busy = True
+        try:
+            while self._ranks:
+                feed, frame = self._due.pop(heappop(self._ranks))
+                yield from feed.make(frame)
+        finally:
+            self.busy = False
+
+
 @dataclass(frozen=True, slots=True)
 class Several:
-    """What several feeds make of a frame.
-
-    All have it before the first makes anything of it, and what is made goes on to the others before the next is made:
-    so who uses what another has made of a frame uses both at once.
-    """
+    """What several feeds make of a frame."""
 
     feeds: Sequence[Feed]
+    turns: Turns
 
-    def __call__(self, frame: Frame) -> Iterator[Frame]:
+    def __call__(self, frame: Frame) -> Iterable[Frame]:
         for feed in self.feeds:
-            feed.note(frame)
-        for feed in self.feeds:
-            yield from feed.make(frame)
+            if feed.rank < 0:
+                feed(frame)
+            else:
+                feed.note(frame)
+        return () if self.turns.busy else self.turns.run()

@@ -237,10 +237,9 @@ class Machine:
         return made
 
     def _told(self, shift: Shift, now: int, mono: int) -> Sequence[Frame]:
-        """Nothing where nothing was planned and nothing made."""
-        planned = sum(
-            span.end - span.start for span in self._calendar.spans(shift.start, min(now, shift.end)) if span.planned
-        )
+        """Nothing where nothing was planned and nothing made. A reading just after `now` has added to both times."""
+        until = min(max(now, self.time.t), shift.end)
+        planned = sum(span.end - span.start for span in self._calendar.spans(shift.start, until) if span.planned)
         if not planned and not shift.produced:
             return ()
         self.must = True

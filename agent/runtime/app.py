@@ -151,6 +151,7 @@ class App:
             await attempt(self._give_up(), self._health.part(*STEPS))
             self._inlet.close()
             await _finish(writer, DRAIN)
+            await _finish(start(iter([("rescue", self._rescue)])), CLOSE)
             for tap in self._taps:
                 tap.stop()
             self._storage.ring()
@@ -175,6 +176,9 @@ class App:
         """What the steps have held back goes with the last commit."""
         for frame in self._steps.finish(self._clock.wall(), self._clock.mono()):
             self._inlet.add(frame)
+
+    async def _rescue(self) -> None:
+        await attempt(self._storage.rescue(), self._health.part("store", "disk"))
 
     async def _recall(self, driver: Learner) -> None:
         kept = await self._storage.recall(driver.device)

@@ -27,7 +27,9 @@ def _apart(states: dict[str, list[Value]]) -> dict[str, list[Value]]:
             continue
         for value in values:
             if value in owners:
-                raise ValueError(f"{value!r} is in {owners[value]} and in {name}: take it out of one")
+                text = str(value).lower() if isinstance(value, bool) else repr(value)
+                where = f"twice in {name}" if owners[value] == name else f"in {owners[value]} and in {name}"
+                raise ValueError(f"{text} is {where}: take it out of one")
             owners[value] = name
     if not owners:
         raise ValueError("no state: such as {run: [1], idle: [2], fault: [3]}")

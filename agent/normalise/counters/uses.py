@@ -1,7 +1,6 @@
 """What is made of an interval that has ended: its consumption, a demand with its peaks, totals by tariff."""
 
 from collections.abc import Sequence
-from itertools import islice
 from typing import NamedTuple, Protocol
 
 from agent.model.frame import Frame, Value
@@ -13,7 +12,6 @@ from agent.normalise.counters.span import Closed
 from agent.normalise.local import Local
 
 _MS = 10**6
-_MOST = 1000  # changes of the tariff that one interval may have: most of a year; the last one has what is over
 
 
 class Outbox:
@@ -141,15 +139,17 @@ class Tariff:
             out.put(closed.edge, self._sheet, column, value, closed.doubt if name in touched else 0)
 
     def _share(self, closed: Closed) -> set[str]:
-        length, left, touched = max(closed.edge - closed.start, 1), closed.grown, {self._calendar.name_at(closed.start)}
-        for stretch in islice(self._calendar.spans(closed.start, closed.edge), _MOST):
-            part = left if stretch.end >= closed.edge else closed.grown * (stretch.end - stretch.start) // length
-            self.totals[stretch.name] += part
-            left -= part
-            touched.add(stretch.name)
-        if left:
-            self.totals[self._calendar.name_at(closed.edge)] += left
-        return touched
+        shares, length, left = (
+            self._calendar.shares(closed.start, closed.edge),
+            closed.edge - closed.start,
+            closed.grown,
+        )
+        for name, part in shares[:-1]:
+            grown = closed.grown * part // length
+            self.totals[name] += grown
+            left -= grown
+        self.totals[shares[-1][0]] += left
+        return {name for name, _ in shares}
 
     def rescale(self, factor: int) -> None:
         self.totals = {name: total * factor for name, total in self.totals.items()}

@@ -95,7 +95,8 @@ class Grid:
         self._local = context.recipes.local
         self._sheet = context.sheet(schema.device, asked[0][1].group)
         columns = [column for column, _ in asked]
-        self._names = [schema.tags[column].name for column in columns]
+        # by which they are kept: what was counted in another unit is not mixed with what comes
+        self._names = [f"{schema.tags[column].name} {schema.tags[column].unit}" for column in columns]
         self._slots = {column: slot for slot, column in enumerate(columns)}
         self._tallies = [Tally(schema.tags[column], window.of, self._hold) for column, window in asked]
         outputs = [

@@ -91,7 +91,10 @@ def take_over(kept: KeptWindow, tallies: Mapping[str, Tally], *, is_open: bool) 
         found = dict(zip((*_VALUES, *_SUMS), values, strict=True))
         if any(isinstance(found[name], str) or found[name] is None for name in _SUMS):
             continue
-        found |= {name: column[place] for name, column in zip(_PLAIN, plain, strict=True)}
+        counts: dict[str, int] = {name: column[place] for name, column in zip(_PLAIN, plain, strict=True)}
+        if not all(0 <= counts[name] < 256 for name in ("doubt", "bad")):  # no qualities
+            continue
+        found |= counts
         if tally.hold is None:
             found["held"] = None
         for field in found if is_open else ("held", "held_at"):
@@ -107,7 +110,7 @@ def waiting_of(kept: KeptWindow, tallies: Sequence[Tally], names: Sequence[str])
     slots = {name: slot for slot, name in enumerate(names)}
     for at, place, value, quality in kept.waiting:
         slot = slots.get(kept.names[place]) if 0 <= place < len(kept.names) else None
-        if slot is None or at < kept.end:
+        if slot is None or at < kept.end or not 0 <= quality < 256:
             continue
         with suppress(ValueError):
             yield at, slot, _read(value, text=tallies[slot].text), quality
@@ -121,7 +124,7 @@ def from_bytes(kept: bytes) -> Sequence[KeptWindow]:
     """None when they are damaged, or of a version that is not known."""
     try:
         version, windows = _DECODER.decode(kept)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return ()
     return windows if version == VERSION else ()
 

@@ -103,13 +103,13 @@ def test_a_mistake_is_told_at_its_place(energy: str, said: str, complaint: Any) 
         ("{grid: cn-eest}", "2:17: factors: there is no grid 'cn-eest' (did you mean 'cn-east'?)"),
         ("{file: no.yaml}", "2:17: factors: file: 'no.yaml': there is no such file"),
         ("{co2: {x: {per: kWh}}}", "2:20: factors: co2.x: it needs `years` or `versions`, one of the two"),
-        ("{co2: {x: {per: KWH, years: {2023: 1}}}}", "2:20: factors, co2.x: per: "),
+        ("{co2: {x: {per: KWH, years: {2023: 1}}}}", "2:26: factors, co2.x: per: "),
         ("{co2: {x: {per: kWh, years: {23: 1}}}}", "2:39: factors: co2.x.years.23: "),
         ("{co2: {x: {per: kWh, years: {2023: -1}}}}", "2:45: factors: co2.x.years.2023: -1 is less than 0"),
         ("{co2: {x: {per: kWh, years: {2023: .nan}}}}", "2:45: factors: co2.x.years.2023: "),
         (
             "{co2: {x: {per: kWh, versions: [{version: a, value: 1}, {version: b, value: 2}]}}}",
-            "2:20: factors, co2.x: 'a' and 'b' begin on the same day (keep one of the two)",
+            "2:66: factors, co2.x: 'a' and 'b' begin on the same day (keep one of the two)",
         ),
         (
             "{co2: {x: {per: kWh, versions: [{version: a, value: 1, from: 2023-02-30}]}}}",
@@ -117,7 +117,7 @@ def test_a_mistake_is_told_at_its_place(energy: str, said: str, complaint: Any) 
         ),
         (
             "{co2: {x: {per: kWh, versions: [{version: a, value: 1, from: 2023-02-01, until: 2023-02-01}]}}}",
-            "2:20: factors, co2.x: 'a' ends before it begins, or after the next has begun",
+            "2:42: factors, co2.x: 'a' ends before it begins, or after the next has begun",
         ),
     ],
 )

@@ -300,3 +300,14 @@ def test_ten_thousand_alarms_that_are_on_come_back() -> None:
     again = Plant({("oven", tag.name): rules for tag in tags}, schema, disk=plant.disk)
     assert again.steps[schema](frame) == (frame,)
     assert again.steps.alarms.counts() == {"oven": (10_000, 0)}
+
+
+def test_text_that_comes_or_not_can_be_an_alarm_whatever_it_says() -> None:
+    plant = Plant(asked(Alarm("bad"), tag="mode"))
+    seen = [plant.take(OVEN, at, oil=1.0, mode=mode) for at, mode in enumerate(["auto", "hand", None, "auto", "zero"])]
+    assert [ons(each) for each in seen] == [[], [], [(2, "mode_bad", True)], [(3, "mode_bad", False)], []]
+
+
+def test_from_a_text_nothing_is_away() -> None:
+    plant = Plant(asked(Alarm("deviation", other="mode", low=-5.0, high=5.0)))
+    assert plant.take(OVEN, 0, oil=100.0, mode="auto") == []

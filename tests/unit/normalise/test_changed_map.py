@@ -136,3 +136,12 @@ def test_the_time_in_a_state_goes_on_in_another_scan_group(run: Run) -> None:
     run.meter(mode, more="interval: 20s")
     run.read(20 * SECOND, mode=1)
     assert run.read(30 * SECOND, mode=2)["mode_run_s s"] == (20.0, 0)
+
+
+def test_a_window_has_values_of_one_unit_only(run: Run) -> None:
+    power = "name: power, unit: W, aggregate: {every: 15m, of: [max, count]}"
+    run.meter(power)
+    run.read(0, power=900.0)
+    run.meter(power.replace("unit: W", "unit: W, as: kW"))
+    run.read(MINUTE, power=1000.0)
+    assert run.read(15 * MINUTE, power=0.0) == {"power_max_15m kW": (1.0, 0), "power_count_15m 1": (1, 0)}

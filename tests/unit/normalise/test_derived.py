@@ -340,3 +340,28 @@ def test_what_was_made_elsewhere_of_what_is_stale_is_so_too(every: float) -> Non
     assert reads(EVENTS, 12, 6, 0)["z"] == (26, Quality.STALE if every else 0)
     assert reads(EVENTS, 13, 7, 0)["z"] == (27, Quality.STALE)
     assert reads(FAST, 14, 2, 0, "")["z"] == (47, 0)
+
+
+def test_who_joins_two_others_waits_for_both() -> None:
+    """Be it fed by the frame itself or not, and with rules of theirs in between."""
+    plans = (of("z", "z", "x - y", x="n/x", y="v/y"), of("n", "x", "a * 3", a="m/a"), of("v", "y", "a * 2", a="m/a"))
+    rules = {("n", "x"): Rules(limits=Limits(max=50)), ("v", "y"): Rules(limits=Limits(max=60))}
+    steps = Steps(SCHEMAS, Recipes(rules, derived=plans))
+    for a in (1, 5):
+        made = steps[FAST](Frame(FAST, 7, (a, 0, ""), bytes(3)))[1:]
+        assert [told([frame]) for frame in made] == [{"x": (3 * a, 0)}, {"y": (2 * a, 0)}, {"z": (a, 0)}]
+
+
+def test_after_a_step_that_raises_it_goes_on() -> None:
+    def raises(_frame: Frame) -> tuple[Frame, ...]:
+        raise RuntimeError
+
+    steps = Steps(SCHEMAS, Recipes(derived=DIAMOND))
+    frame = Frame(FAST, 7, (1, 0, ""), bytes(3))
+    schema = next(made for made in steps.made if made.device == "n")
+    steps[schema], step = raises, steps[schema]
+    with pytest.raises(RuntimeError) as seen:
+        steps[FAST](frame)
+    steps[schema] = step
+    assert told(list(steps[FAST](frame)[1:])) == {"x": (10, 0), "y": (11, 0), "z": (22, 0)}
+    assert seen.tb is not None, "it holds what was going on"

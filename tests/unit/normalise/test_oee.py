@@ -362,3 +362,13 @@ def test_one_tag_may_serve_several_lines_and_count_for_both_kinds_of_pieces() ->
         (20, 20),
         (20, 0),
     ]
+
+
+def test_a_reading_between_the_minute_and_the_look_at_it_makes_no_more_than_all() -> None:
+    world = World()
+    world.say(mode=1)
+    world.wall, world.mono = world.wall + MINUTE + SECOND // 2, world.mono + MINUTE + SECOND // 2
+    world.say(mode=1)
+    world.tick()
+    assert close(world.now, oee_availability=1, oee_apt_s=60.5, oee_pbt_s=60.5)
+    assert max(world.told) == DAY + 6 * HOUR + MINUTE
