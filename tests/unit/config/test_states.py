@@ -42,7 +42,7 @@ def test_a_state_that_is_listed_may_be_that_of_the_others_too(site: Callable[...
         ("{other: run}", "state: no state: such as {run: [1], idle: [2], fault: [3]}"),
         ("{run: []}", "state.run: has fewer than 1 items"),
         ("{run: 1, idle: [2, 1]}", "state: 1 is in run and in idle: take it out of one"),
-        ("{run: 1, idle: true}", "state: True is in run and in idle"),
+        ("{run: 1, idle: true}", "state: true is in run and in idle"),
         ("{unknown: 1}", "state: unknown is what it is called when nothing is known"),
         ("{run: 1, other: 4}", "state: other: must be the name of a state"),
         ("{run: 1, other: [a, b]}", "state: other: must be the name of a state"),
