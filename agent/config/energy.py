@@ -9,10 +9,10 @@ from agent.config.dtypes import dtype_of
 from agent.config.explain import validate
 from agent.config.factors import GRID, KINDS, FactorsConfig, read_factors
 from agent.config.factors import Known as Factors
-from agent.config.known import Known, source_of, weighed_names
+from agent.config.known import Known, weighed_names
 from agent.config.lists import in_file
 from agent.config.problems import Mark, Scope
-from agent.config.recipes import Owner
+from agent.config.recipes import Owner, source_of
 from agent.config.tree import Mapping
 from agent.config.tree import Sequence as Raws
 from agent.config.words import did_you_mean, shown

@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from agent.config.derived import owner_title
-from agent.config.known import source_of
 from agent.config.lists import in_file
 from agent.config.problems import Mark, Scope
-from agent.config.recipes import Owner
+from agent.config.recipes import Owner, source_of
 from agent.config.tree import Mapping
 from agent.config.tree import Sequence as Raws
 from agent.config.words import shown

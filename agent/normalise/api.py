@@ -35,7 +35,7 @@ class Tap(Protocol):
 
 class Report(Protocol):
     """Leaves out what is not worth a message: gives the frame, a sparse one of it, or nothing; before it, what was held
-    until now. Where it is Timed, its frames pass no step again."""
+    until now. Where it is Timed or Ending, its frames pass no step again."""
 
     def __call__(self, frame: Frame) -> tuple[Frame, ...]: ...
 
@@ -45,6 +45,14 @@ class Timed(Protocol):
     """A part that is also asked about once a second: `wall` and `mono` are ns, frames may be of any schema."""
 
     def tick(self, wall: int, mono: int) -> Sequence[Frame]: ...
+
+
+@runtime_checkable
+class Ending(Protocol):
+    """A part that holds something back: `finish` gives it up when the agent stops in order, and no frame comes after
+    that. `wall` and `mono` are ns, frames may be of any schema."""
+
+    def finish(self, wall: int, mono: int) -> Sequence[Frame]: ...
 
 
 @runtime_checkable

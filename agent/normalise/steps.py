@@ -3,14 +3,14 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from agent.model.frame import Frame
 from agent.model.tag import Schema
 from agent.normalise import carbon, convert, derived, oee, states
 from agent.normalise.alarms import watch
 from agent.normalise.alarms.board import Board
-from agent.normalise.api import Build, Context, Kept, LeftOut, Moving, Report, Stage, Tap, Timed
+from agent.normalise.api import Build, Context, Ending, Kept, LeftOut, Moving, Report, Stage, Tap, Timed
 from agent.normalise.counters import tap as counters
 from agent.normalise.fit import fitting
 from agent.normalise.leftovers import Leftovers
@@ -37,6 +37,7 @@ TAPS: dict[str, Build[Tap]] = {
     "windows": windows.build,
 }
 REPORT: Build[Report] = report.build
+T = TypeVar("T")
 MINUTE = 60 * 10**9
 PREFIX = "normal/"  # of all keys under which state is kept
 
@@ -114,21 +115,32 @@ class Steps(dict[Schema, Step]):
 
     def tick(self, wall: int, mono: int) -> Iterator[Frame]:
         """What time alone brings: to be called about once a second. A part that raises keeps no other from it."""
+        return self._told(self._sorted().timed, lambda part: part.tick(wall, mono))
+
+    def _told(self, parts: Sequence[tuple[str, T]], ask: Callable[[T], Sequence[Frame]]) -> Iterator[Frame]:
+        """What all of them say, one after the other; those of a report pass no step again."""
         found: list[Frame] = []
         try:
             with ExitStack() as asked:
-                for key, part in reversed(self._sorted().timed):
-                    asked.callback(self._tick, key, part, wall, mono, found)
+                for key, part in reversed(parts):
+                    asked.callback(self._ask, key, part, ask, found)
         finally:
             yield from found
 
-    def _tick(self, key: str, part: Timed, wall: int, mono: int, found: list[Frame]) -> None:
-        frames = part.tick(wall, mono)
+    def _ask(self, key: str, part: T, ask: Callable[[T], Sequence[Frame]], found: list[Frame]) -> None:
+        frames = ask(part)
         if key.endswith("/report"):
             found += frames
         else:
             for frame in frames:
                 found += self[frame.schema](frame)
+
+    def finish(self, wall: int, mono: int) -> Iterator[Frame]:
+        """What is held back, when no frame will come any more: reports last, for what others give up passes them. A
+        part that raises keeps no other from it."""
+        ending = [(key, part) for key, part in self._keys() if isinstance(part, Ending)]
+        ending.sort(key=lambda each: each[0].endswith("/report"))
+        return self._told(ending, lambda part: part.finish(wall, mono))
 
     def suppressed(self) -> Counter[LeftOut]:
         """Samples that were left out since the last call, by (device, reason, whether they were made)."""

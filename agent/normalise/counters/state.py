@@ -10,14 +10,19 @@ from typing import Any, Protocol
 
 import msgspec
 
+from agent.model.quality import FIRST_BAD
 from agent.normalise.counters import digits
 from agent.normalise.counters.meter import Meter
-from agent.normalise.counters.uses import Demand, Peak, Tariff
+from agent.normalise.counters.sliding import Sliding
+from agent.normalise.counters.span import Closed
+from agent.normalise.counters.uses import Demand, Peak, Peaks, Tariff
 
 VERSION = 1
 _FASTEST = 1e60  # units per ns: no rate, but damage
 _WIDE = 2**63
 _Number = int | str  # text beyond 64 bits
+_Step = tuple[int, int, _Number, int]  # start, edge, grown, doubt
+_LONGEST = 40  # digits of what was counted in a step
 MOST = 1000  # counters that are remembered though nobody asks for them
 
 
@@ -84,6 +89,8 @@ class _Known(msgspec.Struct, array_like=True):
     tariffs: dict[str, _Totals] = {}
     basis: list[int] = []
     rest: bytes = b""  # the same of counters that nobody asks for now
+    slid: tuple[_Peaks, _Peaks] = (_Peaks(), _Peaks())  # of the demands that slide
+    steps: dict[int, list[_Step]] = {}  # of which these are made
 
     @property
     def columns(self) -> Sequence[list[Any]]:
@@ -92,7 +99,7 @@ class _Known(msgspec.Struct, array_like=True):
     @property
     def fits(self) -> bool:
         """Whether all columns that belong together are as long, and about counters that are there."""
-        tables: list[_Table] = [*self.spans.values(), *self.peaks, *self.tariffs.values()]
+        tables: list[_Table] = [*self.spans.values(), *self.peaks, *self.slid, *self.tariffs.values()]
         even = all(len({*map(len, columns)}) == 1 for columns in (self.columns, *(table.columns for table in tables)))
         places = range(len(self.names))
         return even and all(not table.of or (min(table.of) in places and max(table.of) in places) for table in tables)
@@ -102,9 +109,13 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Known).decode
 
 
+def _empty(rest: bytes = b"") -> _Known:
+    return _Known(peaks=(_Peaks(), _Peaks()), slid=(_Peaks(), _Peaks()), rest=rest)
+
+
 def pack(meters: Iterable[Meter], rest: bytes = b"") -> bytes:
     """`rest` is what `unpack` has given."""
-    known = _Known(peaks=(_Peaks(), _Peaks()), rest=rest)
+    known = _empty(rest)
     for place, meter in enumerate(meter for meter in meters if meter.register.begun):
         register = meter.register
         known.names.append(meter.name)
@@ -135,16 +146,23 @@ def _pack_spans(known: _Known, place: int, meter: Meter) -> None:
             table.past[place] = span.past
         for use in uses:
             if isinstance(use, Demand):
-                for peaks, peak in zip(known.peaks, use.peaks, strict=True):
-                    peaks.of.append(place)
-                    peaks.begin.append(peak.begin)
-                    peaks.value.append(peak.value)
-                    peaks.at.append(peak.at)
+                _pack_peaks(known.peaks, place, use.peaks)
+            elif isinstance(use, Sliding):
+                _pack_peaks(known.slid, place, use.peaks)
+                known.steps[place] = [(start, edge, _kept(grown), doubt) for start, edge, grown, doubt in use.steps]
             elif isinstance(use, Tariff):
                 for name, total in use.totals.items():
                     totals = known.tariffs.setdefault(name, _Totals())
                     totals.of.append(place)
                     totals.total.append(_kept(total))
+
+
+def _pack_peaks(tables: Sequence[_Peaks], place: int, found: Peaks) -> None:
+    for peaks, peak in zip(tables, found.found, strict=True):
+        peaks.of.append(place)
+        peaks.begin.append(peak.begin)
+        peaks.value.append(peak.value)
+        peaks.at.append(peak.at)
 
 
 def unpack(states: Iterable[bytes], meters: Mapping[str, Meter]) -> bytes:
@@ -179,7 +197,7 @@ def _decoded(state: bytes) -> Iterator[_Known]:
 
 
 def _rest(knowns: Iterable[_Known], meters: Mapping[str, Meter]) -> bytes:
-    rest = _Known(peaks=(_Peaks(), _Peaks()))
+    rest = _empty()
     for known in knowns:
         strange = [place for place, name in enumerate(known.names) if name not in meters]
         strange.sort(key=known.ts.__getitem__, reverse=True)
@@ -197,8 +215,9 @@ def _copy(rest: _Known, known: _Known, places: Sequence[int]) -> None:
         table = rest.spans.setdefault(name, _Spans())
         _copy_rows(table, spans, to)
         table.past |= {to[place]: past for place, past in spans.past.items() if place in to}
-    for peaks, theirs in zip(rest.peaks, known.peaks, strict=True):
+    for peaks, theirs in zip((*rest.peaks, *rest.slid), (*known.peaks, *known.slid), strict=True):
         _copy_rows(peaks, theirs, to)
+    rest.steps |= {to[place]: steps for place, steps in known.steps.items() if place in to}
     for name, totals in known.tariffs.items():
         _copy_rows(rest.tariffs.setdefault(name, _Totals()), totals, to)
 
@@ -222,7 +241,8 @@ def _load(known: _Known, found: list[Meter | None]) -> None:
     for name, spans in known.spans.items():
         _load_spans(name, spans, found, factors)
     for place, peaks in enumerate(known.peaks):
-        _load_peaks(place, peaks, found)
+        _load_peaks(place, peaks, Demand, found)
+    _load_sliding(known, found, factors)
     for name, totals in known.tariffs.items():
         _load_totals(name, totals, found, factors)
     for meter in found:
@@ -259,12 +279,31 @@ def _load_spans(name: str, spans: _Spans, found: Sequence[Meter | None], factors
             span.past = past
 
 
-def _load_peaks(place: int, peaks: _Peaks, found: Sequence[Meter | None]) -> None:
+def _load_peaks(place: int, peaks: _Peaks, kind: type[Demand] | type[Sliding], found: Sequence[Meter | None]) -> None:
     for of, begin, value, at in zip(peaks.of, peaks.begin, peaks.value, peaks.at, strict=True):
         meter = found[of]
         for use in () if meter is None else meter.uses():
-            if isinstance(use, Demand):
-                use.peaks[place] = Peak(begin, value, at)
+            if isinstance(use, kind):
+                use.peaks.found[place] = Peak(begin, value, at)
+
+
+def _load_sliding(known: _Known, found: Sequence[Meter | None], factors: Sequence[int]) -> None:
+    for place, peaks in enumerate(known.slid):
+        _load_peaks(place, peaks, Sliding, found)
+    for of, steps in known.steps.items():
+        meter = found[of] if 0 <= of < len(found) else None
+        for use in () if meter is None else meter.uses():
+            if isinstance(use, Sliding):
+                with suppress(ValueError):
+                    use.restore(_closed(step, factors[of]) for step in steps)
+
+
+def _closed(step: _Step, factor: int) -> Closed:
+    """Raises ValueError for what cannot be."""
+    start, edge, grown, doubt = step
+    if (isinstance(grown, str) and len(grown) > _LONGEST) or not 0 <= doubt < FIRST_BAD:
+        raise ValueError("no step")
+    return Closed(start, edge, int(grown) // factor, doubt)
 
 
 def _load_totals(name: str, totals: _Totals, found: Sequence[Meter | None], factors: Sequence[int]) -> None:

@@ -16,7 +16,16 @@ from agent.model.tag import Schema
 from agent.normalise.api import Context
 from agent.normalise.rules import Rules
 from agent.normalise.windows.ask import Window
-from agent.normalise.windows.kept import KeptWindow, as_bytes, columns_of, from_bytes, take_over
+from agent.normalise.windows.kept import (
+    KeptWindow,
+    Reading,
+    as_bytes,
+    columns_of,
+    from_bytes,
+    take_over,
+    waiting_of,
+    written_waiting,
+)
 from agent.normalise.windows.tally import LONG_AGO, Tally
 
 RUN = 32  # frames that are counted at once
@@ -103,7 +112,7 @@ class Grid:
         self._clocks = 0, 0  # ns of the last frame, on both clocks
         self._run: list[tuple[int, Sequence[Value], bytes]] = []
         self._newest = 0  # time of the last of them
-        self._waiting: list[tuple[int, int, Value, int]] = []  # time, slot, value, quality
+        self._waiting: list[Reading] = []
 
     def take(self, frame: Frame, made: list[Frame]) -> None:
         ts = frame.ts
@@ -158,7 +167,7 @@ class Grid:
         if not self.end and end not in self._told:
             self._begin(start, end)
 
-    def _sort(self, readings: list[tuple[int, int, Value, int]], made: list[Frame]) -> None:
+    def _sort(self, readings: list[Reading], made: list[Frame]) -> None:
         """Each reading into the window, or to those that wait for the next, or to what is too late."""
         for reading in sorted(readings, key=itemgetter(0)):
             at, slot, value, quality = reading
@@ -233,7 +242,8 @@ class Grid:
     def kept(self) -> KeptWindow:
         self._count()
         columns = columns_of(self._tallies, self.start, min(self._now, self.end))
-        return KeptWindow(*self.kind, self.start, self.end, self._now, self._told, self._names, columns)
+        waiting = written_waiting(self._waiting)
+        return KeptWindow(*self.kind, self.start, self.end, self._now, self._told, self._names, columns, waiting)
 
     def restore(self, kept: KeptWindow) -> None:
         """A window of another zone, or that never was one, does not go on."""
@@ -242,6 +252,7 @@ class Grid:
         if is_open:
             self._begin(kept.start, kept.end)
             self._now = self._heard = self._newest = min(max(kept.now, kept.start), kept.end)
+            self._waiting = list(waiting_of(kept, self._tallies, self._names))[:WAITING]
         take_over(kept, dict(zip(self._names, self._tallies, strict=True)), is_open=is_open)
 
 

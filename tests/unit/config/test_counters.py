@@ -26,7 +26,7 @@ def tag(counter: str, more: str = "kind: counter") -> str:
 def asked(site: Callable[..., Site], counter: str, more: str = "kind: counter") -> Counter:
     rules = site(tag(counter, more)).recipes.tags["meter", "energy"]
     assert rules.counter is not None
-    return replace(rules.counter, basis="")
+    return rules.counter
 
 
 def plain(counter: Counter) -> Counter:
@@ -46,6 +46,8 @@ def test_short_forms_and_what_holds_unless_told(site: Callable[..., Site]) -> No
     assert plain(asked(site, "{}")) == Counter("auto", None, 2, True, (), 0, "")
     short = asked(site, "{intervals: 15m, demand: 30m, rollover: none}")
     assert plain(short) == Counter("none", intervals=(900 * SECOND,), demand=1800 * SECOND)
+    slides = asked(site, "{demand: {sliding: 1m}}")
+    assert plain(slides) == Counter(demand=900 * SECOND, sliding=60 * SECOND)
 
 
 def test_other_numbers_have_another_basis(site: Callable[..., Site]) -> None:
@@ -66,6 +68,16 @@ def test_other_numbers_have_another_basis(site: Callable[..., Site]) -> None:
             "7:51: device 'meter', tag 'energy': counter.intervals[1]: intervals of 7m do not fill an hour or a day",
         ),
         ("{intervals: [1h, 60m]}", "counter.intervals: 1h is there twice"),
+        ("{demand: {every: 15m, sliding: 2m}}", "counter.demand: sliding: a window of 15m has no whole number of such"),
+        (
+            "{demand: {every: 15m, sliding: 15m}}",
+            "counter.demand: sliding: a window of 15m has no whole number of such",
+        ),
+        (
+            "{demand: {every: 1h, sliding: 30s}}",
+            "counter.demand: sliding: a window has at most 60 steps: take at least 1m",
+        ),
+        ("{demand: {sliding: 7m}}", "counter.demand.sliding: intervals of 7m do not fill an hour or a day"),
         ("{demand: 11m}", "counter.demand.every: intervals of 11m do not fill an hour or a day"),
         ("{rollover: 0}", "counter.rollover: must be auto, none, or the number at which the register begins again"),
         ("{rollover: sometimes}", "counter.rollover: must be auto, none, or the number"),

@@ -112,7 +112,7 @@ def test_a_circle_over_devices_is_named(complaint: Any) -> None:
         ("[{name: m, derived: {x: y}}]", "site.yaml:4:18: virtual device 'm': two devices are named 'm' ("),
         ("[{name: v, derived: {}}]", "site.yaml:4:30: virtual device 'v': derived: has fewer than 1 items"),
         ("[{name: v, every: 100ms, derived: {x: y}}]", "site.yaml:4:28: virtual device 'v': every: between 0s and 1s"),
-        ("[{name: v}]", "site.yaml:4:11: virtual device 'v': derived is missing"),
+        ("[{name: v}]", "site.yaml:4:11: virtual device 'v': it has no tags: give it `derived:`"),
         ("[{name: v, derived: {x: a}}]", "site.yaml:4:34: virtual device 'v', derived tag 'x': there is no tag 'a'"),
     ],
 )

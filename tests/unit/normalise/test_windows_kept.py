@@ -57,6 +57,30 @@ def test_a_schema_that_grows_keeps_its_window_open() -> None:
     assert (said["a_sum_15m"], said["b_sum_15m"]) == (3, 5)
 
 
+def test_readings_that_wait_for_their_window_wait_on_after_a_restart() -> None:
+    """By the names of their tags; what is damaged goes."""
+    world = World(("a", "b"), interval=0.0)
+    world.read(NOON, 1.0, 2.0, stamps=[NOON, NOON])
+    world.read(NOON + QUARTER, 4.0, 8.0, stamps=[NOON + QUARTER, NOON + QUARTER])
+    state, other = kept(world), World(("b", "a"), interval=0.0)
+    ((key, blob),) = join(state).items()
+    version, (grid,) = msgspec.msgpack.decode(blob)
+    assert len(grid[-1]) == 2
+    grid[-1] += [
+        (NOON + QUARTER, 7, 1.0, 0),
+        (NOON + QUARTER, 0, "junk", 0),
+        (NOON + QUARTER, 0, 1.0, 256),
+        (NOON, 0, 1.0, 0),
+    ]
+    other.steps.restore(parcels(key, msgspec.msgpack.encode((version, [grid]))))
+    for end in (NOON + QUARTER, NOON + 2 * QUARTER):
+        other.tick(end + 3 * SECOND)
+    for tag, first, second in (("a", 1.0, 4.0), ("b", 2.0, 8.0)):
+        assert other.said[f"{tag}_last_15m", NOON + QUARTER] == (first, 0)
+        assert other.said[f"{tag}_last_15m", NOON + 2 * QUARTER] == (second, 0)
+        assert other.said[f"{tag}_count_15m", NOON + 2 * QUARTER] == (1, 0)
+
+
 def test_a_window_of_another_length_or_zone_does_not_go_on() -> None:
     world = World(window=Window(8 * 3600 * SECOND, OF))
     world.read(NOON, 1.0)
@@ -119,9 +143,9 @@ def test_what_is_no_quality_is_left(field: int, quality: int) -> None:
     world = World()
     world.read(NOON, 1.0)
     key, whole = next(iter(kept(world).items()))
-    version, ((*head, columns),) = msgspec.msgpack.decode(join({key: whole})[key[:-2]])
+    version, ((*head, columns, waiting),) = msgspec.msgpack.decode(join({key: whole})[key[:-2]])
     columns[field][0] = quality
-    state = msgspec.msgpack.encode((version, [[*head, columns]]))
+    state = msgspec.msgpack.encode((version, [[*head, columns, waiting]]))
     other = World()
     other.steps.restore(parcels(key[:-2], state))
     other.read(NOON + MINUTE, 1.0)
