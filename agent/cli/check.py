@@ -51,7 +51,8 @@ def _site(file: Path, with_blocks: bool, data: Path, report: Report) -> dict[str
     site = load(file, report=report)
     devices = [_device(device, data) for device in site.devices]
     sinks = [{"name": sink.name, "type": sink.type, "enabled": sink.enabled} for sink in site.sinks]
-    found = {"file": str(file), "gateway": site.gateway.id, "devices": devices, "sinks": sinks}
+    virtual = [{"name": each.name, "tags": len(each.derived), "oee": each.oee is not None} for each in site.virtual]
+    found = {"file": str(file), "gateway": site.gateway.id, "devices": devices, "virtual": virtual, "sinks": sinks}
     found |= {"lines": budgets(site)}
     return {**found, "blocks": blocks.of_site(site)} if with_blocks else found
 
@@ -104,15 +105,20 @@ def _lines(summary: dict[str, Any]) -> list[str]:
         model = f"{summary['vendor']} {summary['model']}"
         known = f"{summary['status']}, {_n(summary['sources'], 'source')}"
         return [f"{summary['file']}: fine: {model}, {summary['tags']} tags for {summary['driver']}; {known}"]
-    devices, sinks = summary["devices"], summary["sinks"]
+    devices, virtual, sinks = summary["devices"], summary["virtual"], summary["sinks"]
     tags = sum(device["tags"] for device in devices)
-    head = f"{summary['file']}: fine: {_n(len(devices), 'device')}, {_n(tags, 'tag')}, {_n(len(sinks), 'sink')}"
-    width = max((len(device["name"]) for device in devices), default=0)
+    counts = [_n(len(devices), "device"), _n(tags, "tag")]
+    counts += [_n(len(virtual), "virtual device")] if virtual else []
+    head = f"{summary['file']}: fine: {', '.join([*counts, _n(len(sinks), 'sink')])}"
+    width = max((len(device["name"]) for device in (*devices, *virtual)), default=0)
     each_device = (
         f"  {each['name']:{width}}  {each['tags']:5} tags  {each['endpoint']}{_found(each)}" for each in devices
     )
+    worked_out = (
+        f"  {each['name']:{width}}  {each['tags']:5} tags  virtual{', oee' if each['oee'] else ''}" for each in virtual
+    )
     remarks = [f"  {each['name']}: {remark}" for each in devices for remark in each.get("remarks", ())]
-    return [head, *each_device, *remarks, *said(summary["lines"])]
+    return [head, *each_device, *worked_out, *remarks, *said(summary["lines"])]
 
 
 def _found(device: dict[str, Any]) -> str:

@@ -26,6 +26,7 @@ def counter_of(said: Any) -> Counter:
         tuple(round(every * SECOND) for every in said.intervals),
         round(said.demand.every * SECOND) if said.demand else 0,
         said.tariff or "",
+        round(said.demand.sliding * SECOND) if said.demand and said.demand.sliding else 0,
     )
 
 
@@ -45,7 +46,7 @@ def _check(raw: Mapping, tag: Any, calendars: Collection[str] | None, scope: Sco
         return scope.add(mark, f"counter: its values are {what}", "only numbers can be counted")
     if tag.kind != "counter":
         scope.add(mark, f"counter: it is a {tag.kind}", "add `kind: counter`")
-    longest = max(map(len, chain(*peak_names(tag.name))))
+    longest = max(map(len, chain(*peak_names(tag.name, sliding=bool(said.demand and said.demand.sliding)))))
     if longest > LONGEST_NAME:
         what = f"counter: what is made of it has names of up to {longest} characters"
         scope.add(raw.value_marks.get("name", raw.mark), what, f"at most {LONGEST_NAME}: give it a shorter name")

@@ -14,11 +14,11 @@ from typing import Any
 
 from agent.config.asks import check_asks
 from agent.config.dtypes import dtype_of
-from agent.config.known import Known, source_of
+from agent.config.known import Known
 from agent.config.lists import in_file
 from agent.config.naming import check_naming
 from agent.config.problems import Mark, Scope
-from agent.config.recipes import Owner
+from agent.config.recipes import Owner, source_of
 from agent.config.references import Expanded, Unresolved
 from agent.config.tree import Mapping
 from agent.config.units import check_units
@@ -60,7 +60,7 @@ def calculated(
 ) -> tuple[Calculated, ...]:
     """What the enabled devices and the virtual ones ask to be worked out; all problems of it go to `scope`. `pairs` has
     each with what the files say of it."""
-    pairs = [(owner, raw) for owner, raw in pairs if owner.derived]
+    pairs = [(owner, raw) for owner, raw in pairs if owner.derived or getattr(owner, "inputs", None)]
     scopes = {owner.name: in_file(owner_title(owner), raw.mark.file, scope) for owner, raw in pairs}
     for owner, raw in pairs:
         _check_inputs(owner, raw, known, scopes[owner.name])
@@ -86,6 +86,8 @@ def _check_inputs(owner: Owner, raw: Mapping, known: Known, scope: Scope) -> Non
     """Names for tags: that they can stand in a formula, that somebody uses them, and that the tags are there."""
     texts = [config.expr for config in owner.derived.values()]
     if isinstance(owner, VirtualConfig):
+        said = owner.oee
+        texts += [name for name in (said.state, said.produced, said.good, said.rejects) if name] if said else []
         _check_aliases(owner.inputs, raw.get("inputs"), texts, owner, known, scope)
     listed = raw.get("derived")
     for name, config in owner.derived.items():
@@ -124,7 +126,7 @@ def _missing(source: Source, known: Known) -> tuple[str, str] | None:
 
 def _read(owner: Owner, raw: Mapping, scope: Scope) -> Iterator[_Asked]:
     """The derived tags of a device whose formulas can be read."""
-    listed = raw.get("derived")
+    listed, read = raw.get("derived"), _names(owner)
     for name, config in owner.derived.items():
         inner = scope.within(f"derived tag {shown(name)}")
         held, mark = listed[name] if isinstance(listed, Mapping) else config.expr, raw.mark  # as of a device map
@@ -135,7 +137,7 @@ def _read(owner: Owner, raw: Mapping, scope: Scope) -> Iterator[_Asked]:
             check_naming(config, name, whole, listed.key_marks[name], inner)
             if isinstance(held, Mapping):
                 held, mark = held["expr"], held.value_marks["expr"]
-        if name in _names(owner):
+        if name in read:
             key = listed.key_marks[name] if isinstance(listed, Mapping) else mark
             inner.add(key, "the device has a tag of this name", "choose another name")
         try:

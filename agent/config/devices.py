@@ -11,9 +11,9 @@ from agent.config.classes import driver_class
 from agent.config.explain import explain
 from agent.config.lists import mappings, name_of, unique_names
 from agent.config.maps import NO_QUIRKS, DeviceMap, Maps
+from agent.config.oee import check_oee
 from agent.config.problems import Scope
 from agent.config.references import Unresolved
-from agent.config.states import check_oee
 from agent.config.tags import checked, free_group, group_names, item_type, known_groups, overlay, spelt_out
 from agent.config.tree import Mapping, Sequence, merge
 from agent.config.words import shown

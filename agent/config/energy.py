@@ -9,10 +9,10 @@ from agent.config.dtypes import dtype_of
 from agent.config.explain import validate
 from agent.config.factors import GRID, KINDS, FactorsConfig, read_factors
 from agent.config.factors import Known as Factors
-from agent.config.known import Known, source_of, weighed_names
+from agent.config.known import Known, weighed_names
 from agent.config.lists import in_file
 from agent.config.problems import Mark, Scope
-from agent.config.recipes import Owner
+from agent.config.recipes import Owner, source_of
 from agent.config.tree import Mapping
 from agent.config.tree import Sequence as Raws
 from agent.config.words import did_you_mean, shown
@@ -110,10 +110,11 @@ class Energy:
             hint = "add `counter: {intervals: 15m}` to it: what an interval holds is weighed by the factor of its time"
             scope.add(mark, f"{shown(item.tag)} is a counter, and nothing says for which intervals", hint)
         for name, whole in names:
-            if len(whole) + len("_factor") > LONGEST_NAME or (owner.name, whole) in self._taken:
+            both = {(owner.name, whole), (owner.name, f"{whole}_factor")}
+            if len(whole) + len("_factor") > LONGEST_NAME or both & self._taken:
                 scope.add(mark, f"{shown(whole)}: the name is taken, or too long", "give it another `name`")
                 continue
-            self._taken.add((owner.name, whole))
+            self._taken |= both
             if getattr(owner, "enabled", True):
                 key = source[0], name
                 self._found[key] = (*self._found.get(key, ()), Weighed(owner.name, whole, UNITS[kind], factor))

@@ -6,7 +6,7 @@ from functools import cached_property, partial
 
 from agent.config.dtypes import dtype_of
 from agent.config.lists import name_of
-from agent.config.recipes import Owner, rules_of
+from agent.config.recipes import Owner, oee_of, rules_of, source_of
 from agent.config.tree import Mapping as Raw
 from agent.config.words import did_you_mean, shown
 from agent.model.text import duration_text
@@ -112,11 +112,11 @@ class Known(dict[str, Tags]):
             for group, made in self._names.made(name, rules):
                 for of in (name, *(others if group == ALARM else ())):
                     yield made, (owner.name, of)
-        if isinstance(owner, DriverConfig) and owner.oee:
-            said = owner.oee
+        if owner.oee:
+            asked = oee_of(owner)
             for tag in OF_SHIFTS:
-                for of in filter(None, (said.state, said.produced, said.good, said.rejects)):
-                    yield tag.name, (owner.name, of)
+                for of in (asked.state, *asked.counters):
+                    yield tag.name, asked.source(of, owner.name)
         for (device, made), sources in self.weighed.items():
             if device == owner.name:
                 yield from ((made, source) for source in sources)
@@ -129,12 +129,6 @@ def values_of(owner: Owner) -> Iterator[tuple[str, ValueConfig]]:
             for name in names_of(tag):
                 yield name, tag
     yield from owner.derived.items()
-
-
-def source_of(text: str, device: str) -> Source:
-    """DEVICE/TAG, or TAG of this device."""
-    first, slash, tag = text.partition("/")
-    return (first, tag) if slash else (device, first)
 
 
 def _weighed(owner: Owner) -> Iterator[tuple[str, WeighedConfig]]:

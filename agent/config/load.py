@@ -21,6 +21,7 @@ from agent.config.known import Known
 from agent.config.lines import check_wires, read_lines
 from agent.config.lists import mappings, unique_names
 from agent.config.maps import MAX_MAP, DeviceMap, Maps, parse_map
+from agent.config.oee import check_virtual_oee
 from agent.config.problems import Mark, Report, Scope
 from agent.config.reader import read
 from agent.config.recipes import Owner, recipes
@@ -29,6 +30,7 @@ from agent.config.sections import BufferConfig, GatewayConfig, LogConfig, MapHea
 from agent.config.site import Site
 from agent.config.tree import Mapping
 from agent.config.virtual import read_virtual
+from agent.config.weighed import check_weighed
 from agent.config.words import did_you_mean, shown
 from agent.config.zone import machine_zone, named_zone
 from agent.normalise.local import Local
@@ -105,10 +107,12 @@ def _site(root: Mapping, folder: Path, scope: Scope) -> Site | None:
     existing = [each for each, _ in virtual]
     known = Known(root, pairs, calendars)
     derived = calculated(pairs, known, named, scope)
+    check_virtual_oee(virtual, known, named, scope)
     weighed = Energy(root, pairs, known, scope).weighed(folder, local)
     asked = recipes(enabled, existing, local, calendars, derived, weighed)
     check_clashes(pairs, asked, scope)
-    site = Site(gateway, enabled, lines, sinks, buffer, log, status, asked)
+    check_weighed(pairs, asked, scope)
+    site = Site(gateway, enabled, lines, sinks, buffer, log, status, tuple(existing), asked)
     check_wires(root, site, scope)
     check_commands(root, devices, sinks, scope)
     check_doors(root, status, sinks, scope)

@@ -1,24 +1,27 @@
 """What the tags of a site ask of their values, as `agent.normalise` wants to be told."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 from math import prod
+from typing import Any
 
 from agent.config.alarms import alarms_of
 from agent.config.counters import counter_of
-from agent.config.states import oee_of, states_of
+from agent.config.states import states_of
 from agent.config.virtual import VirtualConfig
 from agent.config.windows import windows_of
 from agent.model.units import exact
 from agent.normalise import NOTHING, Recipes, Rules
-from agent.normalise.calculated import Calculated
+from agent.normalise.calculated import Calculated, Source
 from agent.normalise.calendar import Calendar
 from agent.normalise.convert import Conversion
 from agent.normalise.factors import Weighed
 from agent.normalise.limits.asked import Limits
 from agent.normalise.local import Local
 from agent.normalise.report.asked import Reporting
+from agent.normalise.shift import Oee
 from agent.registry import DriverConfig, LimitsConfig, ReportConfig, ValueConfig, When, names_of
 
 SECOND = 10**9  # ns
@@ -36,13 +39,34 @@ def recipes(
     """Of all tags of these devices that ask for anything; equal rules are one object."""
     known: dict[Rules, Rules] = {}
     tags: dict[tuple[str, str], Rules] = {}
-    devices = list(devices)
+    devices, virtual = list(devices), list(virtual)
+    owners: list[Owner] = [*devices, *virtual]
     for device, name, value in _values(devices, virtual):
         rules = rules_of(value, device)
         if rules != NOTHING:
             tags[device.name, name] = known.setdefault(rules, rules)
-    oee = {device.name: oee_of(device.oee) for device in devices if device.oee}
+    oee = {owner.name: oee_of(owner) for owner in owners if owner.oee}
     return Recipes(tags, local, calendars, derived, weighed, oee)
+
+
+def source_of(text: str, device: str) -> Source:
+    """DEVICE/TAG, or TAG of this device."""
+    first, slash, tag = text.partition("/")
+    return (first, tag) if slash else (device, first)
+
+
+def oee_of(owner: Owner) -> Oee:
+    """What a device asks that has an `oee:`; of two names for the same counter one."""
+    said: Any = owner.oee
+    aliases = owner.inputs if isinstance(owner, VirtualConfig) else {}
+    names = [name for name in (said.state, said.produced, said.good, said.rejects) if name in aliases]
+    inputs = {name: source_of(aliases[name], owner.name) for name in names}
+    good, rejects = (
+        said.produced if name and inputs.get(name, "") == inputs.get(said.produced) else name or ""
+        for name in (said.good, said.rejects)
+    )
+    cycle = round(said.cycle * SECOND)
+    return Oee(said.state, tuple(said.run), said.produced, cycle, said.calendar, good, rejects, tuple(inputs.items()))
 
 
 def _values(
@@ -60,10 +84,11 @@ def _values(
 
 def rules_of(tag: ValueConfig, device: Owner) -> Rules:
     """What one tag asks, be it read or derived; also for a tag that was found on its device."""
+    conversion = _conversion(tag, device)
     return Rules(
-        conversion=_conversion(tag, device),
+        conversion=conversion,
         limits=_limits(tag.limits) if tag.limits else None,
-        counter=counter_of(tag.counter) if tag.counter else None,
+        counter=replace(counter_of(tag.counter), basis=_basis(tag, conversion)) if tag.counter else None,
         windows=windows_of(tag.aggregate) if tag.aggregate else (),
         states=states_of(tag.state) if tag.state else None,
         alarms=alarms_of(tag.alarms) if tag.alarms else (),
@@ -75,6 +100,13 @@ def _conversion(tag: ValueConfig, device: Owner) -> Conversion | None:
     """None also for what cannot be converted: see `agent.config.units`."""
     turns: str = getattr(tag, "ratio", None) or ""
     return _converted(tag.unit, tag.as_, *(getattr(device, name) for name in turns.split("*") if name))
+
+
+def _basis(tag: ValueConfig, conversion: Conversion | None) -> str:
+    """What the numbers of a tag are: its unit, and what the source's are multiplied by, or what they are made of."""
+    turns = f"{conversion.factor} {conversion.offset}" if conversion else "1 0"
+    raw = [getattr(tag, name, neutral) for name, neutral in (("scale", 1.0), ("offset", 0.0), ("expr", ""))]
+    return " ".join(map(str, [conversion.unit if conversion else tag.unit, turns, *raw]))
 
 
 @lru_cache(maxsize=1024)

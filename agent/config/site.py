@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from agent.config.endpoint import shared
 from agent.config.sections import BufferConfig, GatewayConfig, LogConfig, StatusConfig
+from agent.config.virtual import VirtualConfig
 from agent.normalise import Recipes
 from agent.registry import DriverConfig, LineConfig, SinkConfig
 
@@ -20,6 +21,7 @@ class Site:
     buffer: BufferConfig
     log: LogConfig
     status: StatusConfig
+    virtual: tuple[VirtualConfig, ...]
     recipes: Recipes  # what is asked of the values of all devices
 
     def bare(self) -> "Site":

@@ -1,9 +1,9 @@
 """The `virtual:` section: devices that only exist by calculation."""
 
 from collections.abc import Sequence as Several
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from agent.config.alarms import check_alarms, derived_of
 from agent.config.explain import validate
@@ -14,6 +14,7 @@ from agent.config.words import shown
 from agent.registry import Name, Seconds, Section
 from drivers.rules.derived import Derivations
 from drivers.rules.energy import EnergyConfig
+from drivers.rules.oee import OeeConfig
 from drivers.rules.report import ReportSaid
 
 MOST = 200  # devices
@@ -23,11 +24,13 @@ class VirtualConfig(Section):
     """A device whose tags are worked out from those of others."""
 
     name: Name = Field(description="the device's name, unique in the file")
+    place: list[Name] = Field([], max_length=8, description="where it is within the site: line, cell")
     inputs: dict[str, str] = Field(
         {}, max_length=500, description="names that its formulas may use, each for a DEVICE/TAG"
     )
-    derived: Annotated[Derivations, Field(min_length=1)] = Field(description="its tags, by their names")
+    derived: Annotated[Derivations, Field(min_length=1)] = Field({}, description="its tags, by their names")
     energy: EnergyConfig | None = Field(None, description="consumption as coal equivalent and CO2")
+    oee: OeeConfig | None = Field(None, description="how its shifts are judged, by inputs and derived tags")
     every: Annotated[Seconds, Field(ge=0, le=3600)] = Field(
         1.0, description="how often they are worked out, when an input has come; 0s: with each frame that has one"
     )
@@ -40,6 +43,12 @@ class VirtualConfig(Section):
         if 0 < every < 1:
             raise ValueError("between 0s and 1s there is nothing: time is looked at once a second")
         return every
+
+    @model_validator(mode="after")
+    def _has_tags(self) -> Self:
+        if not self.derived and self.oee is None:
+            raise ValueError("it has no tags: give it `derived:`, or `oee:`")
+        return self
 
 
 def read_virtual(root: Mapping, scope: Scope) -> list[tuple[VirtualConfig, Mapping]]:

@@ -83,7 +83,7 @@ class Vocabulary:
             return ""
         for key in (name, *_shorter(name)):
             for other in self._beside.get(key, ()):
-                same = name[0] == other[0] and _DIGITS.findall(name) == _DIGITS.findall(other)
+                same = name[0] == other[0] and "".join(_DIGITS.findall(name)) == "".join(_DIGITS.findall(other))
                 if same and len(other) >= SHORTEST and _is_one_away(name, other):
                     return other
         return ""

@@ -14,10 +14,10 @@ r/min 1/min m/s mm/s m/min km/h m/s2 N kN N.m % [ppm] [ppb] [pH] lx lm deg rad d
 [in_i] [ft_i] [gal_us] [gal_us]/min [cft_i] [cft_i]/min [lb_av] [HP] W/m2 kW/m2 W/(m2.K) g/(kW.h) kWh/m2 {pcs}
 """
 _SPELLINGS = """
-Cel: °c degc deg_c deg.c celsius 摄氏度
+Cel: 摄氏 °c degc deg_c deg.c celsius 摄氏度
 [degF]: °f degf deg_f deg.f fahrenheit
-K: kelvin
-deg: ° degree degrees
+K: kelvin δ°c δk δt
+deg: grad ° degree degrees
 kWh: 度 千瓦时
 MWh: 兆瓦时
 kW: 千瓦
@@ -27,9 +27,9 @@ kvar: 千乏
 kvarh: 千乏时
 var: 乏 vars
 kVA: 千伏安
-V: 伏 volt volts
+V: 伏特 伏 volt volts
 kV: 千伏
-A: 安 amp amps ampere
+A: 安培 安 amp amps ampere
 Hz: 赫兹 hertz
 Ohm: 欧姆 ohms ω
 kOhm: kω
@@ -47,27 +47,35 @@ cm: 厘米
 kPa: 千帕
 MPa: 兆帕
 Pa: 帕
-kgf: 公斤力
+kgf/cm2: kg/cm2 kp/cm2 at
+kg{CO2}: kgco2 kgco2e kgco2eq
+t{CO2}: tco2 tco2e tco2eq
+W.s: ws
+kW.s: kws
+har: ha hektar 公顷
+10*4.kWh: 万千瓦时 万度
+kgf: kp 公斤力
 J: 焦耳
 kJ: 千焦
 MJ: 兆焦
 GJ: 吉焦
 kcal: 大卡 千卡
-tce: 吨标煤
-kgce: 千克标煤
-s: 秒 sec secs second seconds
+tce: 吨标准煤 吨标煤
+kgce: 千克标准煤 公斤标准煤 千克标煤
+s: sek sekunde sekunden 秒 sec secs second seconds
 min: 分 分钟 mins minute minutes
-h: 小时 时 hr hrs hour hours
-d: 天 日 day days
+h: std std. stunde stunden 小时 时 hr hrs hour hours
+d: tag tage day days 天 日 day days
 r: 转 rev revs
 r/min: rpm
 bar: bars barg
 [psi]: psi psig
-m[H2O]: mh2o
-mm[H2O]: mmh2o
+m[Hg]: mhg
+m[H2O]: mws mh2o
+mm[H2O]: mmws mmh2o
 cm[H2O]: cmh2o
 mm[Hg]: mmhg
-[in_i]: inch inches in
+[in_i]: zoll inch inches in
 [ft_i]: ft foot feet
 [lb_av]: lb lbs
 [gal_us]: gal gallon
@@ -80,26 +88,30 @@ m3/h: cmh
 km/h: kph kmh
 [mi_i]/h: mph
 [HP]: hp
+73549875.10*-5.W: ps
 [Btu_IT]: btu
 N.m: nm
 [ppm]: ppm
 [ppb]: ppb
 [pH]: ph
-%: percent pct %rh rh
+%: 百分比 %rf percent pct %rh rh
 lx: lux
 dB[SPL]: dba db(a)
 dB[mW]: dbm
-{pcs}: pcs pc piece pieces 件 个 台
+{pcs}: stk stk. stück st 只 片 箱 pcs pc piece pieces 件 个 台
 {count}: 次 count counts times
 {cycles}: cycle cycles
 {NTU}: ntu
+TBy: tb
+kbit/s: kbps
+Mbit/s: mbps
 By: byte bytes
 kBy: kb
 MBy: mb
 GBy: gb
 bit: bits
-1: none - pf cos
-Nm3: nm3 ncm 标方 标立方
+1: cosφ cosphi λ none - pf cos
+Nm3: 标立方米 标准立方米 m3(n) nm3 ncm 标方 标立方
 """
 COMMON = tuple(_COMMON.split())
 _LOWER = {code.lower(): code for code in reversed(COMMON)}

@@ -6,7 +6,8 @@ with what the field says and UCUM does not have: `Wh`, `Ah`, `var`, `VA` and the
 are exact.
 
 What is alike on paper and not in the field does not convert: W, var and VA are three dimensions, and so are m3 and Nm3,
-a number of turns and an angle. `C` and `F` are what UCUM says, coulomb and farad.
+a number of turns and an angle. `C` and `F` are what UCUM says, coulomb and farad; but what is never meant as it says, a
+picohenry or a kilobel, is refused.
 """
 
 import re
@@ -35,8 +36,6 @@ def parse(code: str) -> Unit:
     """The unit that a code stands for. Raises ValueError."""
     if not code or len(code) > LONGEST:
         raise ValueError(f"a unit has 1 to {LONGEST} characters")
-    if code == "pH":
-        raise ValueError("'pH' would be a picohenry")
     return _parsed(code)
 
 
@@ -100,6 +99,10 @@ _PLAIN = {
     "[lb_av]": "45359237.10*-5.g", "[oz_av]": "[lb_av]/16", "[lbf_av]": "[lb_av].[g]", "[psi]": "[lbf_av]/[sin_i]",
     "[HP]": "550.[ft_i].[lbf_av]/s", "[Btu_IT]": "[lb_av].cal_IT/g.5/9", "[Btu_th]": "[lb_av].cal_th/g.5/9",
 }  # fmt: skip
+_TRAPS = {  # right by UCUM, and never meant so
+    "pH": "picohenry", "PH": "petahenry", "PA": "petaampere", "PS": "petasiemens", "ft": "femtotonne",
+    "pt": "picotonne", "Grad": "gigaradian", "kB": "kilobel", "MB": "megabel", "GB": "gigabel", "TB": "terabel",
+}  # fmt: skip
 _TOKEN = re.compile(r"10[*^]|Nm3|(?:[A-Za-z%'_]|\[[^\[\]]*\])+")
 _POWER = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[0-9]+")
@@ -150,6 +153,8 @@ class _Reader:
     def _simple(self) -> Unit:
         if token := _TOKEN.match(self.code, self.at):
             self.at = token.end()
+            if token[0] in _TRAPS:
+                raise ValueError(f"{token[0]!r} would be a {_TRAPS[token[0]]}")
             unit = _atom(token[0])
             if unit is None:
                 raise ValueError(f"{self.code!r} is not a unit: there is no {token[0]!r}")

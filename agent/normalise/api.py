@@ -6,7 +6,7 @@ of it asks for anything. `rules` has one entry per tag of the schema, in their o
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
@@ -27,14 +27,15 @@ class Stage(Protocol):
 
 
 class Tap(Protocol):
-    """Sees every shaped frame, and makes frames of other schemas (`made`), which pass steps of their own."""
+    """Sees every shaped frame, and makes frames of other schemas (`made`), which pass steps of their own, each before
+    the next is asked for."""
 
-    def __call__(self, frame: Frame) -> Sequence[Frame]: ...
+    def __call__(self, frame: Frame) -> Iterable[Frame]: ...
 
 
 class Report(Protocol):
     """Leaves out what is not worth a message: gives the frame, a sparse one of it, or nothing; before it, what was held
-    until now. Where it is Timed, its frames pass no step again."""
+    until now. Where it is Timed or Ending, its frames pass no step again."""
 
     def __call__(self, frame: Frame) -> tuple[Frame, ...]: ...
 
@@ -44,6 +45,14 @@ class Timed(Protocol):
     """A part that is also asked about once a second: `wall` and `mono` are ns, frames may be of any schema."""
 
     def tick(self, wall: int, mono: int) -> Sequence[Frame]: ...
+
+
+@runtime_checkable
+class Ending(Protocol):
+    """A part that holds something back: `finish` gives it up when the agent stops in order, and no frame comes after
+    that. `wall` and `mono` are ns, frames may be of any schema."""
+
+    def finish(self, wall: int, mono: int) -> Sequence[Frame]: ...
 
 
 @runtime_checkable
@@ -61,6 +70,17 @@ class Kept(Protocol):
 
     def dump(self) -> bytes: ...
     def load(self, kept: bytes) -> None: ...
+
+
+@runtime_checkable
+class Moving(Protocol):
+    """A part whose tags take with them what is known of them, when they are moved to another scan group.
+
+    It gets what is kept of its own group first, and that of all other groups of the device: of each tag the newest
+    counts.
+    """
+
+    def load_newest(self, states: Sequence[bytes]) -> None: ...
 
 
 class Sheet:

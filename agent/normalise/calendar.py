@@ -9,11 +9,13 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import islice
 from typing import NamedTuple
 
 from agent.normalise.local import Local, begins, bounded
 
 _MOST = 32  # days remembered
+_CHANGES = 1000  # most of a year of them, are looked at for the shares of a time: of more they would take too long
 
 
 class Period(NamedTuple):
@@ -74,6 +76,7 @@ class Calendar:
         self._entries = sorted(entries, key=lambda entry: entry.rank)
         self._known: dict[date, list[tuple[int, Period]]] = {}
         self._stretch = self._whole = Stretch(0, 0, "")
+        self._shares: tuple[int, int, Sequence[tuple[str, int]]] = 0, 0, ()  # as last asked: all counters ask the same
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -123,6 +126,18 @@ class Calendar:
                 return
             yield Stretch(start, until, found.name, found.planned)
             start = until
+
+    def shares(self, start: int, end: int) -> Sequence[tuple[str, int]]:
+        """How long (ns) it is each name between the two. The last is that of the end; it has all after many changes."""
+        if self._shares[:2] != (start, end):
+            found: dict[str, int] = {}
+            for stretch in islice(self.spans(start, end), _CHANGES):
+                found[stretch.name] = found.pop(stretch.name, 0) + stretch.end - stretch.start
+            name = self.name_at(max(start, end - 1))
+            found[name] = found.pop(name, 0)
+            found[name] += end - start - sum(found.values())
+            self._shares = start, end, tuple(found.items())
+        return self._shares[2]
 
     def _place(self, ns: int) -> tuple[list[tuple[int, Period]], int, int]:
         """The begins of the pattern that holds at `ns`, when that of the next day begins, and which of it holds."""

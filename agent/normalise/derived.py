@@ -8,9 +8,9 @@ Most frames are good and take the short way: values in, values out. Only where s
 seen, or a result is no finite number, each formula asks for its inputs one by one.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 from itertools import chain
 from math import isfinite
 from operator import itemgetter
@@ -22,7 +22,7 @@ from agent.normalise.api import Context, Tap
 from agent.normalise.calculated import Calculated, Derived, Source
 from agent.normalise.compiled import Careful, Fast, careful, fast
 from agent.normalise.expression import Formula, parse
-from agent.normalise.feeds import NEVER, Feed, Newest, Several, Slots, Stamps
+from agent.normalise.feeds import LATE, NEVER, Feed, Newest, Several, Slots, Stamps, Turns
 from agent.normalise.rules import NOTHING, Rules
 
 GROUP = "derived"
@@ -42,15 +42,18 @@ class Plans:
     """Of all devices that have derived tags."""
 
     def __init__(self, context: Context) -> None:
-        self._plans = [Plan(each, context) for each in context.recipes.derived]
+        self._turns = Turns()
+        asked = users_last(context.recipes.derived)
+        self._plans = [Plan(each, context, self._turns, rank) for rank, each in enumerate(asked)]
 
     def tap(self, schema: Schema) -> Tap | None:
         feeds = [feed for feed in (plan.feed(schema) for plan in self._plans) if feed is not None]
-        return Several(feeds) if len(feeds) > 1 else feeds[0] if feeds else None
+        return Several(feeds, self._turns) if len(feeds) > 1 else feeds[0] if feeds else None
 
     def tick(self, wall: int, mono: int) -> Iterator[Frame]:
+        stale = set[Source]()
         for plan in self._plans:
-            yield from plan.tick(wall, mono)
+            yield from plan.tick(wall, mono, stale)
 
 
 class _Unusable(Exception):
@@ -99,29 +102,34 @@ class _Due:
 class Plan:
     """The derived tags of one device. Their slots come after those of their inputs."""
 
-    def __init__(self, ask: Calculated, context: Context) -> None:
+    def __init__(self, ask: Calculated, context: Context, turns: Turns, rank: int) -> None:
+        self._turns, self._rank = turns, rank
         self._device, self._every = ask.device, int(ask.every * 1e9)
         self._sheet = context.sheet(ask.device, GROUP)
         rules = context.recipes.tags
         self._asked = {each.tag.name for each in ask.tags if rules.get((ask.device, each.tag.name), NOTHING) != NOTHING}
         tags = [(each, parse(each.formula)) for each in in_order(ask)]
-        names = [each.tag.name for each, _ in tags]
+        names = {each.tag.name: None for each, _ in tags}
         self._inputs: dict[_Input, int] = {}
         for each, formula in tags:
             for name, source in each.inputs:
                 if name in formula.names and not self._inside(source, names):
                     self._inputs.setdefault(_input(each, formula, name, source), len(self._inputs))
+        self._sources = {each.source[0] for each in self._inputs}
         self._own = {name: len(self._inputs) + place for place, name in enumerate(names)}
         self._newest = Newest(len(self._inputs) + len(names))
         self._rows = [self._row(each, formula) for each, formula in tags]
         self._used = set(chain.from_iterable(row.needs for row in self._rows))
         self._makers = self._who_makes()
+        self._places: dict[int, list[int]] = {row.slot: [] for row in self._rows}  # where others find what a row makes
+        for slot, maker in self._makers.items():
+            self._places[maker.slot].append(slot)
         self._dues: dict[Slots, _Due | None] = {}
         self._feeds: dict[str, Feed] = {}  # by the group of which device they are
         self._waiting: Slots = frozenset()
         self._when, self._period, self._doubt = (0, 0), -1, 0
 
-    def _inside(self, source: Source, names: Iterable[str]) -> bool:
+    def _inside(self, source: Source, names: Container[str]) -> bool:
         """Whether it is a tag of this plan that is used as it was worked out."""
         return source[0] == self._device and source[1] in names and source[1] not in self._asked
 
@@ -147,6 +155,8 @@ class Plan:
 
     def feed(self, schema: Schema) -> Feed | None:
         """What takes the inputs in frames of this schema; None where there are none."""
+        if schema.device not in self._sources:
+            return None
         columns: dict[tuple[str, str], list[int]] = {}
         for column, tag in enumerate(schema.tags):
             columns.setdefault((schema.device, tag.name), []).append(column)
@@ -164,15 +174,18 @@ class Plan:
         group = f"{schema.device}/{schema.group}"
         before = self._feeds.get(group)
         at_once = not self._every or (schema.made and schema.device == self._device)
-        feed = Feed(self._newest, found, frozenset(misfits), ages, self._work if at_once else self._wait)
+        then, rank = (self._work, self._rank) if at_once else (self._wait, -1)
+        feed = Feed(self._newest, found, frozenset(misfits), ages, then, self._turns, rank)
         feed.heard = before.heard if before else 0
         self._feeds[group] = feed
         return feed
 
-    def tick(self, wall: int, mono: int) -> Iterator[Frame]:
-        """Mark what is stale, and evaluate what has waited for its time."""
+    def tick(self, wall: int, mono: int, stale: set[Source]) -> Iterator[Frame]:
+        """Mark what is stale, and evaluate what has waited for its time. `stale`: what has become so elsewhere."""
         old = frozenset(slot for feed in self._feeds.values() for slot in feed.age(mono))
-        self._spread(set(old))
+        if stale:
+            old |= self._newest.outdated(slot for asking, slot in self._inputs.items() if asking.source in stale)
+        stale |= self._spread(set(old))
         if not self._every:
             return
         self._waiting |= old
@@ -181,15 +194,17 @@ class Plan:
             slots, self._waiting, self._period = self._waiting, frozenset(), period
             yield from self._made(slots, *self._when, None)
 
-    def _spread(self, old: set[int]) -> None:
-        """What was made of what is stale is so, too."""
-        quality = self._newest.quality
+    def _spread(self, old: set[int]) -> set[Source]:
+        """What was made of what is stale is so, too: the tags."""
+        quality, found = self._newest.quality, set[Source]()
         for row in self._rows if old else ():
             if not old.isdisjoint(row.needs):
-                places = [slot for slot, maker in self._makers.items() if maker is row]
-                old |= set(places)
+                places = self._places[row.slot]
+                old.update(places)
+                found.add((self._device, self._sheet.schema.tags[row.column].name))
                 for slot in places:
                     quality[slot] = max(quality[slot], Quality.STALE)
+        return found
 
     def _wait(self, slots: Slots, frame: Frame, stamps: Stamps | None) -> Sequence[Frame]:
         self._waiting |= slots
@@ -205,7 +220,7 @@ class Plan:
         if due is None:
             return ()
         values, quality = self._newest.values, self._newest.quality
-        times = _times(due.rows, stamps, ts) if stamps else None
+        times = self._times(due.rows, stamps, ts) if stamps else None
         if quality.count(0) == len(quality) or not any(due.doubts(quality)):
             try:
                 found = [call(values) for call in due.calls]
@@ -216,6 +231,16 @@ class Plan:
             except _WRONG:
                 pass
         return self._one_by_one(due, ts, mono, times)
+
+    def _times(self, rows: Sequence[_Row], stamps: Stamps, ts: int) -> tuple[int, ...]:
+        """The source's time of each: that of its newest input, so that the last value has the last time, in whatever
+        order they come. An input that is ahead of those that have come by more than `LATE` is wrong."""
+        times, newest = dict(stamps), self._newest.stamps
+        for row in rows:
+            own = max((times[slot] for slot in row.needs if slot in times), default=ts)
+            later = [newest[slot] for slot in row.needs if 0 < newest[slot] - own <= LATE]
+            times[row.slot] = newest[row.slot] = max([own, *later])
+        return tuple(times[row.slot] for row in rows)
 
     def _one_by_one(self, due: _Due, ts: int, mono: int, times: tuple[int, ...] | None) -> Sequence[Frame]:
         values, quality = self._newest.values, self._newest.quality
@@ -279,6 +304,22 @@ class Plan:
                     yield row
 
 
+def users_last(asked: Sequence[Calculated]) -> Sequence[Calculated]:
+    """Devices after those whose derived tags they use; as they were where that goes round, as it may by other tags."""
+    tags = {(each.device, tag.tag.name) for each in asked for tag in each.tags}
+    by_name = {each.device: each for each in asked}
+    uses = {
+        each.device: [device for tag in each.tags for _, (device, name) in tag.inputs if (device, name) in tags]
+        for each in asked
+    }
+    for device, others in uses.items():
+        uses[device] = [other for other in others if other != device]
+    try:
+        return [by_name[device] for device in TopologicalSorter(uses).static_order()]
+    except CycleError:
+        return asked
+
+
 def in_order(ask: Calculated) -> list[Derived]:
     """Each after those that it uses. Raises graphlib.CycleError."""
     known = {each.tag.name: each for each in ask.tags}
@@ -300,11 +341,3 @@ def _keeping(call: Fast, slot: int) -> Fast:
         return value
 
     return kept
-
-
-def _times(rows: Sequence[_Row], stamps: Stamps, ts: int) -> tuple[int, ...]:
-    """The source's time of each: that of the newest of its inputs that have come."""
-    times = dict(stamps)
-    for row in rows:
-        times[row.slot] = max((times[slot] for slot in row.needs if slot in times), default=ts)
-    return tuple(times[row.slot] for row in rows)

@@ -7,11 +7,13 @@ neither the compiler, which works out constants, nor a value of a device can mak
 """
 
 import ast
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, NamedTuple, NoReturn, TypeGuard
+from unicodedata import normalize
 
 LONGEST = 500  # characters
 DEEPEST = 130  # levels; a sum of as many tags is that deep
@@ -106,6 +108,7 @@ class _Reader:
 
     def formula(self) -> Formula:
         tree = self._tree()
+        self._as_written(tree)
         self._number(tree, 0)
         if not self._names:
             raise Wrong("there is no tag in it", hint="write the names of tags, such as p_l1 + p_l2")
@@ -128,7 +131,8 @@ class _Reader:
                 warnings.simplefilter("error")
                 return ast.parse(self._text, mode="eval").body
         except SyntaxError as error:
-            raise Wrong(f"this is no formula: {error.msg}", self._where(error)) from None
+            at = self._where(error)
+            raise Wrong(f"this is no formula: {error.msg}", at, _meant(self._text, at - self._lead)) from None
         except (ValueError, RecursionError, MemoryError, Warning) as error:
             why = str(error) or "it is nested too deeply"
             raise Wrong(f"this is no formula: {why}") from None
@@ -179,6 +183,14 @@ class _Reader:
         if node.id not in CONSTANTS:
             self._names.setdefault(node.id, self._column(node))
         return 64
+
+    def _as_written(self, tree: ast.expr) -> None:
+        """Python reads a full-width A as A (NFKC); a tag is called what the file says."""
+        if self._text.isascii():
+            return
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name):
+                node.id = ast.get_source_segment(self._text, node) or node.id
 
     def _unary(self, node: ast.UnaryOp, depth: int) -> int:
         if not isinstance(node.op, _UNARY):
@@ -262,6 +274,28 @@ class _Reader:
     def _digits(self, node: ast.expr) -> None:
         if not isinstance(node, ast.Constant) or type(node.value) is not int or not 0 <= node.value <= MOST_DIGITS:
             self._no(node, f"digits are a whole number from 0 to {MOST_DIGITS}")
+
+
+_SIGNS = {
+    r"&&": "and",
+    r"\|\|": "or",
+    r"!(?!=)": "not",
+    r"<>": "!=",
+    r"(?<![=<>!])=(?!=)": "==",
+    "\N{MULTIPLICATION SIGN}": "*",
+    "÷": "/",
+}
+
+
+def _meant(text: str, at: int) -> str:
+    """What to write in place of a sign of other languages, or of an input method; nothing where that is not known."""
+    near = text[max(0, at - 1) : at + 2]
+    for sign, ours in _SIGNS.items():
+        if re.search(sign, near):
+            return f"write {ours}"
+    there = text[at : at + 1]
+    plain = normalize("NFKC", there)
+    return f"write {plain}" if plain != there and plain.isascii() and not plain.isspace() else ""
 
 
 def _is_word(node: ast.expr) -> bool:

@@ -35,10 +35,19 @@ def fitting(schema: Schema) -> Fit:
 
 def _fit(dtype: str) -> Callable[[Value], bool]:
     if dtype == "str":
-        return lambda value: isinstance(value, str) and len(value) <= MAX_TEXT
+        return lambda value: isinstance(value, str) and len(value) <= MAX_TEXT and (value.isascii() or _is_text(value))
     if dtype in FLOATS:
         return lambda value: isinstance(value, int | float) and _finite(value)
     return lambda value: isinstance(value, int) or (isinstance(value, float) and isfinite(value))
+
+
+def _is_text(value: str) -> bool:
+    """Bytes that were no UTF-8 come from an OPC UA server as halves of surrogate pairs, which nothing can write."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _finite(value: float) -> bool:

@@ -7,7 +7,7 @@ from agent.normalise.alarms.rule import GROUP as ALARM
 from agent.normalise.alarms.rule import columns_of as alarm_columns
 from agent.normalise.calendar import Calendar
 from agent.normalise.counters.ask import SECOND, Counter
-from agent.normalise.counters.names import interval_name, peak_names, tariff_name, total_name
+from agent.normalise.counters.names import demand_name, interval_name, peak_names, tariff_name, total_name
 from agent.normalise.rules import Rules
 from agent.normalise.states import columns_of as state_columns
 
@@ -58,10 +58,10 @@ class Names:
             length = duration_text(every / SECOND)
             yield f"interval-{length}", interval_name(tag, length)
         if asked.demand:
-            yield "demand", interval_name(f"{tag}_demand", duration_text(asked.demand / SECOND))
-            for pair in peak_names(tag):
-                for name in pair:
-                    yield "demand", name
+            for sliding in (False, True) if asked.sliding else (False,):
+                yield "demand", demand_name(tag, duration_text(asked.demand / SECOND), sliding=sliding)
+                for pair in peak_names(tag, sliding=sliding):
+                    yield from (("demand", name) for name in pair)
         if asked.tariff in self._calendars:
             for period in self._calendars[asked.tariff].names:
                 yield "tariff", tariff_name(tag, period)

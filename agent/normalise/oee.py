@@ -9,14 +9,14 @@ cycle is too long, or the calendar wrong. The product is PRI * GQ / PBT, which t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
 from agent.model.frame import Frame, Value
 from agent.model.quality import FIRST_BAD, Quality
 from agent.model.tag import Schema, Tag
-from agent.normalise.api import Context
+from agent.normalise.api import Context, Tap
 from agent.normalise.calendar import Calendar
 from agent.normalise.counters.ask import HOUR, SECOND, Counter
 from agent.normalise.counters.meter import Meter
@@ -48,22 +48,48 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[int, _Kept]).decode
 
 
-def build(schema: Schema, rules: Sequence[Rules], context: Context) -> "Feed | None":
-    """What a scan group has of the machine's state and its counters; None when that is nothing."""
-    asked = context.recipes.oee.get(schema.device)
-    calendar = context.recipes.calendars.get(asked.calendar) if asked else None
-    if asked is None or calendar is None or (schema.made and schema.group != "derived"):
+def build(schema: Schema, rules: Sequence[Rules], context: Context) -> Tap | None:
+    """What a scan group has of the states and counters of machines; None when that is nothing."""
+    feeds = [_feed(device, schema, rules, context) for device in context.one("oee", _who_asks).get(schema.device, ())]
+    found = [feed for feed in feeds if feed is not None]
+    if not found:
         return None
-    columns = {tag.name: column for column, tag in enumerate(schema.tags)}
-    at = columns.get(asked.state, -1)
+
+    def feed_all(frame: Frame) -> Sequence[Frame]:
+        for feed in found:
+            feed(frame)
+        return ()
+
+    return feed_all if len(found) > 1 else found[0]
+
+
+def _who_asks(context: Context) -> dict[str, list[str]]:
+    """By the device whose tags they are: the devices whose shifts are judged by them."""
+    found: dict[str, list[str]] = {}
+    for device, asked in context.recipes.oee.items():
+        for source in {asked.source(name, device)[0] for name in (asked.state, *asked.counters)}:
+            found.setdefault(source, []).append(device)
+    return found
+
+
+def _feed(device: str, schema: Schema, rules: Sequence[Rules], context: Context) -> "Feed | None":
+    asked = context.recipes.oee[device]
+    calendar = context.recipes.calendars.get(asked.calendar)
+    own = schema.device == device
+    if calendar is None or (own and schema.made and schema.group != "derived"):
+        return None
+    columns = {(schema.device, tag.name): column for column, tag in enumerate(schema.tags)}
+    at = columns.get(asked.source(asked.state, device), -1)
     states = rules[at].states if at >= 0 else None
-    counted = [(name, columns[name]) for name in asked.counters if name in columns]
+    places = [(name, columns.get(asked.source(name, device), -1)) for name in asked.counters]
+    counted = [(name, column) for name, column in places if column >= 0]
     if states is None and not counted:
         return None
-    machine = context.one(f"oee/{schema.device}", lambda made: Machine(schema.device, asked, calendar, made))
+    machine = context.one(f"oee/{device}", lambda made: Machine(device, asked, calendar, made))
     silent = schema.interval == 0
     meters = [
-        (column, machine.meter(schema.tags[column], rules[column].counter, silent=silent)) for _, column in counted
+        (column, machine.meter(replace(schema.tags[column], name=name), rules[column].counter, silent=silent))
+        for name, column in counted
     ]
     return Feed(machine, schema, at if states else -1, states, meters)
 
@@ -102,12 +128,13 @@ class Machine:
         self.must = self.may = False
 
     def meter(self, tag: Tag, said: Counter | None, *, silent: bool) -> Meter:
-        """That of a counter, which goes on where it was. It counts ten times as fast as the cycle at most."""
+        """That of a counter by the name that the device has for it, which goes on where it was.
+        It counts ten times as fast as the cycle at most."""
         fastest = FASTER * 3600 * SECOND / self.asked.cycle
         counter = Counter(said.rollover, said.max_rate or fastest, said.confirm) if said else Counter(max_rate=fastest)
         known = self._meters.get(tag.name)
         made = self._meters[tag.name] = Meter(tag, counter, -1, silent=silent)
-        unpack(pack([known]) if known else self._left.pop(tag.name, b""), {tag.name: made})
+        unpack([pack([known]) if known else self._left.pop(tag.name, b"")], {tag.name: made})
         return made
 
     def says(self, place: int, t: int, mono: int, *, stamped: bool) -> None:
@@ -129,7 +156,7 @@ class Machine:
             shift = self._shift(t)
             if name == self.asked.produced:
                 shift.produced += grown
-            else:
+            if name in (self.asked.good, self.asked.rejects):
                 shift.other += grown
             self.may = True
 
@@ -146,7 +173,7 @@ class Machine:
         made = list(self._ended(wall, mono))
         now = self._shift(minute)
         if now.start < minute < now.end:
-            made += self._told(now, minute, mono)
+            made += self._told(now, minute, max(0, mono - wall + minute))
         return made
 
     def dump(self) -> bytes:
@@ -167,7 +194,7 @@ class Machine:
         self._shifts = {each[0]: Shift(*each) for each in shifts[-MOST:]}
         self.time.t, self.time.begun, self.time.mono, self.time.place = t, bool(begun), 0, UNKNOWN
         for name in meters.keys() & self._meters.keys():
-            unpack(self._left.pop(name), {name: self._meters[name]})
+            unpack([self._left.pop(name)], {name: self._meters[name]})
 
     def _pass(self, mono: int) -> None:
         """What has passed without a reading: of a state that is told when it changes, or one that nobody knows."""
@@ -203,17 +230,16 @@ class Machine:
     def _ended(self, wall: int, mono: int) -> Sequence[Frame]:
         made: list[Frame] = []
         for shift in [each for each in self._shifts.values() if wall >= each.end + self.wait]:
-            made += self._told(shift, shift.end, mono)
+            made += self._told(shift, shift.end, max(0, mono - wall + shift.end))
             del self._shifts[shift.start]
             self._closed = max(self._closed, shift.end)
             self.must = True
         return made
 
     def _told(self, shift: Shift, now: int, mono: int) -> Sequence[Frame]:
-        """Nothing where nothing was planned and nothing made."""
-        planned = sum(
-            span.end - span.start for span in self._calendar.spans(shift.start, min(now, shift.end)) if span.planned
-        )
+        """Nothing where nothing was planned and nothing made. A reading just after `now` has added to both times."""
+        until = min(max(now, self.time.t), shift.end)
+        planned = sum(span.end - span.start for span in self._calendar.spans(shift.start, until) if span.planned)
         if not planned and not shift.produced:
             return ()
         self.must = True

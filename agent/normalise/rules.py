@@ -18,6 +18,7 @@ from agent.normalise.state import States
 from agent.normalise.windows.ask import Window
 
 RESERVED = re.compile(r"derived|total|demand|tariff|state|shift|alarm|carbon|(interval|window)-.*")  # groups made here
+ENDED = re.compile(r"demand|tariff|shift|carbon|(interval|window)-.*")  # those whose frames tell of what is over
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+from agent.normalise.calculated import Source
+
 
 @dataclass(frozen=True, slots=True)
 class Oee:
-    """Names of tags of the device, one of `good` and `rejects`; `run` are the states in which it works, `cycle` is how
-    long a piece is to take (ns)."""
+    """Names of tags, one of `good` and `rejects`; `run` are the states in which it works, `cycle` is how long a piece
+    is to take (ns). Those in `inputs` are tags of other devices, the others of its own."""
 
     state: str
     run: tuple[str, ...]
@@ -15,7 +17,12 @@ class Oee:
     calendar: str
     good: str = ""
     rejects: str = ""
+    inputs: tuple[tuple[str, Source], ...] = ()
 
     @property
     def counters(self) -> tuple[str, ...]:
-        return self.produced, self.good or self.rejects
+        return tuple(dict.fromkeys((self.produced, self.good or self.rejects)))
+
+    def source(self, name: str, device: str) -> Source:
+        """The tag of this name, when it is that device which asks."""
+        return dict(self.inputs).get(name, (device, name))

@@ -22,6 +22,7 @@ GROUP = "state"
 SCANS, GRACE = 3, 5 * SECOND  # a group that is scanned and says nothing for so many intervals, and this, is unknown
 VERSION = 1
 _MS = 10**6
+_LONGEST = (1 << 63) - 1  # ns that are kept of a state: a clock that jumps by years adds them to what is unknown
 _Kept = dict[str, tuple[int, str, dict[str, tuple[int, int]]]]  # by tag: until when, last state, ns and entries of each
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[int, _Kept]).decode
@@ -71,6 +72,11 @@ class Line:
             self.known = place
         return not begun or place != before
 
+    def settle(self, t: int, mono: int) -> None:
+        """It has lasted so far, if that is later than what is known."""
+        if mono > 0 and mono > self.time.mono:
+            self.add(self.time.go(t, mono))
+
     def add(self, stretches: Iterable[Stretch]) -> None:
         for start, end, place in stretches:
             self.spent[place] += end - start
@@ -82,7 +88,7 @@ class Line:
 
     def kept(self) -> tuple[int, str, dict[str, tuple[int, int]]]:
         names = *self.states.names, "unknown"
-        each = zip(names, self.spent, [*self.entered, 0], strict=True)
+        each = zip(names, [min(spent, _LONGEST) for spent in self.spent], [*self.entered, 0], strict=True)
         known = "" if self.known == UNKNOWN else self.states.names[self.known]
         return self.time.t, known, {name: (spent, entered) for name, spent, entered in each}
 
@@ -113,25 +119,37 @@ class Clock:
 
     def __call__(self, frame: Frame) -> Sequence[Frame]:
         self.may = True
+        seen, before = self._seen, self._values
         if frame.columns is None and frame.stamps is None:
-            seen, self._seen = self._seen, (frame.ts, frame.mono)
-            near = not self._most or frame.mono - seen[1] <= self._most
-            if near and not any(frame.quality) and self._columns.pick(frame.values) == self._values:
-                return ()
-            self._settle(seen)
+            self._seen = frame.ts, frame.mono
             self._values = () if any(frame.quality) else self._columns.pick(frame.values)
+            near = not self._most or frame.mono - seen[1] <= self._most
+            if near and before and self._values:
+                return () if self._values == before else self._changed(frame, seen, before)
         else:
-            self._settle(self._seen)
             self._seen, self._values = (0, 0), ()
-        stamps = frame.stamps
+        self._settle(seen)
         for place, number in self._columns.places(frame):
-            line = self._lines[number]
-            usable = frame.quality[place] < FIRST_BAD and frame.quality[place] != Quality.STALE
-            state = line.states.place(frame.values[place]) if usable else UNKNOWN
-            t = frame.ts if stamps is None else stamps[place]
-            if line.take(state, t, frame.mono, self._most, stamped=stamps is not None):
-                self._untold[number] = None
+            self._take(number, frame, place)
         return self._changes(frame.ts, frame.mono)
+
+    def _changed(self, frame: Frame, seen: tuple[int, int], before: Sequence[Value]) -> Sequence[Frame]:
+        """Of a frame that is whole and good, after one that was: the others are as they were."""
+        columns = self._columns.columns
+        for number, (value, other) in enumerate(zip(self._values, before, strict=True)):
+            if value != other:
+                self._lines[number].settle(*seen)
+                self._take(number, frame, columns[number])
+        return self._changes(frame.ts, frame.mono)
+
+    def _take(self, number: int, frame: Frame, place: int) -> None:
+        line, code = self._lines[number], frame.quality[place]
+        usable = code < FIRST_BAD and code != Quality.STALE
+        state = line.states.place(frame.values[place]) if usable else UNKNOWN
+        stamped = frame.stamps is not None
+        t = frame.stamps[place] if frame.stamps else frame.ts
+        if line.take(state, t, frame.mono, self._most, stamped=stamped):
+            self._untold[number] = None
 
     def tick(self, wall: int, mono: int) -> Sequence[Frame]:
         if wall // MINUTE != self._minute:
@@ -154,10 +172,8 @@ class Clock:
 
     def _settle(self, seen: tuple[int, int]) -> None:
         """Each state has lasted to the last frame that said so."""
-        if seen[1] > 0:
-            for line in self._lines:
-                if seen[1] > line.time.mono:
-                    line.add(line.time.go(*seen))
+        for line in self._lines:
+            line.settle(*seen)
 
     def _changes(self, ts: int, mono: int) -> Sequence[Frame]:
         if not self._untold or mono - self._told < SECOND:
@@ -180,10 +196,22 @@ class Clock:
         return _encode((VERSION, {line.tag: line.kept() for line in self._lines if line.time.begun}))
 
     def load(self, kept: bytes) -> None:
-        try:
-            version, found = _decode(kept)
-        except (msgspec.MsgspecError, ValueError):
-            return
-        for line in self._lines if version == VERSION else ():
-            if line.tag in found:
-                line.load(*found[line.tag])
+        self.load_newest((kept,))
+
+    def load_newest(self, states: Sequence[bytes]) -> None:
+        newest: _Kept = {}
+        for kept in states:
+            for tag, known in _decoded(kept).items():
+                if tag not in newest or known[0] > newest[tag][0]:
+                    newest[tag] = known
+        for line in self._lines:
+            if line.tag in newest:
+                line.load(*newest[line.tag])
+
+
+def _decoded(kept: bytes) -> _Kept:
+    try:
+        version, found = _decode(kept)
+    except (msgspec.MsgspecError, ValueError):
+        return {}
+    return found if version == VERSION else {}

@@ -2,15 +2,15 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
-from typing import NamedTuple
+from contextlib import ExitStack
+from typing import NamedTuple, TypeVar
 
 from agent.model.frame import Frame
 from agent.model.tag import Schema
 from agent.normalise import carbon, convert, derived, oee, states
 from agent.normalise.alarms import watch
 from agent.normalise.alarms.board import Board
-from agent.normalise.api import Build, Context, Kept, LeftOut, Report, Stage, Tap, Timed
+from agent.normalise.api import Build, Context, Ending, Kept, LeftOut, Moving, Report, Stage, Tap, Timed
 from agent.normalise.counters import tap as counters
 from agent.normalise.fit import fitting
 from agent.normalise.leftovers import Leftovers
@@ -37,6 +37,7 @@ TAPS: dict[str, Build[Tap]] = {
     "windows": windows.build,
 }
 REPORT: Build[Report] = report.build
+T = TypeVar("T")
 MINUTE = 60 * 10**9
 PREFIX = "normal/"  # of all keys under which state is kept
 
@@ -65,7 +66,9 @@ class Steps(dict[Schema, Step]):
         self._parts: dict[tuple[str, str], dict[str, object]] = {}  # of each group
         self._kept: dict[str, bytes] = {}  # of the run before, until its part is built
         self._pieces: dict[str, int] = {}  # in which a state lies in the store
+        self._before: dict[tuple[str, str], dict[str, bytes]] = {}  # by device and part: what the run before kept
         self._torn: list[str] = []  # keys of the store that are of no use to anybody
+        self._owed: dict[str, bytes | None] = {}  # to whoever asks what is to be kept
         self._leftovers = self._context.one("leftovers", lambda _: Leftovers(self._kept))
         self._saved = 0
         self._sorts: _Sorted | None = None
@@ -79,9 +82,12 @@ class Steps(dict[Schema, Step]):
             del self[before]
             del self._outputs[before], self._shapes[before]
         self._newest[group] = schema
-        parts = self._parts.get(group, {})
-        self._kept |= {_key(group, name): part.dump() for name, part in parts.items() if isinstance(part, Kept)}
+        known = {name: part for name, part in self._parts.get(group, {}).items() if isinstance(part, Kept)}
+        self._kept |= {_key(group, name): part.dump() for name, part in known.items()}
         step = self[schema] = self._compile(schema)
+        for name, part in self._parts[group].items():
+            if isinstance(part, Kept) and name in known:
+                part.must, part.may = part.must or known[name].must, part.may or known[name].may
         return step
 
     def output(self, schema: Schema) -> Schema:
@@ -108,14 +114,33 @@ class Steps(dict[Schema, Step]):
         return self._context.one("alarms", Board)
 
     def tick(self, wall: int, mono: int) -> Iterator[Frame]:
-        """What time alone brings: to be called about once a second."""
-        for key, part in self._sorted().timed:
-            frames = part.tick(wall, mono)
-            if key.endswith("/report"):
-                yield from frames
-            else:
-                for frame in frames:
-                    yield from self[frame.schema](frame)
+        """What time alone brings: to be called about once a second. A part that raises keeps no other from it."""
+        return self._told(self._sorted().timed, lambda part: part.tick(wall, mono))
+
+    def _told(self, parts: Sequence[tuple[str, T]], ask: Callable[[T], Sequence[Frame]]) -> Iterator[Frame]:
+        """What all of them say, one after the other; those of a report pass no step again."""
+        found: list[Frame] = []
+        try:
+            with ExitStack() as asked:
+                for key, part in reversed(parts):
+                    asked.callback(self._ask, key, part, ask, found)
+        finally:
+            yield from found
+
+    def _ask(self, key: str, part: T, ask: Callable[[T], Sequence[Frame]], found: list[Frame]) -> None:
+        frames = ask(part)
+        if key.endswith("/report"):
+            found += frames
+        else:
+            for frame in frames:
+                found += self[frame.schema](frame)
+
+    def finish(self, wall: int, mono: int) -> Iterator[Frame]:
+        """What is held back, when no frame will come any more: reports last, for what others give up passes them. A
+        part that raises keeps no other from it."""
+        ending = [(key, part) for key, part in self._keys() if isinstance(part, Ending)]
+        ending.sort(key=lambda each: each[0].endswith("/report"))
+        return self._told(ending, lambda part: part.finish(wall, mono))
 
     def suppressed(self) -> Counter[LeftOut]:
         """Samples that were left out since the last call, by (device, reason, whether they were made)."""
@@ -125,19 +150,25 @@ class Steps(dict[Schema, Step]):
     def kept(self, mono: int, *, all_of_it: bool = False) -> dict[str, bytes | None]:
         """What is to be committed with the frames that have come out so far, by key, in values that are small.
 
-        None: what was kept by this key is to be forgotten.
+        None: what was kept by this key is to be forgotten. What others have when a part raises comes with the next
+        call.
         """
         minute = all_of_it or mono - self._saved >= MINUTE
         if minute:
             self._saved = mono
-        found: dict[str, bytes | None] = self._forgotten()
-        for key, part in self._sorted().kept:
-            if part.must or (minute and part.may):
-                pieces = parcels(key, part.dump())
-                found |= dict.fromkeys(keys_of(key, self._pieces.get(key, 0))) | pieces
-                self._pieces[key] = len(pieces)
-                part.must = part.may = False
+        self._owed |= self._forgotten()
+        with ExitStack() as asked:
+            for key, part in self._sorted().kept:
+                if part.must or (minute and part.may):
+                    asked.callback(self._keep, key, part)
+        found, self._owed = self._owed, {}
         return found
+
+    def _keep(self, key: str, part: Kept) -> None:
+        part.must = part.may = False
+        pieces = parcels(key, part.dump())
+        self._owed |= dict.fromkeys(keys_of(key, self._pieces.get(key, 0))) | pieces
+        self._pieces[key] = len(pieces)
 
     def _forgotten(self) -> dict[str, bytes | None]:
         torn, self._torn = self._torn, []
@@ -153,12 +184,21 @@ class Steps(dict[Schema, Step]):
         self._pieces = {key: count(state) for key, state in self._kept.items()}
         whole = {piece for key, pieces in self._pieces.items() for piece in keys_of(key, pieces)}
         self._torn = [key for key in ours if key not in whole]
+        for key, state in self._kept.items():
+            device, _, name = key.removeprefix(PREFIX).partition("/")
+            self._before.setdefault((device, name.rpartition("/")[2]), {})[key] = state
         for key, part in self._keys():
             self._load(key, part)
 
     def _load(self, key: str, part: object) -> None:
         before = self._kept.pop(key, None)
-        if before is not None and isinstance(part, Kept):
+        if isinstance(part, Moving):
+            device, _, name = key.removeprefix(PREFIX).partition("/")
+            known = self._before.get((device, name.rpartition("/")[2]), {})
+            others = [state for other, state in known.items() if other != key]
+            if before is not None or others:
+                part.load_newest([before or b"", *others])
+        elif before is not None and isinstance(part, Kept):
             part.load(before)
 
     def _sorted(self) -> "_Sorted":
@@ -217,10 +257,10 @@ class Steps(dict[Schema, Step]):
 
         def step(frame: Frame) -> tuple[Frame, ...]:
             frame = shape(frame)
-            made = list(chain.from_iterable([tap(frame) for tap in taps]))
             out = reporter(frame) if reporter else (frame,)
-            for each in made:
-                out += self[each.schema](each)
+            for tap in taps:
+                for each in tap(frame):
+                    out += self[each.schema](each)
             return out
 
         return step

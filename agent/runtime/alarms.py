@@ -29,7 +29,7 @@ class Annunciator:
         return [(device, active, shelved) for device, (active, shelved) in self._board.counts().items()]
 
     def shelve(self, device: str, name: str, seconds: float) -> dict[str, Any]:
-        found = self._shelve(device, name, self._clock.wall() + round(seconds * SECOND))
+        found = self._shelve(device, name, max(1, round(seconds * SECOND)))
         log.info("alarm shelved", extra={"device": device, "alarm": name, "seconds": seconds, "active": found.active})
         return _row(found)
 
@@ -38,9 +38,10 @@ class Annunciator:
         log.info("alarm no longer shelved", extra={"device": device, "alarm": name, "active": found.active})
         return _row(found)
 
-    def _shelve(self, device: str, name: str, until: int) -> Standing:
+    def _shelve(self, device: str, name: str, ns: int) -> Standing:
+        wall = self._clock.wall()
         try:
-            return self._board.shelve(device, name, until, self._clock.wall())
+            return self._board.shelve(device, name, wall + ns if ns else 0, wall)
         except LookupError:
             names = [each.name for each in self._board.standings() if each.device == device]
             near = get_close_matches(name, names, n=1)

@@ -148,8 +148,10 @@ class App:
             self._stopping.set()
             await _finish(commands, CLOSE)
             await _finish(field, CLOSE, cancel=True)
+            await attempt(self._give_up(), self._health.part(*STEPS))
             self._inlet.close()
             await _finish(writer, DRAIN)
+            await _finish(start(iter([("rescue", self._rescue)])), CLOSE)
             for tap in self._taps:
                 tap.stop()
             self._storage.ring()
@@ -169,6 +171,14 @@ class App:
             self._steps.restore(await self._storage.recall_all())
         finally:
             log.debug("steps", extra={"groups": len(self._catalogue.schemas)})
+
+    async def _give_up(self) -> None:
+        """What the steps have held back goes with the last commit."""
+        for frame in self._steps.finish(self._clock.wall(), self._clock.mono()):
+            self._inlet.add(frame)
+
+    async def _rescue(self) -> None:
+        await attempt(self._storage.rescue(), self._health.part("store", "disk"))
 
     async def _recall(self, driver: Learner) -> None:
         kept = await self._storage.recall(driver.device)
@@ -214,6 +224,7 @@ class App:
     def _pump_works(self, control: Control) -> Iterator[tuple[str, Work]]:
         who = self._site.gateway
         places = {device.name: tuple(device.place) for device in self._devices.values() if device.place}
+        places |= {device.name: tuple(device.place) for device in self._site.virtual if device.place}
         for config in (each for each in self._site.sinks if each.enabled and not pulled_of(each)):
             part, backoff = self._health.part("sink", config.name), Backoff(SINK_CAP)
             gateway = Gateway(who.id, tuple(who.site), self._room(config, control, part), places)

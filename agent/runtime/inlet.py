@@ -24,7 +24,7 @@ class Inlet:
 
     def __init__(self, limit: int = LIMIT, soon: int = SOON) -> None:
         self._frames: deque[Frame] = deque()
-        self._urgent: list[Frame] = []
+        self._urgent: deque[Frame] = deque()
         self._bytes = 0
         self._limit, self._soon = limit, soon
         self._some, self._plenty, self._room = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -41,9 +41,17 @@ class Inlet:
             await self._room.wait()
 
     def push(self, frame: Frame, part: Part) -> None:
-        """Take the frame at once; a full inlet gives up its oldest frame, and `part` counts it."""
-        while self._bytes >= self._limit and self._frames:
-            oldest = self._frames.popleft()
+        """Take the frame at once; a full inlet gives up its oldest frame, and `part` counts it.
+
+        What was made is not given up for what is read, up to twice the limit: it is told once only.
+        """
+        while self._bytes >= self._limit and (waiting := self._frames or self._urgent):
+            if waiting[0].schema.made and self._bytes < 2 * self._limit:
+                if frame.schema.made:
+                    break
+                part.lost(len(frame.values))
+                return
+            oldest = waiting.popleft()
             self._bytes -= _size(oldest)
             part.lost(len(oldest.values))
         self.add(frame)

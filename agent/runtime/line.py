@@ -141,7 +141,7 @@ class Line:
         if edge:
             quality = Quality.BAD_COMM if unreachable(error) else Quality.BAD_DEVICE
             for each in seat.driver.schemas:
-                await self._emit_bad(each, quality)
+                await attempt(self._emit_bad(each, quality), seat.part)
 
     async def _scan(self, turn: Turn, began: int) -> None:
         seat, found = turn.seat, None

@@ -10,6 +10,8 @@ from agent.health import Part
 from agent.model.clock import SYSTEM, Clock
 from agent.model.errors import Rejected, SinkError, StoreError, Unavailable
 from agent.model.frame import Entry
+from agent.model.tag import Schema
+from agent.normalise.rules import ENDED
 from agent.northbound.api import Backfill, Sink, Watchful
 from agent.runtime.backfill import Limiter, longest_jitter
 from agent.runtime.bisect import sift
@@ -120,7 +122,7 @@ class Pump:
             stopping = self._stopping.is_set()
             await window.acquire()
             entries = await self._read(cursor, history)
-            if entries and self._beside and self._lags(entries[0]):
+            if entries and self._beside and self._lags(entries):
                 window.release()
                 last = await self._storage.call(self._storage.store.last)
                 history.demote(cursor, last)
@@ -174,8 +176,10 @@ class Pump:
             age = (self._clock.wall() - oldest[0].frame.ts) / 1e9
             await waited(self._stopping, self._jitter(0.0, longest_jitter(age)))
 
-    def _lags(self, entry: Entry) -> bool:
-        return bool(entry.frame.mono) and self._clock.mono() - entry.frame.mono > LAG
+    def _lags(self, entries: Sequence[Entry]) -> bool:
+        """Whether the first has waited for too long. What was made of an interval that is over is no older for that."""
+        mono = next((entry.frame.mono for entry in entries if not _has_ended(entry.frame.schema)), 0)
+        return bool(mono) and self._clock.mono() - mono > LAG
 
     async def _read(self, after: int, history: History, until: int = 2**63 - 1, lane: str = "live") -> list[Entry]:
         store, limit = self._storage.store, min(self._limit, self._few[lane])
@@ -256,6 +260,10 @@ class Pump:
                 await self._sink.close()
         except TimeoutError:
             raise Unavailable(f"{self._name}: did not close within {GOODBYE:g} s") from None
+
+
+def _has_ended(schema: Schema) -> bool:
+    return schema.made and ENDED.fullmatch(schema.group) is not None
 
 
 def _confirmed(entries: Sequence[Entry], error: SinkError) -> list[Entry]:

@@ -143,6 +143,11 @@ class Storage:
             self._hurt.clear()
             await self._heal(self._keeper)
 
+    async def rescue(self) -> None:
+        """At the end, when nobody mends any more: one more try for what lies in memory. Raises StoreError in vain."""
+        if self._keeper is not None and self.store.volatile and self._mended.is_set():
+            await self._heal(self._keeper)
+
     async def _heal(self, keeper: Keeper) -> None:
         before, damaged, self._damaged = self.store, self._damaged, False
         self._mended.clear()  # nothing is to be added to a memory that is on its way to the disk

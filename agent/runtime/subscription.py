@@ -51,8 +51,10 @@ class Subscription:
             self._marked = True  # to be stopped is no gap
             raise
         finally:
-            self._mark_gap()
-            await self._driver.close()
+            try:
+                self._mark_gap()
+            finally:
+                await self._driver.close()
             if self._note is not None:
                 self._note()  # a server that takes no session may have told its time
 

@@ -94,6 +94,9 @@ def _routes(health: Health, desk: Desk, board: alarms.Alarms | None = None) -> l
 
     async def readyz(request: Request) -> Answer:
         found = readiness(health, time.monotonic_ns())
+        if board is not None:
+            counts = board.counts()
+            found["alarms"] = {"active": sum(n for _, n, _ in counts), "shelved": sum(n for _, _, n in counts)}
         return as_json(found, HTTPStatus.OK if found["ready"] else HTTPStatus.SERVICE_UNAVAILABLE)
 
     async def metrics(request: Request) -> Answer:

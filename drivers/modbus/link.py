@@ -174,9 +174,10 @@ class Link(TransactionManager):
             self._fail(TimeoutError())
 
     def hang_up(self) -> None:
-        """Close at once; what was not sent yet is dropped."""
+        """Close at once; what was not sent yet is dropped, and who waits for an answer gets ConnectionError."""
         transport = self.transport
         self._stop_timer()
+        self._fail(ConnectionAbortedError("it was closed here"))
         self.close()
         if transport is not None:
             cast(asyncio.WriteTransport, transport).abort()

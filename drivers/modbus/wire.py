@@ -96,7 +96,7 @@ class Wire:
             try:
                 return self._checked(link, request, await ask(link, request, until, patience))
             except OSError as error:
-                if request.once or not link.served:
+                if request.once or not link.served or not self._users:
                     raise self._cut(request, error) from error
             link = await self._connect(until)  # a device may close after each answer, and this request came too late
             try:

@@ -1,14 +1,15 @@
 """What a tag says of itself as a counter."""
 
 from math import inf
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
 from agent.model.text import duration_text
 from drivers.section import Name, Seconds, Section
 
 HOUR, DAY = 3600, 86400
+MOST_STEPS = 60  # of a demand that slides
 
 
 def _divides(seconds: float) -> float:
@@ -49,6 +50,16 @@ class DemandConfig(Section):
     """The mean power of aligned windows."""
 
     every: Fills = Field(900.0, description="length of the windows, such as 15m")
+    sliding: Fills | None = Field(None, description="told besides with each step of so long for a window up to there")
+
+    @model_validator(mode="after")
+    def _has_steps(self) -> Self:
+        if self.sliding and (self.sliding >= self.every or self.every % self.sliding):
+            raise ValueError(f"sliding: a window of {duration_text(self.every)} has no whole number of such steps")
+        if self.sliding and self.every / self.sliding > MOST_STEPS:
+            least = duration_text(self.every / MOST_STEPS)
+            raise ValueError(f"sliding: a window has at most {MOST_STEPS} steps: take at least {least}")
+        return self
 
 
 ShortDemand = Annotated[DemandConfig, BeforeValidator(_every, json_schema_input_type=Fills | DemandConfig)]

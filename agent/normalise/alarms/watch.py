@@ -44,7 +44,7 @@ def _column(panel: Panel, tag: Tag, alarms: Sequence[Alarm], *, other: bool) -> 
 class Column:
     """The alarms of one tag, and those that measure from it."""
 
-    __slots__ = ("_all", "_bad", "_gaps", "_mark", "_plain", "_slopes", "nowhere")
+    __slots__ = ("_all", "_bad", "_gaps", "_mark", "_plain", "_slopes", "_text", "nowhere")
 
     def __init__(self, cells: Sequence[Cell], panel: Panel, mark: Mark | None, *, text: bool) -> None:
         self._bad = tuple(cell for cell in cells if cell.alarm.kind == "bad")
@@ -53,7 +53,7 @@ class Column:
         plain = (cell for cell in cells if cell.alarm.kind not in ("bad", "rate") and not cell.alarm.other)
         self._plain = tuple(plain)
         self._mark = mark
-        self._all = tuple(cells)
+        self._all, self._text = tuple(cells), text
         self.nowhere = NO_TEXT if text else NOWHERE
 
     def take(self, value: Value, t: int, mono: int, arrived: int, gaps: dict[Gap, int]) -> None:
@@ -62,7 +62,7 @@ class Column:
             gap.own = value
             gaps[gap] = t
         if self._mark is not None:
-            self._mark.value = value
+            self._mark.value = None if self._text else value
             gaps |= dict.fromkeys(self._mark.gaps, t)
         if value is None:
             for cell in self._plain:
@@ -84,6 +84,8 @@ class Column:
     def band(self, value: Value) -> Band:
         """In which values change nothing, after this one."""
         if value is None or self._slopes or self._gaps or self._mark or any(cell.waiting for cell in self._all):
+            return self.nowhere
+        if self._text and not self._plain:
             return self.nowhere
         low, high = -inf, inf
         for cell in self._plain:

@@ -11,7 +11,8 @@ Rollover = Literal["auto", "none"] | int | float
 @dataclass(frozen=True, slots=True)
 class Counter:
     """`rollover` is how many the register counts before it begins again at 0; `max_rate` is per hour. Both are in the
-    unit of the tag. `intervals` and `demand` (0: none) are ns and divide an hour or a day; `tariff` names a calendar.
+    unit of the tag. `intervals` and `demand` (0: none) are ns and divide an hour or a day, `sliding` divides `demand`;
+    `tariff` names a calendar.
     """
 
     rollover: Rollover = "auto"
@@ -21,3 +22,5 @@ class Counter:
     intervals: tuple[int, ...] = ()
     demand: int = 0
     tariff: str = ""
+    sliding: int = 0
+    basis: str = ""  # what its numbers are: after a change of it they cannot be compared with those from before

@@ -1,6 +1,7 @@
 """One counter: its register, the intervals of its total, and what is made of them."""
 
 from collections.abc import Iterator, Sequence
+from zlib import crc32
 
 from agent.model.frame import Value
 from agent.model.tag import FLOATS, Tag
@@ -22,13 +23,14 @@ class Meter:
     """
 
     __slots__ = (
-        *("_single", "behind", "broken", "column", "digits", "doubt", "name", "next"),
+        *("_single", "basis", "behind", "broken", "column", "digits", "doubt", "name", "next"),
         *("register", "scale", "silent", "spans", "whole"),
     )
 
     def __init__(self, tag: Tag, asked: Counter, column: int, *, silent: bool) -> None:
         self.name, self.column, self.silent = tag.name, column, silent
         self.whole, self._single = tag.dtype not in FLOATS, tag.dtype == "float32"
+        self.basis = crc32(asked.basis.encode())
         self.register = Register(asked, _widths(tag.dtype))
         self.spans: list[tuple[Span, Sequence[Use]]] = []
         self.digits, self.scale = 0, 1

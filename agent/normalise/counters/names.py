@@ -13,9 +13,14 @@ def interval_name(tag: str, length: str) -> str:
     return f"{tag}_{length}"
 
 
-def peak_names(tag: str) -> tuple[tuple[str, str], ...]:
+def demand_name(tag: str, length: str, *, sliding: bool = False) -> str:
+    return f"{tag}_demand_{length}{'_sliding' if sliding else ''}"
+
+
+def peak_names(tag: str, *, sliding: bool = False) -> tuple[tuple[str, str], ...]:
     """The highest of the day and of the month, each with its time."""
-    day, month = f"{tag}_demand_peak_day", f"{tag}_demand_peak_month"
+    peak = f"{tag}_demand{'_sliding' if sliding else ''}_peak"
+    day, month = f"{peak}_day", f"{peak}_month"
     return (day, f"{day}_at"), (month, f"{month}_at")
 
 

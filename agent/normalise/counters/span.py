@@ -16,7 +16,7 @@ from agent.normalise.counters.ask import SECOND
 from agent.normalise.counters.register import Step
 
 MOST = 300  # intervals that one step may end; more become one, which tells of them all
-_PAST = 8  # stretches of time that are remembered
+_PAST = 16  # stretches of time that are remembered
 Window = Callable[[int], tuple[int, int]]  # the interval (from, before) in which a time lies
 
 
@@ -97,6 +97,8 @@ class Span:
             if first <= edge < after:
                 self.doubt = Quality.ESTIMATED
                 edge = after
+                self.past.remove((first, after))  # what is met again is forgotten last
+                self.past.append((first, after))
         return edge
 
     def _back(self, step: Step) -> None:
@@ -117,8 +119,13 @@ class Span:
         self.doubt = Quality.ESTIMATED
 
     def _told(self) -> None:
-        if self.first < self.edge:
-            self.past = [*self.past[1 - _PAST :], (self.first, self.edge)]
+        """What touches it becomes one with it: a clock that begins in 1970 again and again needs no more than one."""
+        first, after = self.first, self.edge
+        if first < after:
+            apart = [each for each in self.past if each[0] > after or each[1] < first]
+            touching = [each for each in self.past if each not in apart]
+            whole = min([first, *(each[0] for each in touching)]), max([after, *(each[1] for each in touching)])
+            self.past = [*apart[1 - _PAST :], whole]
 
 
 def worse(one: int, other: int) -> int:

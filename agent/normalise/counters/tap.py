@@ -6,15 +6,16 @@ from agent.model.frame import Frame, Value
 from agent.model.quality import FIRST_BAD, Quality
 from agent.model.tag import FLOATS, DType, Schema, Tag
 from agent.model.text import duration_text
-from agent.normalise.api import Context
+from agent.normalise.api import Context, Sheet
 from agent.normalise.calendar import Calendar
 from agent.normalise.counters.ask import SECOND, Counter
 from agent.normalise.counters.meter import Meter
-from agent.normalise.counters.names import interval_name, peak_names, power_unit, tariff_name, total_name
+from agent.normalise.counters.names import demand_name, interval_name, peak_names, power_unit, tariff_name, total_name
 from agent.normalise.counters.register import Reading
+from agent.normalise.counters.sliding import Sliding
 from agent.normalise.counters.span import Span, Window
 from agent.normalise.counters.state import pack, unpack
-from agent.normalise.counters.uses import Consumption, Demand, Outbox, Tariff, Use
+from agent.normalise.counters.uses import Consumption, Demand, Outbox, Peaks, Tariff, Use
 from agent.normalise.rules import Rules
 
 GRACE = 10 * SECOND  # ns that a device which speaks only of changes may be late
@@ -42,6 +43,7 @@ class Counters:
         self._meters, self._silent = meters, _speaks_up(schema)
         self._pairs = tuple(meters.items())
         self._totals = context.sheet(schema.device, "total")
+        self._rest = b""  # what is known of tags that are no counters now
         self.must = self.may = False
 
     def __call__(self, frame: Frame) -> Sequence[Frame]:
@@ -87,11 +89,14 @@ class Counters:
         return out.frames(wall, mono) if out.full else ()
 
     def dump(self) -> bytes:
-        return pack(self._meters.values())
+        return pack(self._meters.values(), self._rest)
 
     def load(self, kept: bytes) -> None:
+        self.load_newest((kept,))
+
+    def load_newest(self, states: Sequence[bytes]) -> None:
         """Also what an earlier schema of the group knew: so it is kept once more with what is made next."""
-        unpack(kept, {meter.name: meter for meter in self._meters.values()})
+        self._rest = unpack(states, {meter.name: meter for meter in self._meters.values()})
         self.must = True
 
     def _sparse(self, columns: tuple[int, ...]) -> Iterable[tuple[int, Meter]]:
@@ -122,6 +127,8 @@ def _meter(schema: Schema, tag: Tag, asked: Counter, context: Context) -> Meter:
         uses[every] = [Consumption(sheet, sheet.add(Tag(interval_name(tag.name, length), dtype, tag.unit)))]
     if asked.demand:
         uses.setdefault(asked.demand, []).append(_demand(schema, tag, asked.demand, context))
+    if asked.demand and asked.sliding:
+        uses.setdefault(asked.sliding, []).append(_sliding(schema, tag, asked.demand, context))
     for every, some in uses.items():
         span = Span(duration_text(every / SECOND), every, close(every), _windows(context, every))
         meter.spans.append((span, some))
@@ -138,11 +145,22 @@ def _meter(schema: Schema, tag: Tag, asked: Counter, context: Context) -> Meter:
 
 
 def _demand(schema: Schema, tag: Tag, every: int, context: Context) -> Demand:
+    return Demand(*_power(schema, tag, every, context, sliding=False))
+
+
+def _sliding(schema: Schema, tag: Tag, every: int, context: Context) -> Sliding:
+    sheet, column, peaks = _power(schema, tag, every, context, sliding=True)
+    return Sliding(sheet, column, every, peaks)
+
+
+def _power(schema: Schema, tag: Tag, every: int, context: Context, *, sliding: bool) -> tuple[Sheet, int, Peaks]:
+    """Where a mean power goes, and its peaks."""
     sheet, unit = context.sheet(schema.device, "demand"), power_unit(tag.unit)
-    columns = [sheet.add(Tag(interval_name(f"{tag.name}_demand", duration_text(every / SECOND)), "float64", unit))]
-    for name, at in peak_names(tag.name):
-        columns += [sheet.add(Tag(name, "float64", unit)), sheet.add(Tag(at, "int64", "ms"))]
-    return Demand(sheet, columns, context.recipes.local)
+    name = demand_name(tag.name, duration_text(every / SECOND), sliding=sliding)
+    column, columns = sheet.add(Tag(name, "float64", unit)), list[int]()
+    for peak, at in peak_names(tag.name, sliding=sliding):
+        columns += [sheet.add(Tag(peak, "float64", unit)), sheet.add(Tag(at, "int64", "ms"))]
+    return sheet, column, Peaks(sheet, columns, context.recipes.local)
 
 
 def _windows(context: Context, every: int) -> Window:

@@ -1,7 +1,6 @@
 """What is made of an interval that has ended: its consumption, a demand with its peaks, totals by tariff."""
 
 from collections.abc import Sequence
-from itertools import islice
 from typing import NamedTuple, Protocol
 
 from agent.model.frame import Frame, Value
@@ -13,7 +12,6 @@ from agent.normalise.counters.span import Closed
 from agent.normalise.local import Local
 
 _MS = 10**6
-_MOST = 10_000  # changes of the tariff that one interval may have: years of them
 
 
 class Outbox:
@@ -74,35 +72,51 @@ class Peak(NamedTuple):
     at: int
 
 
-class Demand:
-    """Mean power of the window, and the highest of the local day and month so far.
+class Peaks:
+    """The highest demand of the local day and month so far.
 
-    A window belongs to the day in which it begins. Only one that is not in doubt can be the highest.
+    A window belongs to the day in which it begins. Only one that is not in doubt can be the highest, or begin a day: a
+    clock that was wrong for a moment takes nothing away.
     """
 
-    __slots__ = ("_columns", "_local", "_sheet", "peaks")
+    __slots__ = ("_columns", "_local", "_sheet", "found")
 
     def __init__(self, sheet: Sheet, columns: Sequence[int], local: Local) -> None:
+        """`columns` are those of the day's peak, its time, the month's peak, and its time."""
         self._sheet, self._columns, self._local = sheet, columns, local
-        self.peaks = [Peak(0, 0.0, 0), Peak(0, 0.0, 0)]  # of the day, of the month
+        self.found = [Peak(0, 0.0, 0), Peak(0, 0.0, 0)]  # of the day, of the month
+
+    def see(self, window: Closed, power: float, out: Outbox, *, always: bool) -> None:
+        """Not `always`: tell those that are others now."""
+        begins = self._local.day_start(window.start), self._local.month_start(window.start)
+        for place, begin in enumerate(begins):
+            peak = before = self.found[place]
+            if window.doubt != Quality.ESTIMATED:
+                peak = _higher(before if before.begin == begin else Peak(begin, 0.0, 0), power, window.edge)
+                self.found[place] = peak
+            if peak.at and peak.begin == begin and (always or peak != before):
+                out.put(window.edge, self._sheet, self._columns[2 * place], peak.value)
+                out.put(window.edge, self._sheet, self._columns[1 + 2 * place], peak.at)
+
+
+def _higher(peak: Peak, power: float, end: int) -> Peak:
+    if peak.at and power <= peak.value:
+        return peak
+    return Peak(peak.begin, power, end // _MS)
+
+
+class Demand:
+    """Mean power of the window, with its peaks."""
+
+    __slots__ = ("_column", "_sheet", "peaks")
+
+    def __init__(self, sheet: Sheet, column: int, peaks: Peaks) -> None:
+        self._sheet, self._column, self.peaks = sheet, column, peaks
 
     def __call__(self, closed: Closed, scale: int | None, out: Outbox) -> None:
         power = closed.grown * HOUR / ((scale or 1) * max(closed.edge - closed.start, 1))
-        out.put(closed.edge, self._sheet, self._columns[0], power, closed.doubt)
-        begins = self._local.day_start(closed.start), self._local.month_start(closed.start)
-        self.peaks = [
-            self._higher(peak if peak.begin == begin else Peak(begin, 0.0, 0), power, closed)
-            for begin, peak in zip(begins, self.peaks, strict=True)
-        ]
-        for place, peak in enumerate(self.peaks):
-            if peak.at:
-                out.put(closed.edge, self._sheet, self._columns[1 + 2 * place], peak.value)
-                out.put(closed.edge, self._sheet, self._columns[2 + 2 * place], peak.at)
-
-    def _higher(self, peak: Peak, power: float, closed: Closed) -> Peak:
-        if closed.doubt == Quality.ESTIMATED or (peak.at and power <= peak.value):
-            return peak
-        return Peak(peak.begin, power, closed.edge // _MS)
+        out.put(closed.edge, self._sheet, self._column, power, closed.doubt)
+        self.peaks.see(closed, power, out, always=True)
 
     def rescale(self, factor: int) -> None:
         """A power is no number of units."""
@@ -125,15 +139,17 @@ class Tariff:
             out.put(closed.edge, self._sheet, column, value, closed.doubt if name in touched else 0)
 
     def _share(self, closed: Closed) -> set[str]:
-        length, left, touched = max(closed.edge - closed.start, 1), closed.grown, {self._calendar.name_at(closed.start)}
-        for stretch in islice(self._calendar.spans(closed.start, closed.edge), _MOST):
-            part = left if stretch.end >= closed.edge else closed.grown * (stretch.end - stretch.start) // length
-            self.totals[stretch.name] += part
-            left -= part
-            touched.add(stretch.name)
-        if left:
-            self.totals[self._calendar.name_at(closed.edge)] += left
-        return touched
+        shares, length, left = (
+            self._calendar.shares(closed.start, closed.edge),
+            closed.edge - closed.start,
+            closed.grown,
+        )
+        for name, part in shares[:-1]:
+            grown = closed.grown * part // length
+            self.totals[name] += grown
+            left -= grown
+        self.totals[shares[-1][0]] += left
+        return {name for name, _ in shares}
 
     def rescale(self, factor: int) -> None:
         self.totals = {name: total * factor for name, total in self.totals.items()}

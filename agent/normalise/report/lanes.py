@@ -178,6 +178,12 @@ class Sampled:
         held = self._held
         return [held.pop(number) for number in list(held) if self._grid.one(number, wall)] if held else []
 
+    def finish(self) -> list[Sample]:
+        """What is held, and will not be asked for again."""
+        found = [*self._held.values()] if self._held else []
+        self._held = {} if self._held is not None else None
+        return found
+
     def settle(self) -> None:
         """No more will be told."""
         if self._held:

@@ -66,6 +66,13 @@ class Reporter:
             self._beats.look_through()
         return (frame,)
 
+    def finish(self, wall: int, mono: int) -> Sequence[Frame]:
+        """What is held: the end of a line, and what a quiet source said last, are told."""
+        for lane in self._lanes:
+            if isinstance(lane, Doors | Sampled):
+                self._later += lane.finish()
+        return (self._take(wall, mono),) if self._later else ()
+
     def settle(self) -> None:
         """It will not be asked again: what it holds is left out."""
         for lane in self._lanes:

@@ -16,7 +16,16 @@ from agent.model.tag import Schema
 from agent.normalise.api import Context
 from agent.normalise.rules import Rules
 from agent.normalise.windows.ask import Window
-from agent.normalise.windows.kept import KeptWindow, as_bytes, columns_of, from_bytes, take_over
+from agent.normalise.windows.kept import (
+    KeptWindow,
+    Reading,
+    as_bytes,
+    columns_of,
+    from_bytes,
+    take_over,
+    waiting_of,
+    written_waiting,
+)
 from agent.normalise.windows.tally import LONG_AGO, Tally
 
 RUN = 32  # frames that are counted at once
@@ -53,9 +62,10 @@ class Windows:
         return made
 
     def tick(self, wall: int, mono: int) -> Sequence[Frame]:
+        del mono
         made: list[Frame] = []
         for grid in self._grids:
-            grid.pass_to(wall, mono, made)
+            grid.pass_to(wall, made)
         if made:
             self.must = True
         return made
@@ -85,7 +95,8 @@ class Grid:
         self._local = context.recipes.local
         self._sheet = context.sheet(schema.device, asked[0][1].group)
         columns = [column for column, _ in asked]
-        self._names = [schema.tags[column].name for column in columns]
+        # by which they are kept: what was counted in another unit is not mixed with what comes
+        self._names = [f"{schema.tags[column].name} {schema.tags[column].unit}" for column in columns]
         self._slots = {column: slot for slot, column in enumerate(columns)}
         self._tallies = [Tally(schema.tags[column], window.of, self._hold) for column, window in asked]
         outputs = [
@@ -98,15 +109,17 @@ class Grid:
         self.start = self.end = 0
         self._told: list[int] = []  # ends of windows
         self._now = self._heard = 0  # the last time that was seen, and that at which a reading came for the window
+        self._clocks = 0, 0  # ns of the last frame, on both clocks
         self._run: list[tuple[int, Sequence[Value], bytes]] = []
         self._newest = 0  # time of the last of them
-        self._waiting: list[tuple[int, int, Value, int]] = []  # time, slot, value, quality
+        self._waiting: list[Reading] = []
 
     def take(self, frame: Frame, made: list[Frame]) -> None:
         ts = frame.ts
         if frame.stamps is None and frame.columns is None:
             if not self.start <= ts < self.end:
-                self._turn(ts, frame.mono, made)
+                self._turn(ts, made)
+            self._clocks = ts, frame.mono
             if self.start <= ts < self.end and ts >= self._newest:
                 self._newest = ts
                 self._run.append((ts, self._pick(frame.values), frame.quality))
@@ -115,46 +128,51 @@ class Grid:
                 return
         self._count()
         if frame.stamps is None:
-            self._turn(ts, frame.mono, made)
+            self._turn(ts, made)
         else:
-            self.pass_to(ts, frame.mono, made)
-        self._now = ts
+            self.pass_to(ts, made)
+        self._now, self._clocks = ts, (ts, frame.mono)
         columns = range(len(frame.values)) if frame.columns is None else frame.columns
         slots = [self._slots.get(column, -1) for column in columns]
         stamps = frame.stamps or (ts,) * len(slots)
         readings = zip(stamps, slots, frame.values, frame.quality, strict=True)
         asked = [(min(at, ts), slot, value, quality) for at, slot, value, quality in readings if slot >= 0]
-        self._sort(asked, frame.mono, made)  # what a source says of the future is of now
+        self._sort(asked, made)  # what a source says of the future is of now
 
-    def pass_to(self, wall: int, mono: int, made: list[Frame]) -> None:
-        """Close the window when nothing can come for it any more."""
+    def pass_to(self, wall: int, made: list[Frame]) -> None:
+        """Close the window when nothing can come for it any more; after a long silence there may be several."""
         self._now = wall
-        due = self.end + self._late
-        if not self.end or wall < due or (wall < self._heard + self._late and wall < due + self._every):
-            return
-        self._close(wall, mono, made)
-        if self._hold is None and any(tally.held is not None for tally in self._tallies):
-            self._open(wall)
-        waiting, self._waiting = self._waiting, []
-        self._sort(waiting, mono, made)
+        while self._is_over(wall):
+            self._close(made)
+            if self._waiting:
+                first = min(self._waiting, key=itemgetter(0))
+                self._open(first[0], came=first[0])  # which was in time, however late it is now
+            elif self._hold is None and any(tally.held is not None for tally in self._tallies):
+                self._open(wall, came=wall)
+            waiting, self._waiting = self._waiting, []
+            self._sort(waiting, made)
 
-    def _turn(self, ts: int, mono: int, made: list[Frame]) -> None:
+    def _is_over(self, wall: int) -> bool:
+        due = self.end + self._late
+        return self.end > 0 and wall >= due and (wall >= self._heard + self._late or wall >= due + self._every)
+
+    def _turn(self, ts: int, made: list[Frame]) -> None:
         """Readings come in order here: one beyond the window ends it. One before it comes of a clock that was set back;
         it ends the window unless its own has been told."""
         if self.start <= ts < self.end:
             return
         start, end = self._local.window(ts, self._every)
         if self.end and (ts >= self.end or end not in self._told):
-            self._close(ts, mono, made)
+            self._close(made)
         if not self.end and end not in self._told:
             self._begin(start, end)
 
-    def _sort(self, readings: list[tuple[int, int, Value, int]], mono: int, made: list[Frame]) -> None:
+    def _sort(self, readings: list[Reading], made: list[Frame]) -> None:
         """Each reading into the window, or to those that wait for the next, or to what is too late."""
         for reading in sorted(readings, key=itemgetter(0)):
             at, slot, value, quality = reading
             if not self.end:
-                self._open(at)
+                self._open(at, came=self._now)
             if self.start <= at < self.end:
                 self._heard = self._now
                 self._tallies[slot].one(at, value if quality < FIRST_BAD else None, quality, self.start)
@@ -163,13 +181,14 @@ class Grid:
             else:
                 self._tallies[slot].old(at, value if quality < FIRST_BAD else None)
         if len(self._waiting) > WAITING:
-            self._close(self._now, mono, made)
+            self._close(made)
             waiting, self._waiting = self._waiting, []
-            self._sort(waiting, mono, made)
+            self._sort(waiting, made)
 
-    def _open(self, at: int) -> None:
+    def _open(self, at: int, *, came: int) -> None:
+        """Unless its end was told, or it was over for long when the reading came."""
         start, end = self._local.window(at, self._every)
-        if end not in self._told and self._now < end + self._late + self._every:
+        if end not in self._told and came < end + self._late + self._every:
             self._begin(start, end)
 
     def _begin(self, start: int, end: int) -> None:
@@ -204,7 +223,7 @@ class Grid:
             for at, value, quality in zip(times, values, trust, strict=True):
                 tally.one(at, value if quality < FIRST_BAD else None, quality, start)
 
-    def _close(self, wall: int, mono: int, made: list[Frame]) -> None:
+    def _close(self, made: list[Frame]) -> None:
         """Say what the window was, at the time of its end."""
         self._count()
         start, end = self.start, self.end
@@ -216,14 +235,15 @@ class Grid:
         self._told = [*self._told[-TOLD:], end]
         if outputs:
             columns, values, quality = zip(*outputs, strict=True)
-            ago = wall - end
-            at = mono - ago if 0 <= ago <= 2 * self._every + self._late else mono
-            made.append(self._sheet.frame(end, at, columns, values, bytes(quality)))
+            ts, mono = self._clocks
+            then = max(0, mono + end - ts) if mono else 0  # 0 of a run before, whose clock nobody knows
+            made.append(self._sheet.frame(end, then, columns, values, bytes(quality)))
 
     def kept(self) -> KeptWindow:
         self._count()
         columns = columns_of(self._tallies, self.start, min(self._now, self.end))
-        return KeptWindow(*self.kind, self.start, self.end, self._now, self._told, self._names, columns)
+        waiting = written_waiting(self._waiting)
+        return KeptWindow(*self.kind, self.start, self.end, self._now, self._told, self._names, columns, waiting)
 
     def restore(self, kept: KeptWindow) -> None:
         """A window of another zone, or that never was one, does not go on."""
@@ -232,6 +252,7 @@ class Grid:
         if is_open:
             self._begin(kept.start, kept.end)
             self._now = self._heard = self._newest = min(max(kept.now, kept.start), kept.end)
+            self._waiting = list(waiting_of(kept, self._tallies, self._names))[:WAITING]
         take_over(kept, dict(zip(self._names, self._tallies, strict=True)), is_open=is_open)
 
 

@@ -1,6 +1,7 @@
 """What is kept of windows over a restart: columns, by the names of tags, so that thousands are read at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from agent.model.frame import Value
 from agent.normalise.windows.tally import Tally
 
 VERSION = 1
+Reading = tuple[int, int, Value, int]  # time, slot, value, quality
 Numbers = list[bool | int | float | str | None]  # a whole number of more than 64 bits is text, in base 16
 
 
@@ -36,7 +38,8 @@ class Columns(msgspec.Struct, array_like=True):
 
 
 class KeptWindow(msgspec.Struct, array_like=True):
-    """The window from `start` and before `end`, as it was at `now`; `told` are the ends of those before."""
+    """The window from `start` and before `end`, as it was at `now`; `told` are the ends of those before. `waiting` are
+    readings of the windows after it: time, place in `names`, value, quality."""
 
     every: int
     late: int
@@ -47,6 +50,7 @@ class KeptWindow(msgspec.Struct, array_like=True):
     told: list[int]
     names: list[str]
     columns: Columns
+    waiting: list[tuple[int, int, bool | int | float | str | None, int]] = []
 
 
 _PLAIN = ("seen", "count", "late", "doubt", "bad", "good", "first_at", "last_at", "held_at", "reach")
@@ -87,11 +91,29 @@ def take_over(kept: KeptWindow, tallies: Mapping[str, Tally], *, is_open: bool) 
         found = dict(zip((*_VALUES, *_SUMS), values, strict=True))
         if any(isinstance(found[name], str) or found[name] is None for name in _SUMS):
             continue
-        found |= {name: column[place] for name, column in zip(_PLAIN, plain, strict=True)}
+        counts: dict[str, int] = {name: column[place] for name, column in zip(_PLAIN, plain, strict=True)}
+        if not all(0 <= counts[name] < 256 for name in ("doubt", "bad")):  # no qualities
+            continue
+        found |= counts
         if tally.hold is None:
             found["held"] = None
         for field in found if is_open else ("held", "held_at"):
             setattr(tally, field, found[field])
+
+
+def written_waiting(waiting: Sequence[Reading]) -> list[Reading]:
+    return [(at, slot, _written(value), quality) for at, slot, value, quality in waiting]
+
+
+def waiting_of(kept: KeptWindow, tallies: Sequence[Tally], names: Sequence[str]) -> Iterator[Reading]:
+    """The readings that waited, with the slots that their tags have now; `names` are those of the tallies."""
+    slots = {name: slot for slot, name in enumerate(names)}
+    for at, place, value, quality in kept.waiting:
+        slot = slots.get(kept.names[place]) if 0 <= place < len(kept.names) else None
+        if slot is None or at < kept.end or not 0 <= quality < 256:
+            continue
+        with suppress(ValueError):
+            yield at, slot, _read(value, text=tallies[slot].text), quality
 
 
 def as_bytes(windows: Sequence[KeptWindow]) -> bytes:
@@ -102,7 +124,7 @@ def from_bytes(kept: bytes) -> Sequence[KeptWindow]:
     """None when they are damaged, or of a version that is not known."""
     try:
         version, windows = _DECODER.decode(kept)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return ()
     return windows if version == VERSION else ()
 

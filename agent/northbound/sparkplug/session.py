@@ -10,9 +10,10 @@ of life: while the device is dead, it comes as history does.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
+from types import MappingProxyType
 
 from agent.model.frame import Entry, Frame, Value
 from agent.model.quality import Quality
@@ -26,6 +27,7 @@ from agent.northbound.sparkplug.names import Names
 from agent.northbound.sparkplug.tree import Device, Place, Tree
 
 REBIRTH = "Node Control/Rebirth"
+PLACE = "Properties/Place"
 GAP, REPORT, ANSWER = "Gap", "Report", "Command/Answer"
 DEVICES, SAMPLES = "Statistics/Devices", "Statistics/Samples"
 _MS = 1_000_000
@@ -81,7 +83,8 @@ class _Life:
 
 
 class Session:
-    """`bdseq` is that of the CONNECT, `about` are metrics of the node that do not change.
+    """`bdseq` is that of the CONNECT, `about` are metrics of the node that do not change, `places` say of devices
+    where they are.
 
     Times are ns since 1970 UTC, `latest` gives the newest values of a group, `fits` says what the broker takes.
     `waiting` are devices of which a birth of the node has still to tell: no data before `more` has done so.
@@ -95,9 +98,10 @@ class Session:
         latest: Latest,
         fits: Fits = lambda _: True,
         about: Sequence[NodeMetric] = (),
+        places: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._names, self._tree, self._latest, self.fits = names, tree, latest, fits
-        self._bdseq, self._about = bdseq, about
+        self._bdseq, self._about, self._places = bdseq, about, places
         self._seq = 0
         self._lives: dict[str, _Life] = {}
         self._said: tuple[int, int] = (0, 0)
@@ -284,6 +288,9 @@ class Session:
             value, quality, ts = values.get(key, (None, 0, 0))
             when = ts or min(ms - _LIVE, at)
             metrics.append((when, told.born(value, quality, when, self._tree.fields, known=ts > 0)))
+        place, when = self._places.get(device.name), min(ms - _LIVE, at)
+        if place and device.find(PLACE) is None:
+            metrics.append((when, _told(PLACE, codec.STRING, place, when)))
         metrics.sort(key=itemgetter(0))
         if life.born is not None:
             self._die(device.name, ms, messages)
@@ -327,6 +334,6 @@ def _stamp(now: int) -> int:
 
 
 def _told(name: str, datatype: int, value: Value, ms: int) -> bytes:
-    """A metric of the node in its birth; those have no alias, for data of them are few."""
+    """A metric that is no tag, in a birth; those have no alias, for data of them are few or none."""
     held = NULL if value is None else codec.value(codec.FIELDS[datatype], value)
     return codec.metric(codec.text(1, name) + codec.number(3, ms) + codec.number(4, datatype) + held)

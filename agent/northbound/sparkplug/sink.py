@@ -59,6 +59,7 @@ class SparkplugSink:
         self._config, self._house = config, gateway.house
         place = clean(gateway.site[0]) if gateway.site else "floorgate"
         self._names = Names(config.group or place, config.edge or clean(gateway.id))
+        self._places = {device: "/".join(place) for device, place in gateway.places.items()}
         self._marker = f"floorgate/{clean(gateway.id)}/$marker"
         self._brokers = [_Broker(each, gateway) for each in config.brokers()]
         self._tree: Tree | None = None
@@ -130,7 +131,7 @@ class SparkplugSink:
         """Connected, with the NDEATH as the last will, and listening."""
         tree = await self._begun()
         bdseq = await self._next_bdseq()
-        session = Session(self._names, tree, bdseq, self._house.latest, about=_ABOUT)
+        session = Session(self._names, tree, bdseq, self._house.latest, about=_ABOUT, places=self._places)
         head, death, _ = session.death(time.time_ns())
         try:
             connection = await broker.dialler.connect(Will(topic((head, b"", False)), death, qos=1, retain=False))

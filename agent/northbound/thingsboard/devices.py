@@ -1,31 +1,38 @@
 """Which devices the platform knows to be there, and what it was told of them, over one connection; pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from agent.model.tag import Schema
 from agent.northbound.thingsboard.telemetry import Lane, beside
+
+PLACE = "place"
 
 
 class Devices:
     """`connected` holds since when each is (monotonic seconds)."""
 
-    def __init__(self, live: Lane) -> None:
+    def __init__(self, live: Lane, places: Mapping[str, Sequence[str]]) -> None:
         self.connected: dict[str, float] = {}
-        self._live = live
+        self._live, self._places = live, places
         self._groups: dict[str, dict[str, Schema]] = {}  # of live data, by device
         self._seen: set[Schema] = set()
         self._units: dict[str, dict[str, str]] = {}
 
-    def units(self, schema: Schema) -> dict[str, str]:
-        """The units of its tags that were not told yet, as attributes."""
+    def attributes(self, schema: Schema) -> dict[str, str]:
+        """Where it is, and the units of its tags: what was not told yet."""
         if schema in self._seen:
             return {}
         self._seen.add(schema)
+        place = {} if schema.device in self._units else self._place(schema.device)
         before = self._units.setdefault(schema.device, {})
         keys = beside([tag.name for tag in schema.tags], "unit")
         fresh = {keys[tag.name]: tag.unit for tag in schema.tags if tag.unit != before.get(keys[tag.name], "")}
         before |= fresh
-        return fresh
+        return place | fresh
+
+    def _place(self, device: str) -> dict[str, str]:
+        levels = self._places.get(device)
+        return {PLACE: "/".join(levels)} if levels else {}
 
     def lives(self, schema: Schema) -> None:
         """There is live data of it; what its group was before a reload counts no more."""

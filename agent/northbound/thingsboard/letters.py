@@ -1,8 +1,9 @@
 """A batch as messages of the gateway API: connects, attributes, telemetry, disconnects; no I/O happens here."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from types import MappingProxyType
 
 from agent.model.frame import Entry
 from agent.northbound.api import Batch
@@ -41,15 +42,25 @@ class Room:
 class Letters:
     """Writes for one sink. `begin` is called with each connection: then the platform has to be told all anew."""
 
-    def __init__(self, names: Names, profile: str, *, quality: bool, together: bool, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        names: Names,
+        profile: str,
+        *,
+        quality: bool,
+        together: bool,
+        now: Callable[[], float],
+        places: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    ) -> None:
         self._names, self._profile, self._together, self._now = names, profile, together, now
+        self._places = places
         self._records = Records(quality=quality)
         self._json: dict[str, bytes] = {}  # names of devices there, by ours
         self.begin()
 
     def begin(self) -> None:
         self._records.begin()
-        self.devices = Devices(self._records.live)
+        self.devices = Devices(self._records.live, self._places)
 
     def forget(self) -> None:
         """Something was refused: who knows what the platform has been told of qualities?"""
@@ -92,16 +103,16 @@ class Letters:
         return [(DISCONNECT, as_json({"device": self._names.name(device)}), False) for device in devices]
 
     def _introduce(self, batch: Batch, users: dict[str, list[int]], told: Written, room: int) -> None:
-        """The devices that are not connected, and the units that are not known."""
+        """The devices that are not connected, and what is not known of them."""
         for device, indices in users.items():
             owners = tuple(indices)
             if device not in self.devices.connected:
                 self.devices.connected[device] = self._now()
                 told.add(CONNECT, as_json({"device": self._names.name(device), "type": self._profile}), owners)
-            units: dict[str, str] = {}
+            fresh: dict[str, str] = {}
             for index in indices:
-                units |= self.devices.units(batch[index].frame.schema)
-            for payload in _attributes(self._names.name(device), units, room):
+                fresh |= self.devices.attributes(batch[index].frame.schema)
+            for payload in _attributes(self._names.name(device), fresh, room):
                 told.add(ATTRIBUTES, payload, owners)
 
     def _named(self, device: str) -> tuple[bytes, int]:
@@ -112,16 +123,16 @@ class Letters:
         return name, overhead(name)
 
 
-def _attributes(name: str, units: dict[str, str], room: int) -> Iterator[bytes]:
+def _attributes(name: str, fresh: dict[str, str], room: int) -> Iterator[bytes]:
     """In as many messages as it takes."""
-    payload = as_json({name: units})
-    if not units:
+    payload = as_json({name: fresh})
+    if not fresh:
         return
-    if len(payload) <= room or len(units) == 1:
+    if len(payload) <= room or len(fresh) == 1:
         yield payload
         return
-    items = iter(units.items())
-    yield from _attributes(name, dict(islice(items, len(units) // 2)), room)
+    items = iter(fresh.items())
+    yield from _attributes(name, dict(islice(items, len(fresh) // 2)), room)
     yield from _attributes(name, dict(items), room)
 
 

@@ -56,7 +56,12 @@ class ThingsBoardSink:
         self._config, self._gateway, self._where = config, gateway, config.where
         self._names = Names(config.device, gateway.id, gateway.site)
         self._letters = Letters(
-            self._names, config.profile, quality=config.quality, together=config.together, now=time.monotonic
+            self._names,
+            config.profile,
+            quality=config.quality,
+            together=config.together,
+            now=time.monotonic,
+            places=gateway.places,
         )
         self._learnt = Learnt()
         self._dialler = _Dialler(config, gateway, self._learnt)

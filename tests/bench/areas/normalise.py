@@ -20,6 +20,7 @@ from agent.normalise.convert import Conversion
 from agent.normalise.counters.ask import SECOND, Counter
 from agent.normalise.limits.asked import Limits
 from agent.normalise.report.asked import Reporting
+from agent.normalise.state import States
 from agent.normalise.windows.ask import Window
 
 START = 1_772_409_600 * SECOND  # the begin of a day
@@ -47,6 +48,7 @@ def rows() -> Iterator[Row]:
     yield at_most("state of 10,000 counters in 50 groups, put together: CPU", saved, 0.2, "s")
     yield at_most("the same read again: CPU", restored, 0.2, "s")
     yield at_most("alarms on all of 200 tags, none of them near: CPU a tag", _alarms(), 50, "ns")
+    yield at_most("states of 200 tags, one changes in each frame and is told: CPU a tag", _states(), 250, "ns")
 
 
 def _metered(schema: Schema) -> Schema:
@@ -104,6 +106,21 @@ def _alarms() -> float:
     frame = stopwatch.frame(schema)
     with_them = stopwatch.cpu_us(lambda: steps[schema](frame), 5_000)
     return (with_them - stopwatch.cpu_us(lambda: plain[schema](frame), 5_000)) / len(schema.tags) * 1000
+
+
+def _states() -> float:
+    """A frame a second, in each of which one machine of 200 runs that stood, or stands that ran."""
+    schema = replace(stopwatch.schema(tags=WIDE), interval=1.0)
+    rules = Rules(states=States(("run", "idle"), ((1, 0), (2, 1))))
+    step = Steps((), Recipes({(schema.device, tag.name): rules for tag in schema.tags}))[schema]
+    values, frames = [1] * WIDE, []
+    for at in range(1, 2001):
+        values[at % WIDE] = 3 - values[at % WIDE]
+        frames.append(Frame(schema, START + at * SECOND, tuple(values), bytes(WIDE), at * SECOND))
+    began = time.process_time()
+    for frame in frames:
+        step(frame)
+    return (time.process_time() - began) / len(frames) / WIDE * 1e9
 
 
 def _limits() -> float:

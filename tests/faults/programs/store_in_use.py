@@ -14,6 +14,7 @@ import os
 import random
 import sys
 import time
+from collections import Counter
 
 from agent.model.clock import Clock
 from agent.model.frame import Frame
@@ -21,7 +22,8 @@ from agent.model.tag import Schema, Tag
 from buffer.store import Store
 
 SAMPLES = 40
-DEVICES = [Schema(f"d{i}", "1s", tuple(Tag(f"t{j}", "float32") for j in range(SAMPLES))) for i in range(5)]
+TAGS = tuple(Tag(f"t{j}", "float32") for j in range(SAMPLES))
+DEVICES = [Schema(f"d{i // 2}", f"{i}", TAGS, made=i % 2 == 1) for i in range(5)]  # every other group is made
 
 
 def say(*words: object) -> None:
@@ -58,6 +60,7 @@ def main(path: str, run: int, mode: str, max_size: int, sinks: list[str]) -> Non
         count = dice.randint(1, 60 if mode == "plain" else 20)
         first, last = store.append(frames(run, store.next, count))
         say("done", first, last)
+        store.suppress(Counter({(f"d{first % 3}", "unchanged", made): dice.randint(1, 9) for made in (False, True)}))
         for sink in sinks[:1]:
             entries = store.read(sink, dice.randint(1, 80), after=dice.choice([0, 0, first - 1]))
             if entries:

@@ -62,7 +62,8 @@ VALUES: dict[DType, st.SearchStrategy[Any]] = {
 @st.composite
 def whole_frames(draw: st.DrawFn) -> Frame:
     dtypes = draw(st.lists(st.sampled_from(list(VALUES)), min_size=1, max_size=6))
-    schema = Schema("device", "", tuple(Tag(f"t{i}", dtype) for i, dtype in enumerate(dtypes)))
+    tags = tuple(Tag(f"t{i}", dtype) for i, dtype in enumerate(dtypes))
+    schema = Schema("device", "", tags, made=draw(st.booleans()))
     values = tuple(draw(VALUES[dtype]) for dtype in dtypes)
     return Frame(schema, draw(st.integers(-(2**63) + 1, 2**63 - 1)), values, bytes(len(values)))
 

@@ -40,6 +40,17 @@ def test_a_good_file_is_summed_up(check: Any, tmp_path: Path) -> None:
     ]
 
 
+def test_virtual_devices_are_listed_with_their_tags(check: Any, tmp_path: Path) -> None:
+    virtual = "virtual: [{name: line-number-1, inputs: {x: spare/a}, derived: {y: x + 1, z: 2 * x}}]\n"
+    done = check(SITE + virtual)
+    head, meter, _, line = done.stdout.splitlines()[:4]
+    assert head == f"{tmp_path}/site.yaml: fine: 2 devices, 73 tags, 1 virtual device, 1 sink"
+    assert (meter, line) == (f"  meter{72:15} tags  tcp://plc", "  line-number-1      2 tags  virtual")
+    (found,) = json.loads(check(SITE + virtual, "--json").stdout)["files"]
+    assert found["virtual"] == [{"name": "line-number-1", "tags": 2, "oee": False}]
+    assert json.loads(check(SITE, "--json").stdout)["files"][0]["virtual"] == []
+
+
 def test_every_problem_goes_to_stderr(check: Any, tmp_path: Path) -> None:
     done = check(SITE.replace("gw-1", "gw 1").replace("sim,", "sym,"))
     assert (done.exit_code, done.stdout) == (78, "")
@@ -115,6 +126,7 @@ def test_json_for_a_good_file(check: Any, tmp_path: Path) -> None:
                     {"name": "meter", "driver": "modbus", "endpoint": "tcp://plc", "tags": 72},
                     {"name": "spare", "driver": "sim", "endpoint": "sim:", "tags": 1},
                 ],
+                "virtual": [],
                 "sinks": [{"name": "p", "type": "mqtt", "enabled": False}],
                 "lines": [
                     {

@@ -46,3 +46,23 @@ def test_what_is_made_of_a_tag_may_not_be_called_as_another_tag(tmp_path: Path, 
 def test_nor_as_a_derived_one(tmp_path: Path, name: str) -> None:
     (problem,) = problems(tmp_path, MORE="more", DERIVED=name)
     assert f"'{name}'" in problem
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ("derived: {y: e_15min * 2}", "9:18 device 'm', derived tag 'y': there is no tag 'e_15min'"),
+        ("energy: {co2: [{tag: e_h, factor: diesel}]}", "9:26 device 'm', energy.co2[0]: there is no tag 'e_h'"),
+        ("energy: {co2: [{tag: e_total, factor: diesel}]}", "9:26 device 'm': energy: 'e_total' counts up"),
+        (
+            "energy: {co2: [{tag: x_h, factor: diesel}]}",
+            "9:26 device 'm': energy: 'x_h' cannot be weighed: it has no unit, and diesel is per kg",
+        ),
+        ("derived: {y: e_15m * 2 + x_h}", ""),
+        ("energy: {co2: [{tag: e_15m, factor: diesel}]}", ""),
+    ],
+)
+def test_what_is_taken_of_what_is_made_is_made(tmp_path: Path, more: str, told: str) -> None:
+    text = SITE.replace("derived: {DERIVED: e + 1}", more).replace("wave: counter,", "wave: counter, unit: kg,")
+    (problem,) = problems(tmp_path, **{SITE: text}) or [""]
+    assert told in problem and bool(told) == bool(problem)

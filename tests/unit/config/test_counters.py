@@ -1,6 +1,7 @@
 """Counters in the file: read, or refused at their place."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -22,22 +23,41 @@ def tag(counter: str, more: str = "kind: counter") -> str:
     )
 
 
-def asked(site: Callable[..., Site], counter: str) -> Counter:
-    rules = site(tag(counter)).recipes.tags["meter", "energy"]
+def asked(site: Callable[..., Site], counter: str, more: str = "kind: counter") -> Counter:
+    rules = site(tag(counter, more)).recipes.tags["meter", "energy"]
     assert rules.counter is not None
     return rules.counter
+
+
+def plain(counter: Counter) -> Counter:
+    """Without what its numbers are."""
+    return replace(counter, basis="")
 
 
 def test_all_that_can_be_asked(site: Callable[..., Site]) -> None:
     text = "{rollover: 1000000, max_rate: 500, confirm: 3, total: false, intervals: [1m, 60m], demand: {every: 15m}"
     text += ", tariff: tou}"
-    assert asked(site, text) == Counter(1_000_000, 500.0, 3, False, (60 * SECOND, 3600 * SECOND), 900 * SECOND, "tou")
+    assert plain(asked(site, text)) == Counter(
+        1_000_000, 500.0, 3, False, (60 * SECOND, 3600 * SECOND), 900 * SECOND, "tou"
+    )
 
 
 def test_short_forms_and_what_holds_unless_told(site: Callable[..., Site]) -> None:
-    assert asked(site, "{}") == Counter("auto", None, 2, True, (), 0, "")
+    assert plain(asked(site, "{}")) == Counter("auto", None, 2, True, (), 0, "")
     short = asked(site, "{intervals: 15m, demand: 30m, rollover: none}")
-    assert short == Counter("none", intervals=(900 * SECOND,), demand=1800 * SECOND)
+    assert plain(short) == Counter("none", intervals=(900 * SECOND,), demand=1800 * SECOND)
+    slides = asked(site, "{demand: {sliding: 1m}}")
+    assert plain(slides) == Counter(demand=900 * SECOND, sliding=60 * SECOND)
+
+
+def test_other_numbers_have_another_basis(site: Callable[..., Site]) -> None:
+    others = ["unit: Wh", "unit: kWh", "unit: kWh, as: MWh", "unit: MWh"]
+    assert len({asked(site, "{}", f"kind: counter, {other}").basis for other in others}) == len(others)
+    same = [
+        asked(site, said, f"kind: counter, unit: kWh, {more}")
+        for said, more in (("{}", "low: 0"), ("{intervals: 15m}", "limits: {min: 0}"))
+    ]
+    assert same[0].basis == same[1].basis
 
 
 @pytest.mark.parametrize(
@@ -48,6 +68,16 @@ def test_short_forms_and_what_holds_unless_told(site: Callable[..., Site]) -> No
             "7:51: device 'meter', tag 'energy': counter.intervals[1]: intervals of 7m do not fill an hour or a day",
         ),
         ("{intervals: [1h, 60m]}", "counter.intervals: 1h is there twice"),
+        ("{demand: {every: 15m, sliding: 2m}}", "counter.demand: sliding: a window of 15m has no whole number of such"),
+        (
+            "{demand: {every: 15m, sliding: 15m}}",
+            "counter.demand: sliding: a window of 15m has no whole number of such",
+        ),
+        (
+            "{demand: {every: 1h, sliding: 30s}}",
+            "counter.demand: sliding: a window has at most 60 steps: take at least 1m",
+        ),
+        ("{demand: {sliding: 7m}}", "counter.demand.sliding: intervals of 7m do not fill an hour or a day"),
         ("{demand: 11m}", "counter.demand.every: intervals of 11m do not fill an hour or a day"),
         ("{rollover: 0}", "counter.rollover: must be auto, none, or the number at which the register begins again"),
         ("{rollover: sometimes}", "counter.rollover: must be auto, none, or the number"),

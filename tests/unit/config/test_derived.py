@@ -112,7 +112,7 @@ def test_a_circle_over_devices_is_named(complaint: Any) -> None:
         ("[{name: m, derived: {x: y}}]", "site.yaml:4:18: virtual device 'm': two devices are named 'm' ("),
         ("[{name: v, derived: {}}]", "site.yaml:4:30: virtual device 'v': derived: has fewer than 1 items"),
         ("[{name: v, every: 100ms, derived: {x: y}}]", "site.yaml:4:28: virtual device 'v': every: between 0s and 1s"),
-        ("[{name: v}]", "site.yaml:4:11: virtual device 'v': derived is missing"),
+        ("[{name: v}]", "site.yaml:4:11: virtual device 'v': it has no tags: give it `derived:`"),
         ("[{name: v, derived: {x: a}}]", "site.yaml:4:34: virtual device 'v', derived tag 'x': there is no tag 'a'"),
     ],
 )
@@ -153,3 +153,13 @@ def test_what_is_made_of_a_counter_can_stand_in_a_formula(site: Any, problems: A
     text = f"{GATEWAY}devices: [{{name: m, driver: sim, tags: [{tag}, {{name: f}}], derived: {{x: %s}}}}]\n"
     assert site(text % "4 * e_15m").recipes.derived[0].tags[0].inputs == (("e_15m", ("m", "e_15m")),)
     assert "there is no tag 'f_15m'" in problems(text % "4 * f_15m")[0]
+
+
+def test_energy_carbon_and_shifts_may_be_used(site: Any) -> None:
+    made = "{co2: [{tag: a, factor: diesel, name: fuel}], coal_equivalent: [{tag: m/b, factor: diesel}]}"
+    tags = "tags: [{name: a, unit: kg}, {name: b, unit: kg}, {name: s, state: {run: 1}}, {name: n, kind: counter}]"
+    more = "oee: {state: s, run: run, produced: n, good: n, cycle: 1s, calendar: c}"
+    devices = f"devices:\n  - {{name: m, driver: sim, {tags}, energy: {made}, {more}, derived: {{x: fuel + oee}}}}\n"
+    calendars = "calendars: {c: {days: [{times: {06:00: early}}]}}\n"
+    virtual = "virtual: [{name: v, inputs: {f: m/fuel, k: m/b_kgce, o: m/oee_quality}, derived: {y: f + k + o}}]\n"
+    assert len(site(GATEWAY + calendars + devices + virtual).recipes.derived) == 2

@@ -85,6 +85,10 @@ def test_a_factor_of_the_site_goes_before_that_of_the_file(site: Any, write: Any
             "{co2: [{tag: e, factor: heat}, {tag: e, factor: grid}]}",
             "7:50: device 'm', energy.co2[1]: 'e_co2': the name is taken, or too long (give it another `name`)",
         ),
+        (
+            "{co2: [{tag: e, factor: grid, name: x}, {tag: e, factor: grid, name: x_factor}]}",
+            "7:59: device 'm', energy.co2[1]: 'x_factor': the name is taken, or too long (give it another `name`)",
+        ),
         ("{co2: [{tag: e}]}", "7:20: device 'm': energy.co2[0]: factor is missing ("),
         ("{co3: []}", "7:14: device 'm': energy: unknown key 'co3' (did you mean 'co2'?)"),
     ],

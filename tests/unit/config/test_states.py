@@ -118,3 +118,80 @@ def test_what_an_oee_cannot_be(complaint: Callable[..., str], wrong: dict[str, s
     assert found.startswith("site.yaml:6:")
     assert message.removeprefix("oee: ") in found
     assert "device 'm'" in found
+
+
+LINE = (
+    "- {name: p, driver: sim, tags: [{name: mode, type: int32, state: {run: 1, other: idle}}, "
+    "{name: n, kind: counter}, {name: text, type: str}]}\n"
+    "- {name: q, driver: sim, tags: [{name: n, kind: counter, counter: {}}]}\n"
+)
+
+
+def line(**said: str) -> str:
+    """A virtual device of both; what its `oee:` says is on line 6."""
+    right = {"state": "m", "produced": "all", "good": "out", "cycle": "30s", "calendar": "shifts", **said}
+    listed = ", ".join(f"{key}: {value}" for key, value in right.items() if value)
+    inputs = "inputs: {m: p/mode, all: p/n, out: q/n, again: p/n, total: q/n_total, t: p/text}"
+    derived = "derived: {running: {expr: m == 1, state: {run: true, other: stopped}}, both: all + out}"
+    head = f"{GATEWAY}{CALENDAR}devices:\n{LINE}virtual:\n"
+    return f"{head}- {{name: v, {inputs}, {derived}, oee: {{{listed}}}}}\n"
+
+
+def test_an_oee_of_several_machines_names_inputs_and_derived_tags(site: Callable[..., Site]) -> None:
+    first = site(line()).recipes.oee["v"]
+    assert first.inputs == (("m", ("p", "mode")), ("all", ("p", "n")), ("out", ("q", "n")))
+    assert [first.source(name, "v") for name in ("all", "both")] == [("p", "n"), ("v", "both")]
+    other = site(line(state="running", run="[run, stopped]", produced="both", good="total")).recipes.oee["v"]
+    assert (other.state, other.inputs) == ("running", (("total", ("q", "n_total")),))
+    same = site(line(good="again")).recipes.oee["v"]
+    assert (same.good, same.counters) == ("all", ("all",))
+
+
+ONLY = line().replace("derived: {running: {expr: m == 1, state: {run: true, other: stopped}}, both: all + out}, ", "")
+
+
+def test_a_virtual_device_may_have_nothing_but_its_oee(site: Callable[..., Site]) -> None:
+    assert "derived" not in ONLY and "v" in site(ONLY).recipes.oee
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"state": "mm"}, "state: there is no tag 'mm' (did you mean 'm'?)"),
+        ({"state": "all"}, "state: the tag 'all' has no `state:`"),
+        ({"state": "total"}, "state: the tag 'total' has no `state:`"),
+        ({"state": "both"}, "state: the tag 'both' has no `state:`"),
+        ({"run": "off"}, "run: the tag 'm' has no state 'off' (it has run, idle)"),
+        ({"state": "running", "run": "off"}, "run: the tag 'running' has no state 'off' (it has run, stopped)"),
+        ({"produced": "t"}, "produced: the tag 't' is a text"),
+        ({"rejects": "all", "good": ""}, "rejects: 'all' is the tag of `produced`, too"),
+        ({"produced": "running"}, "produced: the tag 'running' is a bool"),
+        ({"calendar": "shift"}, "calendar: there is no calendar 'shift' (did you mean 'shifts'?)"),
+        ({"good": ""}, "one of `good` and `rejects` must be there"),
+    ],
+)
+def test_what_an_oee_of_several_machines_cannot_be(
+    complaint: Callable[..., str], wrong: dict[str, str], message: str
+) -> None:
+    text = line(**wrong)
+    found = complaint(text)
+    assert found.startswith(f"site.yaml:{text.count(chr(10))}:")
+    assert "virtual device 'v', oee" in found or "virtual device 'v': oee" in found
+    assert message in found
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [("q/o", "inputs: out: device 'q': there is no tag 'o'"), ("r/n", "inputs: out: there is no device 'r'")],
+)
+def test_an_input_that_is_not_there_is_told_where_it_is_named(
+    complaint: Callable[..., str], source: str, message: str
+) -> None:
+    """Also where nothing but the `oee:` uses it."""
+    alone = ONLY.replace("out: q/n", f"out: {source}")
+    assert message in complaint(alone)
+
+
+def test_what_is_worked_out_of_its_own_oee_is_a_circle(complaint: Callable[..., str]) -> None:
+    text = line(produced="both").replace("both: all + out", "both: all * oee_quality")
+    assert "both → oee_quality → both" in complaint(text)

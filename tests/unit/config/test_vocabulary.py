@@ -112,6 +112,11 @@ def test_any_name_is_looked_up(name: str) -> None:
     assert WORDS.meant(name) in {"", *WORDS.terms}
 
 
+def test_the_letter_may_stand_between_two_numbers() -> None:
+    assert WORDS.meant("voltage_l12") == "voltage_l1l2"
+    assert WORDS.meant("voltage_l4l5") == ""
+
+
 @given(NAMES, st.data())
 def test_a_letter_less_is_a_slip_unless_it_makes_another_name(name: str, data: st.DataObject) -> None:
     at = data.draw(st.integers(1, len(name) - 1))

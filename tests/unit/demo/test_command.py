@@ -16,6 +16,7 @@ ACCOUNT = {
     "delivered": 1000,
     "buffered": 0,
     "set_aside": 0,
+    "made": 0,
     "suppressed": {},
     "dropped": {},
     "balanced": True,

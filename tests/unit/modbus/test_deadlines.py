@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 import uvloop
 
+from agent.model.errors import Unreachable
 from drivers.modbus.link import Link, Request, plain_read
 from tests.sim.faulty_modbus import Behaviour, faulty_device, good, in_turn, late, silent
 from tests.unit.modbus.builders import device
@@ -65,3 +66,19 @@ def test_a_deadline_holds_after_one_that_has_passed_unused(loop_factory: Loop) -
 
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(main())
+
+
+async def test_a_request_that_waits_ends_when_its_device_is_closed() -> None:
+    """It has the wire: whoever comes next would wait for ever."""
+    async with faulty_device(in_turn(good, silent)) as plc:
+        made = device(plc.endpoint, TAGS)
+        await made.open()
+        (schema,) = made.schemas
+        await made.scan(schema)
+        waiting = asyncio.create_task(made.scan(schema))
+        await asyncio.sleep(0.05)
+        await made.close()
+        async with asyncio.timeout(30):
+            with pytest.raises(Unreachable, match="it was closed here"):
+                await waiting
+        assert plc.connections == 1

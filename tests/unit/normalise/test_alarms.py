@@ -195,6 +195,23 @@ def test_a_flood_is_told_once_and_its_end() -> None:
     assert [values["oil_h_state"] for _, values in plant.tick(160)] == ["active"]
 
 
+@pytest.mark.parametrize(("third", "state"), [(59.9, "chattering"), (60, "active")])
+def test_a_flood_is_within_less_than_a_minute(third: float, state: str) -> None:
+    plant = Plant(asked(Alarm("h", high=80.0, chatter=2)))
+    plant.oil(0, 90.0)
+    plant.oil(30, 70.0)
+    ((_, values),) = plant.oil(third, 90.0)
+    assert values["oil_h_state"] == state
+
+
+def test_a_rate_is_from_the_newest_value_that_is_old_enough() -> None:
+    plant = Plant(asked(Alarm("rate", low=-1.0, high=1.0, over=10 * SECOND)))
+    assert [*plant.oil(0, 0.0), *plant.oil(10, 10.0)] == []
+    assert ons(plant.oil(15, 40.0)) == [(15, "oil_rate", True)]  # 40 in 15 s
+    assert ons(plant.oil(20, 20.0)) == [(20, "oil_rate", False)]  # 10 in 10 s, and not 20 in 20 s, or -20 in 5 s
+    assert ons(plant.oil(30, 31.0)) == [(30, "oil_rate", True)]  # 11 in 10 s
+
+
 def test_a_held_alarm_is_held_by_the_next_run_for_a_minute() -> None:
     plant = Plant(asked(Alarm("h", high=80.0, chatter=2)))
     for at in range(4):
@@ -283,3 +300,14 @@ def test_ten_thousand_alarms_that_are_on_come_back() -> None:
     again = Plant({("oven", tag.name): rules for tag in tags}, schema, disk=plant.disk)
     assert again.steps[schema](frame) == (frame,)
     assert again.steps.alarms.counts() == {"oven": (10_000, 0)}
+
+
+def test_text_that_comes_or_not_can_be_an_alarm_whatever_it_says() -> None:
+    plant = Plant(asked(Alarm("bad"), tag="mode"))
+    seen = [plant.take(OVEN, at, oil=1.0, mode=mode) for at, mode in enumerate(["auto", "hand", None, "auto", "zero"])]
+    assert [ons(each) for each in seen] == [[], [], [(2, "mode_bad", True)], [(3, "mode_bad", False)], []]
+
+
+def test_from_a_text_nothing_is_away() -> None:
+    plant = Plant(asked(Alarm("deviation", other="mode", low=-5.0, high=5.0)))
+    assert plant.take(OVEN, 0, oil=100.0, mode="auto") == []

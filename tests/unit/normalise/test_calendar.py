@@ -171,3 +171,20 @@ def test_the_usual_answer_is_the_one_that_was_given_before() -> None:
     assert calendar.span_at(first.start) is calendar.span_at(first.end - SECOND) is first
     assert datetime.fromtimestamp(first.start / SECOND, SHANGHAI.zone).minute == 15
     assert first.end - first.start > MINUTE
+
+
+def test_the_shares_of_a_time_are_how_long_each_name_is() -> None:
+    calendar = Calendar(BERLIN, [Days(((0, Period("night")), (6 * 60, Period("day")), (22 * 60, Period("night"))))])
+    day = BERLIN.day(ns("2026-03-29T12:00Z"))  # of 23 hours
+    assert calendar.shares(*day) == (("day", 16 * HOUR), ("night", 7 * HOUR))
+    assert calendar.shares(day[0], day[0] + 12 * HOUR) == (("night", 5 * HOUR), ("day", 7 * HOUR))
+    assert calendar.shares(day[0], day[0]) == (("night", 0),)
+
+
+def test_the_shares_of_a_life_end_with_the_last_name() -> None:
+    """As when a clock begins in 1970: what years are made of is not worth the time that it takes."""
+    calendar = Calendar(Local(), [Days(((0, Period("night")), (12 * 60, Period("day"))))])
+    end = 20_500 * DAY
+    shares = calendar.shares(0, end)
+    assert (sum(part for _, part in shares), [name for name, _ in shares]) == (end, ["night", "day"])
+    assert shares[0][1] == 500 * 12 * HOUR

@@ -169,3 +169,17 @@ def test_times_beyond_any_calendar_end(ts: int) -> None:
     one.begin(MIDNIGHT, 0)
     assert len(one.take(Step(MIDNIGHT, ts, 0, 5), steady=False)) <= MOST
     assert len(one.take(Step(ts, ts + HOUR, 5, 6), steady=False)) <= MOST
+
+
+def test_a_clock_that_begins_in_1970_with_each_start_tells_nothing_twice() -> None:
+    readings, total = [(0, 0)], 0
+    for day in range(1, 100):
+        for at in (day * DAY, day * DAY + QUARTER, 5 * SECOND - MIDNIGHT, 20 * MINUTE - MIDNIGHT):
+            total += 10
+            readings.append((at, total))
+    one = span()
+    closed = told(readings, one)
+    edges = [each.edge for each in closed]
+    assert len(set(edges)) == len(edges) > 200
+    assert sum(each.grown for each in closed) == one.base <= total
+    assert len(one.past) < 20

@@ -13,7 +13,7 @@ from agent.model.frame import Frame, Value
 from agent.model.quality import FIRST_BAD, Quality
 from agent.model.tag import DType, Schema, Tag
 from agent.normalise import Recipes, Rules, Steps
-from agent.normalise.calendar import Calendar, Days, Period
+from agent.normalise.calendar import Calendar, Days, Period, Stretch
 from agent.normalise.counters.ask import Counter
 from agent.normalise.counters.tap import GRACE
 from agent.normalise.local import Local
@@ -211,6 +211,31 @@ def test_a_gap_is_spread_over_the_periods_that_it_covers() -> None:
     assert sum(int(value or 0) for _, value, _ in made) == 24_000_000
     assert made[0][1] == 2_400_000
     assert {quality for _, _, quality in made} == {ESTIMATED}
+
+
+class Asked(Calendar):
+    """One that counts how often it is asked."""
+
+    times = 0
+
+    def span_at(self, ns: int) -> Stretch:
+        self.times += 1
+        return super().span_at(ns)
+
+
+def test_a_clock_that_is_set_by_decades_is_not_gone_through_day_by_day() -> None:
+    """That of a gateway without a battery, which begins in 1970: it would stand still for each of its meters."""
+    recipes = tariffs()
+    calendar = Asked(recipes.local, [Days(((0, Period("valley")), (8 * 60, Period("flat"))))])
+    one = site(
+        A,
+        asked=Counter(max_rate=FAST, total=False, tariff="tou"),
+        recipes=replace(recipes, calendars={"tou": calendar}),
+    )
+    push(one, -MIDNIGHT, 0)
+    made = push(one, 0, 24_000_000)
+    assert sum(int(value or 0) for _, value, _ in made) == 24_000_000
+    assert calendar.times < 2000
 
 
 def test_what_is_known_survives_a_restart_whole() -> None:

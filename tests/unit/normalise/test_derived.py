@@ -274,3 +274,94 @@ def test_frames_give_what_a_plain_calculation_gives(
             and (result := formulas.plain(tree, newest)).quality != NEVER
         }
         assert {name: Result(*found) for name, found in told(list(made)).items()} == expected
+
+
+def of(device: str, name: str, text: str, **sources: str) -> Calculated:
+    """A device with one tag, each name in whose formula is DEVICE/TAG."""
+    inputs = tuple((each, (source.split("/")[0], source.split("/")[1])) for each, source in sources.items())
+    return Calculated(device, (Derived(Tag(name), text, inputs),))
+
+
+DIAMOND = (
+    of("last", "z", "x + y + a", x="n/x", y="v/y", a="m/a"),
+    of("n", "x", "a * 10", a="m/a"),
+    of("v", "y", "x + a", x="n/x", a="m/a"),
+)
+
+
+@pytest.mark.parametrize("plans", [DIAMOND, DIAMOND[::-1]], ids=["users first", "users last"])
+@pytest.mark.parametrize("stamps", [None, (7, 8, 9)])
+def test_what_devices_make_of_a_frame_of_each_other_is_made_once(
+    plans: tuple[Calculated, ...], stamps: tuple[int, ...] | None
+) -> None:
+    """Never of what is new and what was made of the value before."""
+    steps = Steps(SCHEMAS, Recipes(derived=plans))
+    for a in (1, 5):
+        made = steps[FAST](Frame(FAST, 7, (a, 0, ""), bytes(3), a, stamps=stamps))[1:]
+        assert [(told([frame]), frame.stamps) for frame in made] == [
+            ({name: (a * times, 0)}, stamps and (7,)) for name, times in (("x", 10), ("y", 11), ("z", 22))
+        ]
+
+
+@pytest.mark.parametrize("plans", [DIAMOND, DIAMOND[::-1]], ids=["users first", "users last"])
+def test_in_their_own_time_devices_take_what_was_made_in_the_same(plans: tuple[Calculated, ...]) -> None:
+    steps = Steps(SCHEMAS, Recipes(derived=tuple(Calculated(each.device, each.tags, 1.0) for each in plans)))
+    for a in (1, 5):
+        steps[FAST](Frame(FAST, a * SECOND, (a, 0, ""), bytes(3), a * SECOND))
+        made = list(steps.tick(a * SECOND, a * SECOND))
+        assert [told([frame]) for frame in made] == [{"x": (a * 10, 0)}, {"y": (a * 11, 0)}, {"z": (a * 22, 0)}]
+
+
+def test_devices_may_use_each_other_where_no_tag_uses_itself() -> None:
+    one = Calculated("v", (*of("v", "y", "a + 1", a="m/a").tags, *of("v", "w", "x * 2", x="n/x").tags))
+    steps = Steps(SCHEMAS, Recipes(derived=(one, of("n", "x", "y * 10", y="v/y"))))
+    assert told(list(steps[FAST](Frame(FAST, 7, (1, 0, ""), bytes(3)))[1:])) == {
+        "y": (2, 0),
+        "x": (20, 0),
+        "w": (40, 0),
+    }
+
+
+@pytest.mark.parametrize("every", [0.0, 1.0])
+def test_what_was_made_elsewhere_of_what_is_stale_is_so_too(every: float) -> None:
+    plans = (
+        of("w", "z", "y + d", y="v/y", d="m/d"),
+        of("v", "y", "x * 2", x="n/x"),
+        of("n", "x", "a * 10", a="m/a"),
+    )
+    steps = Steps(SCHEMAS, Recipes(derived=tuple(Calculated(each.device, each.tags, every) for each in plans)))
+
+    def reads(schema: Schema, at: int, *values: Value) -> dict[str, tuple[Value, int]]:
+        made = list(steps[schema](Frame(schema, at * SECOND, values, bytes(len(values)), at * SECOND))[1:])
+        return told([*made, *steps.tick(at * SECOND, at * SECOND)])
+
+    reads(FAST, 1, 1, 0, "")
+    assert reads(EVENTS, 2, 5, 0)["z"] == (25, 0)
+    assert reads(EVENTS, 12, 6, 0)["z"] == (26, Quality.STALE if every else 0)
+    assert reads(EVENTS, 13, 7, 0)["z"] == (27, Quality.STALE)
+    assert reads(FAST, 14, 2, 0, "")["z"] == (47, 0)
+
+
+def test_who_joins_two_others_waits_for_both() -> None:
+    """Be it fed by the frame itself or not, and with rules of theirs in between."""
+    plans = (of("z", "z", "x - y", x="n/x", y="v/y"), of("n", "x", "a * 3", a="m/a"), of("v", "y", "a * 2", a="m/a"))
+    rules = {("n", "x"): Rules(limits=Limits(max=50)), ("v", "y"): Rules(limits=Limits(max=60))}
+    steps = Steps(SCHEMAS, Recipes(rules, derived=plans))
+    for a in (1, 5):
+        made = steps[FAST](Frame(FAST, 7, (a, 0, ""), bytes(3)))[1:]
+        assert [told([frame]) for frame in made] == [{"x": (3 * a, 0)}, {"y": (2 * a, 0)}, {"z": (a, 0)}]
+
+
+def test_after_a_step_that_raises_it_goes_on() -> None:
+    def raises(_frame: Frame) -> tuple[Frame, ...]:
+        raise RuntimeError
+
+    steps = Steps(SCHEMAS, Recipes(derived=DIAMOND))
+    frame = Frame(FAST, 7, (1, 0, ""), bytes(3))
+    schema = next(made for made in steps.made if made.device == "n")
+    steps[schema], step = raises, steps[schema]
+    with pytest.raises(RuntimeError) as seen:
+        steps[FAST](frame)
+    steps[schema] = step
+    assert told(list(steps[FAST](frame)[1:])) == {"x": (10, 0), "y": (11, 0), "z": (22, 0)}
+    assert seen.tb is not None, "it holds what was going on"

@@ -183,6 +183,35 @@ def test_anything_else_is_refused_with_its_place(text: str, column: int, message
         assert caught.value.column == column
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("a && b", "write and"),
+        ("a || b", "write or"),
+        ("!a", "write not"),
+        ("a = 5", "write =="),
+        ("a <> b", "write !="),
+        ("  a \N{MULTIPLICATION SIGN} b", "write *"),
+        ("\N{FULLWIDTH LEFT PARENTHESIS}a + b)", "write ("),
+        ("a \N{FULLWIDTH PLUS SIGN} b", "write +"),
+        ("a ==", ""),
+        ("a b", ""),
+    ],
+)
+def test_a_sign_of_another_language_is_told_in_ours(text: str, hint: str) -> None:
+    with pytest.raises(Wrong) as caught:
+        parse(text)
+    assert caught.value.hint == hint
+
+
+def test_a_tag_is_called_as_the_file_says() -> None:
+    """Python itself would make them A, μ and fi."""
+    names = ("Ａ相", "µ", "ﬁ")
+    text = " + ".join(names)
+    assert (parse(text).names, parse(text).columns) == (names, (0, 5, 9))
+    assert value(text, **dict(zip(names, (1, 2, 3), strict=True))) == 6
+
+
 def test_a_hundred_tags_can_be_added_up() -> None:
     names = [f"m{n:02d}" for n in range(100)]
     assert value("+".join(names), **dict.fromkeys(names, 0.5)) == 50.0

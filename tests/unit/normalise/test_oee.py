@@ -11,6 +11,7 @@ from agent.model.frame import Frame, Value
 from agent.model.quality import Quality, quality_name
 from agent.model.tag import Schema, Tag
 from agent.normalise import Recipes, Rules, Steps
+from agent.normalise.calculated import Calculated, Derived
 from agent.normalise.calendar import Calendar, Days, Period
 from agent.normalise.local import Local
 from agent.normalise.oee import figures
@@ -300,3 +301,74 @@ def test_run_time_and_pieces_against_the_plain_way(
     world.say(66, mode=None)
     world.until(15)
     assert close(world.final(14.5), oee_apt_s=60 * ran, oee_produced=made, oee_pbt_s=28_800)
+
+
+LINE = (
+    Schema("filler", "1s", (Tag("mode", "int32"), Tag("n", "int64")), 0.0),
+    Schema("packer", "1s", (Tag("n", "int64"), Tag("x")), 0.0),
+)
+
+
+def line(state: str = "state") -> Recipes:
+    """A line that runs when its filler does, of which the pieces are counted by two machines under the same name."""
+    inputs = {"state": ("filler", "mode"), "all": ("filler", "n"), "out": ("packer", "n")}
+    oee = Oee(state, ("run",), "all", 30 * SECOND, "shifts", good="out", inputs=tuple(inputs.items()))
+    running = Derived(Tag("running", "bool"), "mode < 3", (("mode", inputs["state"]),))
+    rules = {
+        ("filler", "mode"): Rules(states=STATES),
+        ("line", "running"): Rules(states=States(("run",), ((True, 0),))),
+    }
+    return Recipes(rules, Local(), CALENDARS, (Calculated("line", (running,)),), oee={"line": oee})
+
+
+def of_line(world: World, filler: tuple[int, int], packer: int) -> None:
+    for schema, values in zip(LINE, (filler, (packer, 0.0)), strict=True):
+        frame = Frame(schema, world.wall, values, bytes(2), world.mono)
+        world.take(world.steps[schema](frame))
+
+
+def test_a_line_is_judged_by_tags_of_several_machines() -> None:
+    """However these are called; setting up (2) is running for what is worked out, and not for the filler itself."""
+    for state, ran in (("state", 2.0), ("running", 3.0)):
+        world = World(line(state), LINE)
+        of_line(world, (1, 1000), 500)
+        world.until(8.0)
+        of_line(world, (2, 1200), 690)
+        kept = {key: value for key, value in world.steps.kept(0, all_of_it=True).items() if value is not None}
+        world.until(9.0)
+        of_line(world, (3, 1200), 690)
+        world.until(9.5)
+        assert world.now["oee_apt_s"] == ran * 3600
+        assert (world.now["oee_produced"], world.now["oee_good"], world.now["oee_pbt_s"]) == (200, 190, 3.5 * 3600)
+        again = World(line(state), LINE, at=8.5, kept=kept)
+        of_line(again, (1, 1210), 700)
+        again.until(9.0)
+        assert (again.now["oee_produced"], again.now["oee_good"], again.now["oee_apt_s"]) == (210, 200, 2.5 * 3600)
+
+
+def test_one_tag_may_serve_several_lines_and_count_for_both_kinds_of_pieces() -> None:
+    one, recipes = Oee("mode", ("run",), "n", 30 * SECOND, "shifts", good="n"), line()
+    world = World(Recipes(recipes.tags, Local(), CALENDARS, oee={**recipes.oee, "filler": one}), LINE)
+    schemas = [schema.device for schema in world.steps.made if schema.group == "shift"]
+    assert sorted(schemas) == ["filler", "line"]
+    told: list[Frame] = []
+    for n in (0, 20):
+        told += world.steps[LINE[0]](Frame(LINE[0], world.wall, (1, n), bytes(2), world.mono))
+        world.wall, world.mono = world.wall + MINUTE, world.mono + MINUTE
+        told += world.steps.tick(world.wall, world.mono)
+    last = {frame.schema.device: frame for frame in told if frame.schema.group == "shift"}
+    found = {name: {tag.name: value for tag, value, _ in frame.rows()} for name, frame in last.items()}
+    assert [(found[name]["oee_produced"], found[name]["oee_good"]) for name in ("filler", "line")] == [
+        (20, 20),
+        (20, 0),
+    ]
+
+
+def test_a_reading_between_the_minute_and_the_look_at_it_makes_no_more_than_all() -> None:
+    world = World()
+    world.say(mode=1)
+    world.wall, world.mono = world.wall + MINUTE + SECOND // 2, world.mono + MINUTE + SECOND // 2
+    world.say(mode=1)
+    world.tick()
+    assert close(world.now, oee_availability=1, oee_apt_s=60.5, oee_pbt_s=60.5)
+    assert max(world.told) == DAY + 6 * HOUR + MINUTE

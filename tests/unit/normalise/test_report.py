@@ -217,3 +217,14 @@ def test_a_group_that_grows_is_told_anew_and_what_was_held_is_counted() -> None:
     assert [len(steps[old](Frame(old, at * S, (1.0,), bytes(1)))) for at in (1, 2)] == [1, 0]
     assert len(steps[new](Frame(new, 3 * S, (1.0, 2.0), bytes(2)))) == 1
     assert steps.suppressed() == {("meter", "period", False): 1}
+
+
+def test_what_is_held_is_told_when_the_agent_stops() -> None:
+    """The end of a line, and what a quiet source said last in a period; both once, and nothing else."""
+    door = Meter(Reporting(changes=True, door=1.0))
+    quiet = Meter(Reporting(period=60 * S), interval=0.0)
+    for meter in (door, quiet):
+        assert [meter.reads(at, float(at)) for at in (1, 2, 3)] == [[(1.0, 1.0)], [], []]
+        assert meter._told(list(meter.steps.finish(9 * S, 9 * S))) == [(3.0, 3.0)]
+        assert list(meter.steps.finish(9 * S, 9 * S)) == []
+    assert (door.left_out, quiet.left_out) == ({"door": 1}, {"period": 1})

@@ -204,3 +204,20 @@ def test_nothing_that_a_device_sends_raises(values: list[Value]) -> None:
             ]
             assert told[:1] == [1] * bool(values)
             assert len(list(steps.tick(100 * S, 100 * S))) <= 2
+
+
+@pytest.mark.parametrize("interval", [0.0, 1.0])
+@settings(max_examples=often(100, 3000))
+@given(st.integers(0))
+def test_after_an_orderly_end_nothing_is_missing(interval: float, seed: int) -> None:
+    """What is held is told, once and with its own time; the rest is counted."""
+    run = Run(seed, [*PLAIN, *DOORS], interval)
+    for _ in range(run.dice.randint(0, 40)):
+        run.step()
+    for frame in run.steps.finish(run.ts, run.mono):
+        run.note(run.told, frame)
+    assert not list(run.steps.finish(run.ts, run.mono))
+    for seen, told in zip(run.seen, run.told, strict=True):
+        assert not Counter(told) - Counter(seen)
+    missing = sum(len(seen) - len(told) for seen, told in zip(run.seen, run.told, strict=True))
+    assert sum(run.steps.suppressed().values()) == missing

@@ -11,6 +11,7 @@ from agent.model.frame import Frame, Value
 from agent.model.quality import Quality
 from agent.model.tag import Schema, Tag
 from agent.normalise import Recipes, Rules, Steps
+from agent.normalise.api import Kept
 from agent.normalise.state import States
 from agent.normalise.timeline import LONGEST
 from tests.lengths import often
@@ -182,8 +183,9 @@ def test_a_restart_under_a_wrong_clock_adds_no_years() -> None:
 @pytest.mark.parametrize("junk", [b"", b"\xc1", b"\x92\x01\x80", b"\x92\x02\x80", b"\x92\x01\x81\xa1a\x93\x00\xa0\x90"])
 def test_a_state_that_is_junk_begins_anew(junk: bytes) -> None:
     world = World(SCANNED)
-    (part,) = [each for each in world.steps._all() if type(each).__name__ == "Clock"]
-    part.load(junk)  # type: ignore[attr-defined]  # a Kept
+    part = world.steps._parts["m", "1s"]["states"]
+    assert isinstance(part, Kept)
+    part.load(junk)
     world.read(1)
     world.move(1)
     world.read(2)
@@ -291,3 +293,13 @@ def test_time_adds_up(events: list[Event], restarts: set[int]) -> None:
     assert [told[f"a_{name}_s"] for name in ("run", "idle", "fault")] == spent[:3]
     assert told["a_unknown_s"] >= spent[3]  # type: ignore[operator]  # it is a number
     assert world.counts() == entered
+
+
+def test_a_source_whose_clock_jumps_by_centuries_keeps_nothing_from_being_kept() -> None:
+    world = World(SILENT)
+    for _ in range(4):
+        world.change(0, 1, stamp=1)
+        world.change(0, 2, stamp=(1 << 63) - 1)
+    again = World(SILENT, world.kept())
+    again.change(0, 1)
+    assert again.counts() == [4, 4, 0]

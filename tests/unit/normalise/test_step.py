@@ -47,6 +47,12 @@ def test_a_number_where_text_belongs_and_text_without_end_are_bad() -> None:
     assert stepped(MIXED, "x" * 1_000_000, 1.0) == ((None, 1.0), [Quality.BAD_DECODE, 0])
 
 
+def test_text_that_cannot_be_written_is_bad() -> None:
+    """It would be in the state of a window or an alarm, and then nothing of what the steps know could be kept."""
+    assert stepped(MIXED, b"Halle \xc3\xb6".decode(), 1.0)[1] == [0, 0]
+    assert stepped(MIXED, b"Halle \xf6".decode("utf-8", "surrogateescape"), 1.0) == ((None, 1.0), [64, 0])
+
+
 def test_a_quality_that_is_already_bad_is_kept() -> None:
     assert stepped(NUMBERS, None, 1, True, quality=bytes((66, 0, 1))) == ((None, 1, True), [66, 0, 1])
 

@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent.model.frame import Frame
@@ -12,6 +12,7 @@ from agent.model.tag import Schema, Tag
 from agent.normalise import Recipes, Rules, Steps
 from agent.normalise.api import Context
 from agent.normalise.local import Local
+from agent.normalise.parcels import join, parcels
 from agent.normalise.windows.ask import Window
 from agent.normalise.windows.grid import RUN, TOLD, WAITING, build
 from tests.unit.normalise.test_windows import MINUTE, NOON, QUARTER, window
@@ -56,6 +57,30 @@ def test_a_schema_that_grows_keeps_its_window_open() -> None:
     assert (said["a_sum_15m"], said["b_sum_15m"]) == (3, 5)
 
 
+def test_readings_that_wait_for_their_window_wait_on_after_a_restart() -> None:
+    """By the names of their tags; what is damaged goes."""
+    world = World(("a", "b"), interval=0.0)
+    world.read(NOON, 1.0, 2.0, stamps=[NOON, NOON])
+    world.read(NOON + QUARTER, 4.0, 8.0, stamps=[NOON + QUARTER, NOON + QUARTER])
+    state, other = kept(world), World(("b", "a"), interval=0.0)
+    ((key, blob),) = join(state).items()
+    version, (grid,) = msgspec.msgpack.decode(blob)
+    assert len(grid[-1]) == 2
+    grid[-1] += [
+        (NOON + QUARTER, 7, 1.0, 0),
+        (NOON + QUARTER, 0, "junk", 0),
+        (NOON + QUARTER, 0, 1.0, 256),
+        (NOON, 0, 1.0, 0),
+    ]
+    other.steps.restore(parcels(key, msgspec.msgpack.encode((version, [grid]))))
+    for end in (NOON + QUARTER, NOON + 2 * QUARTER):
+        other.tick(end + 3 * SECOND)
+    for tag, first, second in (("a", 1.0, 4.0), ("b", 2.0, 8.0)):
+        assert other.said[f"{tag}_last_15m", NOON + QUARTER] == (first, 0)
+        assert other.said[f"{tag}_last_15m", NOON + 2 * QUARTER] == (second, 0)
+        assert other.said[f"{tag}_count_15m", NOON + 2 * QUARTER] == (1, 0)
+
+
 def test_a_window_of_another_length_or_zone_does_not_go_on() -> None:
     world = World(window=Window(8 * 3600 * SECOND, OF))
     world.read(NOON, 1.0)
@@ -81,6 +106,7 @@ def test_no_window_is_told_again_after_a_restart() -> None:
 
 
 @given(st.one_of(st.binary(max_size=200), st.integers(0, 400).map(bytes)))
+@example(b"\x92\x01\x91\x99\x01\x02\xc0\x01\x01\x01\x90\x91\xa1\xff\xc0")  # a name that is no UTF-8
 def test_junk_is_left(junk: bytes) -> None:
     part = build(Schema("d", "1s", (Tag("a"),), 1.0), [Rules(windows=(Window(QUARTER, OF),))], Context(Recipes()))
     assert part is not None
@@ -109,6 +135,22 @@ def test_a_state_of_the_right_form_and_the_wrong_content_does_no_harm(
     part.load(part.dump())
     made += part(Frame(world.schema, NOON + 2 * QUARTER, (1.0, 2.0), bytes(2)))
     assert len(made) >= (NOON + 2 * QUARTER not in told[-TOLD:])
+
+
+@pytest.mark.parametrize("field", [3, 4])  # doubt, bad
+@pytest.mark.parametrize("quality", [-1, 256])
+def test_what_is_no_quality_is_left(field: int, quality: int) -> None:
+    world = World()
+    world.read(NOON, 1.0)
+    key, whole = next(iter(kept(world).items()))
+    version, ((*head, columns, waiting),) = msgspec.msgpack.decode(join({key: whole})[key[:-2]])
+    columns[field][0] = quality
+    state = msgspec.msgpack.encode((version, [[*head, columns, waiting]]))
+    other = World()
+    other.steps.restore(parcels(key[:-2], state))
+    other.read(NOON + MINUTE, 1.0)
+    other.tick(NOON + 2 * QUARTER)
+    assert window(other)["count"] == 1
 
 
 def test_what_is_remembered_has_a_bound() -> None:

@@ -1,6 +1,7 @@
 """A gateway's devices without a broker: a session, and a strict host application that hears it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from agent.model.frame import Entry, Frame
@@ -25,13 +26,13 @@ def schema(device: str, group: str, *tags: str, dtype: DType = "float64") -> Sch
 class World:
     """A gateway's devices, its session, and a host that hears it."""
 
-    def __init__(self, *schemas: Schema, old: bool = False) -> None:
+    def __init__(self, *schemas: Schema, old: bool = False, places: Mapping[str, str] = MappingProxyType({})) -> None:
         self.schemas = list(schemas)
         self.latest = Latest()
         self.tree = Tree(Book(), old=old)
         self.host = Host("G", "E", old=old)
         self.now = NOW
-        self.bdseq = -1
+        self.bdseq, self.places = -1, places
         self.pending: list[Entry] = []
         self._seq = 0
         self.connect()
@@ -40,7 +41,7 @@ class World:
         self.bdseq = (self.bdseq + 1) % 256
         self.tree.begin(self.schemas)
         about = [("Node Info/Product", codec.STRING, "Floorgate")]
-        self.session = Session(Names("G", "E"), self.tree, self.bdseq, self.latest.get, fits, about)
+        self.session = Session(Names("G", "E"), self.tree, self.bdseq, self.latest.get, fits, about, self.places)
 
     def hear(self, messages: Sequence[Message]) -> None:
         self.host.hear_all(messages)

@@ -321,3 +321,25 @@ def test_aliases_start_over_before_they_grow_long() -> None:
 @pytest.mark.parametrize("kept", [b"", b"{", b"[]", b'{"digest": 1}', b'{"digest": "", "base": "x", "next": 1}'])
 def test_what_was_kept_and_makes_no_sense_is_a_start(kept: bytes) -> None:
     assert Book(kept).alias("d", ("1s", "t", "bool")) == 1
+
+
+def test_a_birth_says_where_the_device_is_and_data_do_not() -> None:
+    world = World(METER, SLOW, PRESS, places={"meter": "line-3/cell-2"})
+    world.read(METER, 1.0, 2.0)
+    world.birth()
+    since = len(world.host.samples)
+    world.send(world.read(METER, 3.0, 4.0), world.read(PRESS, 1.0))
+    assert world.host.values("meter") == {"u": 3.0, "i": 4.0, "e": None, "Properties/Place": "line-3/cell-2"}
+    assert "Properties/Place" not in world.host.values("press")
+    assert all("Properties/Place" not in sample for sample in world.host.samples[since:])
+    assert world.host.faults == []
+
+
+def test_a_tag_that_is_called_as_the_place_is_told_instead() -> None:
+    tag, other = schema("d", "Properties", "Place"), schema("d", "1s", "Place")
+    world = World(tag, other, places={"d": "line-3"})
+    world.read(tag, 1.0)
+    world.read(other, 2.0)
+    world.birth()
+    assert world.host.values("d") == {"Properties/Place": 1.0, "1s/Place": 2.0}
+    assert world.host.faults == []

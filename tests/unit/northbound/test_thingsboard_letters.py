@@ -1,5 +1,6 @@
 """Frames as messages of the gateway API: what is told, how it is cut, and that a dashboard shows what was read."""
 
+import json
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -293,3 +294,18 @@ def test_a_wide_frame_is_cut_by_columns(cap: int) -> None:
     assert desk.platform.largest <= cap
     merged = {key: value for record in desk.platform.records for key, value in record.values.items()}
     assert [merged[f"t{n}"] for n in range(500)] == [n + 0.5 for n in range(500)]
+
+
+def test_the_place_of_a_device_is_told_once_over_each_connection() -> None:
+    desk = Desk(places={"main-meter": ("line 3", "cell/2"), "other": ("x",)})
+
+    def told() -> list[Any]:
+        sent = desk.send(entry([1.0, 2.0], of=METER), entry([1.0, 2.0], of=METER))
+        return [json.loads(payload) for topic, payload in sent if topic == "v1/gateway/attributes"]
+
+    where = {"place": "line 3/cell/2"}
+    assert [each["main-meter"].items() >= where.items() for each in told()] == [True]
+    assert told() == []
+    desk.letters.begin()
+    assert [each["main-meter"].items() >= where.items() for each in told()] == [True]
+    assert desk.platform.attributes["main-meter"].items() >= where.items()

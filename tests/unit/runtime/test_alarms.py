@@ -86,6 +86,15 @@ def test_what_is_shelved_is_told_again_when_the_time_is_over_and_it_is_still_act
     assert plant.wait(3600) == []
 
 
+def test_less_than_a_nanosecond_is_a_time_too() -> None:
+    """Time goes on between two looks at the clock, and a part of a ns is none in whole ones."""
+    plant = Plant()
+    plant.read(90.0, 20.0)
+    for seconds in (1e-300, 1e-9):
+        assert plant.alarms.shelve("oven 1", "oil_h", seconds)["state"] == "shelved"
+    assert plant.wait(1) == []
+
+
 def test_what_is_over_when_the_time_is_over_is_told_as_normal() -> None:
     plant = Plant()
     plant.read(90.0, 20.0)
@@ -187,6 +196,7 @@ async def test_the_owner_lists_and_shelves_over_http(tmp_path: Path) -> None:
         _, _, metrics = await fetch(facts, "/metrics", token)
         assert b'floorgate_alarms_shelved{device="oven 1"} 1.0' in metrics
         assert b'floorgate_alarms_active{device="oven 1"} 0.0' in metrics
+        assert (await ask(facts, "/readyz", token))[1]["alarms"] == {"active": 0, "shelved": 1}
         assert (await ask(facts, f"{way}/unshelve", token, b'{"x": 1}'))[0] == 400
         assert (await ask(facts, f"{way}/unshelve", token, b"{}"))[1]["state"] == "active"
         assert await ask(facts, "/api/v1/alarms/oven%201/oil_hh/shelve", token, b'{"seconds": 1}') == (

@@ -5,7 +5,9 @@ from agent.model.errors import Unreachable
 from agent.model.frame import Frame
 from agent.model.quality import Quality
 from agent.model.tag import Schema, Tag
-from agent.normalise import Steps
+from agent.normalise import Recipes, Rules, Steps
+from agent.normalise.state import States
+from agent.normalise.steps import MINUTE
 from agent.runtime.latest import Latest
 from agent.runtime.targets import targets
 from drivers.api import TagConfig, WriteConfig
@@ -56,6 +58,18 @@ def test_steps_are_compiled_once_and_one_is_kept_for_each_group() -> None:
     other = Schema("press", "10s", (Tag("t", "int16"),))
     assert steps[other](Frame(other, 1, (1,), bytes(1)))
     assert list(steps) == [schema, other]
+
+
+def test_what_was_to_be_kept_before_a_device_grew_is_kept_afterwards() -> None:
+    """Its frames are on their way: with an older state a total would go back after a crash."""
+    states = States(("run", "idle"), ((1, 0), (2, 1)))
+    steps = Steps((), Recipes({("press", "a"): Rules(states=states)}))
+    small = Schema("press", "1s", (Tag("a", "int16"),), 1.0)
+    big = Schema("press", "1s", (*small.tags, Tag("b", "int16")), 1.0)
+    (_, told) = steps[small](Frame(small, MINUTE, (1,), bytes(1), MINUTE))
+    assert told.schema.group == "state"
+    assert steps[big] is not None
+    assert "normal/press/1s/states/0" in steps.kept(0)
 
 
 def test_a_frame_without_tags_is_left_out() -> None:

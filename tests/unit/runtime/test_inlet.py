@@ -1,6 +1,7 @@
 """The bounded place between the field and the disk."""
 
 import asyncio
+from dataclasses import replace
 
 from agent.health import Part
 from agent.model.frame import Frame
@@ -67,6 +68,29 @@ async def test_a_subscription_gives_up_its_oldest_frame_and_it_is_counted() -> N
         inlet.push(frame(ts), part)
     assert part.dropped == 30
     assert [each.ts for each in await inlet.take(0)] == [3, 4]
+
+
+async def test_what_was_made_is_not_given_up_for_what_is_read() -> None:
+    """The energy of an interval is told once; there is a bound for it all the same."""
+    inlet, part, made = Inlet(limit=180, soon=180), Part("device", "press"), replace(SCHEMA, made=True)
+    for ts in range(5):
+        inlet.push(replace(frame(ts), schema=made if ts in (1, 2) else SCHEMA), part)
+    assert [each.ts for each in await inlet.take(0)] == [1, 2]
+    assert part.dropped == 30
+    for ts in range(20):
+        inlet.push(replace(frame(ts), schema=made), part)
+    assert len(inlet) == 4
+    assert part.dropped == 30 + 160
+
+
+async def test_a_flood_of_alarms_has_a_bound_too() -> None:
+    alarms = Schema("press", "alarm", (Tag("hot", "bool", kind="event"),), made=True)
+    inlet, part = Inlet(limit=180, soon=180), Part("device", "press")
+    inlet.push(frame(0), part)
+    for ts in range(1, 20):
+        inlet.push(Frame(alarms, ts, (True,), bytes(1)), part)
+    assert part.dropped == 10 + 11
+    assert [each.ts for each in await inlet.take(0)] == [*range(12, 20)]
 
 
 async def test_a_closed_inlet_gives_what_it_has_and_then_nothing() -> None:

@@ -8,9 +8,10 @@ import pytest
 
 from agent.model.errors import SinkError, Unavailable
 from agent.model.frame import Entry, Frame
+from agent.model.tag import Schema
 from agent.northbound.api import Backfill
 from agent.runtime.lanes import History, Stretch
-from tests.unit.runtime.test_pump import Rig, Target, frame, rig, seqs
+from tests.unit.runtime.test_pump import SCHEMA, Rig, Target, frame, rig, seqs
 
 __all__ = ["rig"]  # the fixture
 
@@ -174,3 +175,16 @@ def test_stretches_are_worked_off_oldest_first() -> None:
     assert history.next == Stretch(15, 30)
     history.advance([])
     assert history.next is None
+
+
+async def test_what_was_made_of_an_hour_that_is_over_is_no_history(rig: Rig) -> None:
+    """Its time is the end of the hour, and it was made when the next reading came."""
+    target = Target()
+    await rig.start(target)
+    made = Schema("meter", "interval-1h", SCHEMA.tags, made=True)
+    hour_ago = time.monotonic_ns() - 3600 * 10**9
+    rig.inlet.add(Frame(made, 1, (1, 0.5), bytes(2), max(hour_ago, 1)))
+    await until(lambda: len(target.taken) == 1)
+    rig.inlet.add(Frame(SCHEMA, 2, (2, 0.5), bytes(2), time.monotonic_ns()))
+    await rig.finish()
+    assert split(target) == ([1, 2], [])

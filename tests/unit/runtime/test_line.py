@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -11,7 +11,7 @@ from agent.model.errors import Garbled, Refused, Unreachable
 from agent.model.frame import Frame
 from agent.model.quality import Quality
 from agent.model.tag import Schema, Tag
-from agent.normalise import Steps
+from agent.normalise import Step, Steps
 from agent.runtime.inlet import Inlet
 from agent.runtime.line import Line
 from drivers.api import Learner, Priority
@@ -81,6 +81,7 @@ class Bench:
         self.devices, self.priority = devices, priority
         self.inlet, self.health = Inlet(limit=1 << 30), Health()
         self.frames: dict[str, list[Frame]] = {device.device: [] for device in devices}
+        self.steps: Mapping[Schema, Step] | None = None  # others than the usual
         self.learnt: list[tuple[str, bytes]] = []
         self.events: list[tuple[float, Callable[[], object]]] = []
 
@@ -94,7 +95,7 @@ class Bench:
 
     async def _run(self, seconds: float) -> None:
         part = self.health.part("line", "tcp://line")
-        steps = Steps(schema for device in self.devices for schema in device.schemas)
+        steps = self.steps or Steps(schema for device in self.devices for schema in device.schemas)
         line = Line(
             self.devices,
             part,

@@ -360,3 +360,27 @@ def test_a_kill_finds_the_state_of_the_frames_and_accounts_that_balance(tmp_path
     assert found.balanced
     assert found.buffered == frames
     assert found.read - frames == found.suppressed.get("unchanged", 0) <= 2 * frames
+
+
+async def test_what_lies_in_memory_at_the_end_is_brought_to_a_disk_that_is_back(tmp_path: Path) -> None:
+    """Nobody waits for the next time that the disk would be tried."""
+    house = House(tmp_path)
+    await house.start()
+    house.off()
+    store = house.storage.store
+    store.__class__ = Failing
+    assert isinstance(store, Failing)
+    store.before, store.trouble = 1, DiskFailed("input/output error")
+    house.steps.feed(30)
+    await house.drained()
+    assert house.storage.store.volatile
+    house.stop.set()
+    await asyncio.wait(house.tasks)
+    house.on()
+    house.inlet.close()
+    async with asyncio.timeout(10):
+        await house.run
+        await house.storage.rescue()
+    house.writer.close()
+    assert on_file(house.path) == (30, 30)
+    assert account(house.path) == whole(30)
