@@ -16,7 +16,7 @@ from agent.normalise.calendar import Calendar
 from agent.normalise.counters.names import interval_name
 from agent.normalise.made import Names
 from agent.normalise.oee import TAGS as OF_SHIFTS
-from agent.registry import DriverConfig, ValueConfig, names_of
+from agent.registry import ValueConfig, names_of
 from drivers.rules.energy import WeighedConfig
 
 SUFFIXES = {"coal_equivalent": "kgce", "co2": "co2"}  # of what is weighed by a factor of this kind
@@ -74,7 +74,7 @@ class Known(dict[str, Tags]):
         super().__init__({name_of(raw): Tags() for raw in listed if name_of(raw)} if isinstance(listed, list) else {})
         self._owners = [owner for owner, _ in pairs]
         self._names = Names(calendars)
-        if any(owner.derived or owner.energy for owner in self._owners):  # else nobody asks
+        if any(owner.derived or owner.energy or getattr(owner, "inputs", None) for owner in self._owners):
             self.update((owner.name, self._tags(owner)) for owner in self._owners)
 
     def _tags(self, owner: Owner) -> Tags:

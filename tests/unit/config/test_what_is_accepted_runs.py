@@ -9,7 +9,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.config import Invalid, Site, load, schema
+from agent.config import Invalid, Site, load
+from agent.config import schema as schema_of_sites
 from agent.model.frame import Frame, Value
 from agent.model.quality import FIRST_BAD
 from agent.model.tag import Schema
@@ -20,7 +21,7 @@ from tests.lengths import often
 from tests.unit.config.test_schema import errors
 
 Place = tuple[str | int, ...]
-SCHEMA = schema()
+SCHEMA = schema_of_sites()
 ROUNDS = 8  # of taking out what is wrong
 SECOND = 10**9
 START = 1_772_000_000 * SECOND
@@ -79,7 +80,7 @@ COUNTER = maybe(
     confirm=one(1, 2, 10),
     total=st.booleans(),
     intervals=DURATION | st.lists(DURATION, max_size=2),
-    demand=DURATION,
+    demand=DURATION | st.fixed_dictionaries({"every": DURATION}, optional={"sliding": DURATION}),
     tariff=one("tou", "none"),
 )
 OF = st.lists(one("first", "last", "min", "max", "mean", "time_mean", "sum", "count", "good", "late"), max_size=4)
