@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -88,3 +89,12 @@ def test_there_are_four_examples() -> None:
 def test_configs_lie_beside_the_packages() -> None:
     """So one function finds them in a checkout, a wheel and a frozen bundle."""
     assert configs_dir() == Path(agent.__file__).resolve().parent.parent / "configs"
+
+
+def test_the_sites_of_the_first_page_load(site: Any) -> None:
+    page = (Path(agent.__file__).parents[1] / "README.md").read_text("utf-8")
+    blocks = [dedent(block) for block in re.findall(r"(?:^    .*\n)+(?:\n?    .*\n)*", page, re.MULTILINE)]
+    sites = [block for block in blocks if "\ndevices:\n" in block]
+    assert len(sites) == 2
+    for text in sites:
+        assert site(text, {"MQTT_PASSWORD": "hush"}).devices
