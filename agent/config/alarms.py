@@ -99,7 +99,7 @@ def check_alarms(asked: Several[Asked], scope: Scope) -> None:
     taken = {name: f"the tag {shown(name)} of this device has that name" for name in dtypes}
     is_open = any(each.many for each in asked)
     for each in asked:
-        if each.value.alarms and isinstance(each.raw, Mapping):
+        if each.value.alarms and isinstance(each.raw, Mapping) and not scope.full:
             inner = scope.within(each.title)
             for section, item, mark in _items(each.value.alarms, each.raw):
                 if section.name and (each.many or len(each.names) > 1):

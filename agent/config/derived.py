@@ -103,6 +103,8 @@ def _check_aliases(
         return
     used = {word for text in texts for word in _WORD.findall(text)}
     for alias, text in aliases.items():
+        if scope.full:
+            return
         if not alias.isidentifier() or iskeyword(alias) or alias in CONSTANTS:
             what = f"inputs: {shown(alias)} cannot stand in a formula"
             scope.add(raw.key_marks[alias], what, "a word of letters, digits and _, such as p_l1")
@@ -161,6 +163,8 @@ def _resolve(asked: _Asked, known: Known) -> bool:
     outer = asked.owner.inputs if isinstance(asked.owner, VirtualConfig) else {}
     aliases, formula = {**outer, **asked.config.inputs}, asked.formula
     for name, column in zip(formula.names, formula.columns, strict=True):
+        if asked.scope.full:
+            return False
         source = source_of(aliases[name], asked.owner.name) if name in aliases else (asked.owner.name, name)
         if _missing(source, known):
             if name not in aliases:

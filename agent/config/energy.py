@@ -65,6 +65,8 @@ class Energy:
             listed = section.get(kind) if isinstance(section, Mapping) else None
             items: list[WeighedConfig] = getattr(owner.energy, kind)
             for index, item in enumerate(items):
+                if scope.full:
+                    return
                 at = listed[index] if isinstance(listed, Raws) else Mapping(raw.mark)
                 self._item(owner, kind, item, at, scope.within(f"energy.{kind}[{index}]"))
 

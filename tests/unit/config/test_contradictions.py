@@ -258,3 +258,9 @@ def test_a_key_of_a_tag_stands_for_all_that_its_map_says_there(site: Any, write:
         (None, 5),
         (0, 10),
     ]
+
+
+def test_of_thousands_of_names_the_one_that_was_meant_is_found(complaint: Any) -> None:
+    tags = [f"name: temperature_zone_{n}" for n in range(2000)]
+    said = complaint(device(*tags, more="    derived: {x: temperature_zonne_1234}\n"))
+    assert said.endswith("(did you mean 'temperature_zone_1234'?)")
