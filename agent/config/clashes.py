@@ -30,8 +30,9 @@ def check_clashes(pairs: Sequence[tuple[Owner, Mapping]], asked: Recipes, scope:
     carbon: dict[str, list[str]] = {}
     for each in chain.from_iterable(asked.weighed.values()):
         carbon.setdefault(each.device, []).extend((each.name, f"{each.name}_factor"))
+    asking = {device for device, _ in asked.tags} | carbon.keys() | asked.oee.keys()
     for owner, raw in pairs:
-        if getattr(owner, "enabled", True):
+        if getattr(owner, "enabled", True) and (owner.name in asking or owner.derived):
             _check(owner, raw, known, asked, carbon.get(owner.name, []), scope)
 
 

@@ -72,7 +72,8 @@ def _device(
     built = _built(config, merged, tags, scope)
     if built is None:
         return None
-    if tags.objects is not None and (is_own or built.derived):
+    alarms = any(each.alarms for each in (*(tags.objects or ()), *built.derived.values()))
+    if tags.objects is not None and alarms and (is_own or built.derived):
         check_alarms([*asked_of(tags.objects, tags.raws), *derived_of(built.derived, merged.get("derived"))], scope)
     merged.put("tags", tags.raws, tags.raws.mark, tags.raws.mark)
     _idle_turns(built, merged, scope)

@@ -8,7 +8,6 @@ from agent.config.dtypes import dtype_of
 from agent.config.lists import name_of
 from agent.config.recipes import Owner, oee_of, rules_of, source_of
 from agent.config.tree import Mapping as Raw
-from agent.config.virtual import VirtualConfig
 from agent.config.words import did_you_mean, shown
 from agent.model.text import duration_text
 from agent.normalise.alarms.rule import GROUP as ALARM
@@ -17,7 +16,7 @@ from agent.normalise.calendar import Calendar
 from agent.normalise.counters.names import interval_name
 from agent.normalise.made import Names
 from agent.normalise.oee import TAGS as OF_SHIFTS
-from agent.registry import DriverConfig, ValueConfig, names_of
+from agent.registry import ValueConfig, names_of
 from drivers.rules.energy import WeighedConfig
 
 SUFFIXES = {"coal_equivalent": "kgce", "co2": "co2"}  # of what is weighed by a factor of this kind
@@ -70,19 +69,13 @@ class Tags:
 class Known(dict[str, Tags]):
     """By device."""
 
-    def __init__(
-        self,
-        root: Raw,
-        devices: Sequence[DriverConfig],
-        virtual: Sequence[VirtualConfig],
-        calendars: Mapping[str, Calendar],
-    ) -> None:
+    def __init__(self, root: Raw, pairs: Sequence[tuple[Owner, Raw]], calendars: Mapping[str, Calendar]) -> None:
         listed = root.get("devices")
         super().__init__({name_of(raw): Tags() for raw in listed if name_of(raw)} if isinstance(listed, list) else {})
-        self._owners: list[Owner] = [*devices, *virtual]
+        self._owners = [owner for owner, _ in pairs]
         self._names = Names(calendars)
-        for owner in self._owners:
-            self[owner.name] = self._tags(owner)
+        if any(owner.derived or owner.energy or getattr(owner, "inputs", None) for owner in self._owners):
+            self.update((owner.name, self._tags(owner)) for owner in self._owners)
 
     def _tags(self, owner: Owner) -> Tags:
         tags = getattr(owner, "tags", ())

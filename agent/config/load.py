@@ -105,7 +105,7 @@ def _site(root: Mapping, folder: Path, scope: Scope) -> Site | None:
     enabled = tuple(device for device in devices if device.enabled)
     pairs: list[tuple[Owner, Mapping]] = [*zip(devices, raws, strict=True), *virtual]
     existing = [each for each, _ in virtual]
-    known = Known(root, devices, existing, calendars)
+    known = Known(root, pairs, calendars)
     derived = calculated(pairs, known, named, scope)
     check_virtual_oee(virtual, known, named, scope)
     weighed = Energy(root, pairs, known, scope).weighed(folder, local)

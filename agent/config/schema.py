@@ -143,11 +143,15 @@ def _has_short_form(kind: Class) -> bool:
 
 
 def _tidy(node: Schema, short: Mapping[str, str]) -> None:
-    """Short references, no titles that only repeat the key, defaults spelt as in the file."""
+    """Short references, no titles that only repeat the key, defaults spelt as in the file, no keys that fit nothing."""
     if "$ref" in node:
         node["$ref"] = f"#/$defs/{short.get(node['$ref'], node['$ref'])}"
     if isinstance(node.get("title"), str):
         del node["title"]
+    if "patternProperties" in node:
+        node.setdefault("additionalProperties", False)
+        if "maxLength" in node:  # of a mapping that is looked at once more
+            node["maxProperties"] = node.pop("maxLength")
     default = node.get("default")
     if isinstance(default, int | float) and node.get("pattern") in (DURATION_PATTERN, SIZE_PATTERN):
         node["default"] = duration_text(default) if node["pattern"] == DURATION_PATTERN else _size_text(default)

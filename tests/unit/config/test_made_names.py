@@ -15,7 +15,8 @@ from tests.lengths import often
 
 CALENDARS = "calendars: {tou: {days: [{times: {00:00: valley, 08:00: peak}}]}}\n"
 GATEWAY = f"gateway: {{id: g, timezone: UTC}}\n{CALENDARS}"
-COUNTERS = ["", "{}", "{total: false, intervals: [15m, 90m]}", "{demand: 15m}", "{demand: 30m, tariff: tou}"]
+SLIDING = "{demand: {every: 15m, sliding: 1m}}"
+COUNTERS = ["", "{}", "{total: false, intervals: [15m, 90m]}", "{demand: 15m}", "{demand: 30m, tariff: tou}", SLIDING]
 WINDOWS = [
     "",
     "{every: 15m, of: [min, time_mean]}",

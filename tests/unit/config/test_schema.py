@@ -60,8 +60,10 @@ def scalar_errors(value: Any, rule: Any, at: str) -> Iterator[str]:
 
 def object_errors(value: dict[str, Any], rule: Any, root: Any, at: str) -> Iterator[str]:
     yield from (f"{at}: {key} is missing" for key in rule.get("required", ()) if key not in value)
+    patterns = rule.get("patternProperties", {})
     for key, below in value.items():
-        inner = rule.get("properties", {}).get(key, rule.get("additionalProperties", {}))
+        fits = (inner for pattern, inner in patterns.items() if re.search(pattern, key))
+        inner = rule.get("properties", {}).get(key) or next(fits, rule.get("additionalProperties", {}))
         if inner is False:
             yield f"{at}: {key} is unknown"
         else:

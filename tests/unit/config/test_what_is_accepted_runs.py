@@ -1,4 +1,4 @@
-"""Whatever a file asks of values: it is refused, or its steps take any frame."""
+"""Whatever a file asks of values: it is refused, or its steps take any frame, and editors take the file."""
 
 import json
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.config import Invalid, Site, load
+from agent.config import schema as schema_of_sites
 from agent.model.frame import Frame, Value
 from agent.model.quality import FIRST_BAD
 from agent.model.tag import Schema
@@ -17,8 +18,10 @@ from agent.normalise import Steps
 from drivers.sim.config import Config
 from drivers.sim.driver import SimDriver
 from tests.lengths import often
+from tests.unit.config.test_schema import errors
 
 Place = tuple[str | int, ...]
+SCHEMA = schema_of_sites()
 ROUNDS = 8  # of taking out what is wrong
 SECOND = 10**9
 START = 1_772_000_000 * SECOND
@@ -77,7 +80,7 @@ COUNTER = maybe(
     confirm=one(1, 2, 10),
     total=st.booleans(),
     intervals=DURATION | st.lists(DURATION, max_size=2),
-    demand=DURATION,
+    demand=DURATION | st.fixed_dictionaries({"every": DURATION}, optional={"sliding": DURATION}),
     tariff=one("tou", "none"),
 )
 OF = st.lists(one("first", "last", "min", "max", "mean", "time_mean", "sum", "count", "good", "late"), max_size=4)
@@ -135,14 +138,8 @@ WEIGHED = st.lists(
     ),
     max_size=2,
 )
-OEE = st.fixed_dictionaries(
-    {
-        "state": st.sampled_from(NAMES[:4]),
-        "produced": st.sampled_from(NAMES),
-        "cycle": DURATION,
-        "calendar": one("tou"),
-    },
-    optional={"good": st.sampled_from(NAMES), "rejects": st.sampled_from(NAMES), "run": one("run", ["run", "idle"])},
+OEE = st.tuples(one("good", "rejects"), one("b", "x"), one("b", "c"), one("1s", "1h"), one("run", ["run", "idle"])).map(
+    lambda it: {"state": "a", "produced": it[1], it[0]: it[2], "cycle": it[3], "run": it[4], "calendar": "tou"}
 )
 DEVICE = {
     "report": REPORT,
@@ -175,7 +172,10 @@ def whole(parts: tuple[list[tuple[str, dict[str, Any]]], dict[str, Any], list[An
         derived = {name: mended(said) if isinstance(said, dict) else said for name, said in device["derived"].items()}
         device = {**device, "derived": derived}
     if "oee" in device:
-        tags[0] = {"name": "a", "type": "int32", "state": {"run": 1, "idle": [2, 5]}}
+        tags[:2] = [
+            {"name": "a", "type": "int32", "state": {"run": 1, "idle": [2, 5]}},
+            {"name": "b", "kind": "counter"},
+        ]
     if "energy" in device:
         tags[1] = {"name": "b", "unit": "MWh", **({} if "ct" in device else {"kind": "counter", "counter": OF_ENERGY})}
     times = {"00:00": "valley", "08:00": {"name": "peak", "planned": False}, "17:30": "total"}
@@ -283,9 +283,11 @@ def frame_of(schema: Schema, moment: Any, ts: int, mono: int) -> Frame:
 )
 @given(tree=SITE, moments=st.lists(MOMENT, min_size=2, max_size=6))
 def test_what_is_accepted_runs(tmp_path: Path, tree: Any, moments: list[Any]) -> None:
-    site = accepted(tmp_path / "site.yaml", deepcopy(tree))
+    tree = deepcopy(tree)
+    site = accepted(tmp_path / "site.yaml", tree)
     if site is None:
         return
+    assert list(errors(tree, SCHEMA, SCHEMA)) == []
     (driver,) = [SimDriver(device) for device in site.devices if isinstance(device, Config)]
     steps = Steps(driver.schemas, site.recipes)
     ts = mono = START
