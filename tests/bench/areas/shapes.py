@@ -13,9 +13,10 @@ from agent.model.frame import Entry
 from agent.northbound.shapes import JSON, encoder
 from agent.northbound.shapes.columnar import Columnar
 from agent.northbound.shapes.columnar_reader import Reader
-from areas.main import WARM, WINDOW, Decode, scene
+from areas.main import WARM, Decode, Scene, scene
 
 RATE, BATCH = 100_000, 100
+WINDOW, WINDOWS = 10.0, 5  # s
 FLOAT = 0x65  # the field before a float value
 METRICS = 0x12  # a field of a Sparkplug payload: one metric, shorter than 128 bytes
 COLUMNS = ", shape: columnar, per: batch, batch: 500, topic: 'floorgate/bench/columns/all'"
@@ -75,17 +76,25 @@ def sparkplug() -> Decode:
     return decode
 
 
+def _window(it: Scene) -> float:
+    cpu, came = it.agent.cpu(), it.platform.samples
+    it.watch(WINDOW)
+    return (it.agent.cpu() - cpu) / max(it.platform.samples - came, 1) * 1e6
+
+
 def cost(name: str, keys: str, decode: Decode | None, bar: float, kind: str = "mqtt") -> Iterator[Row]:
-    """As the area `main` takes it, the least of what has to be shown."""
+    """As the area `main` takes it, the least of what has to be shown.
+
+    What else a machine does only ever adds to the cost, so that of the quietest of several windows is the agent's own.
+    """
     with scene("100ms", keys=keys, decode=decode, kind=kind) as it:
         it.watch(WARM)
-        began = time.monotonic()
-        cpu, served, came = it.agent.cpu(), it.farm.samples, it.platform.samples
-        it.watch(WINDOW)
-        took = time.monotonic() - began
-        cpu, served, came = it.agent.cpu() - cpu, it.farm.samples - served, it.platform.samples - came
+        began, first = time.monotonic(), it.farm.samples
+        costs = sorted(_window(it) for _ in range(WINDOWS))
+        took, served = time.monotonic() - began, it.farm.samples - first
         yield at_least(f"{name}: read", served / took, 0.995 * RATE, "samples/s")
-        yield at_most(f"{name}: CPU", cpu / max(came, 1) * 1e6, bar, "s/Msample")
+        yield at_most(f"{name}: CPU", costs[0], bar, "s/Msample")
+        yield shown(f"{name}: CPU in the median of {WINDOWS} windows", costs[WINDOWS // 2], "s/Msample")
         served, delivered, _ = it.finish()
         yield at_most(f"{name}: missing of {served:,} samples", served - delivered, 0, "samples")
         yield at_most(f"{name}: wrong values", it.platform.wrong, 0, "frames")
