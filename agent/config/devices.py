@@ -76,7 +76,8 @@ def _device(
     if tags.objects is not None and alarms and (is_own or built.derived):
         check_alarms([*asked_of(tags.objects, tags.raws), *derived_of(built.derived, merged.get("derived"))], scope)
     merged.put("tags", tags.raws, tags.raws.mark, tags.raws.mark)
-    _idle_turns(built, merged, scope)
+    if tags.objects is not None:
+        _idle_turns(built, merged, scope)
     return built, merged
 
 

@@ -71,7 +71,8 @@ class Known(dict[str, Tags]):
 
     def __init__(self, root: Raw, pairs: Sequence[tuple[Owner, Raw]], calendars: Mapping[str, Calendar]) -> None:
         listed = root.get("devices")
-        super().__init__({name_of(raw): Tags() for raw in listed if name_of(raw)} if isinstance(listed, list) else {})
+        self._raws = {name_of(raw): raw for raw in listed if name_of(raw)} if isinstance(listed, list) else {}
+        super().__init__({name: Tags() for name in self._raws})
         self._owners = [owner for owner, _ in pairs]
         self._names = Names(calendars)
         if any(owner.derived or owner.energy or getattr(owner, "inputs", None) for owner in self._owners):
@@ -80,6 +81,8 @@ class Known(dict[str, Tags]):
     def _tags(self, owner: Owner) -> Tags:
         tags = getattr(owner, "tags", ())
         is_open = bool(getattr(owner, "events", ())) or any(getattr(tag, "match", "") for tag in tags)
+        if not tags and owner.name in self._raws:  # it says some, and they are wrong: nobody knows what it has
+            is_open = is_open or any(self._raws[owner.name].get(key) for key in ("tags", "map"))
         read = {name: dtype_of(tag) for tag in tags if tag.enabled for name in names_of(tag)}
         off = [name for tag in tags if not tag.enabled for name in names_of(tag)]
         return Tags(read, owner.derived, off, is_open, partial(self.made_of, owner))

@@ -163,3 +163,10 @@ def test_energy_carbon_and_shifts_may_be_used(site: Any) -> None:
     calendars = "calendars: {c: {days: [{times: {06:00: early}}]}}\n"
     virtual = "virtual: [{name: v, inputs: {f: m/fuel, k: m/b_kgce, o: m/oee_quality}, derived: {y: f + k + o}}]\n"
     assert len(site(GATEWAY + calendars + devices + virtual).recipes.derived) == 2
+
+
+def test_of_tags_that_are_wrong_nobody_says_that_they_are_missing(complaint: Any) -> None:
+    text = "gateway: {id: g}\ndevices:\n  - name: m\n    driver: sim\n    tags: [{name: a}, {name: b, wave: wavy}]\n"
+    said = complaint(text + "    derived: {c: a + b}\n")
+    assert "wavy" in said
+    assert "no tag" not in said
