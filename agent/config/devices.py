@@ -76,15 +76,14 @@ def _device(
     if tags.objects is not None and alarms and (is_own or built.derived):
         check_alarms([*asked_of(tags.objects, tags.raws), *derived_of(built.derived, merged.get("derived"))], scope)
     merged.put("tags", tags.raws, tags.raws.mark, tags.raws.mark)
-    if tags.objects is not None:
-        _idle_turns(built, merged, scope)
+    _idle_turns(built, tags.objects, merged, scope)
     return built, merged
 
 
-def _idle_turns(device: DriverConfig, raw: Mapping, scope: Scope) -> None:
-    """Transformers by which nothing is multiplied are odd."""
-    used = {turns for tag in getattr(device, "tags", ()) if tag.ratio for turns in tag.ratio.split("*")}
-    for turns in ("ct", "pt"):
+def _idle_turns(device: DriverConfig, tags: list[Any] | None, raw: Mapping, scope: Scope) -> None:
+    """Transformers by which nothing is multiplied are odd; of tags that are wrong (None) nobody knows."""
+    used = {turns for tag in tags or () if tag.ratio for turns in tag.ratio.split("*")}
+    for turns in ("ct", "pt") if tags is not None else ():
         if getattr(device, turns) != 1 and turns not in used:
             what = f"{turns}: no tag of it has `ratio: {turns}`, so nothing is multiplied"
             hint = "a meter that knows its transformers needs none; else say `ratio` at its tags"
