@@ -121,10 +121,15 @@ def build(schema: Schema, rules: Sequence[Rules], context: Context) -> Reporter 
     if before is not None:  # the device has more tags now
         before.settle()
     asked = [rule.report or ALWAYS for rule in rules]
-    if all(each == ALWAYS for each in asked):
+    if _are_events(schema) or all(each == ALWAYS for each in asked):
         return None
     found = known[schema.device, schema.group] = Reporter(schema, asked, partial(context.suppress, schema))
     return found
+
+
+def _are_events(schema: Schema) -> bool:
+    """Each frame is an event of its own, and is told also when it is like the one before."""
+    return not schema.interval and not schema.made and all(tag.kind == "event" for tag in schema.tags)
 
 
 def _reporters(context: Context) -> dict[tuple[str, str], Reporter]:

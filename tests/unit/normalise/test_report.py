@@ -202,6 +202,13 @@ def test_what_a_source_says_twice_is_told_once() -> None:
     assert meter.left_out == {"door": 3}
 
 
+def test_events_are_told_though_a_tag_of_their_name_is_told_by_its_changes() -> None:
+    schema = schema_of("str", "int32", interval=0.0, kind="event")
+    steps = steps_of(schema, CHANGES, CHANGES)
+    frames = [Frame(schema, at, ("door open", 500), bytes(2)) for at in (1, 2)]
+    assert [steps[schema](frame) for frame in frames] == [(frame,) for frame in frames]
+
+
 def test_what_was_made_here_is_counted_as_such() -> None:
     schema = schema_of("float64", made=True)
     steps = steps_of(schema, CHANGES)
