@@ -23,7 +23,7 @@ from drivers.rules.oee import OeeConfig
 from drivers.rules.report import ReportSaid
 from drivers.rules.units import Ratio, Standing
 from drivers.rules.value import ValueConfig
-from drivers.section import Name, Number, Seconds, Section
+from drivers.section import Name, Number, Seconds, Section, in_order
 
 __all__ = ["Name", "Number", "Seconds", "Section"]  # what a driver's sections are made of comes from here too
 
@@ -70,9 +70,7 @@ class Limits(Section):
     @field_validator("max")
     @classmethod
     def _is_not_below_min(cls, most: Number | None, info: ValidationInfo) -> Number | None:
-        least = info.data.get("min")
-        if most is not None and least is not None and most < least:
-            raise ValueError(f"{most:g} is less than `min`, {least:g}: nothing could be written")
+        in_order(info.data.get("min"), most, "nothing could be written")
         return most
 
 

@@ -21,3 +21,9 @@ class Section(BaseModel):
     """A part of the configuration file: strict types, unknown keys refused, never changed after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def in_order(least: float | None, most: float | None, so: str) -> None:
+    """Raises ValueError for a range that is empty; `so` says what that would mean."""
+    if most is not None and least is not None and most < least:
+        raise ValueError(f"{most:g} is less than `min`, {least:g}: {so}")

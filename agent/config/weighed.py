@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from agent.config.derived import owner_title
+from agent.config.known import values_of
 from agent.config.lists import in_file
 from agent.config.problems import Mark, Scope
 from agent.config.recipes import Owner, source_of
@@ -22,7 +23,8 @@ def check_weighed(pairs: Sequence[tuple[Owner, Mapping]], asked: Recipes, scope:
 
     Only a file that is right so far is looked at.
     """
-    if scope.report.found or not asked.weighed:
+    said = {(owner.name, name) for owner, _ in pairs for name, _ in values_of(owner)} if asked.weighed else set()
+    if scope.report.found or asked.weighed.keys() <= said:
         return
     made = _made([owner for owner, _ in pairs if isinstance(owner, DriverConfig)], asked)
     for owner, raw in pairs:

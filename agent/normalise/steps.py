@@ -218,6 +218,7 @@ class Steps(dict[Schema, Step]):
 
     def _compile(self, schema: Schema) -> Step:
         context, group = self._context, (schema.device, schema.group)
+        known = set(context.shared)
         self._sorts = None
         rules = self._rules(schema)
         parts: dict[str, object] = {}
@@ -242,8 +243,8 @@ class Steps(dict[Schema, Step]):
         self._parts[group] = parts
         for name, part in parts.items():
             self._load(_key(group, name), part)
-        for name, part in context.shared.items():
-            self._load(f"{PREFIX}{name}", part)
+        for name in context.shared.keys() - known:
+            self._load(f"{PREFIX}{name}", context.shared[name])
         return self._step(shaped, taps, reporter) if schema.tags else _nothing
 
     def _rules(self, schema: Schema) -> Sequence[Rules]:

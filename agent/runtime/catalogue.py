@@ -12,6 +12,7 @@ class Catalogue:
 
     def __init__(self, drivers: Sequence[Driver], steps: Steps) -> None:
         self._drivers, self._steps = drivers, steps
+        self._read = frozenset(driver.device for driver in drivers)
 
     @property
     def schemas(self) -> Sequence[Schema]:
@@ -29,4 +30,4 @@ class Catalogue:
 
     def reads(self, device: str) -> bool:
         """Whether the device has a driver."""
-        return any(driver.device == device for driver in self._drivers)
+        return device in self._read

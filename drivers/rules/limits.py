@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from drivers.section import Number, Seconds, Section
+from drivers.section import Number, Seconds, Section, in_order
 
 
 class LimitsConfig(Section):
@@ -28,9 +28,7 @@ class LimitsConfig(Section):
     @field_validator("max")
     @classmethod
     def _is_not_below_min(cls, most: Number | None, info: ValidationInfo) -> Number | None:
-        least = info.data.get("min")
-        if most is not None and least is not None and most < least:
-            raise ValueError(f"{most:g} is less than `min`, {least:g}: no value would be left")
+        in_order(info.data.get("min"), most, "no value would be left")
         return most
 
     @field_validator("outside")
