@@ -48,6 +48,7 @@ def rows() -> Iterator[Row]:
     yield at_most("state of 10,000 counters in 50 groups, put together: CPU", saved, 0.2, "s")
     yield at_most("the same read again: CPU", restored, 0.2, "s")
     yield at_most("alarms on all of 200 tags, none of them near: CPU a tag", _alarms(), 50, "ns")
+    yield at_most("steps of 2,000 devices with an alarm each, compiled: CPU", _many_devices(), 2, "s")
     yield at_most("states of 200 tags, one changes in each frame and is told: CPU a tag", _states(), 250, "ns")
 
 
@@ -106,6 +107,14 @@ def _alarms() -> float:
     frame = stopwatch.frame(schema)
     with_them = stopwatch.cpu_us(lambda: steps[schema](frame), 5_000)
     return (with_them - stopwatch.cpu_us(lambda: plain[schema](frame), 5_000)) / len(schema.tags) * 1000
+
+
+def _many_devices() -> float:
+    """What a start costs; each device has a part of its own that all steps share."""
+    schemas = [Schema(f"d{number}", "1s", (Tag("a"),)) for number in range(2000)]
+    rules = Rules(alarms=(Alarm("h", high=5.0),))
+    recipes = Recipes({(schema.device, "a"): rules for schema in schemas})
+    return stopwatch.cpu_us(lambda: Steps(schemas, recipes).made, 1) / 1e6
 
 
 def _states() -> float:
