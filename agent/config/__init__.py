@@ -1,7 +1,7 @@
 """Files into a checked configuration: `load` gives a Site, or Invalid with every problem at its line."""
 
 from agent.config.endpoint import canonical, shared
-from agent.config.files import configs_dir
+from agent.config.files import Files, configs_dir
 from agent.config.load import is_map, load, load_map
 from agent.config.problems import Invalid, Problem, Report
 from agent.config.recipes import rules_of
@@ -12,6 +12,7 @@ from agent.config.vocabulary import load_vocabulary
 
 __all__ = [
     "BufferConfig",
+    "Files",
     "GatewayConfig",
     "Invalid",
     "LogConfig",

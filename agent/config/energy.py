@@ -9,6 +9,7 @@ from agent.config.dtypes import dtype_of
 from agent.config.explain import validate
 from agent.config.factors import GRID, KINDS, FactorsConfig, read_factors
 from agent.config.factors import Known as Factors
+from agent.config.files import Files
 from agent.config.known import Known, weighed_names
 from agent.config.lists import in_file
 from agent.config.problems import Mark, Scope
@@ -36,7 +37,7 @@ class Energy:
         self._factors: Factors = {}
         self._said = FactorsConfig()
 
-    def weighed(self, folder: Path, local: Local) -> Table[Source, tuple[Weighed, ...]]:
+    def weighed(self, folder: Path, local: Local, files: Files) -> Table[Source, tuple[Weighed, ...]]:
         """By the tags of which it is asked."""
         raw = self._root.get("factors")
         asked = [(owner, of) for owner, of in self._pairs if owner.energy is not None]
@@ -47,7 +48,7 @@ class Energy:
         said = validate(FactorsConfig, raw, mark, self._scope.within("factors"))
         if said is None:
             return self._found
-        self._said, self._factors = said, read_factors(said, raw, folder, local, self._scope)
+        self._said, self._factors = said, read_factors(said, raw, folder, local, files, self._scope)
         if said.grid and self._factors and ("co2", f"{GRID}_{said.grid}") not in self._factors:
             grids = [name.removeprefix(f"{GRID}_") for _, name in self._factors if name.startswith(f"{GRID}_")]
             what = f"factors: there is no grid {shown(said.grid)}"

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from agent.config.calendars import day_of
 from agent.config.explain import validate
-from agent.config.files import Unreadable, configs_dir, read_bytes
+from agent.config.files import Files, Unreadable, configs_dir
 from agent.config.problems import Mark, Scope
 from agent.config.reader import read
 from agent.config.tree import Mapping
@@ -102,13 +102,13 @@ class _Span(NamedTuple):
     mark: Mark
 
 
-def read_factors(said: FactorsConfig, raw: Mapping, folder: Path, local: Local, scope: Scope) -> Known:
+def read_factors(said: FactorsConfig, raw: Mapping, folder: Path, local: Local, files: Files, scope: Scope) -> Known:
     """All factors that are right; the problems of the others go to `scope`."""
     mark = raw.value_marks.get("file", raw.mark)
     path = folder / said.file if said.file else configs_dir() / "factors.yaml"
     found: dict[tuple[str, str], Factor] = {}
     try:
-        data = read_bytes(path, MAX_FILE)
+        data = files.read(path, MAX_FILE)
     except Unreadable as error:
         scope.add(mark, f"factors: file: {shown(said.file)}: {error.args[0]}", error.hint)
         return found

@@ -1,6 +1,8 @@
 """Where configuration files are, and how much of one is read at most."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import agent
 from agent.model.errors import ConfigError
@@ -29,3 +31,22 @@ def read_bytes(path: Path, most: int) -> bytes:
     if len(data) > most:
         raise Unreadable(f"larger than {most >> 10} KB", hint="split it")
     return data
+
+
+class Files:
+    """Where one load takes its files from, and what it took: a version that was kept is read as it was.
+
+    `kept` is asked first, by absolute path; what is not in it comes from the disk. What a secret refers to (`file:`)
+    does not pass here, so `taken` holds none.
+    """
+
+    def __init__(self, kept: Mapping[Path, bytes] = MappingProxyType({})) -> None:
+        self._kept = kept
+        self.taken: dict[Path, bytes] = {}
+
+    def read(self, path: Path, most: int) -> bytes:
+        """All of a regular file of at most `most` bytes. Raises Unreadable."""
+        where = path.absolute()
+        data = self._kept[where] if where in self._kept else read_bytes(path, most)
+        self.taken[where] = data
+        return data

@@ -16,7 +16,7 @@ from agent.config.devices import read_devices
 from agent.config.doors import check_doors
 from agent.config.energy import Energy
 from agent.config.explain import validate
-from agent.config.files import Unreadable, read_bytes
+from agent.config.files import Files, Unreadable
 from agent.config.known import Known
 from agent.config.lines import check_wires, read_lines
 from agent.config.lists import mappings, unique_names
@@ -41,16 +41,18 @@ KEYS = ("gateway", "devices", "virtual", "lines", "calendars", "factors", "sinks
 S = TypeVar("S", bound=Section)
 
 
-def load(path: Path, environ: Table[str, str] = os.environ, report: Report | None = None) -> Site:
+def load(
+    path: Path, environ: Table[str, str] = os.environ, report: Report | None = None, files: Files | None = None
+) -> Site:
     """The site that `path` describes. Raises Invalid with every problem of the file and of the maps it names.
-    `report` also has the warnings afterwards.
+    `report` also has the warnings afterwards, and `files` what was read.
 
     `environ` answers `${NAME}`; `file:` and `map:` paths start at the folder of `path`. Only the configuration
     classes of the drivers and sinks that the file names are imported.
     """
-    report = report or Report()
-    root = _root(path, environ, report)
-    site = _site(root, path.parent, Scope(report)) if root is not None else None
+    report, files = report or Report(), files or Files()
+    root = _root(path, environ, report, files)
+    site = _site(root, path.parent, files, Scope(report)) if root is not None else None
     report.settle()
     assert site is not None
     return site
@@ -59,7 +61,7 @@ def load(path: Path, environ: Table[str, str] = os.environ, report: Report | Non
 def load_map(path: Path, report: Report | None = None) -> DeviceMap:
     """The device map in `path`. Raises Invalid with every problem of the file."""
     report = report or Report()
-    root = _root(path, None, report)
+    root = _root(path, None, report, Files())
     found = parse_map(root, Scope(report)) if root is not None else None
     report.settle()
     assert found is not None
@@ -68,16 +70,16 @@ def load_map(path: Path, report: Report | None = None) -> DeviceMap:
 
 def is_map(path: Path) -> bool:
     """Whether `path` looks like a device map rather than a site."""
-    root = _root(path, None, Report())
+    root = _root(path, None, Report(), Files())
     of_a_site = set(KEYS) - set(MapHead.model_fields)  # both have a `status`
     return root is not None and "tags" in root and not root.keys() & of_a_site
 
 
-def _root(path: Path, environ: Table[str, str] | None, report: Report) -> Mapping | None:
+def _root(path: Path, environ: Table[str, str] | None, report: Report, files: Files) -> Mapping | None:
     """What the file holds; a map is pure data, so it has no `environ` and its text is taken as it stands."""
     start = Mark(str(path), 1, 1)
     try:
-        data = read_bytes(path, MAX_MAP if environ is None else MAX_SITE)
+        data = files.read(path, MAX_MAP if environ is None else MAX_SITE)
     except Unreadable as error:
         report.add(start, str(error.args[0]), error.hint)
         return None
@@ -87,13 +89,13 @@ def _root(path: Path, environ: Table[str, str] | None, report: Report) -> Mappin
     return root if isinstance(root, Mapping) else None
 
 
-def _site(root: Mapping, folder: Path, scope: Scope) -> Site | None:
+def _site(root: Mapping, folder: Path, files: Files, scope: Scope) -> Site | None:
     _keys(root, scope)
     gateway = _section(root, "gateway", GatewayConfig, scope)
     local = Local(_zone(root, gateway, scope))
     calendars = read_calendars(root, local, scope)
     named = _calendar_names(root)
-    devices, raws = read_devices(root, Maps(folder, named, scope), named, scope)
+    devices, raws = read_devices(root, Maps(folder, named, files, scope), named, scope)
     virtual = read_virtual(root, scope)
     lines = read_lines(root, devices, scope)
     sinks = _sinks(root, scope)
@@ -108,7 +110,7 @@ def _site(root: Mapping, folder: Path, scope: Scope) -> Site | None:
     known = Known(root, pairs, calendars)
     derived = calculated(pairs, known, named, scope)
     check_virtual_oee(virtual, known, named, scope)
-    weighed = Energy(root, pairs, known, scope).weighed(folder, local)
+    weighed = Energy(root, pairs, known, scope).weighed(folder, local, files)
     asked = recipes(enabled, existing, local, calendars, derived, weighed)
     check_clashes(pairs, asked, scope)
     check_weighed(pairs, asked, scope)

@@ -11,7 +11,7 @@ from agent.config.alarms import asked_of, check_alarms
 from agent.config.asks import check_tags
 from agent.config.classes import driver_class
 from agent.config.explain import explain, validate
-from agent.config.files import Unreadable, configs_dir, read_bytes
+from agent.config.files import Files, Unreadable, configs_dir
 from agent.config.lists import unique_names
 from agent.config.problems import Mark, Scope
 from agent.config.reader import read
@@ -43,8 +43,8 @@ class DeviceMap:
 class Maps:
     """The maps of one load, each read once. Relative paths start at `folder`; tags may name one of the `calendars`."""
 
-    def __init__(self, folder: Path, calendars: Collection[str] | None, scope: Scope) -> None:
-        self._folder, self._calendars = folder, calendars
+    def __init__(self, folder: Path, calendars: Collection[str] | None, files: Files, scope: Scope) -> None:
+        self._folder, self._calendars, self._files = folder, calendars, files
         self._scope = scope
         self._read: dict[Path, DeviceMap | None] = {}
 
@@ -71,7 +71,7 @@ class Maps:
 
     def _load(self, path: Path, name: str, mark: Mark, scope: Scope) -> DeviceMap | None:
         try:
-            data = read_bytes(path, MAX_MAP)
+            data = self._files.read(path, MAX_MAP)
         except Unreadable as error:
             scope.add(mark, f"map: {shown(name)}: {error.args[0]}", error.hint)
             return None

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.config.factors import FactorsConfig, Known, read_factors
+from agent.config.files import Files
 from agent.config.problems import Mark, Report, Scope
 from agent.config.tree import Mapping
 from agent.model.frame import Frame, Value
@@ -29,7 +30,7 @@ def ns(year: int, month: int = 1, day: int = 1) -> int:
 def factors() -> Known:
     """Those that come with the agent, in UTC."""
     report = Report()
-    found = read_factors(FactorsConfig(), Mapping(Mark("site", 1, 1)), Path(), Local(), Scope(report))
+    found = read_factors(FactorsConfig(), Mapping(Mark("site", 1, 1)), Path(), Local(), Files(), Scope(report))
     report.settle()
     return found
 
