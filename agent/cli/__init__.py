@@ -18,6 +18,7 @@ COMMANDS = (
     "browse",
     "call",
     "check",
+    "commission",
     "demo",
     "ledger",
     "pki",
