@@ -21,6 +21,7 @@ from agent.config.known import Known
 from agent.config.lines import check_wires, read_lines
 from agent.config.lists import mappings, unique_names
 from agent.config.maps import MAX_MAP, DeviceMap, Maps, parse_map
+from agent.config.oddities import check_oddities, places
 from agent.config.oee import check_virtual_oee
 from agent.config.problems import Mark, Report, Scope
 from agent.config.reader import read
@@ -118,6 +119,8 @@ def _site(root: Mapping, folder: Path, files: Files, scope: Scope) -> Site | Non
     check_wires(root, site, scope)
     check_commands(root, devices, sinks, scope)
     check_doors(root, status, sinks, scope)
+    check_oddities(root, site, pairs, scope)
+    scope.report.places.update(places(root, pairs))
     return site
 
 

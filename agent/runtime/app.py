@@ -11,6 +11,7 @@ from typing import Any
 
 from agent import __version__, registry
 from agent.config import Site, rules_of
+from agent.config.sections import MAX_SIZE
 from agent.health import Health, Part
 from agent.model.clock import SYSTEM, Clock, boot_id
 from agent.model.errors import StoreError
@@ -45,7 +46,6 @@ from drivers.finding import Finder
 
 STORE = "store.db"
 STEPS = "store", "steps"  # the part of health that speaks of them
-MAX_SIZE = 1 << 30  # bytes: the store's size where the file does not say, or a quarter of the disk if that is less
 CLOSE = 5.0  # seconds for devices to be let go
 DRAIN = 10.0  # seconds for the last frames to reach the disk
 GRACE = 5.0  # seconds for the pumps to send what they can

@@ -234,6 +234,11 @@ class Config(DriverConfig, Monitoring):
     events: list[EventsConfig] = Field([], max_length=32, description="events and alarms, as groups of their own")
     methods: list[Method] = Field([], max_length=256, description="methods that may be called; none unless listed")
 
+    @property
+    def alone(self) -> bool:
+        """Each has a session; those that are polled take turns with the others at their endpoint."""
+        return self.mode != "poll"
+
     @model_validator(mode="after")
     def _fits(self) -> "Config":
         if bool(self.user_certificate) != bool(self.user_key):
