@@ -203,12 +203,12 @@ class Device:
 def build(line: LineConfig, devices: Sequence[Config], data: Path | None = None) -> Sequence[Device]:
     """The devices of one endpoint on the connections that they share. Raises ConfigError."""
     return [
-        Device(_ordered(config, line), wire, pause=line.pause, silence=line.silence)
+        Device(ordered(config, line), wire, pause=line.pause, silence=line.silence)
         for config, wire in zip(devices, wires(line, devices), strict=True)
     ]
 
 
-def _ordered(config: Config, line: LineConfig) -> Config:
+def ordered(config: Config, line: LineConfig) -> Config:
     """The order of a line holds for those of its devices that say none, not even in their map."""
     if line.order is None or "order" in config.model_fields_set:
         return config
