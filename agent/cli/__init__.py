@@ -21,6 +21,7 @@ COMMANDS = (
     "commission",
     "demo",
     "ledger",
+    "maps",
     "pki",
     "probe",
     "read",

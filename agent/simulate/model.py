@@ -82,7 +82,7 @@ class Model:
 
     def __init__(self, device: str, tags: list[Asked], seed: int) -> None:
         self._device, self._seed = device, seed
-        circuit = Circuit(Random(f"{seed}/{device}"))  # noqa: S311  # no secret
+        circuit = Circuit(Random(f"{seed}/{device}"))  # no secret
         self.sources: Mapping[str, Source] = {tag.name: self._source(tag, circuit) for tag in tags}
 
     def _source(self, tag: Asked, circuit: Circuit) -> Source:
@@ -102,7 +102,7 @@ class Model:
         return _fitting(tag, _within(tag, wave).at)
 
     def _luck(self, tag: Asked) -> Random:
-        return Random(f"{self._seed}/{self._device}/{tag.name}")  # noqa: S311  # no secret
+        return Random(f"{self._seed}/{self._device}/{tag.name}")  # no secret
 
     def _level(self, tag: Asked) -> Wave:
         luck = self._luck(tag)

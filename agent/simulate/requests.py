@@ -6,7 +6,12 @@ from typing import NamedTuple, Protocol
 from drivers.modbus.frames import Ascii, Rtu, checked
 
 _LARGEST = 1024  # bytes that may wait for the rest of a request
-_FIXED = {**dict.fromkeys((1, 2, 3, 4, 5, 6, 8), 5), **dict.fromkeys((7, 11, 12, 17), 1), 22: 7, 43: 4}  # bytes of a PDU
+_FIXED = {
+    **dict.fromkeys((1, 2, 3, 4, 5, 6, 8), 5),
+    **dict.fromkeys((7, 11, 12, 17), 1),
+    22: 7,
+    43: 4,
+}  # bytes of a PDU
 
 
 class Asked(NamedTuple):

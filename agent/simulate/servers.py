@@ -54,7 +54,7 @@ class Bus:
         self.endpoint, self.units = endpoint, units
         self.numbered = endpoint.scheme in NUMBERED
         self._char = timing(endpoint).char
-        self._luck = random.Random(seed)  # noqa: S311  # garbage is no secret
+        self._luck = random.Random(seed)  # garbage is no secret
 
     @property
     def devices(self) -> list[Simulated]:
