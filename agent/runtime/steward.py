@@ -233,7 +233,9 @@ class Steward:
         try:
             applied = await self._go(old)
         except AgentError as error:
-            what = f"version {trial.version} was reverted ({trial.reason}), and going back to version {good.n} failed: {error}"
+            what = (
+                f"version {trial.version} was reverted ({trial.reason}); to go back to version {good.n} failed: {error}"
+            )
             self._down(what, "restart the agent: it starts with the good one")
             return None
         self._digest = good.digest

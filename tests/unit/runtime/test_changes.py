@@ -13,8 +13,14 @@ WAS: dict[Path, Stamp] = {A: (1, 10, 7), B: ("x.yaml",)}
 
 @pytest.mark.parametrize(
     "after",
-    [{A: (2, 10, 7), B: ("x.yaml",)}, {A: (1, 11, 7), B: ("x.yaml",)}, {A: (1, 10, 8), B: ("x.yaml",)}]
-    + [{A: None, B: ("x.yaml",)}, {A: (1, 10, 7), B: ("x.yaml", "y.yaml")}, {A: (1, 10, 7), B: None}],
+    [
+        {A: (2, 10, 7), B: ("x.yaml",)},
+        {A: (1, 11, 7), B: ("x.yaml",)},
+        {A: (1, 10, 8), B: ("x.yaml",)},
+        {A: None, B: ("x.yaml",)},
+        {A: (1, 10, 7), B: ("x.yaml", "y.yaml")},
+        {A: (1, 10, 7), B: None},
+    ],
 )
 def test_each_way_of_changing_counts_once(after: dict[Path, Stamp]) -> None:
     changes = Changes()
