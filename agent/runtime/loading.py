@@ -5,6 +5,7 @@ time meanwhile, so that scans keep theirs.
 """
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -77,9 +78,9 @@ class Loaded:
         return digest_of(self.taken)
 
 
-def take(config: Path, files: Asked) -> Loaded:
+def take(config: Path, files: Asked, environ: Mapping[str, str] = os.environ) -> Loaded:
     """Raises Invalid, and ConfigError for a site that would do nothing."""
-    site = load(config, files=files)
+    site = load(config, environ, files=files)
     if not site.devices:
         raise ConfigError(f"{config}: no device is enabled", hint="nothing would be read")
     return Loaded(site, files.taken)

@@ -59,6 +59,7 @@ class Steward:
         self._config, self._history, self._part, self._clock = config.absolute(), history, part, clock
         self._start: Start | None = start
         self._state, self._digest = start.state, start.loaded.digest  # of what runs
+        self._log = start.loaded.site.log
         self._watch, self._watches = Watch(start.files), watch
         self._trial: Trial | None = None
         self._old: Site | None = None  # what a trial goes back to
@@ -113,6 +114,8 @@ class Steward:
             start, self._start = self._start, None
             await self._started(start)
         while True:
+            if self._jobs.empty():
+                await self._tell()
             job = await self._next()
             if job is not None:
                 await self._do(*job)
@@ -120,8 +123,6 @@ class Steward:
                 await self._look(self._trial)
             elif self._watches and await asyncio.to_thread(self._watch.due, self._clock.mono()):
                 await self._do(partial(self._apply, "file", "", None), None)
-            if self._jobs.empty():
-                await self._tell()
 
     async def _next(self) -> tuple[Job, asyncio.Future[Answer] | None] | None:
         """What is asked for, or None when it is time to look."""
@@ -183,6 +184,9 @@ class Steward:
         """Nothing is tried of which nobody knows how to go back."""
         assert self._app is not None
         running = self._state.running
+        if not running:
+            hint = "the history of the configuration cannot be written; without --confirm it works"
+            raise AgentError("there is nothing to go back to", hint=hint)
         content = await beside(partial(self._history.content, running))
         old = (await beside(partial(take, self._config, Asked(content)))).site
         new = await asyncio.to_thread(partial(self._history.add, loaded.taken, self._config, "apply", "trial", who=who))
@@ -290,13 +294,15 @@ class Steward:
     async def _go(self, site: Site) -> Any:
         """Raises AgentError after it was told."""
         assert self._app is not None
-        level, form = site.log.level, site.log.format
+        said = site.log
         try:
             applied = await self._app.apply(site)
         except AgentError as error:
             self._refused(error)
             raise
-        logs.setup(level, form)
+        if said != self._log:
+            self._log = said
+            logs.setup(said.level, said.format)
         return applied
 
     # What is told, and kept.
