@@ -21,7 +21,7 @@ Schema = dict[str, Any]
 Class = type[BaseModel]
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_REFERENCE = r"|\$\{\w+\}"  # text may come from the environment
+_REFERENCE = r"|\$\{\w+\}|^(file|credential):."  # text may come from elsewhere
 
 _UNITS = ((30, "GB"), (20, "MB"), (10, "KB"), (0, "B"))
 
