@@ -26,6 +26,7 @@ COMMANDS = (
     "run",
     "scan",
     "schema",
+    "simulate",
     "store",
     "version",
     "write",

@@ -1,7 +1,7 @@
 """The user's own file with other endpoints: replaced in the text, where they stand, so that all else stays as it is.
 
-Where the site has a `conf.d/`, its parts are rewritten too, all into a folder of their own; what starts at the folder of
-the site file there (`map:`, `file:`) is told by its whole path then.
+Where the site has a `conf.d/`, its parts are rewritten too, all into a folder of their own; what starts at the folder
+of the site file (`map:`, `file:`) is told by its whole path then.
 """
 
 from collections.abc import Iterator, Mapping
@@ -120,6 +120,7 @@ def _extents(text: str) -> dict[tuple[int, int], Extent]:
     while not isinstance(event := parser.get_event(), StreamEndEvent):
         if isinstance(event, ScalarEvent | AliasEvent):
             first, last = event.start_mark, event.end_mark
+            assert first is not None and last is not None  # noqa: PT018  # of text there always are
             extent = Extent(starts[first.line] + first.column, starts[last.line] + last.column)
             found[first.line + 1, first.column + 1] = extent
     return found
