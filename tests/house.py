@@ -28,6 +28,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "agent.__main__": {"agent.cli"},
     "agent.cli": {"*"},
     "agent.demo": {"agent.model"},
+    "agent.simulate": {
+        "agent.config",
+        "agent.registry",
+        "agent.model",
+        "drivers",
+        "drivers.modbus",
+        "drivers.opcua",
+    },
     "agent.runtime": {
         "agent.status",
         "agent.health",
@@ -69,7 +77,7 @@ PURE = (
 LOOPS = {"asyncio", "uvloop", "anyio", "trio"}
 SUPERVISOR = "agent/runtime/supervise.py"
 RUNTIME = "agent/runtime/"
-BIRTHPLACES = (RUNTIME, "agent/demo/")
+BIRTHPLACES = (RUNTIME, "agent/demo/", "agent/simulate/")
 TALKERS = ("agent/cli/", "agent/demo/")
 
 

@@ -33,6 +33,7 @@ COMMANDS = (
     "run",
     "scan",
     "schema",
+    "simulate",
     "store",
     "version",
     "write",
