@@ -19,6 +19,7 @@ COMMANDS = (
     "call",
     "check",
     "demo",
+    "import",
     "ledger",
     "pki",
     "probe",
