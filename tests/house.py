@@ -49,6 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "agent.status": {"agent.health", "agent.model"},
     "agent.health": {"agent.model"},
     "agent.config": {"agent.model", "agent.normalise", "agent.registry", "drivers"},
+    "agent.imports": {"agent.config", "agent.model"},
     "agent.registry": {"agent.model", *SEAMS},
     "agent.northbound": {"agent.model"},
     "drivers": {"agent.model"},

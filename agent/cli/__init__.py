@@ -23,6 +23,7 @@ COMMANDS = (
     "confirm",
     "demo",
     "history",
+    "import",
     "ledger",
     "maps",
     "pki",
