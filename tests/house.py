@@ -48,6 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "agent.status": {"agent.health", "agent.model"},
     "agent.health": {"agent.model"},
+    "agent.lang": set(),
     "agent.config": {"agent.model", "agent.normalise", "agent.registry", "drivers"},
     "agent.imports": {"agent.config", "agent.model"},
     "agent.registry": {"agent.model", *SEAMS},
