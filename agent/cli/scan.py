@@ -10,7 +10,6 @@ from typing import Any
 import click
 
 from agent.cli import raw, records, voice
-from agent.cli.maps import modbus_maps
 from agent.cli.options import data_option, json_option
 from agent.cli.port import port_in_use
 from agent.cli.progress import progress
