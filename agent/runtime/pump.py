@@ -73,6 +73,10 @@ class Pump:
     def wake(self) -> None:
         self._bell.set()
 
+    def forget(self) -> None:
+        """It has ended, and is not started again."""
+        self._storage.silence(self._bell)
+
     async def _wanted(self) -> bool:
         """Wait until the other side wants something; False when the agent stops before."""
         if not isinstance(self._sink, Watchful):
