@@ -59,7 +59,7 @@ class SparkplugSink:
         self._config, self._house = config, gateway.house
         place = clean(gateway.site[0]) if gateway.site else "floorgate"
         self._names = Names(config.group or place, config.edge or clean(gateway.id))
-        self._places = {device: "/".join(place) for device, place in gateway.places.items()}
+        self._where, self._places = gateway.places, dict[str, str]()
         self._marker = f"floorgate/{clean(gateway.id)}/$marker"
         self._brokers = [_Broker(each, gateway) for each in config.brokers()]
         self._tree: Tree | None = None
@@ -167,6 +167,7 @@ class SparkplugSink:
         if self._tree is None:
             self._tree = Tree(Book(await self._house.recall("aliases")), old=self._config.compat == "2.2")
         self._tree.begin(self._house.schemas)
+        self._place()
         if self._tree.book.changed:
             await self._house.keep("aliases", self._tree.book.dump())
         return self._tree
@@ -185,11 +186,16 @@ class SparkplugSink:
     def _look(self, link: Link) -> None:
         """What is told of devices must be true of those that there are now."""
         assert self._tree is not None
+        self._place()
         schemas, session = self._house.schemas, link.session
         gone, outdated = self._tree.lose(schemas), self._tree.outdated(schemas)
         messages = session.bury(gone, time.time_ns()) + session.renew(outdated, time.time_ns())
         if messages and not link.over.done():
             link.publish(messages)
+
+    def _place(self) -> None:
+        self._places.clear()
+        self._places |= {device: "/".join(place) for device, place in self._where.items()}
 
     def _be_born(self, link: Link) -> None:
         if not link.session.born:
