@@ -68,8 +68,8 @@ class RtuReader:
         start = 0
         while start + 4 <= len(self._left):
             size = self._size(start)
-            pdu = checked(self._left, start, size) if size else b""
-            if not pdu:
+            pdu = checked(self._left, start, size or 0)
+            if not size or not pdu:
                 start += 1
                 continue
             unit = self._left[start]
