@@ -81,10 +81,8 @@ class World:
         (self.folder / "data").mkdir(exist_ok=True)
         self.part = Part("config", "site.yaml")
         clock = Clock(SYSTEM.wall, lambda: self.mono)
-        start = begin(self.file, self.history)
-        self.agent.applied.append(
-            [tag.name for device in start.loaded.site.devices for tag in getattr(device, "tags", ())]
-        )
+        site, start = begin(self.file, self.history)
+        self.agent.applied.append([tag.name for device in site.devices for tag in getattr(device, "tags", ())])
         self.steward = Steward(self.file, self.history, start, self.part, clock, watch=watch)
         async with asyncio.TaskGroup() as group:
             task = group.create_task(self.steward.run(self.agent))
