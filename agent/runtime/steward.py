@@ -149,11 +149,12 @@ class Steward:
     async def _started(self, start: Start) -> None:
         """How the last run ended is put in order; what the history cannot take is told."""
         await asyncio.to_thread(self._watch.loaded, start.files)
-        self._part.up()
         for trial in [each for each in start.state.versions if each.outcome == "trial"]:
             await self._written(self._history.settle, trial.n, "reverted", "the agent ended before it was confirmed")
         if start.instead is None or start.barred is None:
             await self._ran(start.taken, "start", "")
+            if self._part.state == "starting":
+                self._part.up()
         else:
             await self._written(self._history.runs, start.instead.n)
             barred = self._state[start.barred.n]
