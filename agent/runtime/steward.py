@@ -36,7 +36,9 @@ log = logging.getLogger("floorgate")
 
 
 class Runs(Protocol):
-    """The running agent."""
+    """The running agent; `part` is what its health says of the configuration."""
+
+    part: Part
 
     async def apply(self, site: Site) -> Any:
         """Change to it. Raises ConfigError, and then nothing has changed."""
@@ -50,12 +52,13 @@ class Runs(Protocol):
 
 
 class Steward:
-    """`config` is the file that the agent was started with, `part` is what health says of it."""
+    """`config` is the file that the agent was started with."""
 
     def __init__(
-        self, config: Path, history: History, start: Start, part: Part, clock: Clock = SYSTEM, *, watch: bool = True
+        self, config: Path, history: History, start: Start, clock: Clock = SYSTEM, *, watch: bool = True
     ) -> None:
-        self._config, self._history, self._part, self._clock = config.absolute(), history, part, clock
+        self._config, self._history, self._clock = config.absolute(), history, clock
+        self._part = Part("config", config.name)  # until there is an agent
         self._start: Start | None = start
         self._state, self._digest = start.state, digest_of(start.taken)  # of what runs
         self._watch, self._watches = Watch(start.files), watch
@@ -107,7 +110,7 @@ class Steward:
 
     async def run(self, app: Runs) -> None:
         """For ever; called again, it goes on."""
-        self._app = app
+        self._app, self._part = app, app.part
         if self._start is not None:
             start, self._start = self._start, None
             await self._started(start)
@@ -222,15 +225,15 @@ class Steward:
         if trial.confirm(self._clock.mono()) == "reverted":
             await self._revert(trial)
             raise AgentError(f"version {trial.version} was reverted: {trial.reason}", hint="apply it again")
-        self._trial = self._old = None
         await self._written(self._history.settle, trial.version, "good")
+        self._trial = self._old = None
         log.info("configuration confirmed", extra={"version": trial.version})
         return {"version": trial.version}
 
     async def _revert(self, trial: Trial) -> Any:
         """On the disk first: a kill in between starts with the good one."""
-        old, self._old, self._trial = self._old, None, None
         await self._written(self._history.settle, trial.version, "reverted", trial.reason)
+        old, self._old, self._trial = self._old, None, None
         assert old is not None
         good = self._state[self._state.good]
         try:
@@ -264,8 +267,8 @@ class Steward:
         )
         applied = await self._go(loaded.site)
         if trial is not None:
-            self._trial = self._old = None
             await self._written(self._history.settle, trial.version, "reverted", f"{who or 'somebody'} rolled it back")
+            self._trial = self._old = None
         ran = await self._ran(loaded.taken, "rollback", who)
         await self._compare()
         return {"changed": True, "version": ran, "applied": applied}
@@ -331,8 +334,11 @@ class Steward:
     async def _tell(self) -> None:
         """What changed with the last version, when nobody waits for anything else."""
         if self._untold is not None:
-            (n, old, new), self._untold = self._untold, None
-            await self._written(self._history.tell, n, await beside(partial(told, self._config, old, new)))
+            n, old, new = self._untold
+            try:
+                await self._written(self._history.tell, n, await beside(partial(told, self._config, old, new)))
+            finally:
+                self._untold = None
 
     def _refused(self, error: AgentError) -> None:
         problems = error.problems if isinstance(error, Invalid) else ()

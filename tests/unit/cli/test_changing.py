@@ -117,9 +117,9 @@ def test_the_history_is_listed(site: Path) -> None:
     assert "no version has run" in floorgate(site, "history").stdout
     ran(site)
     history(site).add({site: b"tried"}, site, "apply", "trial", who="ann", text="1 tag added (pump/level)")
-    history(site).settle(2, "reverted", "device pump is not well any more")
+    history(site).settle(2, "reverted", "device pump is not well")
     _, _, newest, oldest = (" ".join(line.split()) for line in floorgate(site, "history").stdout.splitlines())
-    assert newest.endswith("apply by ann reverted 1 tag added (pump/level); device pump is not well any more")
+    assert newest.endswith("apply by ann reverted 1 tag added (pump/level); device pump is not well")
     assert oldest.endswith("start current")
     found = json.loads(floorgate(site, "history", "--json").stdout)
     assert (found["running"], [each["outcome"] for each in found["versions"]]) == (1, ["good", "reverted"])
