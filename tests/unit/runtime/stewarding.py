@@ -104,10 +104,13 @@ class World:
         """So much time goes by, and the steward looks."""
         for _ in range(round(seconds)):
             self.mono += S
-            steward, looks = self.steward, self.agent.looks
-            assert steward is not None
-            await until(lambda looks=looks: self.agent.looks > looks or steward.standing()["trial"] is None)  # type: ignore[misc]
+            await self._looked(self.agent.looks)
             await asyncio.sleep(module.LOOK * 2)
+
+    async def _looked(self, before: int) -> None:
+        steward = self.steward
+        assert steward is not None
+        await until(lambda: self.agent.looks > before or steward.standing()["trial"] is None)
 
     async def fails(self, job: Awaitable[Any], error: type[Exception]) -> str:
         try:
