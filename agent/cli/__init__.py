@@ -19,6 +19,7 @@ COMMANDS = (
     "call",
     "check",
     "demo",
+    "export",
     "ledger",
     "pki",
     "probe",
