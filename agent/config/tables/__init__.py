@@ -101,7 +101,8 @@ def _map(
     tags, groups = Sequence(first), root.get("groups", Mapping(first))
     for grid, titles in sheets:
         used = columns(grid, titles, kind, known, scope)
-        Rows(grid, titles.line, used, known, scope).read(tags, groups)
+        if not Rows(grid, titles.line, used, known, scope).read(tags, groups):
+            return None
     if groups and "groups" not in root:
         root.put("groups", groups, first, first)
     sections = [root.get(name, {}) for name in ("defaults", "quirks")]

@@ -9,7 +9,7 @@ from unicodedata import normalize
 
 from pydantic import BaseModel
 
-from agent.config.problems import Invalid, Mark, Report
+from agent.config.problems import Invalid, Mark, Problem, Report
 from agent.config.reader import read
 from agent.config.scalars import scalar
 from agent.config.tables.forms import PROSE, Form, is_numeric, literals
@@ -203,14 +203,22 @@ def _several(raw: str, form: Form, mark: Mark) -> Any:
 
 def flow(text: str, mark: Mark) -> Any:
     """What a cell with YAML in braces, brackets or quotes stands for. Raises Refused."""
+    found, problem = _composed(text)
+    if problem is not None:
+        raise Refused(f"{shown(text)}: {problem.message}", problem.hint)
+    return placed(found, mark)
+
+
+@lru_cache(maxsize=256)
+def _composed(text: str) -> tuple[Any, Problem | None]:
+    """Rows say the same again and again."""
     report = Report()
-    found = read(text.encode("utf-8", "replace"), mark.file, report)
+    found = read(text.encode("utf-8", "replace"), "", report)
     try:
         report.settle()
     except Invalid as error:
-        first = error.problems[0]
-        raise Refused(f"{shown(text)}: {first.message}", first.hint) from error
-    return placed(found, mark)
+        return None, error.problems[0]
+    return found, None
 
 
 def placed(node: Any, mark: Mark) -> Any:

@@ -31,6 +31,7 @@ def find_titles(grid: Grid, names: Names, kind: type[BaseModel] | None) -> Title
     for _, (line, cells) in zip(range(LOOK), _filled(grid.rows), strict=False):
         keys = {key for cell in cells for key in _keys(cell, names, own)}
         if len(keys) > 1 and not keys.isdisjoint(("name", "node")):
+            grid.top = line
             return Titles(line, cells)
     return None
 

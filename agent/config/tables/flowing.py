@@ -9,7 +9,7 @@ from unicodedata import category
 
 from agent.config.scalars import scalar
 
-_SIMPLE = re.compile(r"[^\W\d_][\w./%*-]*( [\w./%*-]+)*")
+_SIMPLE = re.compile(r"\w[\w./%*-]*( [\w./%*-]+)*")
 _UNSEEN = ("C", "Zl", "Zp")
 _ODD = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")  # in a workbook _x0041_ is the letter A
 
@@ -25,7 +25,7 @@ def flowing(value: Any) -> str:
     return number(value)
 
 
-def number(value: int | float | None) -> str:
+def number(value: object) -> str:
     """A number, true, false or null."""
     if value is None:
         return "null"

@@ -8,6 +8,7 @@ from agent.config.problems import Mark
 
 MAX_ROWS = 20_000  # rows below the titles
 MAX_COLUMNS = 200
+MAX_HEAD = 1000  # rows of the head
 
 
 class Odd(NamedTuple):
@@ -38,6 +39,7 @@ class Grid:
     rows: Iterator[Row]
     name: str = ""
     titles: dict[int, str] = field(default_factory=dict)
+    top: int = 0  # the row of the titles, once it is known
 
     def mark(self, line: int, column: int) -> Mark:
         return Mark(self.file, line, column, self)

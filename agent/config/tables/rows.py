@@ -16,6 +16,7 @@ from agent.config.tree import Mapping, Sequence
 from agent.config.words import shown
 from agent.model.text import duration, duration_text
 
+MAX_YAML = 512 << 10
 _UNITS = {"ms": "ms", "毫秒": "ms", "msec": "ms", "s": "s", "秒": "s", "sec": "s", "min": "m", "分": "m", "分钟": "m"}
 _TABLES = {3: "input", 4: "holding"}  # of the numbers of a manual with five digits
 
@@ -27,21 +28,28 @@ class Rows:
         self._grid, self._line, self._columns, self._names, self._scope = grid, line, columns, names, scope
         self._taken: dict[tuple[str, str, str], tuple[Mark, int]] = {}
         self._untitled: set[int] = set()
+        self._yaml = 0  # characters of YAML in cells
 
-    def read(self, tags: Sequence, groups: Mapping) -> None:
+    def read(self, tags: Sequence, groups: Mapping) -> bool:
+        """Whether they can be looked at any further: of too many, nothing else is said."""
         count = 0
         for line, cells in self._grid.rows:
             if self._scope.full:
-                return
+                return False
             if all(is_blank(cell) for cell in cells):
                 continue
             count += 1
             if count > MAX_ROWS:
                 hint = "split the table over several devices"
                 self._scope.add(self._grid.mark(line, 1), f"more than {MAX_ROWS:,} rows", hint)
-                return
+                return False
             tags.put(self._tag(line, cells, groups), self._grid.mark(line, 1))
+            if self._yaml > MAX_YAML:
+                what = f"more than {MAX_YAML >> 10} KB of {{…}} and […] up to here"
+                self._scope.add(self._grid.mark(line, 1), what, "split the table over several devices")
+                return False
         self._say_what_was_assumed()
+        return True
 
     def _tag(self, line: int, cells: Cells[Cell], groups: Mapping) -> Mapping:
         tag = Mapping(self._grid.mark(line, 1))
@@ -70,6 +78,10 @@ class Rows:
 
     def _value(self, line: int, cell: Cell, column: Column) -> Read | None:
         mark = self._grid.mark(line, column.at + 1)
+        if column.form != "text" and isinstance(cell, str) and cell.lstrip().startswith(("{", "[")):
+            self._yaml += len(cell)
+            if self._yaml > MAX_YAML:
+                return None
         try:
             found = read_cell(cell, column, mark, self._names)
         except Refused as refused:

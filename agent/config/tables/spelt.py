@@ -10,7 +10,6 @@ from agent.config.tables.grid import Refused
 from agent.config.tables.names import Names
 from agent.model.errors import ConfigError
 
-LONGEST = 32_767  # characters of a cell of a workbook
 _NOWHERE = Mark("", 1, 1)
 Spelt = str | int | float
 

@@ -2,17 +2,18 @@
 
 import codecs
 import csv
-import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 
 from agent.config.problems import Mark, Scope
-from agent.config.tables.grid import Cell, Grid, Odd, Pair, Row
+from agent.config.tables.grid import MAX_COLUMNS, MAX_HEAD, MAX_ROWS, Cell, Grid, Odd, Pair, Row
 
 DELIMITERS = (",", ";", "\t")
 LOOK = 40  # lines in which the titles are looked for
-LONGEST = 256 << 10  # characters of one line
+MAX_LINES = 100_000
+SAMPLE = 64 << 10  # bytes by which an encoding is told
+LONGEST = 64 << 10  # characters of one line
 _BINARY = {
     b"PK\x03\x04": ("this is an .xlsx under another name", "name it .xlsx"),
     b"\xd0\xcf\x11\xe0": ("this is an old Excel file (.xls) under another name", "save it as CSV UTF-8 or .xlsx"),
@@ -33,11 +34,15 @@ def open_text(
     if text is None:
         return None
     grid = Grid(file, iter(()))
-    lines = io.StringIO(text, newline="")
+    lines = _lines(text)
     first = list(islice(lines, LOOK))
     delimiter = _delimiter(first, count)
     grid.rows = _rows(chain(first, lines), delimiter, grid, scope)
-    return _head(grid), grid
+    head = list(islice(_head(grid), MAX_HEAD + 1))
+    if len(head) > MAX_HEAD:
+        scope.add(head[-1].mark, f"a head has {MAX_HEAD} rows at most", "the titles of the columns stand below it")
+        return None
+    return head, grid
 
 
 def _decoded(data: bytes, file: str, scope: Scope) -> str | None:
@@ -50,21 +55,37 @@ def _decoded(data: bytes, file: str, scope: Scope) -> str | None:
         scope.add(start, 'this is UTF-16, which Excel calls "Unicode Text"', _UTF8)
         return None
     if b"\0" in data:
-        half = data[:4096].count(b"\0") * 3 > len(data[:4096])
+        half = 0.3 < data[:4096].count(b"\0") / len(data[:4096]) < 0.7
         scope.add(start, "this is UTF-16 text" if half else "this is a binary file, not a CSV", _UTF8 if half else "")
         return None
     try:
-        return data.decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        scope.add(Mark(file, line, 1), f"this is {_encoding(data)}", _UTF8)
+        scope.add(Mark(file, line, 1), f"this is {_encoding(data[error.start : error.start + SAMPLE])}", _UTF8)
         return None
+    if "\n" not in text:
+        text = text.replace("\r", "\n")  # an old Macintosh
+    if text.count("\n") > MAX_LINES:
+        scope.add(start, f"more than {MAX_LINES:,} lines", f"a table has {MAX_ROWS:,} rows at most")
+        return None
+    return text
+
+
+def _lines(text: str) -> Iterator[str]:
+    """One after the other, for all at once would be the file a second time."""
+    begin = 0
+    while (end := text.find("\n", begin)) >= 0:
+        yield text[begin : end + 1]
+        begin = end + 1
+    if begin < len(text):
+        yield text[begin:]
 
 
 def _encoding(data: bytes) -> str:
     """What text that is not UTF-8 probably is: GBK where all that is more than ASCII is then Chinese."""
     try:
-        foreign = re.sub(r"[\x00-\x7f]", "", data.decode("gb18030"))
+        foreign = re.sub(r"[\x00-\x7f]", "", codecs.getincrementaldecoder("gb18030")().decode(data))
     except UnicodeDecodeError:
         return "not UTF-8 text"
     is_chinese = len(_CHINESE.findall(foreign)) * 10 >= len(foreign) * 9
@@ -80,8 +101,9 @@ def _delimiter(lines: list[str], count: Callable[[Sequence[str]], int]) -> str:
 
 
 def _best(lines: list[str], delimiter: str, count: Callable[[Sequence[str]], int]) -> tuple[int, int]:
-    found = [next(csv.reader([line[:LONGEST]], delimiter=delimiter), []) for line in lines if not _is_comment(line)]
-    return max(((count(row[:1000]), len(row)) for row in found), default=(0, 0))
+    short = [line for line in lines if not _is_comment(line) and len(line) <= LONGEST]
+    found = [next(csv.reader([line], delimiter=delimiter), []) for line in short]
+    return max(((count(row[:MAX_COLUMNS]), len(row)) for row in found), default=(0, 0))
 
 
 def _is_comment(line: str) -> bool:
@@ -125,9 +147,8 @@ def _bounded(lines: Iterator[str], delimiter: str) -> Iterator[str]:
             yield line
 
 
-def _head(grid: Grid) -> list[Pair]:
+def _head(grid: Grid) -> Iterator[Pair]:
     """The rows `# key: value` above the titles; `grid` goes on with the first row that is none."""
-    found: list[Pair] = []
     for line, cells in grid.rows:
         text = cells[0].strip() if cells and isinstance(cells[0], str) else ""
         if not text.startswith("#"):
@@ -138,5 +159,4 @@ def _head(grid: Grid) -> list[Pair]:
         key, colon, value = text[1:].replace("\uff1a", ":", 1).partition(":")
         if colon and _KEY.fullmatch(key.strip()) and not value.startswith("//"):
             mark = grid.mark(line, 1)
-            found.append(Pair(key.strip(), value.strip(), mark, mark))
-    return found
+            yield Pair(key.strip(), value.strip(), mark, mark)

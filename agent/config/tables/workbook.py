@@ -1,138 +1,98 @@
-"""XLSX into rows of cells, by openpyxl, which is loaded here alone and after `archive.py` has looked at the file."""
+"""XLSX into rows of cells, and what in a workbook people may not see said plainly."""
 
-import io
-import re
-import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from datetime import date, datetime, time, timedelta
-from typing import Any
-from xml.etree import ElementTree as ET
+from collections.abc import Iterator
 
 from agent.config.problems import Mark, Scope
-from agent.config.tables.archive import Part, parts
-from agent.config.tables.grid import MAX_COLUMNS, Cell, Grid, Odd, Pair, Refused, Row, is_blank
+from agent.config.tables.archive import SAVE, Archive, Reader, target
+from agent.config.tables.grid import MAX_COLUMNS, MAX_HEAD, Grid, Pair, Refused, Row, is_blank, letters
 from agent.config.tables.names import Names, squeezed
+from agent.config.tables.spreadsheet import Relations, Rows, Sheet, Sheets, Strings, Styles
 
 MAX_SHEETS = 50
-LAST_ROW = 1_048_576
-MAX_HEAD = 1000  # rows of the sheet with the head
-INSTALL = "install openpyxl (pip install 'floorgate[xlsx]'), or save the table as CSV UTF-8"
-_FORMULA = Odd("there is a formula here", "paste its value instead: copy the cells, then Paste Special, Values")
-_DATE = Odd("Excel made a date of what was typed here", "format the cell as text, and type it anew")
-_RANGE = re.compile(r"([A-Z]+)([0-9]+):([A-Z]+)([0-9]+)")
+_BOOK = "xl/workbook.xml"
+
+
+class Workbook:
+    """The sheets of a file, each read when it is asked for. Raises Refused."""
+
+    def __init__(self, data: bytes) -> None:
+        self._archive = Archive(data)
+        top = Relations()
+        self._all("_rels/.rels", "workbook", top)
+        book = next((target("", path) for path, kind in top.found.values() if kind == "officeDocument"), _BOOK)
+        sheets, relations = Sheets(), Relations()
+        self._all(book, "workbook", sheets)
+        folder, _, name = book.rpartition("/")
+        self._all(f"{folder}/_rels/{name}.rels".lstrip("/"), "workbook", relations)
+        self._paths = {rel: target(book, path) for rel, (path, kind) in relations.found.items() if kind == "worksheet"}
+        self.sheets = [sheet for sheet in sheets.found if sheet.rel in self._paths][:MAX_SHEETS]
+        strings, styles = Strings(), Styles()
+        for path, kind in relations.found.values():
+            if kind == "sharedStrings" and self._archive.has(target(book, path)):
+                self._all(target(book, path), "strings", strings)
+            elif kind == "styles" and self._archive.has(target(book, path)):
+                self._all(target(book, path), "styles", styles)
+        self._strings, self._dates = strings.found, styles.dates
+
+    def _all(self, name: str, kind: str, reader: Reader) -> None:
+        for _ in self._archive.parse(name, kind, reader):
+            pass
+
+    def rows(self, sheet: Sheet, grid: Grid, scope: Scope) -> Iterator[Row]:
+        """The rows that are not empty; the rest is left after a problem."""
+        reader, line = Rows(self._strings, self._dates), 0
+        try:
+            for _ in self._archive.parse(self._paths[sheet.rel], "sheet", reader):
+                for row in reader.take():
+                    line = row[0]
+                    yield row
+        except Refused as refused:
+            scope.add(grid.mark(line + 1, 1), refused.message, refused.hint)
+            return
+        for column, first, text in reader.merged:
+            if grid.top and grid.top < first <= line:
+                what = f"the cells {text} are merged, so only the first one of them says anything"
+                scope.add(grid.mark(first, column), what, "unmerge them, and fill each")
+        if reader.hidden:
+            scope.warn(grid.mark(1, 1), f"{reader.hidden} hidden rows of this sheet are read as well", "delete them")
+        if reader.wide:
+            where = grid.mark(reader.wide, MAX_COLUMNS + 1)
+            scope.warn(where, f"nothing right of column {letters(MAX_COLUMNS)} is read", "remove it")
 
 
 def open_workbook(data: bytes, file: str, names: Names, scope: Scope) -> tuple[list[Pair], list[Grid]] | None:
     """(head, sheets with rows) of an XLSX, or None after a problem."""
     start = Mark(file, 1, 1)
     try:
-        found = parts(data)
-        book = _load(data)
+        book = Workbook(data)
     except Refused as refused:
         scope.add(start, refused.message, refused.hint)
         return None
+    if not book.sheets:
+        scope.add(start, "it has no sheets", SAVE)
+        return None
     head: list[Pair] = []
     grids: list[Grid] = []
-    for part in found[:MAX_SHEETS]:
-        if part.name not in book.sheetnames or not hasattr(book[part.name], "iter_rows"):  # a chart is a sheet as well
-            continue
-        grid = Grid(file, iter(()), part.name)
-        grid.rows = _rows(book[part.name], grid, scope)
-        if part.hidden:
-            scope.warn(start, f"the sheet {part.name!r} is hidden, so it is not read", "unhide it, or delete it")
-        elif squeezed(part.name) in names.sheets:
+    for sheet in book.sheets:
+        grid = Grid(file, iter(()), sheet.name)
+        grid.rows = book.rows(sheet, grid, scope)
+        if sheet.hidden:
+            scope.warn(start, f"the sheet {sheet.name!r} is hidden, so it is not read", "unhide it, or delete it")
+        elif squeezed(sheet.name) in names.sheets:
             head += _pairs(grid, scope)
         else:
-            grid.rows = _unmerged(grid.rows, part, grid, scope)
             grids.append(grid)
     return head, grids
 
 
-@contextmanager
-def foreign() -> Iterator[None]:
-    """What a parser says of a file that no program should have written. Raises Refused."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of extensions and styles that it does not know
-            yield
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError, EOFError, OverflowError) as error:
-        raise Refused(f"it cannot be read: {error}", "save it anew as .xlsx") from error
-    except ET.ParseError as error:
-        raise Refused(f"a part of it is not XML: {error}", "save it anew as .xlsx") from error
-
-
-def _load(data: bytes) -> Any:
-    try:
-        from openpyxl import load_workbook  # noqa: PLC0415  # 20 MB, for those who have an .xlsx
-    except ImportError as error:
-        raise Refused("an .xlsx cannot be read here: openpyxl is not installed", INSTALL) from error
-    with foreign():
-        return load_workbook(io.BytesIO(data), read_only=True, data_only=False, keep_links=False)
-
-
-def _rows(sheet: Any, grid: Grid, scope: Scope) -> Iterator[Row]:
-    """Each row with its number, whatever size the sheet claims; the rest is left after a problem."""
-    sheet.reset_dimensions()
-    line = 0
-    try:
-        with foreign():
-            for line, cells in enumerate(sheet.iter_rows(max_col=MAX_COLUMNS + 1), 1):
-                if line > LAST_ROW:
-                    scope.add(
-                        grid.mark(line, 1), "a row lies below the last one that a sheet has", "save it anew as .xlsx"
-                    )
-                    return
-                found = [_cell(cell) for cell in cells]
-                while found and is_blank(found[-1]):
-                    found.pop()
-                if found:
-                    yield line, found
-    except Refused as refused:
-        scope.add(grid.mark(line + 1, 1), refused.message, refused.hint)
-
-
-def _cell(cell: Any) -> Cell:
-    value = cell.value
-    if value is None:
-        return None
-    if cell.data_type == "f":
-        return _FORMULA
-    if cell.data_type == "e":
-        return Odd(f"there is an error here: {str(value)[:20]}", "mend the cell, or empty it")
-    if isinstance(value, datetime | date | time | timedelta):
-        return _DATE
-    return value if isinstance(value, str | int | float | bool) else str(value)
-
-
 def _pairs(grid: Grid, scope: Scope) -> Iterator[Pair]:
-    """Key and value of each row of the sheet with the head; a row of titles above them is one key more or less."""
+    """Key and value of each row of the sheet with the head; a row of titles above them is left out."""
     for count, (line, cells) in enumerate(grid.rows):
         if count >= MAX_HEAD:
             scope.add(grid.mark(line, 1), f"a head has {MAX_HEAD} rows at most", "is this the sheet of the tags?")
             return
-        key = "" if is_blank(cells[0]) else str(cells[0]).strip()
         value = cells[1] if len(cells) > 1 else None
         if count == 0 and isinstance(value, str) and squeezed(value) in ("value", "值", "内容"):
             continue
-        if key:
-            yield Pair(key, value, grid.mark(line, 1), grid.mark(line, 2))
-
-
-def _unmerged(rows: Iterable[Row], part: Part, grid: Grid, scope: Scope) -> Iterator[Row]:
-    """The rows; cells below the titles that are merged would leave all but the first one without what they show."""
-    ranges = [found for text in part.merged[:1000] if (found := _RANGE.fullmatch(text))]
-    for line, cells in rows:
-        if grid.titles:
-            for found in [each for each in ranges if int(each[2]) <= line <= int(each[4])]:
-                ranges.remove(found)
-                what = f"the cells {found[0]} are merged, so only the first one of them says anything"
-                scope.add(grid.mark(line, _number(found[1])), what, "unmerge them, and fill each")
-        yield line, cells
-
-
-def _number(column: str) -> int:
-    found = 0
-    for letter in column:
-        found = found * 26 + ord(letter) - ord("A") + 1
-    return found
+        if not is_blank(cells[0]):
+            yield Pair(str(cells[0]).strip(), value, grid.mark(line, 1), grid.mark(line, 2))

@@ -9,10 +9,11 @@ from unicodedata import east_asian_width
 
 from agent.config.tables.flowing import flowing, number, quoted
 from agent.config.tables.layout import Described, Table
-from agent.config.tables.spelt import LONGEST, Spelt
-from agent.config.tables.workbook import INSTALL
+from agent.config.tables.spelt import Spelt
+from agent.config.tables.spreadsheet import LONGEST
 from agent.model.errors import AgentError, ConfigError
 
+INSTALL = "pip install 'floorgate[xlsx]', or export it as CSV"
 NARROWEST, WIDEST = 8, 60  # characters
 _TEXT, _GENERAL = "@", "General"
 
