@@ -28,6 +28,7 @@ COMMANDS = (
     "demo",
     "history",
     "import",
+    "export",
     "ledger",
     "maps",
     "pki",
