@@ -20,6 +20,7 @@ from agent.normalise.limits import stage as limits
 from agent.normalise.parcels import count, join, keys_of, parcels
 from agent.normalise.relations import derives, joined
 from agent.normalise.report import stage as report
+from agent.normalise.report.stage import Reporter
 from agent.normalise.rules import NOTHING, Recipes, Rules
 from agent.normalise.windows import grid as windows
 
@@ -111,6 +112,19 @@ class Steps(dict[Schema, Step]):
         while len(found) < len(sheets):  # what is made of one may be the source of another
             found = [self.output(sheet.schema) for sheet in list(sheets.values())]
         return found
+
+    def reporter(self, schema: Schema) -> Reporter | None:
+        """What leaves out values of a group, if anything does; of its schema before or after its steps."""
+        found = self._parts.get((schema.device, schema.group), {}).get("report")
+        return found if isinstance(found, Reporter) else None
+
+    def rules(self, schema: Schema) -> Sequence[Rules]:
+        """What is asked of the tags of a group, in their order."""
+        return self._rules(schema)
+
+    @property
+    def recipes(self) -> Recipes:
+        return self._context.recipes
 
     @property
     def alarms(self) -> Board:

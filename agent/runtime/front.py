@@ -17,8 +17,12 @@ from agent.runtime.storage import Storage
 from agent.runtime.supervise import Backoff, keep
 from agent.runtime.tap import Tap
 from agent.runtime.tasks import CLOSE, Named, Start, finish
+from agent.runtime.watching import Watcher
+from agent.runtime.why.explainer import Explainer
 from agent.runtime.window import Window
+from agent.status.people import People
 from agent.status.pull import Pull
+from agent.status.routes import Route
 from agent.status.server import Place, serve
 
 CAP = 10.0  # seconds: it is tried again at least about this often
@@ -36,17 +40,21 @@ class Front:
         health: Health,
         clock: Clock,
         stop: asyncio.Event,
+        routes: Sequence[Route] = (),
     ) -> None:
         self._data, self._storage, self._health, self._stop = data, storage, health, stop
         self._window = Window("", catalogue, storage, health)
         self._pull = Pull((), self._window)
         self._alarms = Annunciator(steps, clock)
+        self._watcher = Watcher("", catalogue, storage, health, clock)
+        self._people = People(Explainer(catalogue, steps, storage, health, clock), self._watcher)
+        self._routes = routes
         self._listen = ""
         self.tasks: list[asyncio.Task[None]] = []
 
     def show(self, gateway: str, taps: Sequence[Tap]) -> None:
         """Who the gateway is, and which consumers it has."""
-        self._window.gateway = gateway
+        self._window.gateway = self._watcher.gateway = gateway
         self._pull.renew(taps)
 
     def start(self, site: Site, start: Start) -> None:
@@ -62,7 +70,8 @@ class Front:
         place = Place(said.listen, tuple(said.hosts), *((said.tls.cert, said.tls.key) if said.tls else ()))
         self._listen = place.listen
         part = self._health.part("status", place.listen)
-        status = partial(serve, place, self._data, self._health, Desk(self._storage), self._pull, self._alarms)
+        shown = Desk(self._storage), self._pull, self._alarms, self._people, self._routes
+        status = partial(serve, place, self._data, self._health, *shown)
         yield "status", partial(keep, status, part, Backoff(CAP), self._stop)
         if place.cert:
             yield "expiry", partial(keep, partial(watch, place.cert, part), part, Backoff(CAP), self._stop)

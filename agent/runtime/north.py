@@ -109,6 +109,7 @@ class North:
     def _works(self, outlet: Outlet, sink: Sink) -> Named:
         config, part, backoff = outlet.draft.config, outlet.draft.part, Backoff(SINK_CAP)
         pump = outlet.pump = Pump(config.name, sink, self._storage, part, backoff, outlet.stop, config.backfill)
+        self._health.flights[config.name] = pump.flight
         return f"pump:{config.name}", partial(keep, pump.run, part, backoff, outlet.stop)
 
     async def end(self, names: Collection[str]) -> None:

@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
@@ -21,6 +22,7 @@ from agent.model.errors import AgentError
 from agent.status import alarms, store
 from agent.status.gate import Hosts
 from agent.status.listener import Server
+from agent.status.people import People
 from agent.status.pull import Pull
 from agent.status.ready import readiness
 from agent.status.routes import ANYBODY, OWNER, SOMEBODY, Keys, Route, Router
@@ -50,14 +52,17 @@ async def serve(
     desk: Desk,
     pull: Pull | None = None,
     board: alarms.Alarms | None = None,
+    people: People | None = None,
+    more: Sequence[Route] = (),
 ) -> None:
-    """Serve until cancelled. Raises AgentError."""
+    """Serve until cancelled; `more` is what others answer. Raises AgentError."""
     token = secrets.token_urlsafe(24)
     part = health.part("status", place.listen)
     tls = Certificate(Path(place.cert), Path(place.key), part.noticed) if place.cert else None
     pull = pull or Pull()
     routes = [*_routes(health, desk, board), *store.Pages(desk).routes(), *pull.routes()]
     routes += alarms.Board(board).routes() if board else []
+    routes += [*(people.routes() if people else ()), *more]
     router: Router | None = None
 
     async def answer(request: Request) -> Answer:
