@@ -80,7 +80,7 @@ def overlay(
     for raw, mark in zip(own, own.item_marks, strict=True):
         index = at.get(name_of(raw), len(tags))
         if index < len(tags):
-            tags[index], tags.item_marks[index] = defaults.below(merge(plain[index], raw)), mark
+            tags.replace(index, defaults.below(merge(plain[index], raw)), mark)
         else:
             tags.put(defaults.below(raw), mark)
         changed[index] = None
