@@ -65,6 +65,7 @@ class Report:
     def __init__(self, vocabulary: "Vocabulary | None" = None) -> None:
         self.vocabulary = vocabulary
         self.places: dict[str, Mark] = {}
+        self.sections: dict[tuple[str, str], Any] = {}  # of tags, that were found right: see `equal.py`
         self._found: dict[Problem, None] = {}
         self._warned: dict[Problem, None] = {}
         self._said: set[tuple[Mark, str]] = set()
