@@ -1,8 +1,10 @@
 """A site file into a Site, or every problem that it has."""
 
+import gc
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from collections.abc import Mapping as Table
+from contextlib import contextmanager
 from datetime import tzinfo
 from pathlib import Path
 from typing import TypeVar
@@ -54,11 +56,24 @@ def load(
     they stand. Only the configuration classes of the drivers and sinks that are named are imported.
     """
     report, files = report or Report(), files or Files()
-    root = read_parts(path, environ, report, files)
-    site = _site(root, path.parent, files, Scope(report)) if root is not None else None
+    with _uncollected():
+        root = read_parts(path, environ, report, files)
+        site = _site(root, path.parent, files, Scope(report)) if root is not None else None
     report.settle()
     assert site is not None
     return site
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """What a load makes is kept, or gone at its end, and has no circles: to look for these took as long as the load."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def load_map(path: Path, report: Report | None = None) -> DeviceMap:
