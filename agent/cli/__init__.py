@@ -20,6 +20,7 @@ COMMANDS = (
     "check",
     "commission",
     "demo",
+    "explain",
     "ledger",
     "pki",
     "probe",
@@ -29,6 +30,7 @@ COMMANDS = (
     "schema",
     "store",
     "version",
+    "watch",
     "write",
 )
 BAD_CONFIG = 78  # sysexits.h EX_CONFIG

@@ -68,7 +68,7 @@ def exchange(trace: Trace | None, schema: Schema, wall: int, mono: int) -> Stage
     if found is None:
         return Stage(EXCHANGE, "unreached", facts([("address", trace.address), *trace.about]), trace.wrong, trace.hint)
     age = (mono - found.mono) / 1e9
-    took = f"{found.seconds * 1e3:.1f} ms" if found.seconds else ""
+    took = f"{found.seconds * 1e3:.0f} ms" if found.seconds >= 1e-3 else "less than 1 ms" if found.sent else ""
     at = f"{moment(wall - (mono - found.mono))}, {span(age)} ago" if found.mono else ""
     seen = facts([("address", trace.address), ("at", at), ("took", took), *trace.about])
     shown = Hex(found.sent, found.received, trace.mine) if found.sent or found.received else None
