@@ -208,7 +208,7 @@ class App:
     def _people(self) -> People:
         """Who answers a person that looks over the agent's shoulder."""
         explainer = Explainer(self._catalogue, self._steps, self._storage, self._health, self._clock)
-        watcher = Watcher(self._site.gateway.id, self._catalogue, self._storage, self._health, self._clock)
+        watcher = Watcher(self._site.gateway.id, self._catalogue, self._steps, self._storage, self._health, self._clock)
         return People(explainer, watcher)
 
     def _consumers(self, control: Control) -> Iterator[Tap]:
