@@ -5,8 +5,9 @@
 state after. A running agent is the only one that writes; without one `floorgate rollback` does.
 
 A version is **good** when it ran without a trial or was confirmed in one, **trial** while it is on trial, **reverted**
-when it was not confirmed; **kept** is what only stood on the disk. What was reverted is not run again by itself, neither
-at a start nor because its file was touched: only `apply` and `rollback` do that, by a new version of the same content.
+when it was not confirmed; **kept** is what only stood on the disk. What was reverted is not run again by itself,
+neither at a start nor because its file was touched: only `apply` and `rollback` do that, by a new version of the same
+content.
 """
 
 import fcntl
@@ -61,8 +62,8 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`versions` from the oldest to the newest; `running` is the number of the one that runs, or ran last, `good` that of
-    the last one that is good. 0: there is none."""
+    """`versions` from the oldest to the newest; `running` is the number of the one that runs, or ran last, `good` that
+    of the last one that is good. 0: there is none."""
 
     versions: tuple[Version, ...] = ()
     running: int = 0

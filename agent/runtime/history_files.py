@@ -8,7 +8,9 @@ all, and only its owner can read it.
 import io
 import json
 import os
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import sha256
@@ -20,6 +22,10 @@ MOST = 64 << 20  # bytes of all files of a version together
 _LIST = "files.json"
 _DRAFT = ".new"
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # so that equal versions are equal archives
+_NO_ARCHIVE = (  # what zipfile makes of bytes that are none
+    *(OSError, ValueError, LookupError, TypeError, EOFError, RuntimeError, OverflowError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+)
 Taken = Mapping[Path, bytes]
 
 
@@ -66,7 +72,7 @@ def kept(folder: Path, digest: str) -> dict[Path, bytes]:
             _bounded(file)
             names = json.loads(file.read(_LIST))
             found = {Path(name): file.read(str(number)) for number, name in enumerate(names)}
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+    except _NO_ARCHIVE as error:
         why = "it is not there any more" if isinstance(error, FileNotFoundError) else f"it is damaged: {error}"
         raise HistoryError(
             f"version in {path}: {why}", hint="`floorgate history` shows which others there are"

@@ -5,8 +5,9 @@ V, A, W, var, VA and hours of these, and turned into the unit of the tag at the 
 """
 
 import re
+from collections.abc import Iterable
 from functools import cached_property
-from math import acos, sin, sqrt
+from math import acos, degrees, sin, sqrt
 from random import Random
 
 from agent.model.units import conversion
@@ -28,14 +29,15 @@ _BASES = ("V", "A", "W", "var", "VA", "Wh", "varh", "VAh")
 
 
 class Circuit:
-    """What one device measures; all of it follows from `luck`."""
+    """What one device measures, on one phase or three; all of it follows from `luck`."""
 
-    def __init__(self, luck: Random) -> None:
+    def __init__(self, luck: Random, phases: int = 3) -> None:
         self._luck = luck
-        self.volts = [moving(luck, 230 + luck.uniform(-2, 2), 2.5, (61.0, 13.0)) for _ in range(3)]
+        each = range(phases)
+        self.volts = [moving(luck, 230 + luck.uniform(-2, 2), 2.5, (61.0, 13.0)) for _ in each]
         load = luck.uniform(15, 60)
-        self.amps = [moving(luck, load * luck.uniform(0.9, 1.1), 0.25 * load, (83.0, 17.0)) for _ in range(3)]
-        self.factors = [luck.uniform(0.88, 0.98) for _ in range(3)]
+        self.amps = [moving(luck, load * luck.uniform(0.9, 1.1), 0.25 * load, (83.0, 17.0)) for _ in each]
+        self.factors = [luck.uniform(0.88, 0.98) for _ in each]
         self.hertz = moving(luck, 50.0, 0.03, (29.0,))
         self.begun = luck.uniform(2_000, 40_000) * 1000  # Wh on the meter when it is switched on
 
@@ -71,7 +73,8 @@ class Circuit:
             if factor:
                 share = 0.01 if _AGAINST.search(name) else 0.25 if _PART.search(name) else 1.0
                 power = self._phases(powers, name) * (share * factor / HOUR)
-                return self.begun * factor * share / (400 if _SHORT.search(name) else 1), power
+                hours = self.begun / total(self.active).mean  # for which it has run
+                return power.mean * HOUR * hours / (400 if _SHORT.search(name) else 1), power
         return None
 
     def _electrical(self, base: str, name: str) -> Wave:
@@ -90,10 +93,13 @@ class Circuit:
     def _voltage(self, name: str) -> Wave:
         if _DIRECT.search(name):
             return moving(self._luck, 620.0, 15.0)
+        mean = total(self.volts) * (1 / len(self.volts))
         if _BETWEEN.search(name):
-            return total(self.volts) * (sqrt(3) / 3)
+            pair = _pair(name)
+            one, other = (self._of(self.volts, phase) for phase in pair) if pair else (mean, mean)
+            return (one + other) * (sqrt(3) / 2)
         phase = _phase(name)
-        return total(self.volts) * (1 / 3) if phase is None else self.volts[phase]
+        return mean if phase is None else self._of(self.volts, phase)
 
     def _current(self, name: str) -> Wave:
         if _DIRECT.search(name):
@@ -103,21 +109,31 @@ class Circuit:
             return moving(self._luck, 1.2, 0.4)
         phase = _phase(name)
         if phase is not None:
-            return self.amps[phase]
-        return total(self.amps) * (1.0 if tokens and tokens[-1] in ("total", "sum") else 1 / 3)
+            return self._of(self.amps, phase)
+        return total(self.amps) * (1.0 if tokens and tokens[-1] in ("total", "sum") else 1 / len(self.amps))
 
     def _phases(self, powers: list[Wave], name: str) -> Wave:
         phase = None if _PART.search(name) else _phase(name)
-        return total(powers) if phase is None else powers[phase]
+        return total(powers) if phase is None else self._of(powers, phase)
+
+    @staticmethod
+    def _of(waves: list[Wave], phase: int) -> Wave:
+        return waves[phase % len(waves)]
+
+    def _factor(self, name: str) -> float:
+        """cos phi of a phase, or of all."""
+        phase = _phase(name)
+        if phase is not None:
+            return self.factors[phase % len(self.factors)]
+        return total(self.active).mean / total(self.apparent).mean
 
     def _ratio(self, name: str, unit: str) -> Wave | None:
         if unit in ("", "1") and re.search(r"power_factor|cos_?phi|(^|_)pf(_|$)", name):
-            phase = _phase(name)
-            return Wave(sum(self.factors) / 3 if phase is None else self.factors[phase])
+            return Wave(self._factor(name))
         if _factor("Hz", unit) and "speed" not in name:
             return self.hertz * _factor("Hz", unit)
         if unit == "deg" and re.search(r"angle|phi", name):
-            return Wave(21.0)
+            return Wave(degrees(acos(self._factor(name))))
         return None
 
 
@@ -125,6 +141,18 @@ def _phase(name: str) -> int | None:
     """Which phase a name speaks of: the last part of it that says one."""
     tokens = _TOKENS.findall(name)
     return next((_PHASES[token] for token in reversed(tokens) if token in _PHASES), None)
+
+
+def phases_of(names: Iterable[str]) -> int:
+    """Three where a name speaks of the second or third phase, or of two of them."""
+    return 3 if any(_phase(name.lower()) in (1, 2) or _BETWEEN.search(name.lower()) for name in names) else 1
+
+
+def _pair(name: str) -> list[int]:
+    """The two phases between which a voltage is."""
+    found = [int(digit) - 1 for digit in re.findall("l([123])", name)]
+    found = found or ["abc".index(letter) for letter in (re.findall("(?:^|_)u?([abc]{2})(?:_|$)", name) or [""])[0]]
+    return found[:2] if len(found) >= 2 else []
 
 
 def _factor(base: str, unit: str) -> float:

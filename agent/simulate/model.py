@@ -13,7 +13,7 @@ from zlib import crc32
 
 from agent.model.frame import Value
 from agent.model.units import conversion
-from agent.simulate.circuit import Circuit
+from agent.simulate.circuit import Circuit, phases_of
 from agent.simulate.waves import Wave, moving
 
 Source = Callable[[float], Value]  # seconds since the start -> value
@@ -61,8 +61,8 @@ _RATES: tuple[tuple[str, float, float], ...] = (  # unit, how much a second, wha
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A tag as its device has it. `low` and `high` are what the value may be, `rate` how fast it may change in a second,
-    `step` what one raw step is worth; all in the unit of the device. `names` are those of an enumeration's numbers."""
+    """A tag as its device has it. `low` and `high` are what the value may be, `rate` how fast it may change in a
+    second, `step` what one raw step is worth; all in the unit of the device. `names` are those of an enum's numbers."""
 
     name: str
     dtype: str
@@ -82,7 +82,8 @@ class Model:
 
     def __init__(self, device: str, tags: list[Asked], seed: int) -> None:
         self._device, self._seed = device, seed
-        circuit = Circuit(Random(f"{seed}/{device}"))  # noqa: S311  # no secret
+        luck = Random(f"{seed}/{device}")  # no secret
+        circuit = Circuit(luck, phases_of(tag.name for tag in tags))
         self.sources: Mapping[str, Source] = {tag.name: self._source(tag, circuit) for tag in tags}
 
     def _source(self, tag: Asked, circuit: Circuit) -> Source:
@@ -102,7 +103,7 @@ class Model:
         return _fitting(tag, _within(tag, wave).at)
 
     def _luck(self, tag: Asked) -> Random:
-        return Random(f"{self._seed}/{self._device}/{tag.name}")  # noqa: S311  # no secret
+        return Random(f"{self._seed}/{self._device}/{tag.name}")  # no secret
 
     def _level(self, tag: Asked) -> Wave:
         luck = self._luck(tag)
@@ -116,7 +117,7 @@ class Model:
             return moving(luck, mean * factor + offset, swing * factor)
         return moving(luck, luck.uniform(20, 80), luck.uniform(3, 12))
 
-    def _counter(self, tag: Asked, circuit: Circuit) -> Source:
+    def _counter(self, tag: Asked, circuit: Circuit) -> Callable[[float], float]:
         luck = self._luck(tag)
         begun, power = circuit.counter(tag.name, tag.unit) or self._pace(tag, luck)
         room = tag.high / 2 if isfinite(tag.high) else inf
@@ -129,8 +130,8 @@ class Model:
                 factor, _ = conversion(unit, tag.unit)
             except ValueError:
                 continue
-            rate, begun = rate * factor, begun * factor * luck.uniform(0.5, 1.5)
-            return begun, moving(luck, rate, 0.2 * rate)
+            pace = rate * factor
+            return begun * factor * luck.uniform(0.5, 1.5), moving(luck, pace, 0.2 * pace)
         return float(luck.randint(1_000, 9_000)), Wave(luck.uniform(0.2, 1.0))
 
     def _states(self, tag: Asked, values: list[Value]) -> Source:
@@ -147,9 +148,9 @@ class Model:
         if tag.text == "datetime":
             return lambda t: (_START + timedelta(seconds=floor(t))).isoformat()
         if tag.text == "bytes":
-            return lambda t: f"{self._draw(tag, 0):08x}".ljust(2 * tag.length, "0")[: 2 * tag.length]
+            return lambda _: f"{self._draw(tag, 0):08x}".ljust(2 * tag.length, "0")[: 2 * tag.length]
         said = f"SIM {self._device}".encode()[: tag.length].decode("utf-8", "ignore").rstrip()
-        return lambda t: said
+        return lambda _: said
 
     def _draw(self, tag: Asked, number: int) -> int:
         return crc32(f"{self._seed}/{self._device}/{tag.name}/{number}".encode()) >> 4

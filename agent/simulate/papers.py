@@ -14,28 +14,28 @@ class Papers:
     """Files in `folder`, which is made when the first of them is wanted."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
 
     @property
     def der(self) -> Path:
-        return self._folder / "server.der"
+        return self.folder / "server.der"
 
     def pem(self) -> tuple[Path, Path]:
         """Certificate and key, in PEM. Raises AgentError."""
-        cert, key = self._folder / "server.pem", self._folder / "key.pem"
+        cert, key = self.folder / "server.pem", self.folder / "key.pem"
         if cert.exists() and key.exists():
             return cert, key
         from drivers.opcua.certificates import make  # noqa: PLC0415  # loads only where something is encrypted
 
         try:
             private, public = make(URI, HOSTNAME, datetime.now(UTC))
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             key.touch(0o600)
             key.write_bytes(private)
             self.der.write_bytes(public)
             cert.write_text(ssl.DER_cert_to_PEM_cert(public), "ascii")
         except OSError as error:
-            said = f"{error.filename or self._folder}: {error.strerror}"
+            said = f"{error.filename or self.folder}: {error.strerror}"
             raise AgentError(said, hint="name a file in a folder of yours with --out") from error
         except ValueError as error:
             raise AgentError(f"the plant gets no certificate: {error}") from error

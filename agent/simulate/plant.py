@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,7 @@ class Plant:
         self.devices: dict[str, Simulated] = {}
         self._servers: list[tuple[str, Server, tuple[str, ...], str]] = []
         self._steps: list[Step] = []
+        self._encrypted = False
         self.omitted: dict[str, str] = {}  # what cannot be simulated: why, by device or tag
         wires: dict[tuple[str, str], list[DriverConfig]] = {}
         for config in site.devices:
@@ -58,16 +60,48 @@ class Plant:
             from drivers.modbus.config import Config  # noqa: PLC0415  # as above
 
             found = [each for each in members if isinstance(each, Config)]
-            for each in found:
-                tags = [modbus.asked(site, each.name, tag) for tag in each.tags]
-                self.devices[each.name] = Simulated(each.name, tags, seed, self.clock)
+            for config in found:
+                tags = [modbus.asked(site, config.name, tag) for tag in config.tags]
+                self.devices[config.name] = Simulated(config.name, tags, seed, self.clock)
             for endpoint, server, devices in modbus.servers(
                 site, found, self.devices, self._papers.pem, self._free_port
             ):
                 yield endpoint, server, tuple(device.name for device in devices), ""
+        elif driver == OPCUA:
+            yield from self._opcua(site, members, seed)
         else:
             for each in members:
                 self.omitted[each.name] = f"devices of the driver {driver!r} are not simulated: it stays as it is"
+
+    def _opcua(
+        self, site: Site, members: Sequence[DriverConfig], seed: int
+    ) -> Iterator[tuple[str, Server, tuple[str, ...], str]]:
+        """A server for each place of a redundant one, with the same nodes."""
+        from agent.simulate import nodes, opcua  # noqa: PLC0415  # asyncua takes half a second
+        from drivers.opcua.config import Config, every  # noqa: PLC0415  # as above
+
+        configs = [each for each in members if isinstance(each, Config)]
+        for config in configs:
+            self.devices[config.name] = Simulated(config.name, nodes.asked(site, config), seed, self.clock)
+        devices = [self.devices[config.name] for config in configs]
+        for endpoint in dict.fromkeys(at for config in configs for at in every(config.endpoint)):
+            leaves = [
+                leaf for config in configs for leaf in nodes.leaves(config, self.devices[config.name], self.omitted)
+            ]
+            server = opcua.OpcuaServer(endpoint, configs, devices, leaves, self._papers)
+            self._encrypted = self._encrypted or server.secured
+            yield endpoint, server, tuple(config.name for config in configs), ""
+
+    @property
+    def ca(self) -> str:
+        """The certificate that lines with TLS are to trust, once there is one."""
+        path = self._papers.folder / "server.pem"
+        return str(path.absolute()) if path.exists() else ""
+
+    @property
+    def secured(self) -> str:
+        """The certificate of OPC UA servers that encrypt; empty where none does."""
+        return str(self._papers.der) if self._encrypted else ""
 
     def clock(self) -> float:
         """Seconds since the plant was started."""
@@ -82,14 +116,17 @@ class Plant:
             stands.append(Stand(endpoint, await server.start(port), devices, note))
         return stands
 
-    async def run(self) -> None:
-        """Do what the script says, and what goes on all the time, until cancelled."""
+    async def until(self, stop: asyncio.Event) -> None:
+        """Do what the script says, and what goes on all the time, until `stop` is set."""
         async with asyncio.TaskGroup() as group:
-            for endpoint, server, _, _ in self._servers:
-                group.create_task(server.run(), name=f"serve:{endpoint}")
-            while True:
+            tasks = [group.create_task(server.run(), name=f"serve:{at}") for at, server, _, _ in self._servers]
+            while not stop.is_set():
                 await self._beat()
-                await asyncio.sleep(BEAT)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(BEAT):
+                        await stop.wait()
+            for task in tasks:
+                task.cancel()
 
     async def _beat(self) -> None:
         now = self.clock()

@@ -6,7 +6,12 @@ from typing import NamedTuple, Protocol
 from drivers.modbus.frames import Ascii, Rtu, checked
 
 _LARGEST = 1024  # bytes that may wait for the rest of a request
-_FIXED = {**dict.fromkeys((1, 2, 3, 4, 5, 6, 8), 5), **dict.fromkeys((7, 11, 12, 17), 1), 22: 7, 43: 4}  # bytes of a PDU
+_FIXED = {
+    **dict.fromkeys((1, 2, 3, 4, 5, 6, 8), 5),
+    **dict.fromkeys((7, 11, 12, 17), 1),
+    22: 7,
+    43: 4,
+}  # bytes of a PDU
 
 
 class Asked(NamedTuple):
@@ -63,8 +68,8 @@ class RtuReader:
         start = 0
         while start + 4 <= len(self._left):
             size = self._size(start)
-            pdu = checked(self._left, start, size) if size else b""
-            if not pdu:
+            pdu = checked(self._left, start, size or 0)
+            if not size or not pdu:
                 start += 1
                 continue
             unit = self._left[start]

@@ -48,7 +48,9 @@ def read_script(path: Path, known: Collection[str]) -> list[Step]:
             data = file.read(LARGEST + 1)
         text = data.decode("utf-8-sig")
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}", hint="name a file with lines such as `t=10s meter-7 dead`") from error
+        raise ConfigError(
+            f"{path}: {error.strerror}", hint="name a file with lines such as `t=10s meter-7 dead`"
+        ) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: this is not UTF-8 text", hint="save it as UTF-8") from error
     if len(data) > LARGEST:

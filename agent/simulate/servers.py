@@ -16,6 +16,7 @@ from typing import Protocol, cast
 
 from agent.model.errors import AgentError
 from agent.simulate.device import Simulated
+from agent.simulate.papers import HOSTNAME
 from agent.simulate.registers import Unit
 from agent.simulate.requests import AsciiReader, Asked, Reader, RtuReader, TcpReader
 from drivers.modbus.config import NUMBERED
@@ -54,7 +55,7 @@ class Bus:
         self.endpoint, self.units = endpoint, units
         self.numbered = endpoint.scheme in NUMBERED
         self._char = timing(endpoint).char
-        self._luck = random.Random(seed)  # noqa: S311  # garbage is no secret
+        self._luck = random.Random(seed)  # garbage is no secret
 
     @property
     def devices(self) -> list[Simulated]:
@@ -164,7 +165,7 @@ class Socket:
     async def start(self, port: int) -> str:
         self._port = port
         await self._listen()
-        return f"{self._scheme}://{HOST}:{self._port}"
+        return f"{self._scheme}://{HOSTNAME if self._context else HOST}:{self._port}"
 
     async def _listen(self) -> None:
         loop = asyncio.get_running_loop()
@@ -243,7 +244,7 @@ class Terminal:
         asyncio.get_running_loop().add_reader(master, self._heard)
         settings = self._bus.endpoint.serial
         assert settings is not None
-        keep = f"baud={settings.baud}&parity={settings.parity}&stop={settings.stop:g}&data={settings.data}"
+        keep = f"baud={settings.baud}" + "&data=8" * self._bus.endpoint.ascii  # a pseudo-terminal knows no parity
         return f"{self._bus.endpoint.scheme}://{os.ttyname(slave)}?{keep}"
 
     def _heard(self) -> None:
