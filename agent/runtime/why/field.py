@@ -25,7 +25,7 @@ def line(health: Health, schema: Schema, now: float) -> Stage:
     if owner is not None and owner.state == "down":
         return Stage(LINE, "failed", seen, said(owner), owner.hint)
     if device is None or device.state in ("starting", "stopped"):
-        return Stage(LINE, "failed", seen, "the device has not been asked yet", "wait for one interval, and ask again")
+        return Stage(LINE, "doubt", seen, "the device has not been asked yet", "wait for one interval, and ask again")
     if device.state != "up" or device.breaker in ("open", "half_open"):
         return Stage(LINE, "failed", seen, said(device) or "the device does not answer", device.hint)
     if load is not None and load.overloaded:

@@ -27,8 +27,8 @@ _LEFT_OUT = {
 }
 _DOUBTS = {
     Quality.CLAMPED: (
-        "it was beyond its limits and is told as the limit",
-        "is `limits` right? else look at the source",
+        "it was beyond a limit, which is told instead",
+        "are `limits` right? else look at the source",
     ),
     Quality.ESTIMATED: ("the source says that it is uncertain", "look at the source"),
     Quality.STALE: ("the source has nothing newer", "look at the source"),
