@@ -26,6 +26,7 @@ COMMANDS = (
     "commission",
     "confirm",
     "demo",
+    "explain",
     "history",
     "import",
     "export",
@@ -42,6 +43,7 @@ COMMANDS = (
     "simulate",
     "store",
     "version",
+    "watch",
     "write",
 )
 BAD_CONFIG = 78  # sysexits.h EX_CONFIG

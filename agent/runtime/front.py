@@ -46,7 +46,7 @@ class Front:
         self._window = Window("", catalogue, storage, health)
         self._pull = Pull((), self._window)
         self._alarms = Annunciator(steps, clock)
-        self._watcher = Watcher("", catalogue, storage, health, clock)
+        self._watcher = Watcher("", catalogue, steps, storage, health, clock)
         self._people = People(Explainer(catalogue, steps, storage, health, clock), self._watcher)
         self._routes = routes
         self._listen = ""
