@@ -23,6 +23,8 @@ COMMANDS = (
     "pki",
     "probe",
     "read",
+    "record",
+    "replay",
     "run",
     "scan",
     "schema",

@@ -27,6 +27,7 @@ from agent.runtime.house import Room
 from agent.runtime.inlet import Inlet
 from agent.runtime.line import Line
 from agent.runtime.pump import Pump
+from agent.runtime.recording import Recordings
 from agent.runtime.sleepers import Sleepers
 from agent.runtime.storage import Storage
 from agent.runtime.subscription import Subscription
@@ -195,7 +196,8 @@ class App:
         window = Window(self._site.gateway.id, self._catalogue, self._storage, self._health)
         pull = Pull(self._taps, window)
         alarms = Annunciator(self._steps, self._clock)
-        status = partial(serve, place, self._data, self._health, Desk(self._storage), pull, alarms)
+        reel = Recordings(self._data, self._site.gateway.id, lambda: self._drivers)
+        status = partial(serve, place, self._data, self._health, Desk(self._storage), pull, alarms, reel)
         part = self._health.part("status", place.listen)
         yield "status", self._kept(status, part, Backoff(FIELD_CAP))
         if place.cert:

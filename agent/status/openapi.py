@@ -109,6 +109,7 @@ def _paths() -> Part:
         ),
         "/api/v1/commands": _commands(),
         **_alarms(),
+        **_recording(),
     }
 
 
@@ -129,6 +130,17 @@ def _alarms() -> Part:
         "/api/v1/alarms": _get("those that are active or shelved, or all; scope values", found, [every]),
         f"{way}/shelve": _post("nothing is told of it for so long; the owner", _object(longest), alarm, parts, post),
         f"{way}/unshelve": _post("it is told again; the owner", _object({}), alarm, parts, post),
+    }
+
+
+def _recording() -> Part:
+    found = _json(_object({"state": TEXT, "why": TEXT, "bytes": SEQ, "notes": SEQ, "path": TEXT}))
+    asked = _object({"size": {"type": "integer"}, "seconds": {"type": "number", "exclusiveMinimum": 0}})
+    way = "/api/v1/recording"
+    return {
+        way: _get("how far the recording of the wires is; the owner", found, []),
+        f"{way}/start": _post("what goes over the wires is recorded; the owner", asked, found, [], (409,)),
+        f"{way}/stop": _post("the recording ends; the owner", _object({}), found, [], (409,)),
     }
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from agent.health import Health, Load, Part
 from agent.model.errors import AgentError
-from agent.status import alarms, store
+from agent.status import alarms, recording, store
 from agent.status.gate import Hosts
 from agent.status.listener import Server
 from agent.status.pull import Pull
@@ -50,6 +50,7 @@ async def serve(
     desk: Desk,
     pull: Pull | None = None,
     board: alarms.Alarms | None = None,
+    recordings: recording.Recordings | None = None,
 ) -> None:
     """Serve until cancelled. Raises AgentError."""
     token = secrets.token_urlsafe(24)
@@ -58,6 +59,7 @@ async def serve(
     pull = pull or Pull()
     routes = [*_routes(health, desk, board), *store.Pages(desk).routes(), *pull.routes()]
     routes += alarms.Board(board).routes() if board else []
+    routes += recording.Reel(recordings).routes() if recordings else []
     router: Router | None = None
 
     async def answer(request: Request) -> Answer:

@@ -7,7 +7,7 @@ from pathlib import Path
 from asyncua import ua
 
 from agent.model.clock import SYSTEM, Clock
-from agent.model.errors import Refused, Unreachable
+from agent.model.errors import DeviceError, Refused, Unreachable
 from agent.model.frame import Frame, Value
 from agent.model.quality import Quality
 from agent.model.tag import Schema
@@ -32,7 +32,9 @@ from drivers.opcua.search import Seeker
 from drivers.opcua.session import Session
 from drivers.opcua.status import quality
 from drivers.opcua.tally import Tally
+from drivers.opcua.tape import Reel
 from drivers.opcua.watch import ServerClock, look
+from drivers.tapping import Tap
 
 MINUTE, SECOND = 60.0, 1e9
 
@@ -53,7 +55,8 @@ def build(line: LineConfig, devices: Sequence[DriverConfig], data: Path | None =
 
 
 class OpcuaPoller:
-    """Implements `drivers.api.Poller`, which reads on request, `Browser`, `Finder`, `Writer` and `Caller`.
+    """Implements `drivers.api.Poller`, which reads on request, `Browser`, `Finder`, `Writer`, `Caller`
+    and `Tapped`.
 
     Its schemas grow, each at its end, when a pattern of the device finds nodes; a frame has the one of its time.
     """
@@ -76,6 +79,7 @@ class OpcuaPoller:
         self._groups: dict[str, Group] = {}
         self._known = Dictionaries()
         self._server, self._remarks = ServerClock(), Remarks()
+        self._reel: Reel | None = None
         self._check_at = self._walk_at = 0.0
         alone = not self._pins.named and not config.events
         self._seeker = Seeker(self._pins, config.name, clock, alone=alone) if self._pins.patterns else None
@@ -109,6 +113,18 @@ class OpcuaPoller:
         """Values that said that the server had thrown away older ones: `queue_size` is too small."""
         return sum(plan.columns.overflows for plan in self._plans) + sum(each.overflows for each in self._events)
 
+    def tap(self, tap: Tap | None) -> None:
+        """See `drivers.tapping.Tapped`."""
+        self._reel = Reel(self.device, tap) if tap else None
+        self._watch_plans()
+
+    def _watch_plans(self) -> None:
+        for plan in self._plans:
+            if self._reel is None:
+                plan.columns.tap = None
+            else:
+                self._reel.watch(plan, whole=self._config.mode == "poll")
+
     async def open(self) -> None:
         if self._session is not None and self._session.alive:
             return
@@ -118,6 +134,10 @@ class OpcuaPoller:
         idle = 3 * max((plan.interval for plan in self._plans), default=0.0)
         try:
             session = self._session = await self._dial.session(idle)
+        except DeviceError as error:
+            if self._reel is not None:
+                self._reel.failed(error)
+            raise
         finally:
             skew = self._dial.skew
             self._server = ServerClock(self._server.skew if skew is None else skew)
@@ -151,7 +171,12 @@ class OpcuaPoller:
         if self._seeker is not None:
             await self._walk(self._seeker, schema.interval)
         group = self._groups[schema.group]
-        answers, missing = await group.read()
+        try:
+            answers, missing = await group.read()
+        except DeviceError as error:
+            if self._reel is not None:
+                self._reel.lost(error)
+            raise
         frame = group.plan.columns.whole(answers, missing, self._clock.wall(), self._clock.mono())
         wrong = frame.quality.count(Quality.BAD_CONFIG)
         if wrong or group.refused:
@@ -210,6 +235,7 @@ class OpcuaPoller:
         self._plans = tuple(before.values())
         if grown:
             self.tags = (*self._writable, *self._pins.tags)
+            self._watch_plans()
         return grown
 
     async def _grown(self, plan: Plan) -> Group:
@@ -329,9 +355,14 @@ class OpcuaSubscriber(OpcuaPoller):
             else None,
             newest=self._newest if backfill else None,
             strict=self._skips < TRIES,
+            lost=self._lost,
             errand=self._errand if self._seeker else None,
         )
         return self._feed
+
+    def _lost(self, error: DeviceError) -> None:
+        if self._reel is not None:
+            self._reel.lost(error)
 
     def _replan(self) -> list[Plan]:
         before = {plan.schema.group: plan.schema for plan in self._plans}

@@ -67,6 +67,7 @@ class Feed:
         tally: Tally | None = None,
         strict: bool = True,
         errand: Callable[[], Awaitable[Sequence[Group]] | None] | None = None,
+        lost: Callable[[DeviceError], None] | None = None,
     ) -> None:
         self.dropped = 0
         self.heard: dict[Schema, int] = {}
@@ -76,7 +77,7 @@ class Feed:
         self._streams: dict[int, Stream] = {}
         self._closed: list[Stream] = []  # those that the server has no room for
         self._events, self._ears, self._errand = events, dict[int, Events](), errand
-        self._tally = tally
+        self._tally, self._lost = tally, lost
         self._numbers: dict[int, Numbers] = {}
         self._strict, self.skipped = strict, False
         self._waiting: deque[Frame] = deque()
@@ -362,6 +363,8 @@ class Feed:
         self._wake.set()
 
     def _fail(self, error: DeviceError) -> None:
+        if self._lost is not None and self._failure is None and not self._stopped:
+            self._lost(error)
         self._failure = self._failure or error
         self._wake.set()
 
