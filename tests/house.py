@@ -19,7 +19,7 @@ Rule = Callable[[str, ast.Module], Iterator[Fault]]
 # Which part may import which; agent/README.md has the same table for people. A driver and a sink are parts of their own
 # ("drivers.modbus"); what drivers share is the part "drivers", what sinks share is "agent.northbound".
 SHARED = {
-    "drivers": {"api", "finding", "rules", "section", "tapping", "transport"},
+    "drivers": {"api", "finding", "rules", "section", "tapping", "tracing", "transport"},
     "agent.northbound": {"address", "api", "broker", "command", "encode", "gap", "house", "proxy", "shapes", "trust"},
 }
 SEAMS = {"agent.northbound", "drivers"}
@@ -51,7 +51,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "agent.status": {"agent.health", "agent.model"},
     "agent.health": {"agent.model"},
+    "agent.lang": set(),
     "agent.config": {"agent.model", "agent.normalise", "agent.registry", "drivers"},
+    "agent.imports": {"agent.config", "agent.model"},
     "agent.registry": {"agent.model", *SEAMS},
     "agent.northbound": {"agent.model"},
     "drivers": {"agent.model"},

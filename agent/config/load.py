@@ -19,6 +19,7 @@ from agent.config.explain import validate
 from agent.config.files import Files, Unreadable
 from agent.config.known import Known
 from agent.config.lines import check_wires, read_lines
+from agent.config.lint import lint
 from agent.config.lists import mappings, unique_names
 from agent.config.maps import MAX_MAP, DeviceMap, Maps, parse_map
 from agent.config.oddities import check_oddities, places
@@ -65,7 +66,9 @@ def load_map(path: Path, report: Report | None = None) -> DeviceMap:
     root = _map_root(path, report)
     found = parse_map(root, Scope(report)) if root is not None else None
     report.settle()
+    assert root is not None
     assert found is not None
+    lint(found, root, Scope(report))
     return found
 
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from agent.model.errors import DeviceError
 from agent.model.frame import Frame, Value
 from agent.model.quality import FIRST_BAD, Quality
 from agent.model.tag import Schema
@@ -29,7 +30,8 @@ class Columns:
         self._usual = tuple(converters[tag.dtype] for tag in schema.tags)
         self._convert = list(self._usual)
         self._special: set[int] = set()
-        self.tap: Callable[[Sequence[int], Batch, list[Value]], None] | None = None  # who wants to know what came
+        self.tap: Callable[[Sequence[int], Batch, list[Value]], None] | None = None  # who wants to know what comes
+        self.lost: Callable[[DeviceError], None] | None = None  # and that nothing does any more
         self._plain = frozenset(range(256)).intersection(*map(unchanged, converters))
         self._unchanged = self._plain
 
@@ -57,6 +59,14 @@ class Columns:
             elif value is None:
                 qualities[place] = Quality.BAD_DECODE
         return values, bytes(qualities), stamps
+
+    def one(self, column: int, value: object, code: int) -> tuple[Value, int]:
+        """What becomes of a single value, and its quality; nothing is counted."""
+        trust = quality(code)
+        if trust >= FIRST_BAD:
+            return None, trust
+        found = self._convert[column](value)
+        return found, Quality.BAD_DECODE if found is None else trust
 
     def frames(self, batch: Batch, ts: int, mono: int) -> Iterator[Frame]:
         """Sparse frames of one message: one, or as many as the busiest tag changed, each tag's values in order; made

@@ -7,7 +7,7 @@ from pathlib import Path
 from asyncua import ua
 
 from agent.model.clock import SYSTEM, Clock
-from agent.model.errors import DeviceError, Refused, Unreachable
+from agent.model.errors import Refused, Unreachable
 from agent.model.frame import Frame, Value
 from agent.model.quality import Quality
 from agent.model.tag import Schema
@@ -31,10 +31,13 @@ from drivers.opcua.remarks import Remarks
 from drivers.opcua.search import Seeker
 from drivers.opcua.session import Session
 from drivers.opcua.status import quality
+from drivers.opcua.stream import Stream
 from drivers.opcua.tally import Tally
-from drivers.opcua.tape import Reel
+from drivers.opcua.tape import Reel, watch_plans
+from drivers.opcua.tracing import columns_of, trace
 from drivers.opcua.watch import ServerClock, look
 from drivers.tapping import Tap
+from drivers.tracing import Trace
 
 MINUTE, SECOND = 60.0, 1e9
 
@@ -55,8 +58,8 @@ def build(line: LineConfig, devices: Sequence[DriverConfig], data: Path | None =
 
 
 class OpcuaPoller:
-    """Implements `drivers.api.Poller`, which reads on request, `Browser`, `Finder`, `Writer`, `Caller`
-    and `Tapped`.
+    """Implements `drivers.api.Poller`, which reads on request, `Browser`, `Finder`, `Tapped`,
+    `Traced`, `Writer` and `Caller`.
 
     Its schemas grow, each at its end, when a pattern of the device finds nodes; a frame has the one of its time.
     """
@@ -115,15 +118,9 @@ class OpcuaPoller:
 
     def tap(self, tap: Tap | None) -> None:
         """See `drivers.tapping.Tapped`."""
-        self._reel = Reel(self.device, tap) if tap else None
-        self._watch_plans()
-
-    def _watch_plans(self) -> None:
-        for plan in self._plans:
-            if self._reel is None:
-                plan.columns.tap = None
-            else:
-                self._reel.watch(plan, whole=self._config.mode == "poll")
+        self._reel = Reel(self.device, tap, whole=self._config.mode == "poll") if tap else None
+        self._dial.failed = self._reel.failed if self._reel else None
+        watch_plans(self._plans, self._reel)
 
     async def open(self) -> None:
         if self._session is not None and self._session.alive:
@@ -134,10 +131,6 @@ class OpcuaPoller:
         idle = 3 * max((plan.interval for plan in self._plans), default=0.0)
         try:
             session = self._session = await self._dial.session(idle)
-        except DeviceError as error:
-            if self._reel is not None:
-                self._reel.failed(error)
-            raise
         finally:
             skew = self._dial.skew
             self._server = ServerClock(self._server.skew if skew is None else skew)
@@ -171,13 +164,12 @@ class OpcuaPoller:
         if self._seeker is not None:
             await self._walk(self._seeker, schema.interval)
         group = self._groups[schema.group]
-        try:
-            answers, missing = await group.read()
-        except DeviceError as error:
-            if self._reel is not None:
-                self._reel.lost(error)
-            raise
-        frame = group.plan.columns.whole(answers, missing, self._clock.wall(), self._clock.mono())
+        answers, missing = await group.read()
+        mono = self._clock.mono()
+        group.last = answers, mono
+        frame = group.plan.columns.whole(answers, missing, self._clock.wall(), mono)
+        for _, batch in answers if group.deep else ():
+            batch.values = []  # whole arrays and structures are not kept for who may ask
         wrong = frame.quality.count(Quality.BAD_CONFIG)
         if wrong or group.refused:
             _note_refused(group, answers)
@@ -235,7 +227,7 @@ class OpcuaPoller:
         self._plans = tuple(before.values())
         if grown:
             self.tags = (*self._writable, *self._pins.tags)
-            self._watch_plans()
+            watch_plans(grown, self._reel)
         return grown
 
     async def _grown(self, plan: Plan) -> Group:
@@ -280,6 +272,17 @@ class OpcuaPoller:
 
     async def peek(self, addresses: Sequence[str]) -> Sequence[str]:
         return await peek(self._live(), addresses)
+
+    def trace(self, tag: str) -> Trace | None:
+        """See `drivers.tracing.Traced`."""
+        found = columns_of(self._plans, tag)
+        return (
+            None if found is None else trace(*found, self._groups.get(found[0].schema.group), self._watching(found[0]))
+        )
+
+    def _watching(self, plan: Plan) -> Stream | None:
+        """The subscription that watches a group; None where it is read."""
+        return None
 
     def encode(self, tag: str, value: Value) -> Encoded:
         return writes.encode(self._named(tag), value)
@@ -355,14 +358,13 @@ class OpcuaSubscriber(OpcuaPoller):
             else None,
             newest=self._newest if backfill else None,
             strict=self._skips < TRIES,
-            lost=self._lost,
             errand=self._errand if self._seeker else None,
         )
         return self._feed
 
-    def _lost(self, error: DeviceError) -> None:
-        if self._reel is not None:
-            self._reel.lost(error)
+    def _watching(self, plan: Plan) -> Stream | None:
+        streams = self._feed.streams if self._feed else ()
+        return next((each for each in streams if each.schema.group == plan.schema.group), None)
 
     def _replan(self) -> list[Plan]:
         before = {plan.schema.group: plan.schema for plan in self._plans}

@@ -67,7 +67,6 @@ class Feed:
         tally: Tally | None = None,
         strict: bool = True,
         errand: Callable[[], Awaitable[Sequence[Group]] | None] | None = None,
-        lost: Callable[[DeviceError], None] | None = None,
     ) -> None:
         self.dropped = 0
         self.heard: dict[Schema, int] = {}
@@ -77,7 +76,7 @@ class Feed:
         self._streams: dict[int, Stream] = {}
         self._closed: list[Stream] = []  # those that the server has no room for
         self._events, self._ears, self._errand = events, dict[int, Events](), errand
-        self._tally, self._lost = tally, lost
+        self._tally = tally
         self._numbers: dict[int, Numbers] = {}
         self._strict, self.skipped = strict, False
         self._waiting: deque[Frame] = deque()
@@ -350,7 +349,9 @@ class Feed:
             self._newest.setdefault(stream.schema, {}).update(zip(batch.handles, times(batch), strict=True))
         if batch.codes or stream.refused:
             stream.look(batch, self._heard)
-        for frame in stream.group.plan.columns.frames(batch, received, self._clock.mono()):
+        mono = self._clock.mono()
+        stream.recent.add(batch, mono)
+        for frame in stream.group.plan.columns.frames(batch, received, mono):
             self._hold(frame)
 
     def _hold(self, frame: Frame) -> None:
@@ -363,8 +364,9 @@ class Feed:
         self._wake.set()
 
     def _fail(self, error: DeviceError) -> None:
-        if self._lost is not None and self._failure is None and not self._stopped:
-            self._lost(error)
+        tell = self._groups[0].plan.columns.lost if self._groups else None
+        if tell is not None and self._failure is None and not self._stopped:
+            tell(error)
         self._failure = self._failure or error
         self._wake.set()
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from agent.model.errors import DeviceError
 from agent.model.frame import Value
 from drivers.opcua.binary import Code
 from drivers.opcua.notify import Batch
@@ -52,13 +53,13 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class Reel:
-    """Tells a tap what a device gives; `watch` is called with its plans whenever these change."""
+    """Tells a tap what a device gives; `whole`: it is asked for all of a group at once."""
 
-    def __init__(self, device: str, tap: Tap) -> None:
-        self._device, self._tap = device, tap
-        self._told: dict[str, int] = {}  # columns of each group that have been told
+    def __init__(self, device: str, tap: Tap, *, whole: bool) -> None:
+        self._device, self._tap, self._whole = device, tap, whole
+        self._told: dict[str, int] = {}  # how many columns of each group have been told
 
-    def watch(self, plan: Plan, *, whole: bool) -> None:
+    def watch(self, plan: Plan) -> None:
         group = plan.schema.group
 
         def came(columns: Sequence[int], batch: Batch, meant: list[Value]) -> None:
@@ -67,17 +68,26 @@ class Reel:
                 pairs = zip(plan.schema.tags, plan.nodes, strict=True)
                 listed = [Column(tag.name, node, tag.dtype, tag.unit) for tag, node in pairs]
                 self._tap(self._device, NODES, _encode(Nodes(group, listed)))
-            self._tap(self._device, VALUES, _encode(_values(group, columns, batch, meant, whole=whole)))
+            self._tap(self._device, VALUES, _encode(_values(group, columns, batch, meant, whole=self._whole)))
 
-        plan.columns.tap = came
+        plan.columns.tap, plan.columns.lost = came, self.lost
 
-    def failed(self, error: Exception) -> None:
+    def failed(self, error: DeviceError) -> None:
         """No session could be had."""
         self._tap(self._device, FAILED, str(error).encode())
 
-    def lost(self, error: Exception) -> None:
+    def lost(self, error: DeviceError) -> None:
         """The session is over."""
         self._tap(self._device, LOST, str(error).encode())
+
+
+def watch_plans(plans: Sequence[Plan], reel: Reel | None) -> None:
+    """Have the reel told what these groups get, or nobody."""
+    for plan in plans:
+        if reel is None:
+            plan.columns.tap = plan.columns.lost = None
+        else:
+            reel.watch(plan)
 
 
 def _values(group: str, columns: Sequence[int], batch: Batch, meant: list[Value], *, whole: bool) -> Values:
