@@ -73,7 +73,7 @@ class Play:
                 self.account.omitted += [f"{each.name}: the driver {driver!r} cannot be replayed" for each in members]
                 continue
             own = [pair for key in (wire, *(each.name for each in members)) for pair in by_wire.get(key, [])]
-            if not own:
+            if all(note.what == LEARNT for _, note in own):
                 self.account.omitted += [f"{each.name}: nothing of {each.endpoint} was recorded" for each in members]
                 continue
             told = [note for _, note in sorted(own, key=lambda pair: pair[0])]

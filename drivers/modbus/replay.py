@@ -269,7 +269,7 @@ class ModbusPlayer:
         requests = self._device.requests(schema)
         for request in requests:
             if found := self._tape.asked(request):
-                return found
+                return found[: len(found) - self._is_torn(found[-1], requests)]
         for request in requests:
             first, last = request.address, request.address + request.count
             for tag in self._device.tags(schema):
@@ -279,6 +279,11 @@ class ModbusPlayer:
                         return found
         self._line.missing.update({f"{self._line.name}, {request}": None for request in requests[:MOST_SAID]})
         return []
+
+    def _is_torn(self, last: Exchange, requests: Sequence[Read]) -> bool:
+        """Whether the recording ended within this scan: requests of it had been made before, and not any more."""
+        others = [self._tape.asked(request) for request in requests]
+        return bool(last.heard) and any(listed and listed[-1].mono < last.mono for listed in others)
 
     def group(self, number: int) -> Schema | None:
         return self._plan[number][2]
