@@ -5,6 +5,7 @@ no text. What does not fit is told with its place, and counts as if it were not 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from agent.imports.notes import Kind, Notes
@@ -14,6 +15,14 @@ DEEPEST = 40  # levels of a file
 _DIGITS = 40  # of a number as text
 _FLAGS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
 Number = int | float
+
+
+class Skip(Exception):
+    """Something cannot be carried, and with it nothing of the mapping that it stands in."""
+
+    def __init__(self, why: str, hint: str = "") -> None:
+        super().__init__(why)
+        self.why, self.hint = why, hint
 
 
 class Node:
@@ -123,6 +132,14 @@ class Node:
         self._seen.update(self.data)
         self.notes.add("not carried", self.place, why, hint, names(self.data))
         self._below.clear()
+
+    @contextmanager
+    def or_none_of_it(self) -> Iterator[None]:
+        """What is skipped within is told of the whole mapping."""
+        try:
+            yield
+        except Skip as skip:
+            self.give_up(skip.why, skip.hint)
 
     def close(self) -> None:
         """Tell what nobody has looked at, here and below."""
