@@ -4,14 +4,13 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from agent.config import Files, Invalid, load
-from agent.config.problems import Problem
+from agent.config import Files, Invalid, Problem, Report, load
 from agent.imports.draft import Draft
 from agent.imports.notes import Notes
 from agent.imports.writing import Text
 from agent.model.errors import AgentError
 
-ROUNDS = 50  # each takes what the check says at once, up to 200
+ROUNDS = 10  # each takes what the check says at once
 _PLACE = re.compile(r"^tags\[\d+\]\.")
 
 
@@ -31,10 +30,18 @@ class Anything(Mapping[str, str]):
         return 0
 
 
+class Patient(Report):
+    """A report that takes more than a person would read: each problem is a tag that has to go."""
+
+    @property
+    def full(self) -> bool:
+        return False
+
+
 def problems(path: Path, texts: Mapping[Path, Text]) -> tuple[Problem, ...]:
     """What the check says of a site that is not on disk."""
     try:
-        load(path, Anything(), files=Files({file.absolute(): str(text).encode() for file, text in texts.items()}))
+        load(path, Anything(), Patient(), Files({file.absolute(): str(text).encode() for file, text in texts.items()}))
     except Invalid as error:
         return error.problems
     return ()

@@ -34,7 +34,7 @@ class Options:
     gateway: str = ""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Tag:
     """`keys` as they are written, the name among them; `every` is its interval in seconds where it has one."""
 
@@ -43,7 +43,7 @@ class Tag:
     every: float | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Device:
     place: str
     keys: dict[str, Any]

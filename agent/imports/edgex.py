@@ -32,17 +32,15 @@ def _roots(source: Source) -> list[Mapping[str, Any]]:
 def build(sources: Sequence[Source], draft: Draft) -> None:
     profiles: dict[str, Node] = {}
     devices: list[Node] = []
-    roots: list[Node] = []
-    for source in sources:
-        root = Node({"all": _roots(source)}, source.name, "", draft.notes)
-        roots.append(root)
-        for each in root.children("all"):
-            if "deviceResources" in each.data:
-                profiles[each.text("name") or source.name.rpartition(".")[0]] = each
-            elif "deviceList" in each.data:
-                devices += each.children("deviceList")
-            else:
-                devices.append(each.child("device") if "device" in each.data else each)
+    roots = [root for source in sources for root in source.nodes(draft.notes)]
+    for root in roots:
+        each = root.child("profile") if isinstance(root.data.get("profile"), Mapping) else root
+        if "deviceResources" in each.data:
+            profiles[each.text("name") or f"profile-{len(profiles) + 1}"] = each
+        elif "deviceList" in each.data:
+            devices += each.children("deviceList")
+        else:
+            devices.append(each.child("device") if "device" in each.data else each)
     used: set[str] = set()
     for node in devices:
         name = node.text("profileName") or node.text("profile")
@@ -107,6 +105,9 @@ def _device(node: Node, draft: Draft, profile: Node) -> None:
         report: Any = {"when": "on_change", "deadband": band} if changes and band else "on_change" if changes else None
         event.drop(("retention",), "of its own store")
         events[source] = (every, report)
+    if not events:
+        node.note("assumed", "no `autoEvents`: EdgeX reads it when it is asked, and here it is every 10s", "`interval`")
+        device.every = 10.0
     _resources(profile, draft, device, events)
     node.drop(
         (
@@ -177,9 +178,7 @@ def _resource(
     kind, order = _lying(attributes, kind)
     access = (properties.text("readWrite") or "R").upper()
     if "W" in access:
-        properties.note(
-            "not carried", f"a resource that may be written: {modbus.NO_WRITE}", modbus.ALLOW_WRITE, "readWrite"
-        )
+        properties.note("not carried", modbus.NO_WRITE, modbus.ALLOW_WRITE, "readWrite")
     if "R" not in access:
         raise Skip("a resource that is only written", modbus.ALLOW_WRITE)
     address, bit = place

@@ -111,9 +111,7 @@ def _tag(
     if access in ("wo", "write only"):
         raise Skip("a tag that is only written", modbus.ALLOW_WRITE)
     if access in ("r/w", "rw", "1", "read/write"):
-        node.note(
-            "not carried", f"a tag that may be written: {modbus.NO_WRITE}", modbus.ALLOW_WRITE, key["client access"]
-        )
+        node.note("not carried", modbus.NO_WRITE, modbus.ALLOW_WRITE, key["client access"])
     more |= {"limits": limits and {**limits, "outside": "clamp"}, "description": node.text(key["description"])}
     ms = node.number(key["scan rate"])
     node.raw(key["respect data type"])
@@ -130,8 +128,10 @@ def _kind(node: Node, key: str) -> str:
     number = node.number(key) if said.isdecimal() else None
     if number is not None:
         return KINDS[int(number)] if number < len(KINDS) else ""
-    node.note("assumed", f"the type {said[:30]!r}: Word, 16 bits without sign", "correct `type`", key)
-    return "uint16" if said in ("", "default", "-1") else ""
+    if said not in ("", "default", "-1"):
+        return ""
+    node.note("assumed", "no type, or the default one: Word, 16 bits without sign", "correct `type`", key)
+    return "uint16"
 
 
 def _inner(node: Node, found: re.Match[str], kind: str, register: str, settings: Settings) -> dict[str, Any]:

@@ -109,7 +109,7 @@ class Reader:
         if "r" not in access:
             raise Skip("a ref that is only written", modbus.ALLOW_WRITE)
         if "w" in access:
-            node.note("not carried", f"a ref that may be written: {modbus.NO_WRITE}", modbus.ALLOW_WRITE, "rw")
+            node.note("not carried", modbus.NO_WRITE, modbus.ALLOW_WRITE, "rw")
         scaling, unit = modbus.Scaling().times(node.number("scale")), node.text("unit")
         if table in modbus.BIT_TABLES:
             self._coils(node, name, table, start, address, size, written)
@@ -148,7 +148,7 @@ def _kind(node: Node, written: str) -> tuple[str, dict[str, Any]]:
     if written in KINDS:
         return KINDS[written], {}
     if written == "bool16":
-        node.note("changed", "a list of sixteen bits is sixteen tags here, the lowest bit first")
+        node.note("changed", "a list of sixteen bits is sixteen tags here, by their bits, 0 the lowest")
         return "bool", {}
     if written in ("bool", "bool8"):
         return "bool", {}

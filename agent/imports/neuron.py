@@ -92,11 +92,11 @@ def _node(node: Node, draft: Draft) -> None:
             group.note("assumed", "no `interval`: 1s, as Neuron has it")
         for tag in group.children("tags"):
             with tag.or_none_of_it():
-                way.tag(tag, group.text("name") or group.text("group"), (ms or 1000) / 1000, alone=len(groups) == 1)
+                way.tag(tag, group.text("name") or group.text("group"), (ms or 1000) / 1000)
         group.drop(("tag_count", "driver"), "the state of a group")
     for tag in node.children("tags"):  # a template may have them without groups
         with tag.or_none_of_it():
-            way.tag(tag, tag.text("group"), 1.0, alone=False)
+            way.tag(tag, tag.text("group"), 1.0)
 
 
 def _table(source: Source, draft: Draft) -> None:
@@ -120,14 +120,14 @@ def _table(source: Source, draft: Draft) -> None:
             base = 1 if draft.options.base is None else draft.options.base
             way = Units(node, draft, name, endpoint, order, order, base, enabled=None if known else False)
         with node.or_none_of_it():
-            way.tag(node, node.text("group"), None, alone=False)
+            way.tag(node, node.text("group"), None)
         node.close()
 
 
 class Way:
     """How the tags of a node are reached."""
 
-    def tag(self, node: Node, group: str, every: float | None, *, alone: bool) -> None:
+    def tag(self, node: Node, group: str, every: float | None) -> None:
         raise NotImplementedError
 
 
@@ -157,7 +157,7 @@ class Units(Way):
             self._found[unit] = self._draft.device(name, "modbus", self._node, **keys)
         return self._found[unit]
 
-    def tag(self, node: Node, group: str, every: float | None, *, alone: bool) -> None:
+    def tag(self, node: Node, group: str, every: float | None) -> None:
         name, kind, more = _common(node)
         text = node.text("address")
         found = ADDRESS.fullmatch(text)
@@ -171,9 +171,7 @@ class Units(Way):
             raise Skip(f"a {kind} at the address {text[:60]!r}, which is one bit")
         order, keys = self._placed(node, found, kind, register)
         device = self._device(int(found["unit"]))
-        if every is not None and alone:
-            device.every = every
-        elif group:
+        if group:
             more["group"] = device.group(group, node, every)
         scaling = modbus.Scaling().times(node.number("decimal")).plus(node.number("bias"))
         modbus.add(
@@ -208,7 +206,7 @@ class Server(Way):
     def __init__(self, draft: Draft, device: Device) -> None:
         self._draft, self._device = draft, device
 
-    def tag(self, node: Node, group: str, every: float | None, *, alone: bool) -> None:
+    def tag(self, node: Node, group: str, every: float | None) -> None:
         name, kind, more = _common(node, OPCUA)
         text = node.text("address")
         space, found, identifier = text.partition("!")
@@ -225,9 +223,7 @@ class Server(Way):
             "type": kind or None,
             "unit": ucum(node, node.text("unit")),
         }
-        if every is not None and alone:
-            self._device.every = every
-        elif group:
+        if group:
             more["group"] = self._device.group(group, node, every)
         scaled = modbus.Scaling().times(node.number("decimal")).plus(node.number("bias"))
         if scaled.scale != 1 or scaled.offset:
@@ -256,7 +252,7 @@ def _common(node: Node, kinds: Mapping[str, str] = KINDS) -> tuple[str, str, dic
         raise Skip("a static tag" if attribute & STATIC else f"a tag of type {kind or 'unknown'}")
     node.drop(("value",), "a fixed value")
     if attribute & WRITE:
-        node.note("not carried", f"a tag that may be written: {modbus.NO_WRITE}", modbus.ALLOW_WRITE, "attribute")
+        node.note("not carried", modbus.NO_WRITE, modbus.ALLOW_WRITE, "attribute")
     if not attribute & (READ | SUBSCRIBE):
         raise Skip("a tag that is only written", modbus.ALLOW_WRITE)
     more: dict[str, Any] = {"description": node.text("description")}

@@ -12,6 +12,7 @@ from agent.imports.notes import Kind, Notes
 from agent.model.text import escaped
 
 DEEPEST = 40  # levels of a file
+MOST_IN_A_SENTENCE = 6
 _DIGITS = 40  # of a number as text
 _FLAGS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
 Number = int | float
@@ -120,12 +121,17 @@ class Node:
                 self.notes.add("not carried", f"{self._file}:{path}[{index}]", "an item that is no mapping")
 
     def drop(self, keys: Iterable[str], why: str, hint: str = "") -> None:
-        """These keys have no place here; those that are there are told, with all that is in them."""
-        for key in keys:
-            if key in self.data and key not in self._seen:
-                self._seen.add(key)
-                within = names(self.data[key])
-                self.notes.add("not carried", self.at(key), f"`{key}`: {why}", hint, within)
+        """These keys have no place here; those that are there are told together, with all that is in them."""
+        found = [key for key in keys if key in self.data and key not in self._seen]
+        if not found:
+            return
+        self._seen.update(found)
+        within = [name for key in found for name in names(self.data[key])]
+        if len(found) > MOST_IN_A_SENTENCE:
+            message, within = f"{len(found)} keys: {why}", [*found, *within]
+        else:
+            message = f"{', '.join(f'`{key}`' for key in found)}: {why}"
+        self.notes.add("not carried", self.at(found[0]) if len(found) == 1 else self.place, message, hint, within)
 
     def give_up(self, why: str, hint: str = "") -> None:
         """Nothing of this mapping is carried."""
@@ -183,7 +189,7 @@ def as_number(found: Any) -> Number | None:
         if not 0 < len(text) <= _DIGITS or not text.isascii() or "_" in text:
             return None
         try:
-            found = int(text)
+            found = int(text, 16) if text[:2] in ("0x", "0X") else int(text)
         except ValueError:
             try:
                 found = float(text)

@@ -47,11 +47,9 @@ def is_one(source: Source) -> bool:
 
 def build(sources: Sequence[Source], draft: Draft) -> None:
     for source in sources:
-        data = source.data if isinstance(source.data, list) else [source.data]
-        root = Node({"entries": data}, source.name, "", draft.notes)
-        for entry in root.children("entries"):
+        for entry in source.nodes(draft.notes):
             _entry(entry, draft)
-        root.close()
+            entry.close()
 
 
 def _entry(entry: Node, draft: Draft) -> None:
@@ -130,6 +128,7 @@ def _node(node: Node, draft: Draft, device: Device) -> None:
     field, shown = node.text("DataSetFieldId"), node.text("DisplayName")
     name = field or shown or re.sub(r".*;", "", identifier)[2:]
     keys: dict[str, Any] = {"node": found}
+    nodes.untyped(node)
     if shown and shown != name:
         keys["description"] = shown
     if not field and not shown:

@@ -37,6 +37,16 @@ class Source:
     def node(self, notes: Notes) -> Node:
         return Node(self.root, self.name, "", notes)
 
+    def nodes(self, notes: Notes) -> list[Node]:
+        """The roots, where a file may be a list of them."""
+        if not isinstance(self.data, list):
+            return [self.node(notes)]
+        for index, each in enumerate(self.data):
+            if not isinstance(each, Mapping):
+                notes.add("not carried", f"{self.name}:[{index}]", "an item that is no mapping")
+        pairs = [(index, each) for index, each in enumerate(self.data) if isinstance(each, Mapping)]
+        return [Node(each, self.name, f"[{index}]", notes) for index, each in pairs]
+
 
 def take(path: Path, notes: Notes) -> Source:
     """Raises AgentError: it is not there, too large, or broken."""

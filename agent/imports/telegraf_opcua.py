@@ -64,6 +64,7 @@ def _node(node: Node, shared: dict[str, Any], draft: Draft, device: Device, *, l
     if not identifier:
         raise Skip("a node without an id that can be read")
     keys: dict[str, Any] = {"node": identifier}
+    nodes.untyped(node)
     own = go_duration(node, "sampling_interval")
     watched = node.child("monitoring_params")
     sampling = go_duration(watched, "sampling_interval")

@@ -178,7 +178,7 @@ def _item(item: Node, draft: Draft, device: Device, order: str, every: float, se
     if kind in modbus.SIZED:
         order = "ABCD"  # its library does not swap the bytes of text
         keys["length"] = count
-    elif kind in ("int8h", "uint8h"):
+    elif kind in ("int8h", "uint8h", "bool"):
         order = "ABCD"
     for at, (called, address) in enumerate(places):
         if seen.get(called) == (said := {"at": (table, address, kind), **keys}):
@@ -220,6 +220,7 @@ def _reading(item: Node, table: str, kind: str, count: int) -> dict[str, Any]:
     item.drop(("bitTargetType",), "a bit is true or false here, not 1 or 0")
     names = item.child("variants")
     enum = {int(key): names.text(key) for key in names.data if re.fullmatch(r"-?\d{1,19}", str(key))}
+    names.drop([key for key in names.data if key not in map(str, enum)], "no number that could have a name")
     if table in modbus.BIT_TABLES:
         if kind != "bool":
             raise Skip("a number that is made of coils or discrete inputs", "list the coils as tags of their own")
@@ -243,7 +244,8 @@ def _places(item: Node, name: str, count: int) -> list[tuple[str, int]]:
     said = item.raw("address")
     found = _RANGE.fullmatch(said.strip()) if isinstance(said, str) else None
     overrides = item.child("tagOverrides")
-    own = {key: overrides.text(key) for key in overrides.data}
+    own = {key: overrides.text(key) for key in overrides.data if str(key).isdecimal()}
+    overrides.drop([key for key in overrides.data if key not in own], "no address")
     if found is None:
         address = item.whole("address", 0, 65535)
         return [] if address is None else [(name.replace("${address}", str(address)), address)]

@@ -104,6 +104,7 @@ def _item(item: Node, draft: Draft, device: Device, above: list[str] | None) -> 
     identifier = nodes.node_id(_inner(value)) if kind == "identifier" else ""
     if identifier:
         keys["node"] = identifier
+        nodes.untyped(item)
     else:
         names = _names(_inner(value))
         if names is None or (above is None and names[:1] != ["Objects"]):
