@@ -6,20 +6,25 @@ from math import ceil
 from typing import Any
 
 from agent import registry
-from agent.config import Site
+from agent.config import Report, Site
 from agent.model.text import public
 from agent.runtime.advice import MOST, needs, spoken, utilisation, widened
 from agent.runtime.wiring import lines_of
 from drivers.api import Budget, ScanCost
 
 
-def budgets(site: Site) -> list[dict[str, Any]]:
-    """One row per wire of those drivers that can tell."""
+def budgets(site: Site, report: Report | None = None) -> list[dict[str, Any]]:
+    """One row per wire of those drivers that can tell; `report` is warned of those that have too little time."""
     rows = []
     for (driver, endpoint), members in lines_of(site.devices).items():
         tell = registry.driver_budget(driver)
-        if tell is not None:
-            rows += [_row(driver, budget) for budget in tell(site.line(endpoint), members)]
+        for budget in tell(site.line(endpoint), members) if tell is not None else ():
+            row = _row(driver, budget)
+            rows.append(row)
+            if report is not None and row["advice"]:
+                said = "does not fit" if row["utilisation"] > 1 else "is tight"
+                mark = report.places[f"device/{budget.costs[0].device}"]
+                report.warn(mark, f"line {row['line']}: what is asked of it {said}", ", or ".join(row["advice"]))
     return rows
 
 

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 from agent import registry
-from agent.cli import BAD_CONFIG, blocks, records
+from agent.cli import BAD_CONFIG, blocks, forecast, records, voice
 from agent.cli.budget import budgets, said
 from agent.cli.options import data_option, json_option
 from agent.config import Invalid, Problem, Report, is_map, load, load_map, load_vocabulary
@@ -18,11 +18,19 @@ from drivers.api import DriverConfig
 @click.command("check")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--blocks", "with_blocks", is_flag=True, help="Show the requests by which Modbus devices are read.")
+@click.option("--online", "is_online", is_flag=True, help="Connect to all devices and sinks, read each tag once.")
 @data_option
 @json_option
 @click.pass_context
-def command(ctx: click.Context, files: tuple[Path, ...], with_blocks: bool, data: Path, as_json: bool) -> None:
-    """Report every problem of each FILE, a site or a device map, and what is odd; nothing is started."""
+def command(
+    ctx: click.Context, files: tuple[Path, ...], with_blocks: bool, is_online: bool, data: Path, as_json: bool
+) -> None:
+    """Report every problem of each FILE, a site or a device map, and what is odd; nothing is started.
+
+    With --online each device is connected to and each tag read once, and each sink is logged in to. Where an agent runs
+    on the data directory it is asked how they are: it has the wires. Exit code 1 when something is not well.
+    """
+    ask = _Ask(data, with_blocks, is_online)
     problems: list[Problem] = []
     warnings: dict[Problem, None] = {}
     summaries: list[dict[str, Any]] = []
@@ -30,7 +38,7 @@ def command(ctx: click.Context, files: tuple[Path, ...], with_blocks: bool, data
     for file in files:
         report = Report(vocabulary)
         try:
-            found = _map(file, with_blocks, report) if is_map(file) else _site(file, with_blocks, data, report)
+            found = _map(file, with_blocks, report) if is_map(file) else _site(file, ask, report)
             summaries.append(found)
         except Invalid as error:
             problems += error.problems
@@ -40,21 +48,38 @@ def command(ctx: click.Context, files: tuple[Path, ...], with_blocks: bool, data
         records.show({"ok": not problems, **told, "files": summaries})
     else:
         _say(summaries, problems, warnings)
-    ctx.exit(BAD_CONFIG if problems else 0)
+    unwell = any(row["state"] != "ok" for found in summaries for row in found.get("online", ()))
+    ctx.exit(BAD_CONFIG if problems else int(unwell))
+
+
+class _Ask(NamedTuple):
+    """What is wanted of a site beyond its problems."""
+
+    data: Path
+    blocks: bool
+    online: bool
 
 
 def _dicts(found: Iterable[Problem]) -> list[dict[str, Any]]:
     return [problem.as_dict() for problem in found]
 
 
-def _site(file: Path, with_blocks: bool, data: Path, report: Report) -> dict[str, Any]:
+def _site(file: Path, ask: _Ask, report: Report) -> dict[str, Any]:
     site = load(file, report=report)
-    devices = [_device(device, data) for device in site.devices]
+    devices = [_device(device, ask.data) for device in site.devices]
     sinks = [{"name": sink.name, "type": sink.type, "enabled": sink.enabled} for sink in site.sinks]
     virtual = [{"name": each.name, "tags": len(each.derived), "oee": each.oee is not None} for each in site.virtual]
     found = {"file": str(file), "gateway": site.gateway.id, "devices": devices, "virtual": virtual, "sinks": sinks}
-    found |= {"lines": budgets(site)}
-    return {**found, "blocks": blocks.of_site(site)} if with_blocks else found
+    found |= {"lines": budgets(site, report)}
+    forecast.warn(site, ask.data, report)
+    if ask.blocks:
+        found["blocks"] = blocks.of_site(site)
+    if ask.online:
+        from agent.cli.online import online  # noqa: PLC0415  # the runtime, which a check without it does not need
+
+        seen = online(site, ask.data)
+        found |= {"online": [each.row() for each in seen]}
+    return found
 
 
 def _device(device: DriverConfig, data: Path) -> dict[str, Any]:
@@ -88,16 +113,16 @@ def _public(endpoint: str) -> str:
 def _say(summaries: Sequence[dict[str, Any]], problems: Sequence[Problem], warnings: Collection[Problem]) -> None:
     for summary in summaries:
         for line in _lines(summary):
-            click.echo(line)
+            voice.echo(line)
         blocks.say(summary.get("blocks", ()))
     for warning in warnings:
-        click.echo(warning.said("warning"), err=True)
+        voice.echo(warning.said("warning"), err=True)
     for problem in problems:
-        click.echo(str(problem), err=True)
+        voice.echo(str(problem), err=True)
     if warnings:
-        click.echo(_n(len(warnings), "warning"), err=True)
+        voice.echo(_n(len(warnings), "warning"), err=True)
     if problems:
-        click.echo(_n(len(problems), "problem"), err=True)
+        voice.echo(_n(len(problems), "problem"), err=True)
 
 
 def _lines(summary: dict[str, Any]) -> list[str]:
@@ -118,7 +143,12 @@ def _lines(summary: dict[str, Any]) -> list[str]:
         f"  {each['name']:{width}}  {each['tags']:5} tags  virtual{', oee' if each['oee'] else ''}" for each in virtual
     )
     remarks = [f"  {each['name']}: {remark}" for each in devices for remark in each.get("remarks", ())]
-    return [head, *each_device, *worked_out, *remarks, *said(summary["lines"])]
+    found = [head, *each_device, *worked_out, *remarks, *said(summary["lines"])]
+    if "online" in summary:
+        from agent.cli import online  # noqa: PLC0415  # as above
+
+        found += ["online:", *online.said(summary["online"])]
+    return found
 
 
 def _found(device: dict[str, Any]) -> str:

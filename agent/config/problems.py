@@ -57,12 +57,14 @@ class Report:
     """Collects the problems of one load. What is said twice of one place is one problem, whoever uses that place: two
     devices a map, several tags an alias or a map's `defaults`.
 
-    Warnings are collected beside them, for whoever asks. `vocabulary` is what names are compared with, where somebody
+    Warnings are collected beside them, for whoever asks. `places` says where the file speaks of what a caller may find
+    out about it (`device/NAME`, `buffer`). `vocabulary` is what names are compared with, where somebody
     wants to be told of them.
     """
 
     def __init__(self, vocabulary: "Vocabulary | None" = None) -> None:
         self.vocabulary = vocabulary
+        self.places: dict[str, Mark] = {}
         self._found: dict[Problem, None] = {}
         self._warned: dict[Problem, None] = {}
         self._said: set[tuple[Mark, str]] = set()

@@ -7,6 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from agent.registry import Name, Seconds, Section, Size
 
+MAX_SIZE = 1 << 30  # bytes: the store's size where the file does not say, or a quarter of the disk if that is less
 CONFIRMS = 2  # sources that know nothing of each other
 
 

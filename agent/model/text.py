@@ -60,6 +60,13 @@ def size(text: object) -> int:
     return int(float(match[1]) * _BYTES[match[2]])
 
 
+def size_text(count: float) -> str:
+    """For people: two digits or three, in the largest unit that leaves a number of 1 or more: `64MB`, `1.5GB`."""
+    unit = next((unit for unit in ("GB", "MB", "KB") if count >= _BYTES[unit]), "B")
+    number = count / _BYTES[unit]
+    return f"{number:.1f}".removesuffix(".0") + unit if number < 10 else f"{number:.0f}{unit}"
+
+
 def public(name: str) -> str:
     """An endpoint without a password that somebody put into it."""
     return re.sub(r"//[^/]*@", "//", name)

@@ -73,7 +73,7 @@ class Calendar:
 
     def __init__(self, local: Local, entries: Sequence[Days]) -> None:
         self.local = local
-        self._entries = sorted(entries, key=lambda entry: entry.rank)
+        self.entries = sorted(entries, key=lambda entry: entry.rank)
         self._known: dict[date, list[tuple[int, Period]]] = {}
         self._stretch = self._whole = Stretch(0, 0, "")
         self._shares: tuple[int, int, Sequence[tuple[str, int]]] = 0, 0, ()  # as last asked: all counters ask the same
@@ -81,7 +81,7 @@ class Calendar:
     @property
     def names(self) -> tuple[str, ...]:
         """Every name that there is, in the order of the file."""
-        return tuple(dict.fromkeys(period.name for entry in self._entries for _, period in entry.pattern))
+        return tuple(dict.fromkeys(period.name for entry in self.entries for _, period in entry.pattern))
 
     def name_at(self, ns: int) -> str:
         return self.span_at(ns).name
@@ -155,7 +155,7 @@ class Calendar:
         if found is None:
             if len(self._known) >= _MOST:
                 self._known.clear()
-            pattern = next((entry.pattern for entry in self._entries if entry.hold(on)), self._entries[-1].pattern)
+            pattern = next((entry.pattern for entry in self.entries if entry.hold(on)), self.entries[-1].pattern)
             by_start = {begins(on, timedelta(minutes=at), self.local.zone): period for at, period in pattern}
             found = self._known[on] = list(by_start.items())
         return found

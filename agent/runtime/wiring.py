@@ -1,9 +1,27 @@
 """Which devices of a site are built together, because they share what there is of a wire."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from agent.config import shared
 from drivers.api import DriverConfig
+
+
+class Unit(NamedTuple):
+    """What starts and stops together. `device` is told where each has a connection of its own."""
+
+    driver: str
+    endpoint: str
+    device: str = ""
+
+
+def units_of(devices: Sequence[DriverConfig]) -> dict[Unit, list[DriverConfig]]:
+    """Devices by what they are a part of, in their order."""
+    units: dict[Unit, list[DriverConfig]] = {}
+    for device in devices:
+        unit = Unit(device.driver, shared(device.endpoint), device.name if device.alone else "")
+        units.setdefault(unit, []).append(device)
+    return units
 
 
 def lines_of(devices: Sequence[DriverConfig]) -> dict[tuple[str, str], list[DriverConfig]]:

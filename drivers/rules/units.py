@@ -43,3 +43,8 @@ class Standing(Section):
     place: list[Name] = Field([], max_length=8, description="where it is within the site: line, cell")
     ct: Turns = Field(1.0, description="ratio of the current transformers, such as 400/5, for tags with `ratio`")
     pt: Turns = Field(1.0, description="ratio of the voltage transformers, such as 10000/100")
+
+    @property
+    def alone(self) -> bool:
+        """Whether it shares nothing with others at its endpoint, so that it can be started and stopped by itself."""
+        return False

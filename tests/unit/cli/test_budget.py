@@ -11,13 +11,14 @@ from agent.cli import main
 from drivers.modbus.budget import budget
 
 DEVICE = "  - {name: m%d, driver: modbus, endpoint: 'rtu:///dev/ttyUSB0?baud=9600', unit: %d, interval: %s, tags: [%s]}"
+SINKS = "sinks: [{name: p, type: mqtt, url: 'mqtt://127.0.0.1'}]"
 TAGS = "{name: a, address: 0, type: string, length: 20}"
 
 
 def site(folder: Path, devices: int, interval: str) -> Path:
     rows = [DEVICE % (number, number, interval, TAGS) for number in range(1, devices + 1)]
     path = folder / "site.yaml"
-    path.write_text("\n".join(["gateway: {id: g}", "devices:", *rows, ""]), "utf-8")
+    path.write_text("\n".join(["gateway: {id: g}", "devices:", *rows, SINKS, ""]), "utf-8")
     return path
 
 
@@ -25,8 +26,11 @@ def check(path: Path) -> tuple[str, dict[str, Any]]:
     """The last line of the text, and the row of the line as data; it is no error in either."""
     text = CliRunner().invoke(main, ["check", str(path)])
     data = CliRunner().invoke(main, ["check", str(path), "--json"])
-    assert (text.exit_code, data.exit_code, text.stderr) == (0, 0, "")
-    (row,) = json.loads(data.stdout)["files"][0]["lines"]
+    assert (text.exit_code, data.exit_code) == (0, 0)
+    found = json.loads(data.stdout)
+    (row,) = found["files"][0]["lines"]
+    warned = [(each["line"], each["hint"]) for each in found["warnings"]]
+    assert warned == ([(3, ", or ".join(row["advice"]))] if row["advice"] else [])  # at the first device of the line
     return text.stdout.splitlines()[-1], row
 
 

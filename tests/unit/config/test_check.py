@@ -15,7 +15,7 @@ gateway: {id: gw-1}
 devices:
   - {name: meter, driver: modbus, endpoint: tcp://plc, map: eastron-sdm630}
   - {name: spare, driver: sim, tags: [{name: a}, {name: b, enabled: false}]}
-sinks: [{name: p, type: mqtt, url: mqtt://b, enabled: false}]
+sinks: [{name: p, type: mqtt, url: mqtt://b}]
 """
 
 
@@ -127,7 +127,7 @@ def test_json_for_a_good_file(check: Any, tmp_path: Path) -> None:
                     {"name": "spare", "driver": "sim", "endpoint": "sim:", "tags": 1},
                 ],
                 "virtual": [],
-                "sinks": [{"name": "p", "type": "mqtt", "enabled": False}],
+                "sinks": [{"name": "p", "type": "mqtt", "enabled": True}],
                 "lines": [
                     {
                         "line": "tcp://plc",

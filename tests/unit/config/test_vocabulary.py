@@ -134,7 +134,9 @@ def test_patterns_stand_for_names_and_for_no_more_than_anybody_wants() -> None:
 
 def warned(folder: Path, tags: str) -> list[str]:
     path = folder / "site.yaml"
-    path.write_text(f"gateway: {{id: gw}}\ndevices:\n  - name: m\n    driver: sim\n    tags:\n{tags}", "utf-8")
+    sinks = "sinks: [{name: p, type: mqtt, url: mqtt://127.0.0.1}]\n"
+    text = f"gateway: {{id: gw}}\ndevices:\n  - name: m\n    driver: sim\n    tags:\n{tags}"
+    path.write_text(text + sinks, "utf-8")
     report = Report(WORDS)
     load(path, {}, report)
     return [str(warning).removeprefix(f"{folder}/site.yaml:") for warning in report.warnings]
