@@ -76,8 +76,7 @@ def _tell(found: Imported, written: list[Path]) -> None:
         _say(f"{file}: {FORMATS[form].TITLE}")
     for line in found.notes.text():
         _say(line)
-    tags: Any = sum(len(device.tags) for device in found.devices)
-    _say(f"{len(found.devices)} devices, {tags} tags{''.join(f', {path}' for path in written[:1])}")
+    _say(f"{_n(len(found.devices), 'device')}, {_n(sum(len(device.tags) for device in found.devices), 'tag')}")
     if written:
         site = next(path for path in written if path.suffix == ".yaml" and path.parent.name != "maps")
         _say(f"next: floorgate check {site}, then compare values: floorgate read -c {site} DEVICE")
@@ -85,3 +84,7 @@ def _tell(found: Imported, written: list[Path]) -> None:
 
 def _say(line: str) -> None:
     click.echo(plain(line), err=True)
+
+
+def _n(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"

@@ -1,8 +1,9 @@
-"""Each folder is files of another gateway: what becomes of them, what is told of it, and that the numbers stay the same.
+"""Each folder is files of another gateway: what becomes of them, what is told of it, and that numbers stay the same.
 
-`site.yaml` is the site as it is written, with all that is told at its head. `values.yaml` says, by what the other product
-means with its file, which value it shows for which registers: {device, tag, at: [table, address], words, value}.
-`options.yaml` has what was said on the command line. `FLOORGATE_REWRITE=1` writes `site.yaml` anew: read the difference.
+`site.yaml` is the site as it is written, with all that is told at its head. `values.yaml` says, by what the other
+product means with its file, which value it shows for which registers:
+{device, tag, at: [table, address], words, value}.
+`options.yaml` has what was said on the command line. `FLOORGATE_REWRITE=1` writes `site.yaml` anew: read its diff.
 """
 
 import os
@@ -14,8 +15,8 @@ import yaml
 
 from agent.config import Files, Report, Site, load
 from agent.imports import FORMATS, Options, convert
-from agent.imports.checking import Anything
-from drivers.modbus.config import Config
+from agent.imports.checking import environment
+from drivers.modbus.config import Config, Tag
 from drivers.modbus.plan import plan
 
 HERE = Path(__file__).parent
@@ -38,7 +39,7 @@ def name(case: Path) -> str:
 
 
 def site(case: Path) -> Site:
-    return load(case / "site.yaml", Anything())
+    return load(case / "site.yaml", environment((case / "site.yaml").read_text("utf-8")))
 
 
 @pytest.mark.parametrize("case", CASES, ids=name)
@@ -54,7 +55,7 @@ def test_the_files_become_this_site(case: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("case", CASES, ids=name)
 def test_the_check_accepts_it(case: Path) -> None:
     report = Report()
-    load(case / "site.yaml", Anything(), report)
+    load(case / "site.yaml", environment((case / "site.yaml").read_text("utf-8")), report)
     assert not report.found
 
 
@@ -62,14 +63,12 @@ def test_the_check_accepts_it(case: Path) -> None:
 def test_in_a_folder_the_tags_are_in_maps_and_mean_the_same(case: Path, tmp_path: Path) -> None:
     found = convert(inputs(case), "auto", options(case), tmp_path, maps=True)
     texts = {(tmp_path / file).absolute(): text.encode() for file, text in found.texts.items()}
-    other = load(tmp_path / "site.yaml", Anything(), files=Files(texts))
-    assert [(each.name, each.tags) for each in map(_plain, other.devices)] == [
-        (each.name, each.tags) for each in map(_plain, site(case).devices)
-    ]
+    other = load(tmp_path / "site.yaml", environment(*found.texts.values()), files=Files(texts))
+    assert _tags(other) == _tags(site(case))
 
 
-def _plain(device: Any) -> Any:
-    return device
+def _tags(of: Site) -> list[Any]:
+    return [(device.name, getattr(device, "tags", None)) for device in of.devices]
 
 
 @pytest.mark.parametrize("case", VALUES, ids=name)
@@ -77,13 +76,17 @@ def test_its_values_are_those_of_the_other_product(case: Path) -> None:
     devices = {device.name: device for device in site(case).devices}
     for said in yaml.safe_load((case / "values.yaml").read_text("utf-8")):
         holders = [each for each in devices.values() if said.get("device", each.name) == each.name]
-        tag, device = next((tag, each) for each in holders for tag in each.tags if tag.name == said["tag"])
-        assert isinstance(device, Config)
+        tag, device = next(
+            (tag, each) for each in holders for tag in getattr(each, "tags", ()) if tag.name == said["tag"]
+        )
+        assert isinstance(device, Config) and isinstance(tag, Tag)
         table, address = said["at"]
         assert (tag.register, tag.address, tag.words) == (table, address, len(said["words"])), said
         (block,) = plan([tag.model_copy(update={"enabled": True})], order=device.order_of(tag), max_registers=125)
         (value,) = block.decode(answer(block.table.function, said["words"]))
-        assert value == pytest.approx(said["value"], rel=1e-12) if isinstance(value, float) else value == said["value"], said
+        assert (
+            value == pytest.approx(said["value"], rel=1e-12) if isinstance(value, float) else value == said["value"]
+        ), said
 
 
 def answer(function: int, words: list[int]) -> bytes:
