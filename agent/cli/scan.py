@@ -10,10 +10,10 @@ from typing import Any
 import click
 
 from agent.cli import raw, records, voice
-from agent.cli.maps import modbus_maps
 from agent.cli.options import data_option, json_option
 from agent.cli.port import port_in_use
 from agent.cli.progress import progress
+from agent.cli.shelf import modbus_maps
 from agent.cli.spelt import Numbers, Span
 from agent.cli.sweep import NETWORK_UNITS, SERIAL_UNITS, Sweep, lasting, settings
 from agent.model.errors import Garbled
