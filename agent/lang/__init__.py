@@ -30,9 +30,15 @@ def said(text: str) -> str:
 
 
 def word(text: str) -> str:
-    """A word that stands alone, such as the head of a column."""
+    """A word that messages are made with."""
     catalogue = _spoken.get()
     return catalogue.word(text) if catalogue else text
+
+
+def column(text: str) -> str:
+    """The head of a column."""
+    catalogue = _spoken.get()
+    return catalogue.column(text) if catalogue else text
 
 
 def between(text: str) -> str:

@@ -41,6 +41,7 @@ CLICK = (
     "Error: invalid input",
     "Aborted!",
 )
+WORDS = ("File", "Directory", "Path")  # click's names of what a path leads to
 CLICK_SOURCES = ("core.py", "decorators.py", "exceptions.py", "formatting.py", "parser.py", "termui.py", "types.py")
 _ERRNOS = (
     "ENOENT EACCES EPERM EISDIR ENOTDIR EEXIST ENOTEMPTY ENOSPC EDQUOT EROFS EIO EBUSY EMFILE EPIPE ENODEV ENXIO ELOOP"
