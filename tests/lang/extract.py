@@ -21,8 +21,9 @@ Key = tuple[str, str]  # context and text, as in a catalogue
 SILENT = (  # files whose texts are for machines, or for the journal alone
     "agent/demo/site.py",
     "agent/cli/maps.py",
+    "agent/cli/commission/texts.py",
     "agent/cli/outline.py",
-    "agent/model/ucum_tables.py",
+    "agent/model/ucum*.py",
     "agent/status/openapi*.py",
     "agent/status/metrics*.py",
     "agent/lang/*",
@@ -35,6 +36,7 @@ _MACHINE = re.compile(
     r"|.*\bcharset=|text/|application/|lambda |(Basic|Bearer|Host:|Proxy-Authorization:) "
 )
 _WORDY = re.compile(r"(^|[\s(])['\"`]?[A-Za-z][a-z'-]+(?=[\s:,.;?!)…'\"`]|$)")
+_YAML = re.compile(r"\s*(- |#|[\w$]+:(\s|$)|[{\[])|.*[{};]\s*$")  # or CSS
 _ARTICLE = re.compile("an? \0$")  # `a float64`
 _JOURNAL = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 _LOGGERS = {"log", "logging", "getLogger", "_LOGGER", "QUIET"}
@@ -81,7 +83,7 @@ class Source:
         made, inlined = [], set[int]()
         for node, local in self._wholes:
             made += [(id(node), text) for text in texts(node, local, self._fields, inlined)]
-        yield from (text for node, text in made if node not in inlined)
+        yield from (line for node, text in made if node not in inlined for line in lines_of(text))
 
     def words(self) -> Iterator[Key]:
         """What stands over columns and progress bars, and what is counted."""
@@ -153,11 +155,23 @@ def _escaped(text: str) -> str:
 def is_said(text: Text) -> bool:
     """Whether a person would read it as words of a sentence."""
     bare = "".join(piece if isinstance(piece, str) else "\0" for piece in text)
-    if _MACHINE.match(bare) or "</" in bare or bare.strip().count("\n") > 1:
+    if _MACHINE.match(bare) or "</" in bare:
         return False
     literals = [piece for piece in text if isinstance(piece, str)]
     wordy = re.search(r"\s", bare.strip()) is not None and any(map(_WORDY.search, literals))
     return wordy or _ARTICLE.match(bare) is not None
+
+
+def lines_of(text: Text) -> list[Text]:
+    """A text is looked up line by line; of several lines those that are YAML or CSS are for machines."""
+    lines: list[list[str | ast.expr]] = [[]]
+    for piece in text:
+        first, *more = piece.split("\n") if isinstance(piece, str) else [piece]
+        lines[-1].append(first)
+        lines += [[each] for each in more]
+    if len(lines) == 1 or not is_said(text):
+        return [text]
+    return [tuple(line) for line in lines if not (isinstance(line[0], str) and _YAML.match(line[0]))]
 
 
 def _fields(tree: ast.Module) -> Iterator[str]:
