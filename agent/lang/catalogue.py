@@ -44,6 +44,7 @@ class Template(NamedTuple):
     made: tuple[str | Hole, ...]
     size: int
     is_weak: bool  # without a word of its own: it fits much that it was not meant for
+    is_count: bool  # `{0} tags`
 
 
 class Catalogue:
@@ -135,6 +136,8 @@ class Reading:
     def _wholes(self, text: str, depth: int) -> Iterator[tuple[int, str]]:
         for template, filled in self._catalogue.fitting(text):
             known = [self.of(each, depth + 1) if " " in each else None for each in filled]
+            if template.is_count and not filled[0][-1:].isdigit():
+                continue
             if not (template.is_weak and _leaves_prose(filled, known)):
                 size = template.size + sum(each[0] for each in known if each)
                 yield size, "".join(self._filled(piece, filled, known) for piece in template.made)
@@ -227,7 +230,8 @@ def tokens(literals: tuple[str, ...]) -> Iterator[str]:
 
 def _template(literals: tuple[str, ...], translation: str) -> Template:
     words = {word for literal in literals for word in _WORDS.findall(literal)}
-    return Template(literals, tuple(_made(translation)), sum(map(len, literals)), words <= _SMALL)
+    is_count = len(literals) == 2 and not literals[0] and re.fullmatch(r" \w+", literals[1]) is not None
+    return Template(literals, tuple(_made(translation)), sum(map(len, literals)), words <= _SMALL, is_count)
 
 
 def _by_rarest(templates: list[Template]) -> dict[str, list[Template]]:
