@@ -55,7 +55,7 @@ def foreign() -> bool:
 @contextmanager
 def speaking(language: str) -> Iterator[None]:
     """The block speaks `language`, one of LANGUAGES."""
-    token = _spoken.set(None if language == ENGLISH else catalogue(language))
+    token = _spoken.set(None if language == ENGLISH else load(language))
     try:
         yield
     finally:
@@ -63,7 +63,7 @@ def speaking(language: str) -> Iterator[None]:
 
 
 @cache
-def catalogue(language: str) -> "Catalogue":
+def load(language: str) -> "Catalogue":
     """Read when it is first needed."""
     from agent.lang.catalogue import Catalogue  # noqa: PLC0415  # who speaks English never needs it
     from agent.lang.po import entries  # noqa: PLC0415  # as above

@@ -130,16 +130,17 @@ class Reading:
         exact = self._catalogue.exact(text)
         if exact is not None:
             return len(text), exact
-        ways = [*self._parts(text, depth), *self._wholes(text, depth), *self._lists(text, depth)]
+        ways = [*self._wholes(text, depth), *self._parts(text, depth), *self._lists(text, depth)]
         return max(filter(None, ways), key=lambda way: way[0], default=None)
 
     def _wholes(self, text: str, depth: int) -> Iterator[tuple[int, str]]:
-        for template, filled in self._catalogue.fitting(text):
+        for template, filled in sorted(self._catalogue.fitting(text), key=lambda fit: -fit[0].size):
             known = [self.of(each, depth + 1) if " " in each else None for each in filled]
             if template.is_count and not filled[0][-1:].isdigit():
                 continue
             if not (template.is_weak and _leaves_prose(filled, known)):
-                size = template.size + sum(each[0] for each in known if each)
+                beyond = any(": " in each for each in filled)  # what fills a hole is seldom more than one message
+                size = template.size - beyond + sum(each[0] for each in known if each)
                 yield size, "".join(self._filled(piece, filled, known) for piece in template.made)
 
     def _filled(self, piece: str | Hole, filled: list[str], known: list[Known]) -> str:
