@@ -1,8 +1,8 @@
 """One look at the files of a site: what they say, what they are, and what else would count.
 
 A load in a running agent has a thread of its own, and scans keep their time meanwhile: Python changes threads every
-half millisecond, and does not look for cycles, which would stop all threads for 150 ms at 10,000 tags. What a load makes
-has none worth looking for; `settle` gives it back to those that are looked at.
+half millisecond, and does not look for cycles, which would stop all threads for 150 ms at 10,000 tags. What a load
+makes has none worth looking for; `settle` gives it back to those that are looked at.
 """
 
 import asyncio
