@@ -26,8 +26,10 @@ COMMANDS = (
     "commission",
     "confirm",
     "demo",
+    "explain",
     "history",
     "import",
+    "export",
     "ledger",
     "maps",
     "pki",
@@ -41,6 +43,7 @@ COMMANDS = (
     "simulate",
     "store",
     "version",
+    "watch",
     "write",
 )
 BAD_CONFIG = 78  # sysexits.h EX_CONFIG
