@@ -11,7 +11,12 @@ class Catalogue:
     """As they are now: a device that grows has other ones later."""
 
     def __init__(self, drivers: Sequence[Driver], steps: Steps) -> None:
-        self._drivers, self._steps = drivers, steps
+        self._steps = steps
+        self.take(drivers)
+
+    def take(self, drivers: Sequence[Driver]) -> None:
+        """These are read from now on."""
+        self._drivers = drivers
         self._read = frozenset(driver.device for driver in drivers)
 
     @property

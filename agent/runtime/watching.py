@@ -32,13 +32,13 @@ class Watcher:
     def __init__(
         self, gateway: str, catalogue: Catalogue, steps: Steps, storage: Storage, health: Health, clock: Clock
     ) -> None:
-        self._gateway, self._catalogue, self._steps, self._storage = gateway, catalogue, steps, storage
+        self.gateway, self._catalogue, self._steps, self._storage = gateway, catalogue, steps, storage
         self._health, self._clock = health, clock
 
     async def look(self, matches: Sequence[str], *, bad: bool, limit: int, offset: int) -> dict[str, Any]:
         tags, total = await self._tags([each.partition("/") for each in matches], bad=bad, limit=limit, offset=offset)
         return {
-            "gateway": self._gateway,
+            "gateway": self.gateway,
             "ts": self._clock.wall() // 10**6,
             "total": total,
             "tags": tags,

@@ -72,7 +72,9 @@ async def serve(
     try:
         host, port = await _listen(server, place.listen)
         hosts = Hosts(place.listen.rpartition(":")[0].lower(), port, place.hosts, tls=tls is not None)
-        router = Router(routes, Keys(token, pull.tokens()), hosts)
+        keys = Keys(token, pull.tokens())
+        pull.hear(lambda: keys.renew(pull.tokens()))
+        router = Router(routes, keys, hosts)
         _announce(path, {"pid": os.getpid(), "host": host, "port": port, "token": token, "cert": place.cert})
         part.up()
         await asyncio.Event().wait()
