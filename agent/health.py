@@ -193,3 +193,5 @@ class Health:
             self.parts.pop(key, None)
         for name in lines:
             self.loads.pop(name, None)
+        for name in [name for kind, name in gone if kind == "sink"]:
+            self.flights.pop(name, None)

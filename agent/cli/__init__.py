@@ -29,6 +29,7 @@ COMMANDS = (
     "explain",
     "history",
     "import",
+    "export",
     "ledger",
     "maps",
     "pki",

@@ -14,6 +14,8 @@ from agent.config import Site
 from agent.health import Health, Part
 from agent.model.clock import SYSTEM, Clock, boot_id
 from agent.model.errors import ConfigError, StoreError
+from agent.model.frame import Frame
+from agent.model.tag import Schema
 from agent.normalise import Rules, Steps
 from agent.runtime.applied import Applied, compiled, fresh
 from agent.runtime.catalogue import Catalogue
@@ -30,6 +32,7 @@ from agent.runtime.targets import targets
 from agent.runtime.tasks import CLOSE, Named, Start, Work, finish, starter
 from agent.runtime.ticker import tick
 from agent.runtime.wiring import build_drivers
+from agent.status.routes import Route
 from buffer.keeper import Keeper, Limits
 from buffer.store import Store
 from buffer.writer import Writer
@@ -51,18 +54,25 @@ Steward = Callable[["App"], Awaitable[None]]
 
 
 async def run(
-    site: Site, data: Path, stop: asyncio.Event, clock: Clock = SYSTEM, steward: Steward | None = None
+    site: Site,
+    data: Path,
+    stop: asyncio.Event,
+    clock: Clock = SYSTEM,
+    *,
+    steward: Steward | None = None,
+    routes: Sequence[Route] = (),
 ) -> None:
     """Run the site until `stop` is set, then stop in order. Raises StoreError when the store cannot be opened.
 
     `steward` is given the agent once everything runs, and may have it go over to another site; it is kept alive.
+    `routes` are what the status server answers besides.
     """
     keeper = store_keeper(site, data, clock)
     owner = Writer(keeper.open)
     try:
         await asyncio.wrap_future(owner.attach(keeper, *owed(site)))
         log.info("started", extra=_facts(site, data, owner.store))
-        app = App(site, data, owner, keeper, clock, steward)
+        app = App(site, data, owner, keeper, clock, steward, routes)
         del site  # its tags are to go: as the file has them ten thousand take 8 MB, and drivers have them in columns
         await app.run(stop)
     finally:
@@ -89,41 +99,49 @@ def _limits(site: Site, data: Path) -> Limits:
 
 
 class App:
-    """One run: the tasks by the order in which they stop, and the site that they serve, which may become another."""
+    """One run: the tasks by the order in which they stop, and the `site` that they serve, which may become another."""
 
     def __init__(
-        self, site: Site, data: Path, owner: Writer, keeper: Keeper, clock: Clock, steward: Steward | None = None
+        self,
+        site: Site,
+        data: Path,
+        owner: Writer,
+        keeper: Keeper,
+        clock: Clock,
+        steward: Steward | None = None,
+        routes: Sequence[Route] = (),
     ) -> None:
-        self._site, self._data, self._clock, self._steward = site, data, clock, steward
-        self._health, self._inlet, self._stopping = Health(), Inlet(), asyncio.Event()
-        self._commits = self._health.part("store", STORE), Backoff(DISK_CAP)
+        self.site, self._data, self._clock, self._steward = site, data, clock, steward
+        self.health, self._inlet, self._stopping = Health(), Inlet(), asyncio.Event()
+        self._commits = self.health.part("store", STORE), Backoff(DISK_CAP)
         self._steps = Steps((), site.recipes, self._found)
         part, backoff = self._commits
         self._storage = Storage(owner, self._inlet, part, site.buffer.commit, backoff, keeper, self._steps)
-        self._field = Field(self._steps, self._inlet, self._storage, self._health, clock, self._stopping)
+        self._field = Field(self._steps, self._inlet, self._storage, self.health, clock, self._stopping)
         self._catalogue = Catalogue((), self._steps)
-        self._control = Control({}, data, self._health, clock)
-        self._north = North(self._catalogue, self._storage, self._health, clock, self._control)
-        self._front = Front(data, self._catalogue, self._storage, self._steps, self._health, clock, self._stopping)
+        self._control = Control({}, data, self.health, clock)
+        self._north = North(self._catalogue, self._storage, self.health, clock, self._control)
+        shown = self._catalogue, self._storage, self._steps
+        self._front = Front(data, *shown, self.health, clock, self._stopping, routes)
         self._commands: list[asyncio.Task[None]] = []
         self._changing: list[asyncio.Task[None]] = []
         self._turn = asyncio.Lock()
         self._start: Start
 
     async def run(self, stop: asyncio.Event) -> None:
-        site, data = self._site, self._data
+        site, data = self.site, self._data
         self._prints = prints(site)
         with closing(self._control):
             built = build_units(site, self._prints.units, data)
             drafts = self._north.build(site, self._prints.sinks)
             self._field.take(site.bare().devices, built)
             self._catalogue.take(self._field.drivers)
-            steps = self._health.part(*STEPS)
+            steps = self.health.part(*STEPS)
             if await attempt(self._restore(), steps) is None:
                 steps.up()
-            self._control.known = targets(site.devices, self._field.drivers, self._health)
+            self._control.known = targets(site.devices, self._field.drivers, self.health)
             self._north.place(site)
-            self._site = site = site.bare()
+            self.site = site = site.bare()
             async with asyncio.TaskGroup() as group:
                 self._start = start = starter(group)
                 self._north.take(site.gateway.id, drafts)
@@ -149,7 +167,7 @@ class App:
         tick, *others = house
         await finish(self._commands, CLOSE)
         await finish([tick, *self._field.tasks], CLOSE, cancel=True)
-        await attempt(self._give_up(), self._health.part(*STEPS))
+        await attempt(self._give_up(), self.health.part(*STEPS))
         self._inlet.close()
         await finish(writer, DRAIN)
         await finish(self._start([("rescue", self._rescue)]), CLOSE)
@@ -157,6 +175,10 @@ class App:
         self._north.wake()
         await finish(self._north.tasks, GRACE)
         await finish([*others, *self._front.tasks], CLOSE, cancel=True)
+
+    def newest(self) -> Iterator[tuple[Schema, Frame | None]]:
+        """The groups that leave the gateway, each with its newest values; None: it has given nothing yet."""
+        return ((schema, self._storage.latest.get(schema)) for schema in self._catalogue.schemas)
 
     async def apply(self, site: Site) -> Applied:
         """Go over to another site: only what says something else than before restarts, and an identical site restarts
@@ -220,8 +242,8 @@ class App:
 
     def _swap(self, site: Site, built: Built, devices: Collection[str], kept: Sequence[Driver]) -> None:
         """Drivers, steps and catalogue in one go: nobody sees one of them without the others."""
-        before, self._site = self._control.known, site.bare()
-        self._field.take(self._site.devices, built)
+        before, self.site = self._control.known, site.bare()
+        self._field.take(self.site.devices, built)
         drivers = self._field.drivers
         schemas = [schema for driver in drivers if driver.device in devices for schema in driver.schemas]
         latest, now = self._storage.latest, (self._clock.wall(), self._clock.mono())
@@ -229,7 +251,7 @@ class App:
             self._inlet.add(frame)
         self._catalogue.take(drivers)
         latest.keep_only(self._catalogue.schemas)
-        new = targets(site.devices, list(chain.from_iterable(built.values())), self._health)
+        new = targets(site.devices, list(chain.from_iterable(built.values())), self.health)
         self._control.known = {driver.device: before[driver.device] for driver in kept} | new
         self._north.place(site)
         self._north.renewed()
@@ -260,20 +282,20 @@ class App:
             self._inlet.add(frame)
 
     async def _rescue(self) -> None:
-        await attempt(self._storage.rescue(), self._health.part("store", "disk"))
+        await attempt(self._storage.rescue(), self.health.part("store", "disk"))
 
     def _house(self) -> Iterator[Named]:
-        steps, disk, part = self._health.part(*STEPS), self._health.part("store", "disk"), ("store", "housekeeping")
+        steps, disk, part = self.health.part(*STEPS), self.health.part("store", "disk"), ("store", "housekeeping")
         ticks = partial(tick, self._steps, self._inlet, self._clock, steps)
         yield "tick", self._kept(ticks, steps, Backoff(DISK_CAP))
         yield "mend", self._kept(partial(self._storage.mend, disk), disk, Backoff(DISK_CAP))
-        tend = self._health.part(*part)
+        tend = self.health.part(*part)
         yield "tend", self._kept(partial(self._storage.tend, tend), tend, Backoff(DISK_CAP))
 
     def _serve_commands(self) -> None:
         """From the first sink on that takes any."""
         if self._control.clerks and not self._commands:
-            run, part = partial(self._control.run, self._stopping), self._health.part(KIND, ALL)
+            run, part = partial(self._control.run, self._stopping), self.health.part(KIND, ALL)
             self._commands = self._start([("commands", self._kept(run, part, Backoff(COMMANDS_CAP)))])
 
     def _advised(self) -> Iterator[Named]:

@@ -22,6 +22,7 @@ from agent.runtime.why.explainer import Explainer
 from agent.runtime.window import Window
 from agent.status.people import People
 from agent.status.pull import Pull
+from agent.status.routes import Route
 from agent.status.server import Place, serve
 
 CAP = 10.0  # seconds: it is tried again at least about this often
@@ -39,6 +40,7 @@ class Front:
         health: Health,
         clock: Clock,
         stop: asyncio.Event,
+        routes: Sequence[Route] = (),
     ) -> None:
         self._data, self._storage, self._health, self._stop = data, storage, health, stop
         self._window = Window("", catalogue, storage, health)
@@ -46,6 +48,7 @@ class Front:
         self._alarms = Annunciator(steps, clock)
         self._watcher = Watcher("", catalogue, steps, storage, health, clock)
         self._people = People(Explainer(catalogue, steps, storage, health, clock), self._watcher)
+        self._routes = routes
         self._listen = ""
         self.tasks: list[asyncio.Task[None]] = []
 
@@ -67,9 +70,8 @@ class Front:
         place = Place(said.listen, tuple(said.hosts), *((said.tls.cert, said.tls.key) if said.tls else ()))
         self._listen = place.listen
         part = self._health.part("status", place.listen)
-        status = partial(
-            serve, place, self._data, self._health, Desk(self._storage), self._pull, self._alarms, self._people
-        )
+        shown = Desk(self._storage), self._pull, self._alarms, self._people, self._routes
+        status = partial(serve, place, self._data, self._health, *shown)
         yield "status", partial(keep, status, part, Backoff(CAP), self._stop)
         if place.cert:
             yield "expiry", partial(keep, partial(watch, place.cert, part), part, Backoff(CAP), self._stop)

@@ -127,7 +127,6 @@ class North:
             if outlet.pump is not None:
                 outlet.pump.forget()
             del self._outlets[name]
-            self._health.flights.pop(name, None)
             self._health.drop(others=[("sink", name), (KIND, name)])
 
     def stopping(self) -> None:

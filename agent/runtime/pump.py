@@ -74,14 +74,14 @@ class Pump:
     def wake(self) -> None:
         self._bell.set()
 
+    def forget(self) -> None:
+        """It has ended, and is not started again."""
+        self._storage.silence(self._bell)
+
     @property
     def flight(self) -> Mapping[int, Sequence[Entry]]:
         """What is sent and not confirmed, by the first number of each send."""
         return self._flight
-
-    def forget(self) -> None:
-        """It has ended, and is not started again."""
-        self._storage.silence(self._bell)
 
     async def _wanted(self) -> bool:
         """Wait until the other side wants something; False when the agent stops before."""

@@ -31,7 +31,7 @@ def test_values_keys_and_items_know_their_place() -> None:
     assert root.value_marks["a"] == Mark("f", 1, 4)
     items = root["b"]
     assert isinstance(items, Sequence)
-    assert items.item_marks == [Mark("f", 3, 5), Mark("f", 4, 5)]
+    assert list(items.item_marks) == [Mark("f", 3, 5), Mark("f", 4, 5)]
     assert items[1].value_marks["c"] == Mark("f", 4, 9)
 
 

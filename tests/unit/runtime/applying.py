@@ -40,7 +40,7 @@ class Plant:
 
     @property
     def health(self) -> Health:
-        return self.app._health
+        return self.app.health
 
     async def apply(self, said: Said, **secrets: str) -> Applied:
         return await self.app.apply(site(self.folder, said, **secrets))

@@ -115,7 +115,7 @@ async def test_one_of_two_on_a_wire_is_dead(tmp_path: Path) -> None:
     async with running(site(tmp_path, lines, wire)) as (plant, written):
         plant.plan([parse_step("b dead", plant.devices)])
         (first, second) = build_drivers(written, written.devices, tmp_path)
-        assert isinstance(first, Poller) and isinstance(second, Poller)  # noqa: PT018  # for the types
+        assert isinstance(first, Poller) and isinstance(second, Poller)  # for the types
         await first.open()
         await second.open()
         assert set((await first.scan(first.schemas[0])).quality) == {Quality.GOOD}
@@ -127,7 +127,7 @@ async def test_one_of_two_on_a_wire_is_dead(tmp_path: Path) -> None:
 
 def test_frozen_values_stand_and_a_jump_is_another_meter(tmp_path: Path) -> None:
     now = [100.0]
-    from agent.config import load  # noqa: PLC0415  # for this test only
+    from agent.config import load  # for this test only
 
     plant = Plant(load(site(tmp_path, meter("m", "tcp://10.0.0.1"))), 1, tmp_path, mono=lambda: now[0])
     device = plant.devices["m"]
