@@ -70,7 +70,7 @@ class Draft:
     def __init__(self, notes: Notes, options: Options) -> None:
         self.notes, self.options = notes, options
         self.devices: list[Device] = []
-        self.lines: dict[str, dict[str, float]] = {}
+        self.lines: dict[str, dict[str, Any]] = {}
         self.sinks: list[str] = []  # lines of YAML, written as comments
         self._names = Names(notes)
         self._tags = 0

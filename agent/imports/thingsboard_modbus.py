@@ -128,7 +128,7 @@ def _endpoint(node: Node, draft: Draft) -> str:
         line = draft.lines.setdefault(endpoint, {})
         for theirs, ours in (("certfile", "cert"), ("keyfile", "key"), ("cafile", "ca")):
             if path := tls.text(theirs):
-                line[ours] = path  # type: ignore[assignment]  # a path among times
+                line[ours] = path
         tls.drop(("password",), "the password of a key", "a key without one, mode 600")
         tls.drop(("server_hostname",), "the host is that of the endpoint")
     return endpoint
