@@ -1,4 +1,4 @@
-"""The page on imports says what the importers do: each format has its section, and each key in it is one that they know."""
+"""The page on imports says what the importers do: each format has a section, and its keys are in the code."""
 
 import re
 
