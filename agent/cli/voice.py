@@ -1,4 +1,4 @@
-"""How commands speak to people: in their language. What is for machines (JSON, CSV, a snippet) goes by `click.echo`."""
+"""How commands speak to people: in their language. What is for machines (JSON, a file) goes by `click.echo`."""
 
 import sys
 from typing import Any

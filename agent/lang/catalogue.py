@@ -46,6 +46,12 @@ class Template(NamedTuple):
     is_weak: bool  # without a word of its own: it fits much that it was not meant for
     is_count: bool  # `{0} tags`
 
+    @classmethod
+    def of(cls, literals: tuple[str, ...], translation: str) -> "Template":
+        words = {word for literal in literals for word in _WORDS.findall(literal)}
+        is_count = len(literals) == 2 and not literals[0] and re.fullmatch(r" \w+", literals[1]) is not None
+        return cls(literals, tuple(made_of(translation)), sum(map(len, literals)), words <= _SMALL, is_count)
+
 
 class Catalogue:
     """All that one language knows."""
@@ -66,7 +72,7 @@ class Catalogue:
             elif entry.context == BETWEEN:
                 self._between[entry.text] = entry.translation
             elif "{" in entry.text and len(literals := literals_of(entry.text)) > 1:
-                templates.append(_template(literals, entry.translation))
+                templates.append(Template.of(literals, entry.translation))
             else:
                 self._exact[_bare(entry.text)] = _bare(entry.translation)
         self._templates = _by_rarest(templates)
@@ -85,8 +91,11 @@ class Catalogue:
         return self._between[text]
 
     def _line(self, line: str) -> str:
-        known = Reading(self).of(line) if len(line) <= LONGEST else None
+        known = self.reading().of(line) if len(line) <= LONGEST else None
         return known[1] if known else line
+
+    def reading(self) -> "Reading":
+        return Reading(self)
 
     def exact(self, text: str) -> str | None:
         return self._exact.get(text)
@@ -106,6 +115,11 @@ class Reading:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._read: dict[str, Known] = {}
+
+    @property
+    def looked_up(self) -> int:
+        """How many texts were."""
+        return len(self._read)
 
     def of(self, text: str, depth: int = 0) -> Known:
         if depth > DEEPEST or not text or text.isspace():
@@ -229,12 +243,6 @@ def tokens(literals: tuple[str, ...]) -> Iterator[str]:
                 yield match[0]
 
 
-def _template(literals: tuple[str, ...], translation: str) -> Template:
-    words = {word for literal in literals for word in _WORDS.findall(literal)}
-    is_count = len(literals) == 2 and not literals[0] and re.fullmatch(r" \w+", literals[1]) is not None
-    return Template(literals, tuple(_made(translation)), sum(map(len, literals)), words <= _SMALL, is_count)
-
-
 def _by_rarest(templates: list[Template]) -> dict[str, list[Template]]:
     count = Counter(token for template in templates for token in set(tokens(template.literals)))
     found: defaultdict[str, list[Template]] = defaultdict(list)
@@ -245,7 +253,7 @@ def _by_rarest(templates: list[Template]) -> dict[str, list[Template]]:
     return dict(found)
 
 
-def _made(translation: str) -> Iterator[str | Hole]:
+def made_of(translation: str) -> Iterator[str | Hole]:
     for literal, field, spec, _ in Formatter().parse(translation):
         if literal:
             yield literal

@@ -92,6 +92,9 @@ class Source:
                 case ast.Call(func=func, args=args, keywords=given) if _name(func) in {"table", "progress"}:
                     yield from ((COLUMN, text) for text in _constants(args[:1]) if text)
                     yield from ((COLUMN, each.arg) for each in given if each.arg and _is_side(each.value))
+                case ast.Call(func=ast.Attribute(attr="add_column"), args=[head, *_]):
+                    inner = head.args if isinstance(head, ast.Call) else [head]
+                    yield from ((COLUMN, text) for text in _constants(inner))
                 case ast.Dict(keys=keys, values=values) if values and all(map(_is_side, values)):
                     yield from ((COLUMN, text) for text in _constants(keys))
                 case ast.Call(func=ast.Attribute(attr="fromkeys"), args=[names, side]) if _is_side(side):
@@ -217,6 +220,9 @@ def _assigned(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Local:
 
 def _within(node: ast.expr) -> Iterator[ast.AST]:
     """What stands in the holes of an expression that makes text."""
+    if isinstance(node, ast.Call):  # of `"…".format(…)`
+        yield from [*node.args, *(word.value for word in node.keywords)]
+        return
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.FormattedValue):
             yield child.value
