@@ -18,6 +18,7 @@ from agent.config import Files, Site, load
 from agent.config.difference import difference
 from agent.model.errors import AgentError, ConfigError
 from agent.runtime.changes import Changes, Stamp, stamps
+from agent.runtime.heap import undisturbed
 from agent.runtime.history_files import Taken, digest_of
 
 TURN = 0.0005  # seconds that a load has the interpreter when others want it
@@ -107,6 +108,7 @@ def _short_turns() -> Iterator[None]:
     before = sys.getswitchinterval()
     sys.setswitchinterval(TURN)
     try:
-        yield
+        with undisturbed():
+            yield
     finally:
         sys.setswitchinterval(before)
