@@ -68,7 +68,11 @@ def command(ctx: click.Context, config: Path, seconds: float | None, yes: bool, 
             click.echo(line, err=as_json)
         if found.changes:
             agree("Apply it?" if seconds is None else "Try it?", yes=yes)
-        answer = agent.post("/api/v1/config/apply", confirm=seconds, who=who())
+        try:
+            answer = agent.post("/api/v1/config/apply", confirm=seconds, who=who())
+        except KeyboardInterrupt:
+            what = "interrupted: the agent may go over to it all the same"
+            raise AgentError(what, hint="`floorgate history` says whether it did") from None
         if not answer["changed"]:
             _say(answer, as_json, "nothing changed: it runs already" if found.changes else "")
         elif seconds is None:

@@ -18,12 +18,12 @@ Tell = Callable[[str, float], None]
 
 def follow(agent: Agent, version: int, seconds: float) -> dict[str, Any]:
     """The version as the history has it when the trial is over. Ctrl-C leaves it running."""
-    click.echo(
-        f"version {version} runs on trial: `floorgate confirm` within {duration_text(seconds)} keeps it, "
-        "`floorgate rollback` ends it; Ctrl-C leaves it running",
-        err=True,
-    )
     try:
+        click.echo(
+            f"version {version} runs on trial: `floorgate confirm` within {duration_text(seconds)} keeps it, "
+            "`floorgate rollback` ends it; Ctrl-C leaves it running",
+            err=True,
+        )
         with _shown(seconds) as tell:
             while (standing := agent.get("/api/v1/config"))["trial"]:
                 tell(*_told(standing["trial"]))
