@@ -33,11 +33,11 @@ def command(number: int | None, yes: bool, data: Path, as_json: bool) -> None:
     version = _wanted(state, number)
     content = history.content(version.n)
     files = restoring(Path(version.file), content)
-    found = compare(Path(version.file), content, state, history.content(state.running) if state.running else None)
-    for line in (*said(found), *_files(files)):
-        click.echo(line, err=as_json)
-    trouble = files.trouble()
+    running, trouble = history.content(state.running) if state.running else None, files.trouble()
     with find(data) as agent:
+        found = compare(Path(version.file), content, state, running, alive=agent is not None)
+        for line in (*said(found), *_files(files)):
+            click.echo(line, err=as_json)
         if trouble and agent is None:
             raise AgentError(f"the files cannot be put back: {trouble}", hint="run this as a user who may write there")
         if trouble:
