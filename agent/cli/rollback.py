@@ -12,6 +12,7 @@ from agent.cli.ask import Agent, find
 from agent.cli.compared import compare, said, who
 from agent.cli.options import data_option, json_option
 from agent.cli.putback import Restoring, restoring
+from agent.cli.standing import changed
 from agent.model.errors import AgentError
 from agent.runtime.history import History, State, Version
 from agent.runtime.history_files import digest_of
@@ -36,7 +37,7 @@ def command(number: int | None, yes: bool, data: Path, as_json: bool) -> None:
     running, trouble = history.content(state.running) if state.running else None, files.trouble()
     with find(data) as agent:
         found = compare(Path(version.file), content, state, running, alive=agent is not None)
-        for line in (*said(found), *_files(files)):
+        for line in (*(said(found) if found.changes else ()), *_files(files)):
             voice.echo(line, err=as_json)
         if trouble and agent is None:
             raise AgentError(f"the files cannot be put back: {trouble}", hint="run this as a user who may write there")
@@ -91,7 +92,7 @@ def _go(
     agent: Agent | None, history: History, state: State, version: Version, content: dict[Path, bytes]
 ) -> dict[str, Any]:
     if agent is not None:
-        return dict(agent.post("/api/v1/config/rollback", version=version.n, who=who()))
+        return changed(agent, history.folder.parent, "/api/v1/config/rollback", version=version.n, who=who())
     if state.running == version.n:
         return {"changed": False, "version": version.n}
     text = f"as version {version.n}"

@@ -191,7 +191,7 @@ def test_a_kill_in_a_trial_ends_in_the_good_one(tmp_path: Path) -> None:
             wait_until(lambda: "near/c" in it.tags(), "the new tag")
             it.agent.kill()
             out, _ = process.communicate(timeout=20)
-            assert process.returncode == 1 and "the agent does not answer" in out
+            assert process.returncode == 1 and "the agent has ended in the trial" in out
         it.agent.start()
         it.agent.ready()
         wait_until(lambda: it.part()["state"] == "down", "that it says so")
