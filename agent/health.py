@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from agent.model.errors import AgentError, StoreError
+from agent.model.frame import Entry
 
 State = Literal["starting", "up", "down", "blocked", "stopped"]
 Circuit = Literal["", "closed", "open", "half_open"]
@@ -26,6 +27,7 @@ class Part:
     name: str
     state: State = "starting"
     error: str = ""
+    hint: str = ""  # what to do about it, which `error` says as well
     since: float = field(default_factory=time.monotonic)
     scans: int = 0  # groups read
     late: int = 0  # scans whose time passed unused
@@ -36,7 +38,8 @@ class Part:
     rejected: int = 0  # frames that were given up
     aside: int = 0  # frames that the other side refused
     breaker: Circuit = ""  # a device that shares a line: open while it is left alone, half_open while it is probed
-    probe_at: float = 0.0  # an open one: when it is asked again, monotonic seconds
+    probe_at: float = 0.0  # an open one, or a group that is refused: when it is asked again, monotonic seconds
+    confirmed: float = 0.0  # a sink: when the other side confirmed something last, monotonic seconds; 0: never
     skew: float | None = None  # a device that has a clock: seconds that it is ahead of ours
     commands: dict[str, int] = field(default_factory=dict)  # of a sink: how many by what became of them
     expiries: Mapping[str, float] = field(default_factory=dict)  # a device: seconds UTC, by whose certificate it is
@@ -100,14 +103,14 @@ class Part:
     def _fall(self, state: State, level: int, error: AgentError) -> None:
         if self.state != state or self.error != str(error):
             new = self.state != state
-            self._enter(state, str(error))
+            self._enter(state, str(error), error.hint)
             if new:
                 log.log(level, "%s %s: %s", self.kind, self.name, error)
 
-    def _enter(self, state: State, error: str) -> None:
+    def _enter(self, state: State, error: str, hint: str = "") -> None:
         if self.state != state:
             self.since = time.monotonic()
-        self.state, self.error = state, error
+        self.state, self.error, self.hint = state, error, hint
 
 
 @dataclass(slots=True)
@@ -165,10 +168,11 @@ class Load:
 
 @dataclass(slots=True)
 class Health:
-    """All parts by (kind, name), and what each line has to do."""
+    """All parts by (kind, name), what each line has to do, and what is under way to each sink that is sent to."""
 
     parts: dict[tuple[str, str], Part] = field(default_factory=dict)
     loads: dict[str, Load] = field(default_factory=dict)
+    flights: dict[str, Mapping[int, Sequence[Entry]]] = field(default_factory=dict)  # by the first number of a send
 
     def part(self, kind: str, name: str) -> Part:
         return self.parts.setdefault((kind, name), Part(kind, name))

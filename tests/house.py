@@ -19,7 +19,7 @@ Rule = Callable[[str, ast.Module], Iterator[Fault]]
 # Which part may import which; agent/README.md has the same table for people. A driver and a sink are parts of their own
 # ("drivers.modbus"); what drivers share is the part "drivers", what sinks share is "agent.northbound".
 SHARED = {
-    "drivers": {"api", "finding", "rules", "section", "transport"},
+    "drivers": {"api", "finding", "rules", "section", "tracing", "transport"},
     "agent.northbound": {"address", "api", "broker", "command", "encode", "gap", "house", "proxy", "shapes", "trust"},
 }
 SEAMS = {"agent.northbound", "drivers"}
@@ -28,6 +28,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "agent.__main__": {"agent.cli"},
     "agent.cli": {"*"},
     "agent.demo": {"agent.model"},
+    "agent.simulate": {
+        "agent.config",
+        "agent.registry",
+        "agent.model",
+        "drivers",
+        "drivers.modbus",
+        "drivers.opcua",
+    },
     "agent.runtime": {
         "agent.status",
         "agent.health",
@@ -40,7 +48,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "agent.status": {"agent.health", "agent.model"},
     "agent.health": {"agent.model"},
+    "agent.lang": set(),
     "agent.config": {"agent.model", "agent.normalise", "agent.registry", "drivers"},
+    "agent.imports": {"agent.config", "agent.model"},
     "agent.registry": {"agent.model", *SEAMS},
     "agent.northbound": {"agent.model"},
     "drivers": {"agent.model"},
@@ -69,7 +79,7 @@ PURE = (
 LOOPS = {"asyncio", "uvloop", "anyio", "trio"}
 SUPERVISOR = "agent/runtime/supervise.py"
 RUNTIME = "agent/runtime/"
-BIRTHPLACES = (RUNTIME, "agent/demo/")
+BIRTHPLACES = (RUNTIME, "agent/demo/", "agent/simulate/")
 TALKERS = ("agent/cli/", "agent/demo/")
 
 

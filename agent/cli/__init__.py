@@ -2,31 +2,44 @@
 
 import errno
 import io
+import os
 import sys
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import click
 
-from agent import __version__
+from agent import __version__, lang
+from agent.cli import voice
 from agent.cli.lazy import Lazy
 from agent.model.errors import AgentError, ConfigError
 from agent.model.text import plain
 
 COMMANDS = (
     "alarms",
+    "apply",
     "audit",
     "browse",
     "call",
     "check",
+    "commission",
+    "confirm",
     "demo",
     "export",
+    "history",
+    "import",
     "ledger",
+    "maps",
     "pki",
+    "plan",
     "probe",
     "read",
+    "rollback",
     "run",
     "scan",
     "schema",
+    "simulate",
     "store",
     "version",
     "write",
@@ -35,7 +48,16 @@ BAD_CONFIG = 78  # sysexits.h EX_CONFIG
 
 
 class Commands(Lazy):
-    """Ends every command with a message and an exit code."""
+    """Ends every command with a message and an exit code, in the language of whoever reads it."""
+
+    def main(self, args: Sequence[str] | None = None, *more: Any, **extra: Any) -> Any:
+        given = sys.argv[1:] if args is None else list(args)
+        encodings = [stream.encoding for stream in (sys.stdout, sys.stderr)]
+        with lang.speaking(lang.chosen(given, os.environ, encodings)):
+            run = partial(super().main, given, *more)
+            if lang.foreign() and extra.get("standalone_mode", True):
+                voice.standalone(partial(run, **{**extra, "standalone_mode": False}))
+            return run(**extra)
 
     def invoke(self, ctx: click.Context) -> Any:
         for stream in (sys.stdout, sys.stderr):
@@ -55,11 +77,18 @@ class Commands(Lazy):
 
 def _say(error: str) -> None:
     """A line each, with nothing that would steer the terminal: a device may have had a say in it."""
-    click.echo("\n".join(map(plain, f"floorgate: {error}".split("\n"))), err=True)
+    click.echo("\n".join(map(plain, lang.said(f"floorgate: {error}").split("\n"))), err=True)
 
 
 @click.command(
     cls=Commands, package="agent.cli", names=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.option(
+    "--lang",
+    type=click.Choice(lang.LANGUAGES),
+    expose_value=False,
+    is_eager=True,
+    help="The language of texts for people; also FLOORGATE_LANG. [default: by the locale]",
 )
 @click.version_option(__version__, prog_name="floorgate", message="%(prog)s %(version)s")
 def main() -> None:

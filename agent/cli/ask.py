@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from agent.model.errors import Damaged, StoreError
+from agent.model.errors import AgentError, ConfigError, Damaged, StoreError
 from agent.status.routes import JSON, PARCEL
 from agent.status.server import FILE
 
@@ -19,7 +19,7 @@ _NOBODY = (ConnectionError, http.client.HTTPException, ValueError, TypeError, Lo
 
 
 class Agent:
-    """A running agent. Every call raises StoreError."""
+    """A running agent. Every call raises StoreError, and ConfigError where the agent finds a file wrong."""
 
     def __init__(self, path: Path, facts: dict[str, Any]) -> None:
         self._path = path
@@ -83,10 +83,10 @@ def _connection(facts: dict[str, Any]) -> http.client.HTTPConnection:
     return http.client.HTTPSConnection(host, facts["port"], timeout=TIMEOUT, context=context)
 
 
-def _error(said: dict[str, str]) -> StoreError:
+def _error(said: dict[str, str]) -> AgentError:
     """As the agent raised it, as far as that matters here."""
-    kind = Damaged if said["kind"] == Damaged.__name__ else StoreError
-    return kind(said["error"], hint=said["hint"])
+    kinds = {"Damaged": Damaged, "ConfigError": ConfigError, "Invalid": ConfigError}
+    return kinds.get(said["kind"], StoreError)(said["error"], hint=said["hint"])
 
 
 @contextmanager

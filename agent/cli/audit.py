@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from agent.cli import records, tables
+from agent.cli import records, tables, voice
 from agent.cli.options import data_option, iso, json_option
 from agent.model.text import plain
 from agent.runtime.audit import KEEP, Audit, audit, resting
@@ -72,7 +72,7 @@ def _archive(data: Path, target: Path, as_json: bool) -> None:
     if as_json:
         records.show({"file": str(target), "last": str(link)})
     else:
-        click.echo(f"{target}: all up to row {link.n}; keep it: without it nobody can say what was in these rows")
+        voice.echo(f"{target}: all up to row {link.n}; keep it: without it nobody can say what was in these rows")
 
 
 def _tell(found: Verdict, as_json: bool) -> int:
@@ -80,10 +80,10 @@ def _tell(found: Verdict, as_json: bool) -> int:
         row = {"ok": not found.fault, "rows": found.rows, "first": str(found.first), "last": str(found.last)}
         records.show({**row, "fault": found.fault})
     elif found.fault:
-        click.echo(found.fault, err=True)
+        voice.echo(found.fault, err=True)
     else:
         before = f", what was before is in a file that ends with {found.first}" if found.first.n else ""
-        click.echo(f"{found.rows:,} rows fit; the last is {found.last}{before}")
+        voice.echo(f"{found.rows:,} rows fit; the last is {found.last}{before}")
     return int(bool(found.fault))
 
 
@@ -97,7 +97,7 @@ def _show(entries: Sequence[dict[str, Any]]) -> None:
     tables.show(table)
     for entry in entries:
         if entry["message"]:
-            click.echo(f"{iso(entry['at'])}  {plain(entry['message'])}")
+            voice.echo(f"{iso(entry['at'])}  {plain(entry['message'])}")
 
 
 def _show_refused(rows: Sequence[dict[str, Any]]) -> None:

@@ -13,7 +13,7 @@ import click
 from pydantic import ValidationError
 
 from agent import registry
-from agent.cli import outline, pick, resume
+from agent.cli import outline, pick, resume, voice
 from agent.cli.options import data_option, iso, json_option
 from agent.cli.pin import pin
 from agent.cli.progress import progress
@@ -99,7 +99,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
         walked.cut, failure = "the connection was lost", error
     _report(asked, walked, query)
     if query.cut:
-        click.echo(f"floorgate: what lies more than {DEEPEST} levels down was not looked into: see --start", err=True)
+        voice.echo(f"floorgate: what lies more than {DEEPEST} levels down was not looked into: see --start", err=True)
     _settle(asked, walked)
     if failure is not None:
         raise failure
@@ -226,13 +226,13 @@ def _report(asked: Asked, walked: Walked, query: Query) -> None:
             lines = list(outline.device_map(found, query, model=asked.device, source=source, naming=asked.naming))
         except ValueError as error:
             raise click.UsageError(str(error)) from error
-        click.echo("\n".join(lines))
+        voice.echo("\n".join(lines))
         _say_what_is_no_tag(walked, query)
     elif asked.as_json:
         _write(outline.rows(found, query, walked.values))
     else:
         for line in outline.tree(found, query, walked.values):
-            click.echo(line)
+            voice.echo(line)
 
 
 def _write(rows: Iterable[dict[str, Any]]) -> None:
@@ -248,7 +248,7 @@ def _say_what_is_no_tag(walked: Walked, query: Query) -> None:
     values = [at for at, place in enumerate(walked.found) if place.kind == "variable" and query.fits(at)]
     left = sum(not query.is_tag(at) for at in values)
     if left:
-        click.echo(
+        voice.echo(
             f"floorgate: {left:,} of {len(values):,} variables are arrays or structures, and not in the map", err=True
         )
 
@@ -261,7 +261,7 @@ def _settle(asked: Asked, walked: Walked) -> None:
     left = len(walked.found) - walked.expanded
     if walked.found:
         resume.keep(asked.kept, asked.key, walked.expanded, walked.found)
-    click.echo(
+    voice.echo(
         f"floorgate: {walked.cut}: {len(walked.found):,} nodes found, {left:,} not looked into; "
         f"go on with --resume ({asked.kept})",
         err=True,

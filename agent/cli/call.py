@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from agent.cli import records
+from agent.cli import records, voice
 from agent.cli.interrupt import interruptible
 from agent.cli.options import config_option, data_option, iso, json_option
 from agent.cli.pick import device as picked
@@ -44,9 +44,9 @@ def command(
     target = _Target(config, device, method, data)
     values = given(device, target.method, asyncio.run(target.signature()), arguments)
     said = spelt(target.method, values)
-    click.echo(f"{device}: {plain(said)}", err=True)
+    voice.echo(f"{device}: {plain(said)}", err=True)
     if not yes:
-        click.confirm("Call?", abort=True, err=True)
+        voice.confirm("Call?")
     with interruptible():
         called = asyncio.run(target.call(values))
     if as_json:
@@ -54,7 +54,7 @@ def command(
         records.show(row | {"audit": called.number, "time": iso(SYSTEM.wall())})
     else:
         back = plain(", ".join("?" if each is None else str(each) for each in called.found))
-        click.echo(f"{device}: {plain(said)}: done" + f", gave {back}" * bool(called.found))
+        voice.echo(f"{device}: {plain(said)}: done" + f", gave {back}" * bool(called.found))
 
 
 @dataclass(frozen=True, slots=True)

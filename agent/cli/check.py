@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import click
 
 from agent import registry
-from agent.cli import BAD_CONFIG, blocks, forecast, records
+from agent.cli import BAD_CONFIG, blocks, forecast, records, voice
 from agent.cli.budget import budgets, said
 from agent.cli.options import data_option, json_option
 from agent.config import Invalid, Problem, Report, is_map, load, load_map, load_vocabulary
@@ -113,16 +113,16 @@ def _public(endpoint: str) -> str:
 def _say(summaries: Sequence[dict[str, Any]], problems: Sequence[Problem], warnings: Collection[Problem]) -> None:
     for summary in summaries:
         for line in _lines(summary):
-            click.echo(line)
+            voice.echo(line)
         blocks.say(summary.get("blocks", ()))
     for warning in warnings:
-        click.echo(warning.said("warning"), err=True)
+        voice.echo(warning.said("warning"), err=True)
     for problem in problems:
-        click.echo(str(problem), err=True)
+        voice.echo(str(problem), err=True)
     if warnings:
-        click.echo(_n(len(warnings), "warning"), err=True)
+        voice.echo(_n(len(warnings), "warning"), err=True)
     if problems:
-        click.echo(_n(len(problems), "problem"), err=True)
+        voice.echo(_n(len(problems), "problem"), err=True)
 
 
 def _lines(summary: dict[str, Any]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agent.cli import voice
 from agent.cli.options import json_option
 from agent.model.errors import AgentError
 
@@ -86,8 +87,8 @@ def _report(result: "Result", folder: Path | None, *, as_json: bool) -> None:
         from agent.cli.ledger import show  # noqa: PLC0415  # only for people
 
         show(result.accounts)
-        click.echo(result.sentence())
+        voice.echo(result.sentence())
         if folder:
-            click.echo(f"kept: {folder}")
+            voice.echo(f"kept: {folder}")
     if result.problems:
         raise AgentError("not every sample has arrived", hint="run it again with --keep, and look into the folder")

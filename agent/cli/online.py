@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import click
-
 from agent import registry
+from agent.cli import voice
 from agent.cli.ask import Agent, find
 from agent.cli.progress import progress
 from agent.config import Site, rules_of
@@ -51,7 +50,7 @@ def online(site: Site, data: Path) -> list[Seen]:
     """
     with find(data) as agent:
         if agent is not None:
-            click.echo(f"floorgate: {_RUNNING}", err=True)
+            voice.echo(f"floorgate: {_RUNNING}", err=True)
             return _asked(agent, site)
     total = len(site.devices) + len(site.sinks)
     with progress("connecting", total) as done:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from agent.cli import records
+from agent.cli import records, voice
 from agent.cli.progress import progress
 from agent.model.text import plain
 from drivers.api import Driver, TagConfig
@@ -22,11 +22,11 @@ def pin(driver: Driver, *, most: int, seconds: float, as_json: bool) -> bool:
     if as_json:
         records.show(_record(driver.device, search))
     else:
-        click.echo(f"{driver.device}: found by its patterns: {search.found:,}, of which {len(search.new):,} new")
+        voice.echo(f"{driver.device}: found by its patterns: {search.found:,}, of which {len(search.new):,} new")
         for tag in search.new:
-            click.echo(f"  {plain('  '.join(_words(tag)))}")
+            voice.echo(f"  {plain('  '.join(_words(tag)))}")
     for remark in search.remarks:
-        click.echo(f"floorgate: {plain(remark)}", err=True)
+        voice.echo(f"floorgate: {plain(remark)}", err=True)
     return not search.cut
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli import records, tables
+from agent.cli import records, tables, voice
 from agent.cli.options import data_option, json_option
 from agent.model.text import plain
 
@@ -92,10 +92,10 @@ def renew(data: Path, yes: bool, as_json: bool) -> None:
     Every server must be told to trust the new one before it lets us in again.
     """
     if not yes:
-        click.confirm("Every server must then be told to trust the new certificate. Renew?", abort=True, err=True)
+        voice.confirm("Every server must then be told to trust the new certificate. Renew?")
     own, aside = _pki(data).renew()
     if aside is not None:
-        click.echo(f"the old one lies in {aside}", err=True)
+        voice.echo(f"the old one lies in {aside}", err=True)
     _tell([_row("own", own.certificate)], as_json)
 
 
@@ -137,4 +137,4 @@ def _tell(rows: Sequence[dict[str, Any]], as_json: bool) -> None:
     for row in rows:
         for name, value in row.items():
             text = ", ".join(value) if isinstance(value, list) else value
-            click.echo(f"{name.replace('_', ' '):12}  {plain(str(text))}")
+            voice.echo(f"{name.replace('_', ' '):12}  {plain(str(text))}")

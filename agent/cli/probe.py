@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from agent.cli import raw, records, tables
+from agent.cli import raw, records, tables, voice
 from agent.cli.options import data_option, json_option
 from agent.cli.port import port_in_use
 from agent.cli.spelt import Address, Expected, Span, Tolerance
@@ -112,18 +112,18 @@ def _show(found: Sequence[Candidate], at: int, register: Register, title: str) -
         table.add_row(*(tables.cell(cell) for cell in [*cells, f"{max(each.score, 0):g}", each.why, same]))
     tables.show(table)
     for each in found[:LINES]:
-        click.echo(f"{_line(each.way, at, register)}  # {_number(each.value, each.way.type)}")
+        voice.echo(f"{_line(each.way, at, register)}  # {_number(each.value, each.way.type)}")
 
 
 def _advise(found: Sequence[Candidate], expect: Fraction | None) -> None:
     fitting = sum(each.fits for each in found)
     if expect is None:
-        click.echo("These are guesses: with --expect and what the display shows it is a finding.", err=True)
+        voice.echo("These are guesses: with --expect and what the display shows it is a finding.", err=True)
     elif not fitting:
-        click.echo(
+        voice.echo(
             f"Nothing is near {_number(expect)}: another address or register, or a value that changes?", err=True
         )
     elif fitting > 1 or found[0].same:
-        click.echo(
+        voice.echo(
             "More than one way fits: probe again when the value is another one, and see which remains.", err=True
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from agent import registry
-from agent.cli import pick, records, tables
+from agent.cli import pick, records, tables, voice
 from agent.cli.options import config_option, data_option, json_option
 from agent.config import Site, load, rules_of
 from agent.model.errors import ConfigError, Refused
@@ -85,7 +85,7 @@ async def read_groups(
     if refusals and len(refusals) == len(schemas):
         raise refusals[0]
     for refusal in refusals:
-        click.echo(f"floorgate: {plain(str(refusal))}", err=True)
+        voice.echo(f"floorgate: {plain(str(refusal))}", err=True)
     return frames
 
 

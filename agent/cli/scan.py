@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from agent.cli import raw, records
-from agent.cli.maps import modbus_maps
+from agent.cli import raw, records, voice
 from agent.cli.options import data_option, json_option
 from agent.cli.port import port_in_use
 from agent.cli.progress import progress
+from agent.cli.shelf import modbus_maps
 from agent.cli.spelt import Numbers, Span
 from agent.cli.sweep import NETWORK_UNITS, SERIAL_UNITS, Sweep, lasting, settings
 from agent.model.errors import Garbled
@@ -107,7 +107,7 @@ def command(
     results, interrupted = Results(), False
     longest = lasting(sweep.longest(PORTS))
     how = f" with {_many(len(sweep.endpoints), 'setting')}" if endpoint.serial else ""
-    click.echo(f"{_many(len(sweep.units), 'unit')}{how}, {longest} if nobody answers", err=True)
+    voice.echo(f"{_many(len(sweep.units), 'unit')}{how}, {longest} if nobody answers", err=True)
     maps = {name: features(config) for name, config in modbus_maps().items()}
     try:
         with port_in_use(data, str(endpoint)), progress("asked", sweep.places) as done:
@@ -116,7 +116,7 @@ def command(
         interrupted = True
     _report(results, as_json)
     if interrupted:
-        click.echo("floorgate: interrupted, the rest was not asked", err=True)
+        voice.echo("floorgate: interrupted, the rest was not asked", err=True)
     ctx.exit(INTERRUPTED if interrupted or not results.found else 0)
 
 
@@ -180,12 +180,12 @@ def _report(results: Results, as_json: bool) -> None:
         records.show([_record(each) for each in results.found])
     else:
         if results.found:
-            click.echo("devices:")
+            voice.echo("devices:")
         for number, each in enumerate(results.found):
             twins = sum(other.unit == each.unit for other in results.found[:number])
-            click.echo(_snippet(each, f"unit-{each.unit}-{twins + 1}" if twins else f"unit-{each.unit}"))
+            voice.echo(_snippet(each, f"unit-{each.unit}-{twins + 1}" if twins else f"unit-{each.unit}"))
     for line in _notes(results):
-        click.echo(line, err=True)
+        voice.echo(line, err=True)
 
 
 def _notes(results: Results) -> list[str]:

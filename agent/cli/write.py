@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from agent.cli import pick, records
+from agent.cli import pick, records, voice
 from agent.cli.interrupt import interruptible
 from agent.cli.options import config_option, data_option, iso, json_option
 from agent.cli.port import port_in_use
@@ -61,11 +61,11 @@ def command(config: Path, device: str, tag: str, value: str, data: Path, yes: bo
     encoded = prepared(target.driver(), target.tag, meant)
     with port_in_use(data, found.endpoint):
         old = asyncio.run(_look(target.driver(), tag))
-    click.echo(
+    voice.echo(
         f"{device}, {tag}: {_said(old)} -> {_said(encoded.value)} {target.tag.unit}  [{plain(encoded.raw)}]", err=True
     )
     if not yes:
-        click.confirm("Write?", abort=True, err=True)
+        voice.confirm("Write?")
     with port_in_use(data, found.endpoint), interruptible():
         written = asyncio.run(_write(target, meant, old))
     _report(target, old, encoded, written, as_json)
@@ -79,7 +79,7 @@ def _warn(data: Path) -> None:
             what = (
                 f"floorgate: the audit is more than {NEARLY:.0%} full; when it is full nothing is written to a device"
             )
-            click.echo(f"{what} (`floorgate audit --archive FILE` makes room)", err=True)
+            voice.echo(f"{what} (`floorgate audit --archive FILE` makes room)", err=True)
 
 
 def _parsed(target: Target, text: str) -> Value:
@@ -98,7 +98,7 @@ async def _look(driver: Writer, tag: str) -> Value:
         await driver.open()
         return await driver.look(tag)
     except Refused as error:
-        click.echo(f"floorgate: the value before cannot be read: {plain(str(error))}", err=True)
+        voice.echo(f"floorgate: the value before cannot be read: {plain(str(error))}", err=True)
         return None
     finally:
         await driver.close()
@@ -122,7 +122,7 @@ def _report(target: Target, old: Value, encoded: Encoded, written: Written, as_j
         row |= {"audit": written.number, "time": iso(SYSTEM.wall())}
         records.show(row)
     elif written.outcome == "done":
-        click.echo(f"{device}, {tag.name}: {_said(written.found)} {tag.unit}".rstrip() + ", read back")
+        voice.echo(f"{device}, {tag.name}: {_said(written.found)} {tag.unit}".rstrip() + ", read back")
     if written.outcome != "done":
         raise AgentError(
             f"{device}, {tag.name}: {_said(encoded.value)} was written, but {_said(written.found)} stands there now",

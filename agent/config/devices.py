@@ -8,13 +8,33 @@ from pydantic import ValidationError
 from agent.config.alarms import asked_of, check_alarms, derived_of
 from agent.config.asks import check_tags
 from agent.config.classes import driver_class
+from agent.config.defaults import (
+    DEFAULTS,
+    TagDefaults,
+    bare,
+    check_groups,
+    check_line,
+    layered,
+    of_lines,
+    unlike,
+)
+from agent.config.endpoint import shared
 from agent.config.explain import explain
 from agent.config.lists import mappings, name_of, unique_names
 from agent.config.maps import NO_QUIRKS, DeviceMap, Maps
 from agent.config.oee import check_oee
 from agent.config.problems import Scope
 from agent.config.references import Unresolved
-from agent.config.tags import checked, free_group, group_names, item_type, known_groups, overlay, spelt_out
+from agent.config.tags import (
+    checked,
+    free_group,
+    group_names,
+    item_type,
+    known_groups,
+    overlay,
+    spelt_out,
+    with_defaults,
+)
 from agent.config.tree import Mapping, Sequence, merge
 from agent.config.words import shown
 from agent.registry import DriverConfig
@@ -27,6 +47,15 @@ class Tags(NamedTuple):
     objects: list[Any] | None
 
 
+class Said(NamedTuple):
+    """A device as the file says it (`own`), over what its line and its map say. `groups` have their `defaults`."""
+
+    own: Mapping
+    whole: Mapping
+    groups: Any
+    map: DeviceMap | None
+
+
 def read_devices(
     root: Mapping, maps: Maps, calendars: Collection[str] | None, scope: Scope
 ) -> tuple[list[DriverConfig], list[Mapping]]:
@@ -37,47 +66,79 @@ def read_devices(
         scope.add(mark, "there are no devices", "such as `devices: [{name: main-meter, driver: modbus, …}]`")
     raws = list(mappings(root, "device", scope))
     unique_names([raw for raw, _ in raws], "device", scope)
-    found = [each for raw, inner in raws if not scope.full and (each := _device(raw, maps, calendars, inner))]
+    reader = _Devices(maps, calendars, of_lines(root, scope), scope)
+    found = [each for raw, inner in raws if not scope.full and (each := reader.device(raw, inner))]
     return [device for device, _ in found], [raw for _, raw in found]
 
 
-def _device(
-    raw: Mapping, maps: Maps, calendars: Collection[str] | None, scope: Scope
-) -> tuple[DriverConfig, Mapping] | None:
-    config = driver_class(raw, scope)
-    if config is None:
-        return None
-    device_map = _map(raw, maps, scope)
-    merged = _with_map(raw, device_map)
-    group_names(merged.get("groups"), scope)
-    kind = item_type(config)
-    if kind is None:
-        built = _built(config, raw if device_map is None else merged, None, scope)
-        return None if built is None else (built, merged)
-    if raw.get("map") and device_map is None:  # what it would have with its map, nobody knows
-        _built(config, merged, Tags(Sequence(raw.mark), None), scope)
-        return None
-    tags = _tags(raw, kind, device_map, scope)
-    known_groups(tags.raws, merged.get("groups"), scope)
-    is_own = device_map is None or tags.raws is not device_map.raws  # those of a map were looked at once for all
-    if tags.objects is not None:
-        if is_own:
-            check_tags(tags.raws, tags.objects, list(merged.get("derived") or ()), calendars, scope)
-        check_oee(merged, tags.objects, _derived(merged), calendars, scope)
-    events = merged.get("events")
-    for event in filter(name_of, events if isinstance(events, Sequence) else ()):  # each is a group
-        free_group(event["name"], event.value_marks["name"], scope.within("events"))
-    if not any(raw.get(key) for key in ("map", "tags", "events")):
-        scope.add(raw.value_marks.get("tags", raw.mark), "has no tags", "give it `map:` or `tags:`")
-    built = _built(config, merged, tags, scope)
-    if built is None:
-        return None
-    alarms = any(each.alarms for each in (*(tags.objects or ()), *built.derived.values()))
-    if tags.objects is not None and alarms and (is_own or built.derived):
-        check_alarms([*asked_of(tags.objects, tags.raws), *derived_of(built.derived, merged.get("derived"))], scope)
-    merged.put("tags", tags.raws, tags.raws.mark, tags.raws.mark)
-    _idle_turns(built, tags.objects, merged, scope)
-    return built, merged
+class _Devices:
+    """What all devices of a load have in common: `lines` are the defaults of each wire that has some."""
+
+    def __init__(self, maps: Maps, calendars: Collection[str] | None, lines: dict[str, Mapping], scope: Scope) -> None:
+        self._maps, self._calendars, self._lines = maps, calendars, lines
+        self._scope = scope
+        self._checked: set[tuple[str, type[DriverConfig]]] = set()
+
+    def device(self, raw: Mapping, scope: Scope) -> tuple[DriverConfig, Mapping] | None:
+        line = self._line(raw)
+        asked = merge(line, raw, origin=DEFAULTS) if line else raw
+        config = driver_class(asked, scope)
+        if config is None:
+            return None
+        if line:
+            self._check_line(raw["endpoint"], config, line)
+        said = _said(raw, line, _map(asked, self._maps, scope))
+        merged = said.whole
+        group_names(merged.get("groups"), scope)
+        kind = item_type(config)
+        if kind is None:
+            built = _built(config, merged if said.map or line else raw, None, scope)
+            return None if built is None else (built, merged)
+        check_groups(kind, raw.get("groups"), scope)
+        if asked.get("map") and said.map is None:  # what it would have with its map, nobody knows
+            _built(config, merged, Tags(Sequence(raw.mark), None), scope)
+            return None
+        return self._with_tags(said, config, _tags(said, kind, scope), scope)
+
+    def _with_tags(
+        self, said: Said, config: type[DriverConfig], tags: Tags, scope: Scope
+    ) -> tuple[DriverConfig, Mapping] | None:
+        raw, merged = said.own, said.whole
+        known_groups(tags.raws, merged.get("groups"), scope)
+        is_own = said.map is None or tags.raws is not said.map.raws  # those of a map were looked at once for all
+        if tags.objects is not None:
+            if is_own:
+                check_tags(tags.raws, tags.objects, list(merged.get("derived") or ()), self._calendars, scope)
+            check_oee(merged, tags.objects, _derived(merged), self._calendars, scope)
+        events = merged.get("events")
+        for event in filter(name_of, events if isinstance(events, Sequence) else ()):  # each is a group
+            free_group(event["name"], event.value_marks["name"], scope.within("events"))
+        if not any(raw.get(key) or merged.get(key) for key in ("map", "tags", "events")):
+            scope.add(raw.value_marks.get("tags", raw.mark), "has no tags", "give it `map:` or `tags:`")
+        built = _built(config, merged, tags, scope)
+        if built is None:
+            return None
+        alarms = any(each.alarms for each in (*(tags.objects or ()), *built.derived.values()))
+        if tags.objects is not None and alarms and (is_own or built.derived):
+            check_alarms([*asked_of(tags.objects, tags.raws), *derived_of(built.derived, merged.get("derived"))], scope)
+        merged.put("tags", tags.raws, tags.raws.mark, tags.raws.mark)
+        _idle_turns(built, tags.objects, merged, scope)
+        return built, merged
+
+    def _line(self, raw: Mapping) -> Mapping | None:
+        endpoint = raw.get("endpoint")
+        return self._lines.get(shared(endpoint)) if self._lines and isinstance(endpoint, str) else None
+
+    def _check_line(self, endpoint: str, config: type[DriverConfig], line: Mapping) -> None:
+        """Once for each class of devices on the wire."""
+        key = shared(endpoint), config
+        if key not in self._checked:
+            self._checked.add(key)
+            if "driver" in line:
+                driver_class(line, self._scope)
+            if isinstance(line.get("map"), str) and not isinstance(line["map"], Unresolved):
+                self._maps.find(line["map"], line.value_marks["map"], self._scope)
+            check_line(config, item_type(config), line, self._scope)
 
 
 def _idle_turns(device: DriverConfig, tags: list[Any] | None, raw: Mapping, scope: Scope) -> None:
@@ -108,28 +169,36 @@ def _map(raw: Mapping, maps: Maps, scope: Scope) -> DeviceMap | None:
     return found
 
 
-def _with_map(raw: Mapping, device_map: DeviceMap | None) -> Mapping:
-    """The device without its tags, with its map's quirks and groups below its own."""
-    own = raw.without("tags")
-    if device_map is None:
-        return own
-    merged = merge(device_map.quirks.without(*NO_QUIRKS), own, origin="quirks")
-    groups = raw.get("groups")
-    if device_map.groups and (groups is None or isinstance(groups, Mapping)):
-        both = device_map.groups if groups is None else merge(device_map.groups, groups)
-        merged.put("groups", both, both.mark, both.mark)
-    return merged
+def _said(raw: Mapping, line: Mapping | None, device_map: DeviceMap | None) -> Said:
+    """The device without its tags, its map's quirks and groups below its own, and its line's defaults below both."""
+    merged, groups = raw.without("tags"), raw.get("groups")
+    layers = [device_map.groups] if device_map is not None and device_map.groups else []
+    layers += [line["groups"]] if line is not None and "groups" in line else []
+    for weaker in layers:
+        groups = layered(weaker, groups)
+    if device_map is not None:
+        merged = merge(device_map.quirks.without(*NO_QUIRKS), merged, origin="quirks")
+    if line is not None:
+        merged = merge(line, merged, origin=DEFAULTS)
+    if isinstance(groups, Mapping):
+        plain = bare(groups)
+        merged.put("groups", plain, merged.key_marks.get("groups", plain.mark), plain.mark)
+    return Said(raw, merged, groups, device_map)
 
 
-def _tags(raw: Mapping, kind: Any, device_map: DeviceMap | None, scope: Scope) -> Tags:
+def _tags(said: Said, kind: Any, scope: Scope) -> Tags:
     """The device's tags: its map's, with its own added or laid over."""
-    own = spelt_out(_own_tags(raw, scope), kind, scope)
+    device_map = said.map
+    own = spelt_out(_own_tags(said.own, scope), kind, scope)
     unique_names(own, "tag", scope)
     if device_map is None:
+        own = with_defaults(own, TagDefaults(Mapping(said.own.mark), said.groups))
         return Tags(own, checked(kind, own, scope))
-    if not own:
+    anew = unlike(said.groups, device_map.groups)
+    if not own and not anew:
         return Tags(device_map.raws, device_map.tags)
-    raws, changed = overlay(device_map.raws, own, device_map.defaults)
+    defaults = TagDefaults(device_map.defaults, said.groups)
+    raws, changed = overlay(device_map.plain, device_map.raws, own, defaults, anew)
     new = checked(kind, raws, scope, changed)
     if new is None or device_map.tags is None:
         return Tags(raws, None)

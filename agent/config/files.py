@@ -1,6 +1,7 @@
 """Where configuration files are, and how much of one is read at most."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -17,12 +18,13 @@ def configs_dir() -> Path:
     return Path(agent.__file__).resolve().parents[1] / "configs"
 
 
-def read_bytes(path: Path, most: int) -> bytes:
-    """All of a regular file of at most `most` bytes. Raises Unreadable."""
+def read_bytes(path: Path, most: int, judge: Callable[[os.stat_result], None] = lambda _: None) -> bytes:
+    """All of a regular file of at most `most` bytes. Raises Unreadable, and what `judge` raises of the open file."""
     try:
         if not path.is_file():
             raise Unreadable("there is no such file" if not path.exists() else "this is not a file")
         with path.open("rb") as file:
+            judge(os.fstat(file.fileno()))
             data = file.read(most + 1)
     except OSError as error:
         raise Unreadable(f"cannot be read: {error.strerror or error}") from error
@@ -37,12 +39,27 @@ class Files:
     """Where one load takes its files from, and what it took: a version that was kept is read as it was.
 
     `kept` is asked first, by absolute path; what is not in it comes from the disk. What a secret refers to (`file:`)
-    does not pass here, so `taken` holds none.
+    does not pass here, so `taken` holds none. `looked` are the folders in which a new file would be one more to read.
     """
 
     def __init__(self, kept: Mapping[Path, bytes] = MappingProxyType({})) -> None:
         self._kept = kept
         self.taken: dict[Path, bytes] = {}
+        self.looked: set[Path] = set()  # folders whose contents counted, whether they are there or not
+
+    def inside(self, folder: Path) -> list[str]:
+        """The names of what is in a folder, sorted; none when it is not there. Where anything is kept, what was in the
+        folder is as well. Raises Unreadable."""
+        where = folder.absolute()
+        self.looked.add(where)
+        if self._kept:
+            return sorted(path.name for path in self._kept if path.parent == where)
+        try:
+            return sorted(each.name for each in folder.iterdir())
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise Unreadable(f"cannot be read: {error.strerror or error}") from error
 
     def read(self, path: Path, most: int) -> bytes:
         """All of a regular file of at most `most` bytes. Raises Unreadable."""

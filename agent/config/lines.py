@@ -1,5 +1,6 @@
 """The `lines:` section, and what devices on one wire must agree on."""
 
+from agent.config.defaults import DEFAULTS
 from agent.config.endpoint import canonical, settings, shared
 from agent.config.explain import validate
 from agent.config.lists import mappings
@@ -18,7 +19,7 @@ def read_lines(root: Mapping, devices: list[DriverConfig], scope: Scope) -> tupl
     endpoints = _endpoints(root) | {device.endpoint for device in devices}
     wires = {shared(endpoint) for endpoint in endpoints}
     for raw, inner in mappings(root, "line", scope):
-        line = validate(LineConfig, raw, raw.mark, inner)
+        line = validate(LineConfig, raw.without(DEFAULTS), raw.mark, inner)
         if line is None:
             continue
         wire, mark = shared(line.endpoint), raw.value_marks["endpoint"]

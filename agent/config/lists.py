@@ -38,13 +38,20 @@ def mappings(root: Mapping, word: str, scope: Scope) -> Iterator[tuple[Mapping, 
 
 
 def unique_names(raws: Iterable[Any], word: str, scope: Scope) -> None:
-    seen: dict[str, int] = {}
+    seen: dict[str, Mark] = {}
     for raw in raws:
         if (name := name_of(raw)) and not scope.full:
             mark: Mark = raw.value_marks["name"]
             if name in seen:
-                scope.add(mark, f"two {word}s are named {shown(raw['name'])}", f"the first is on line {seen[name]}")
-            seen.setdefault(name, mark.line)
+                scope.add(mark, f"two {word}s are named {shown(raw['name'])}", first(seen[name], mark))
+            seen.setdefault(name, mark)
+
+
+def first(mark: Mark, other: Mark) -> str:
+    """Where the first of two is, for somebody who looks at the other."""
+    if mark.file == other.file:
+        return f"the first is on line {mark.line}"
+    return f"the first is at {mark.file}:{mark.line}:{mark.column}"
 
 
 def in_file(name: str, file: str, scope: Scope) -> Scope:

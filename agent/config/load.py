@@ -19,14 +19,15 @@ from agent.config.explain import validate
 from agent.config.files import Files, Unreadable
 from agent.config.known import Known
 from agent.config.lines import check_wires, read_lines
+from agent.config.lint import lint
 from agent.config.lists import mappings, unique_names
 from agent.config.maps import MAX_MAP, DeviceMap, Maps
 from agent.config.oddities import check_oddities, places
 from agent.config.oee import check_virtual_oee
+from agent.config.parts import FOLDER, read_parts
 from agent.config.problems import Mark, Report, Scope
 from agent.config.reader import read
 from agent.config.recipes import Owner, recipes
-from agent.config.references import References
 from agent.config.sections import BufferConfig, GatewayConfig, LogConfig, MapHead, StatusConfig
 from agent.config.site import Site
 from agent.config.tables import is_table
@@ -38,22 +39,22 @@ from agent.config.zone import machine_zone, named_zone
 from agent.normalise.local import Local
 from agent.registry import Section, SinkConfig
 
-MAX_SITE = 1 << 20
 KEYS = ("gateway", "devices", "virtual", "lines", "calendars", "factors", "sinks", "buffer", "log", "status")
+_GATEWAY = "such as `gateway: {id: gw-1, site: [acme, hangzhou]}`"
 S = TypeVar("S", bound=Section)
 
 
 def load(
     path: Path, environ: Table[str, str] = os.environ, report: Report | None = None, files: Files | None = None
 ) -> Site:
-    """The site that `path` describes. Raises Invalid with every problem of the file and of the maps it names.
-    `report` also has the warnings afterwards, and `files` what was read.
+    """The site that `path` and the files in `conf.d/` beside it describe. Raises Invalid with every problem of these
+    files and of the maps they name. `report` also has the warnings afterwards, and `files` what was read.
 
-    `environ` answers `${NAME}`; `file:` and `map:` paths start at the folder of `path`. Only the configuration
-    classes of the drivers and sinks that the file names are imported.
+    `environ` answers `${NAME}` and says where credentials are; paths start at the folder of `path`, in whichever file
+    they stand. Only the configuration classes of the drivers and sinks that are named are imported.
     """
     report, files = report or Report(), files or Files()
-    root = _root(path, environ, report, files)
+    root = read_parts(path, environ, report, files)
     site = _site(root, path.parent, files, Scope(report)) if root is not None else None
     report.settle()
     assert site is not None
@@ -63,9 +64,11 @@ def load(
 def load_map(path: Path, report: Report | None = None) -> DeviceMap:
     """The device map in `path`. Raises Invalid with every problem of the file."""
     report = report or Report()
-    found = Maps(_home(path), None, Files(), Scope(report)).open(path)
+    opened = Maps(_home(path), None, Files(), Scope(report)).open(path)
     report.settle()
-    assert found is not None
+    assert opened is not None
+    found, root = opened
+    lint(found, root, Scope(report))
     return found
 
 
@@ -73,7 +76,7 @@ def is_map(path: Path) -> bool:
     """Whether `path` looks like a device map rather than a site."""
     if is_table(path):
         return True
-    root = _root(path, None, Report(), Files())
+    root = _map_root(path, Report())
     of_a_site = set(KEYS) - set(MapHead.model_fields)  # both have a `status`
     return root is not None and bool({"tags", "extends"} & root.keys()) and not root.keys() & of_a_site
 
@@ -84,15 +87,15 @@ def _home(path: Path) -> Path:
     return here if path.absolute().is_relative_to(here) else path.parent
 
 
-def _root(path: Path, environ: Table[str, str] | None, report: Report, files: Files) -> Mapping | None:
-    """What the file holds; a map is pure data, so it has no `environ` and its text is taken as it stands."""
+def _map_root(path: Path, report: Report) -> Mapping | None:
+    """What a device map holds; it is pure data, so its text is taken as it stands."""
     start = Mark(str(path), 1, 1)
     try:
-        data = files.read(path, MAX_MAP if environ is None else MAX_SITE)
+        data = Files().read(path, MAX_MAP)
     except Unreadable as error:
         report.add(start, str(error.args[0]), error.hint)
         return None
-    root = read(data, str(path), report, References(environ, path.parent, report) if environ is not None else None)
+    root = read(data, str(path), report)
     if root is not None and not isinstance(root, Mapping):
         report.add(start, "a configuration is a mapping, such as `gateway: {id: gw-1}`")
     return root if isinstance(root, Mapping) else None
@@ -151,7 +154,9 @@ def _section(root: Mapping, name: str, kind: type[S], scope: Scope) -> S | None:
     """An optional section that is missing or empty is all defaults."""
     mark = root.value_marks.get(name, root.mark)
     if name == "gateway" and root.get(name) is None:
-        scope.add(mark, "gateway is missing", "such as `gateway: {id: gw-1, site: [acme, hangzhou]}`")
+        is_part = Path(mark.file).parent.name == FOLDER
+        hint = "a part of a site is checked with its site file" if is_part else _GATEWAY
+        scope.add(mark, "gateway is missing", hint)
         return None
     raw = root.get(name)
     return validate(kind, Mapping(mark) if raw is None else raw, mark, scope.within(name))

@@ -12,6 +12,7 @@ from agent.config.alarms import asked_of, check_alarms
 from agent.config.asks import check_tags
 from agent.config.bases import DEEPEST, joined
 from agent.config.classes import driver_class
+from agent.config.defaults import TagDefaults, bare, check_groups
 from agent.config.explain import explain, validate
 from agent.config.files import Files, Unreadable
 from agent.config.lists import unique_names
@@ -32,13 +33,14 @@ _PARTS = ("quirks", "defaults", "groups", "tags")
 
 @dataclass(frozen=True, slots=True)
 class DeviceMap:
-    """A map as read. `quirks` and `groups` are defaults for its devices; `raws` are its tags with `defaults` filled in,
-    and `tags` the same as validated objects, or None when they had problems."""
+    """A map as read. `quirks` and `groups` are defaults for its devices. `plain` are its tags as written, `raws` the
+    same with `defaults` filled in, and `tags` as validated objects, or None when they had problems."""
 
     head: MapHead
     quirks: Mapping
     defaults: Mapping
     groups: Mapping
+    plain: Sequence
     raws: Sequence
     tags: list[Any] | None
 
@@ -61,17 +63,19 @@ class Maps:
         key = path, driver if is_table(path) else ""
         if key not in self._read:
             root = self._root(path, f"map: {shown(name)}", mark, scope, driver)
-            self._read[key] = None if root is None else self._parse(root, path)
+            parsed = None if root is None else self._parse(root, path)
+            self._read[key] = parsed and parsed[0]
         return self._read[key]
 
-    def open(self, path: Path) -> DeviceMap | None:
-        """The map in a file; None after a problem was reported."""
+    def open(self, path: Path) -> tuple[DeviceMap, Mapping] | None:
+        """The map in a file, and what it says with all that it extends; None after a problem was reported."""
         root = self._root(path, "", Mark(str(path), 1, 1), self._scope, "")
         return None if root is None else self._parse(root, path)
 
-    def _parse(self, root: Mapping, path: Path) -> DeviceMap | None:
+    def _parse(self, root: Mapping, path: Path) -> tuple[DeviceMap, Mapping] | None:
         whole = self._extended(root, path, ())
-        return None if whole is None else parse_map(whole, self._scope, self._calendars)
+        found = None if whole is None else parse_map(whole, self._scope, self._calendars)
+        return None if whole is None or found is None else (found, whole)
 
     def _root(self, path: Path, what: str, mark: Mark, scope: Scope, driver: str) -> Mapping | None:
         """What the file says by itself."""
@@ -138,11 +142,14 @@ def parse_map(root: Mapping, scope: Scope, calendars: Collection[str] | None = N
     config = driver_class(root, scope) if "driver" in root else None
     kind = item_type(config) if config else None
     raws = _tags(root, scope)
-    raws = with_defaults(spelt_out(raws, kind, scope) if kind else raws, defaults)
+    plain = spelt_out(raws, kind, scope) if kind else raws
+    raws = with_defaults(plain, TagDefaults(defaults, groups))
     unique_names(raws, "tag", scope)
     if head is None or config is None:
         return None
-    found = DeviceMap(head, quirks, defaults, groups, raws, checked(kind, raws, scope) if kind else [])
+    if kind:
+        check_groups(kind, groups, scope)
+    found = DeviceMap(head, quirks, defaults, groups, plain, raws, checked(kind, raws, scope) if kind else [])
     if found.tags:
         check_tags(raws, found.tags, (), calendars, scope)
         check_alarms(asked_of(found.tags, raws), scope)
@@ -177,7 +184,7 @@ def _refuse(section: Mapping, names: tuple[str, ...], title: str, scope: Scope) 
 def _check_as_device(config: type[DriverConfig], found: DeviceMap, scope: Scope) -> None:
     """Problems of quirks and groups, and of the tags with one another, whatever device they will serve."""
     raw = merge(found.quirks.without(*NO_QUIRKS), Mapping(found.quirks.mark), origin="quirks")
-    raw.put("groups", found.groups, found.groups.mark, found.groups.mark)
+    raw.put("groups", bare(found.groups), found.groups.mark, found.groups.mark)
     data: dict[str, Any] = dict(raw)
     if found.tags:
         data["tags"] = found.tags

@@ -34,7 +34,7 @@ def check_oddities(root: Mapping, site: Site, pairs: Pairs, scope: Scope) -> Non
         seen |= dict.fromkeys(map(id, tags))
         marks = _tag_marks(raw)
         inner = in_file(owner_title(owner), raw.mark.file, scope)
-        _same_place(tags, marks, inner)
+        same_place(tags, marks, inner)
         _asked_in_vain(tags, marks, inner)
         _idle_groups(owner, raw, inner)
     _units(pairs, scope)
@@ -63,7 +63,7 @@ def _same_unit(read: Iterable[tuple[DriverConfig, Mapping]], scope: Scope) -> No
             scope.warn(mark, what, "is one of the unit numbers wrong? else put the tags of both into one device")
 
 
-def _same_place(tags: Iterable[Any], marks: dict[str, Mapping], scope: Scope) -> None:
+def same_place(tags: Iterable[Any], marks: dict[str, Mapping], scope: Scope) -> None:
     """Two tags that are the same number under two names."""
     first: dict[tuple[object, ...], str] = {}
     for tag in tags:

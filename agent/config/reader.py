@@ -28,6 +28,8 @@ from agent.config.yaml_errors import plain_words
 MAX_DEPTH = 32
 MAX_COPIED = 100_000  # values that aliases may add; those that are written out are bounded by the size of the file
 
+_LONE = ("file:", "credential:")
+
 Expand = Callable[[str, Mark], str]
 
 
@@ -35,15 +37,16 @@ class _Stop(Exception):
     """The rest of the text cannot be read."""
 
 
-def read(data: bytes, file: str, report: Report, expand: Expand | None = None) -> Any:
+def read(data: bytes, file: str, report: Report, expand: Expand | None = None, *, optional: bool = False) -> Any:
     """The root value of the one document in `data`: Mapping, Sequence or a scalar.
 
     Problems go to `report`; None when the text cannot be read to its end. `expand(text, mark)` is asked for the value
-    of every text scalar that holds `${` or starts with `file:`.
+    of every text scalar that holds `${` or starts with `file:` or `credential:`. A file that is `optional` may be
+    empty: then it is an empty mapping.
     """
     try:
         text = data.decode("utf-8-sig")
-        return _Composer(text, file, report, expand).document()
+        return _Composer(text, file, report, expand).document(optional=optional)
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8-sig", "replace")
         report.add(_mark_at(before, file), "this is not UTF-8 text", "save the file as UTF-8")
@@ -73,13 +76,13 @@ class _Composer:
         self._copied = 0
         self._anchors: dict[str, tuple[Any, int, int]] = {}  # value, nodes below, levels below
 
-    def document(self) -> Any:
+    def document(self, *, optional: bool) -> Any:
+        start = Mark(self._file, 1, 1)
         self._next()
-        if isinstance(self._next(), StreamEndEvent):
-            self._stop(Mark(self._file, 1, 1), "the file is empty")
-        root, _ = self._node(self._next(), 0)
+        is_empty = isinstance(self._next(), StreamEndEvent)
+        root = None if is_empty else self._node(self._next(), 0)[0]
         if root is None:
-            self._stop(Mark(self._file, 1, 1), "the file is empty")
+            return Mapping(start) if optional and is_empty else self._stop(start, "the file is empty")
         self._next()
         after = self._next()
         if not isinstance(after, StreamEndEvent):
@@ -125,7 +128,7 @@ class _Composer:
     def _scalar(self, event: ScalarEvent) -> Any:
         text = str(event.value)
         value = scalar(text) if event.implicit[0] else text
-        if self._expand and isinstance(value, str) and ("${" in value or value.startswith("file:")):
+        if self._expand and isinstance(value, str) and ("${" in value or value.startswith(_LONE)):
             return self._expand(value, self._mark(event))
         return value
 

@@ -1,17 +1,22 @@
-"""`${NAME}` from the environment and `file:PATH` from disk: the only ways for a secret into the configuration."""
+"""`${NAME}` from the environment, `file:PATH` from disk and `credential:NAME` from systemd: the only ways for a secret
+into the configuration."""
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from agent.config.files import Unreadable, read_bytes
+from agent.config.guarded import guarded
 from agent.config.problems import Mark, Report
 from agent.model.text import Referenced
 
 MAX_FILE = 64 << 10
 MAX_TOTAL = 4 << 20  # characters that one load may take from elsewhere
 _REFERENCE = re.compile(r"\$\$\{|\$\{(?:([A-Za-z_][A-Za-z0-9_]*)\})?")
-_FILE = re.compile(r"file:(?=\S)")
+_LONE = re.compile(r"(file|credential):(\S.*)", re.DOTALL)  # what is such a reference as a whole
+_CREDENTIAL = re.compile(r"(?!\.\.?$)[^/\x00-\x1f\x7f]{1,255}")  # what systemd takes for a name
+CREDENTIALS = "CREDENTIALS_DIRECTORY"
 
 
 class Expanded(Referenced):
@@ -30,7 +35,7 @@ class Unresolved(Expanded):
 
 
 class References:
-    """Expands the references of one file; relative paths start at its folder."""
+    """Expands the references of one load; relative paths start at `folder`."""
 
     def __init__(self, environ: Mapping[str, str], folder: Path, report: Report) -> None:
         self._environ = environ
@@ -40,14 +45,19 @@ class References:
 
     def __call__(self, text: str, mark: Mark) -> str:
         """`text` with its references replaced; `$${` stands for a literal `${`."""
-        is_file = _FILE.match(text)
-        parts = self._file(text[len("file:") :], mark) if is_file else self._values(text, mark)
-        if parts is None or not self._affords(parts, mark):
+        lone = _LONE.fullmatch(text)
+        if lone is None:
+            parts = self._values(text, mark)
+            if parts is None or not self._affords(parts, mark):
+                return _expanded(text, "", None)
+            known = iter(parts)
+            value = _REFERENCE.sub(lambda found: next(known) if found[1] else "${", text)
+            return _expanded(text, value, parts) if parts else value
+        path = self._folder / lone[2] if lone[1] == "file" else self._credential(lone[2], mark)
+        content = None if path is None else self._content(path, f"{lone[1]} {lone[2]!r}", mark)
+        if path is None or content is None or not self._affords([content], mark):
             return _expanded(text, "", None)
-        file = str((self._folder / text[len("file:") :]).absolute()) if is_file else ""
-        known = iter(parts)
-        value = parts[0] if is_file else _REFERENCE.sub(lambda found: next(known) if found[1] else "${", text)
-        return _expanded(text, value, parts, file) if parts else value
+        return _expanded(text, content, [content], str(path.absolute()))
 
     def _affords(self, parts: list[str], mark: Mark) -> bool:
         self._left -= sum(map(len, parts))
@@ -71,17 +81,38 @@ class References:
             return self._environ[name]
         return None
 
-    def _file(self, name: str, mark: Mark) -> list[str] | None:
+    def _credential(self, name: str, mark: Mark) -> Path | None:
+        """Where systemd has put it; None after a problem."""
+        folder, unit = self._environ.get(CREDENTIALS, ""), f"`LoadCredential={name}:/etc/floorgate/{name}`"
+        if not _CREDENTIAL.fullmatch(name):
+            self._report.add(mark, f"credential {name!r}: this is not a name", "such as credential:mqtt-password")
+        elif not folder:
+            what = f"credential {name!r}: systemd has given us none (no {CREDENTIALS} in the environment)"
+            self._report.add(mark, what, f"add {unit} to [Service] of the unit; by hand, set {CREDENTIALS} to a folder")
+        elif not (Path(folder) / name).exists():
+            what = f"credential {name!r}: systemd has given us none of this name"
+            self._report.add(mark, what, f"add {unit} to [Service] of the unit")
+        else:
+            return Path(folder) / name
+        return None
+
+    def _content(self, path: Path, what: str, mark: Mark) -> str | None:
+        """The text of a file that is kept from others, or None after a problem."""
+        given = self._environ.get(CREDENTIALS, "")
         try:
-            content = read_bytes(self._folder / name, MAX_FILE).decode("utf-8-sig").strip()
+            by_systemd = bool(given) and path.resolve().is_relative_to(Path(given).resolve())
+            data = read_bytes(path, MAX_FILE, partial(guarded, path, by_systemd=by_systemd))
+            content = data.decode("utf-8-sig").strip()
         except UnicodeDecodeError:
-            self._report.add(mark, f"file {name!r}: this is not UTF-8 text")
+            self._report.add(mark, f"{what}: this is not UTF-8 text")
         except Unreadable as error:
-            self._report.add(mark, f"file {name!r}: {error.args[0]}", error.hint)
+            self._report.add(mark, f"{what}: {error.args[0]}", error.hint)
+        except (OSError, ValueError) as error:
+            self._report.add(mark, f"{what}: {getattr(error, 'strerror', None) or 'this cannot be a path'}")
         else:
             if content:
-                return [content]
-            self._report.add(mark, f"file {name!r}: it is empty")
+                return content
+            self._report.add(mark, f"{what}: it is empty")
         return None
 
 

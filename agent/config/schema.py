@@ -1,5 +1,6 @@
 """The JSON Schema of the site file and of a device map, for editors; built from the classes that check the files."""
 
+import copy
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from agent import registry
 from agent.config.calendars import CalendarConfig
+from agent.config.defaults import DEFAULTS, NOT_OF_DEVICES, NOT_OF_TAGS
 from agent.config.factors import FactorsConfig
 from agent.config.maps import NO_QUIRKS
 from agent.config.sections import BufferConfig, GatewayConfig, LogConfig, MapHead, StatusConfig
@@ -21,13 +23,16 @@ Schema = dict[str, Any]
 Class = type[BaseModel]
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_REFERENCE = r"|\$\{\w+\}"  # text may come from the environment
+_REFERENCE = r"|\$\{\w+\}|^(file|credential):."  # text may come from elsewhere
 
 _UNITS = ((30, "GB"), (20, "MB"), (10, "KB"), (0, "B"))
 
 
 def schema() -> Schema:
-    """The schema of the site file with all built-in drivers and sinks."""
+    """The schema of the site file and of those in `conf.d/`, with all built-in drivers and sinks.
+
+    Each file may lack what another has, and a device what its line says.
+    """
     drivers = {name: registry.driver_config(name) for name in sorted(registry.DRIVERS)}
     sinks = {name: registry.sink_config(name) for name in sorted(registry.SINKS)}
     sections: dict[str, Class] = {
@@ -41,11 +46,12 @@ def schema() -> Schema:
         "status": StatusConfig,
     }
     defs = _definitions({**sections, **drivers, **sinks})
+    _add_defaults(defs, drivers)
     site = _object(
         "A Floorgate site: what is read, and where it goes",
         {
             "gateway": _ref("gateway"),
-            "devices": _chosen("driver", drivers, "what is read"),
+            "devices": _chosen("driver", drivers, "what is read", required=["name"]),
             "virtual": {
                 "type": "array",
                 "items": _ref("virtual"),
@@ -58,10 +64,10 @@ def schema() -> Schema:
                 "description": "hours of tariffs, shifts",
             },
             "factors": _ref("factors"),
-            "sinks": _chosen("type", sinks, "where it goes"),
+            "sinks": _chosen("type", sinks, "where it goes", required=["name", "type"]),
             **{name: _ref(name) for name in ("buffer", "log", "status")},
         },
-        ["gateway", "devices"],
+        [],
     )
     found = {"$schema": _DIALECT, **site, "$defs": defs}
     for node in _nodes(found):
@@ -75,6 +81,8 @@ def map_schema() -> Schema:
     drivers = {name: registry.driver_config(name) for name in sorted(registry.DRIVERS)}
     defs = _definitions({"map": MapHead, **drivers})
     head = defs.pop("map")
+    for name in drivers:
+        _add_group_defaults(defs, name)
     properties = {
         **head["properties"],
         "quirks": {
@@ -82,7 +90,7 @@ def map_schema() -> Schema:
             "description": "what the driver must know of this model; a device may say otherwise",
         },
         "defaults": {"type": "object", "description": "what every tag is unless it says otherwise"},
-        "groups": {"type": "object", "description": "scan groups that the tags name"},
+        "groups": {"type": "object", "description": "scan groups that the tags name, with `defaults` of their own"},
         "tags": {
             "type": "array",
             "minItems": 1,
@@ -100,6 +108,31 @@ def map_schema() -> Schema:
 def as_text(found: Schema) -> str:
     """The file in `configs/` that holds the schema."""
     return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+
+
+def _add_defaults(defs: Schema, drivers: Mapping[str, Class]) -> None:
+    """What classes do not know, because it is put into their sections before: `defaults` of groups and of lines."""
+    known: dict[str, list[Schema]] = {}
+    for name in drivers:
+        _add_group_defaults(defs, name)
+        for key, found in defs[name]["properties"].items():
+            if key not in NOT_OF_DEVICES and found not in known.setdefault(key, []):
+                known[key].append(found)
+    either = {key: found[0] if len(found) == 1 else {"anyOf": found} for key, found in known.items()}
+    either["driver"] = {"enum": list(drivers), "description": "which driver reads them"}
+    said = "what its devices are unless they or their map say otherwise"
+    defs["line"]["properties"][DEFAULTS] = _object(said, either, [])
+
+
+def _add_group_defaults(defs: Schema, name: str) -> None:
+    """A group of a driver's device has `defaults` for its tags, and may be another's with some keys changed."""
+    groups, tag = defs[name]["properties"]["groups"], defs.get(f"{name}_tag")
+    group = copy.deepcopy(defs[groups["additionalProperties"]["$ref"].rpartition("/")[2]])
+    if tag is not None:
+        keys = {key: found for key, found in tag["properties"].items() if key not in NOT_OF_TAGS}
+        group["properties"][DEFAULTS] = _object("what its tags are unless they say otherwise", keys, [])
+    defs[f"{name}_group"] = {**group, "required": []}
+    groups["additionalProperties"] = _ref(f"{name}_group")
 
 
 def _of_map(defs: Schema, name: str) -> Schema:
@@ -162,12 +195,12 @@ def _size_text(size: float) -> str:
     return next(f"{int(size) >> bits}{unit}" for bits, unit in _UNITS if int(size) % (1 << bits) == 0)
 
 
-def _chosen(key: str, classes: Mapping[str, Class], description: str) -> Schema:
+def _chosen(key: str, classes: Mapping[str, Class], description: str, required: list[str]) -> Schema:
     """A list whose items are checked by the class that their `key` names."""
     item = {
         "type": "object",
         "properties": {key: {"enum": list(classes)}},
-        "required": ["name", key],
+        "required": required,
         "allOf": [_when(key, name, _ref(name)) for name in classes],
     }
     return {"type": "array", "items": item, "description": description}

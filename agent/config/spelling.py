@@ -72,4 +72,4 @@ def _size_text(number: float) -> str:
 
 
 def _plain(number: float) -> str:
-    return f"{number:g}" if isinstance(number, float) else str(number)
+    return repr(number).removesuffix(".0")

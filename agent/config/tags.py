@@ -1,11 +1,13 @@
 """Tags of a device or a map: defaults and overrides laid over one another, groups looked up, then validated."""
 
+from collections.abc import Collection
 from functools import cache
 from typing import Annotated, Any, get_args
 
 from pydantic import FailFast, TypeAdapter, ValidationError
 
 from agent.config.bounds import check_limits
+from agent.config.defaults import TagDefaults
 from agent.config.explain import validate
 from agent.config.lists import name_of, title
 from agent.config.naming import check_naming
@@ -50,29 +52,39 @@ def _spelt(raw: str, kind: Any, mark: Mark, index: int, scope: Scope) -> Any:
     return mapping
 
 
-def with_defaults(raws: Sequence, defaults: Mapping) -> Sequence:
-    """Each tag with the map's `defaults` below it."""
+def with_defaults(raws: Sequence, defaults: TagDefaults) -> Sequence:
+    """Each tag with the defaults below it."""
+    if not defaults.some:
+        return raws
     filled = Sequence(raws.mark)
     for raw, mark in zip(raws, raws.item_marks, strict=True):
-        filled.put(merge(defaults, raw, origin="defaults") if isinstance(raw, Mapping) else raw, mark)
+        filled.put(defaults.below(raw), mark)
     return filled
 
 
-def overlay(base: Sequence, own: Sequence, defaults: Mapping) -> tuple[Sequence, list[int]]:
-    """The tags of a map with a device's own laid over them by name, and the positions that differ from the map."""
+def overlay(
+    plain: Sequence, filled: Sequence, own: Sequence, defaults: TagDefaults, anew: Collection[str]
+) -> tuple[Sequence, list[int]]:
+    """The tags of a map with a device's own laid over them by name, and the positions that differ from the map.
+
+    `filled` are those of the map with its defaults; in the groups of `anew` the device's `defaults` are others.
+    """
     tags = Sequence(own.mark)
-    for raw, mark in zip(base, base.item_marks, strict=True):
-        tags.put(raw, mark)
-    at = {name_of(raw): index for index, raw in enumerate(base) if name_of(raw)}
-    changed: list[int] = []
+    changed: dict[int, None] = {}
+    for index, (raw, mark) in enumerate(zip(filled, filled.item_marks, strict=True)):
+        is_other = isinstance(raw, Mapping) and isinstance(raw.get("group"), str) and raw["group"] in anew
+        tags.put(defaults.below(plain[index]) if is_other else raw, mark)
+        if is_other:
+            changed[index] = None
+    at = {name_of(raw): index for index, raw in enumerate(plain) if name_of(raw)}
     for raw, mark in zip(own, own.item_marks, strict=True):
         index = at.get(name_of(raw), len(tags))
         if index < len(tags):
-            tags[index], tags.item_marks[index] = merge(tags[index], raw), mark
+            tags[index], tags.item_marks[index] = defaults.below(merge(plain[index], raw)), mark
         else:
-            tags.put(merge(defaults, raw, origin="defaults") if isinstance(raw, Mapping) else raw, mark)
-        changed.append(index)
-    return tags, changed
+            tags.put(defaults.below(raw), mark)
+        changed[index] = None
+    return tags, list(changed)
 
 
 def group_names(groups: Any, scope: Scope) -> None:

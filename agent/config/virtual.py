@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from agent.config.alarms import check_alarms, derived_of
 from agent.config.explain import validate
-from agent.config.lists import mappings, name_of
+from agent.config.lists import first, mappings, name_of
 from agent.config.problems import Scope
 from agent.config.tree import Mapping, Sequence
 from agent.config.words import shown
@@ -58,17 +58,17 @@ def read_virtual(root: Mapping, scope: Scope) -> list[tuple[VirtualConfig, Mappi
         if root.get("virtual") is not None:
             scope.add(root.value_marks["virtual"], "virtual: must be a list", "such as - {name: line-1, derived: {…}}")
         return found
-    names = {name_of(raw): raw.value_marks["name"].line for raw in _named(root.get("devices"))}
+    names = {name_of(raw): raw.value_marks["name"] for raw in _named(root.get("devices"))}
     listed = Mapping(root.mark)
     listed.put("virtual devices", root["virtual"], root.key_marks["virtual"], root.value_marks["virtual"])
     for raw, inner in mappings(listed, "virtual device", scope):
         name = name_of(raw)
         if name in names:
-            mark, hint = raw.value_marks["name"], f"the first is on line {names[name]}"
-            inner.add(mark, f"two devices are named {shown(name)}", hint)
+            mark = raw.value_marks["name"]
+            inner.add(mark, f"two devices are named {shown(name)}", first(names[name], mark))
             continue
         if name:
-            names[name] = raw.value_marks["name"].line
+            names[name] = raw.value_marks["name"]
         config = validate(VirtualConfig, raw, raw.mark, inner)
         if config is not None:
             check_alarms(derived_of(config.derived, raw.get("derived")), inner)

@@ -6,7 +6,7 @@ of it asks for anything. `rules` has one entry per tag of the schema, in their o
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
@@ -16,6 +16,7 @@ from agent.normalise.rules import Recipes, Rules
 
 T = TypeVar("T")
 LeftOut = tuple[str, str, bool]  # device, reason, whether it was made here
+Latest = Callable[[Schema], Frame | None]
 
 
 class Stage(Protocol):
@@ -86,8 +87,8 @@ class Moving(Protocol):
 class Sheet:
     """The tags that are made for one device in one group; it grows while steps are compiled."""
 
-    def __init__(self, device: str, group: str) -> None:
-        self._device, self._group = device, group
+    def __init__(self, device: str, group: str, before: Schema | None = None) -> None:
+        self._device, self._group, self._before = device, group, before
         self._tags: dict[str, tuple[int, Tag]] = {}
         self._schema: Schema | None = None
         self._whole: tuple[int, ...] = ()
@@ -104,9 +105,12 @@ class Sheet:
 
     @property
     def schema(self) -> Schema:
-        """All of its tags; another one after a tag was added."""
+        """All of its tags; another one after a tag was added, that of `before` where it has the same ones."""
         if self._schema is None:
-            self._schema = Schema(self._device, self._group, tuple(tag for _, tag in self._tags.values()), made=True)
+            tags, before = tuple(tag for _, tag in self._tags.values()), self._before
+            if before is None or before.tags != tags:
+                before = Schema(self._device, self._group, tags, made=True)
+            self._schema = before
             self._whole = tuple(range(len(self._tags)))
         return self._schema
 
@@ -124,20 +128,35 @@ class Sheet:
         return Frame(schema, ts, values, quality, mono, None if columns == self._whole else columns, stamps)
 
 
+def _nothing(_schema: Schema) -> Frame | None:
+    return None
+
+
 @dataclass(slots=True)
 class Context:
-    """What all steps of a site share. `suppressed` counts samples until somebody takes it: see `suppress`."""
+    """What all steps of a site share. `suppressed` counts samples until somebody takes it: see `suppress`.
+
+    `latest` gives the newest frame that left as a schema, all columns of it: for who comes to it later than others.
+    """
 
     recipes: Recipes
     suppressed: Counter[LeftOut] = field(default_factory=Counter)
     sheets: dict[tuple[str, str], Sheet] = field(default_factory=dict)
     shared: dict[str, Any] = field(default_factory=dict)
+    latest: Latest = _nothing
+    _before: dict[tuple[str, str], Schema] = field(default_factory=dict)  # of sheets that are no more
 
     def sheet(self, device: str, group: str) -> Sheet:
         found = self.sheets.get((device, group))
         if found is None:
-            found = self.sheets[device, group] = Sheet(device, group)
+            found = self.sheets[device, group] = Sheet(device, group, self._before.pop((device, group), None))
         return found
+
+    def drop(self, devices: Collection[str]) -> None:
+        """The sheets of these devices are made anew, and what their schemas were is used again where it fits."""
+        self._before.clear()
+        for key in [key for key in self.sheets if key[0] in devices]:
+            self._before[key] = self.sheets.pop(key).schema
 
     def suppress(self, schema: Schema, reason: str, samples: int) -> None:
         """So many samples of a frame of this schema are left out."""

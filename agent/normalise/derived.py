@@ -8,7 +8,7 @@ Most frames are good and take the short way: values in, values out. Only where s
 seen, or a result is no finite number, each formula asks for its inputs one by one.
 """
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain
@@ -43,8 +43,22 @@ class Plans:
 
     def __init__(self, context: Context) -> None:
         self._turns = Turns()
-        asked = users_last(context.recipes.derived)
-        self._plans = [Plan(each, context, self._turns, rank) for rank, each in enumerate(asked)]
+        self._plans: list[Plan] = []
+        self.renew(context, ())
+
+    def renew(self, context: Context, devices: Collection[str]) -> None:
+        """Other recipes hold now; the plans of these devices are made anew. What feeds a plan is to be built again."""
+        known = {plan.device: plan for plan in self._plans if plan.device not in devices}
+        self._plans = [
+            known.get(each.device) or Plan(each, context, self._turns) for each in users_last(context.recipes.derived)
+        ]
+        for rank, plan in enumerate(self._plans):
+            plan.rank = rank
+
+    def forget(self, group: tuple[str, str]) -> None:
+        """No frame of this group of a device will come any more."""
+        for plan in self._plans:
+            plan.forget("/".join(group))
 
     def tap(self, schema: Schema) -> Tap | None:
         feeds = [feed for feed in (plan.feed(schema) for plan in self._plans) if feed is not None]
@@ -102,9 +116,11 @@ class _Due:
 class Plan:
     """The derived tags of one device. Their slots come after those of their inputs."""
 
-    def __init__(self, ask: Calculated, context: Context, turns: Turns, rank: int) -> None:
-        self._turns, self._rank = turns, rank
-        self._device, self._every = ask.device, int(ask.every * 1e9)
+    rank = 0
+
+    def __init__(self, ask: Calculated, context: Context, turns: Turns) -> None:
+        self._turns, self._context = turns, context
+        self.device, self._every = ask.device, int(ask.every * 1e9)
         self._sheet = context.sheet(ask.device, GROUP)
         rules = context.recipes.tags
         self._asked = {each.tag.name for each in ask.tags if rules.get((ask.device, each.tag.name), NOTHING) != NOTHING}
@@ -131,7 +147,7 @@ class Plan:
 
     def _inside(self, source: Source, names: Container[str]) -> bool:
         """Whether it is a tag of this plan that is used as it was worked out."""
-        return source[0] == self._device and source[1] in names and source[1] not in self._asked
+        return source[0] == self.device and source[1] in names and source[1] not in self._asked
 
     def _row(self, ask: Derived, formula: Formula) -> _Row:
         tag, slots = ask.tag, dict[str, int]()
@@ -149,7 +165,7 @@ class Plan:
         outside = {
             slot: rows[self._own[asking.source[1]]]
             for asking, slot in self._inputs.items()
-            if asking.source[0] == self._device and asking.source[1] in self._own
+            if asking.source[0] == self.device and asking.source[1] in self._own
         }
         return rows | outside
 
@@ -173,12 +189,20 @@ class Plan:
             return None
         group = f"{schema.device}/{schema.group}"
         before = self._feeds.get(group)
-        at_once = not self._every or (schema.made and schema.device == self._device)
-        then, rank = (self._work, self._rank) if at_once else (self._wait, -1)
+        at_once = not self._every or (schema.made and schema.device == self.device)
+        then, rank = (self._work, self.rank) if at_once else (self._wait, -1)
         feed = Feed(self._newest, found, frozenset(misfits), ages, then, self._turns, rank)
         feed.heard = before.heard if before else 0
         self._feeds[group] = feed
+        known = None if before else self._context.latest(schema)
+        if known is not None:
+            slots = feed.take(known)
+            if not at_once:
+                self._wait(slots, known, None)
         return feed
+
+    def forget(self, group: str) -> None:
+        self._feeds.pop(group, None)
 
     def tick(self, wall: int, mono: int, stale: set[Source]) -> Iterator[Frame]:
         """Mark what is stale, and evaluate what has waited for its time. `stale`: what has become so elsewhere."""
@@ -201,7 +225,7 @@ class Plan:
             if not old.isdisjoint(row.needs):
                 places = self._places[row.slot]
                 old.update(places)
-                found.add((self._device, self._sheet.schema.tags[row.column].name))
+                found.add((self.device, self._sheet.schema.tags[row.column].name))
                 for slot in places:
                     quality[slot] = max(quality[slot], Quality.STALE)
         return found

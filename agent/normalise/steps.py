@@ -1,22 +1,26 @@
 """One compiled step for each schema: fit, shape, tap, report."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
-from typing import NamedTuple, TypeVar
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar
 
 from agent.model.frame import Frame
 from agent.model.tag import Schema
 from agent.normalise import carbon, convert, derived, oee, states
 from agent.normalise.alarms import watch
 from agent.normalise.alarms.board import Board
-from agent.normalise.api import Build, Context, Ending, Kept, LeftOut, Moving, Report, Stage, Tap, Timed
+from agent.normalise.api import Build, Context, Ending, Kept, Latest, LeftOut, Moving, Report, Stage, Tap, Timed
 from agent.normalise.counters import tap as counters
 from agent.normalise.fit import fitting
 from agent.normalise.leftovers import Leftovers
 from agent.normalise.limits import stage as limits
 from agent.normalise.parcels import count, join, keys_of, parcels
+from agent.normalise.relations import derives, joined
 from agent.normalise.report import stage as report
+from agent.normalise.report.stage import Reporter
 from agent.normalise.rules import NOTHING, Recipes, Rules
 from agent.normalise.windows import grid as windows
 
@@ -36,6 +40,7 @@ TAPS: dict[str, Build[Tap]] = {
     "alarms": watch.build,
     "windows": windows.build,
 }
+JOINING = "carbon", "derived", "oee"  # those that may make something for other devices
 REPORT: Build[Report] = report.build
 T = TypeVar("T")
 MINUTE = 60 * 10**9
@@ -108,6 +113,19 @@ class Steps(dict[Schema, Step]):
             found = [self.output(sheet.schema) for sheet in list(sheets.values())]
         return found
 
+    def reporter(self, schema: Schema) -> Reporter | None:
+        """What leaves out values of a group, if anything does; of its schema before or after its steps."""
+        found = self._parts.get((schema.device, schema.group), {}).get("report")
+        return found if isinstance(found, Reporter) else None
+
+    def rules(self, schema: Schema) -> Sequence[Rules]:
+        """What is asked of the tags of a group, in their order."""
+        return self._rules(schema)
+
+    @property
+    def recipes(self) -> Recipes:
+        return self._context.recipes
+
     @property
     def alarms(self) -> Board:
         """How the alarms of all devices stand."""
@@ -138,7 +156,10 @@ class Steps(dict[Schema, Step]):
     def finish(self, wall: int, mono: int) -> Iterator[Frame]:
         """What is held back, when no frame will come any more: reports last, for what others give up passes them. A
         part that raises keeps no other from it."""
-        ending = [(key, part) for key, part in self._keys() if isinstance(part, Ending)]
+        return self._ended(self._keys(), wall, mono)
+
+    def _ended(self, keys: Iterable[tuple[str, object]], wall: int, mono: int) -> Iterator[Frame]:
+        ending = [(key, part) for key, part in keys if isinstance(part, Ending)]
         ending.sort(key=lambda each: each[0].endswith("/report"))
         return self._told(ending, lambda part: part.finish(wall, mono))
 
@@ -190,6 +211,92 @@ class Steps(dict[Schema, Step]):
         for key, part in self._keys():
             self._load(key, part)
 
+    def renew(
+        self,
+        recipes: Recipes,
+        schemas: Iterable[Schema],
+        devices: Collection[str],
+        latest: Latest,
+        wall: int,
+        mono: int,
+    ) -> list[Frame]:
+        """Go over to other recipes; what these devices had held back.
+
+        `devices` are those of which anything else is asked, or that are read in another way: all of theirs is made
+        anew, and goes on with what was known, as after a restart. `schemas` are all that are read now. Of the others
+        only what they feed is looked at again. Nothing is to wait between this and the catalogue going over.
+        """
+        context = self._context
+        groups = [group for group in self._parts if group[0] in devices]
+        held = list(
+            self._ended(((_key(g, name), part) for g in groups for name, part in self._parts[g].items()), wall, mono)
+        )
+        others = joined(context.recipes, recipes, devices)
+        moved = repr(context.recipes.local) != repr(recipes.local)
+        formulas = derives(context.recipes, devices) or derives(recipes, devices)
+        for device in devices:
+            self._hand_over(f"alarms/{device}", context.shared.pop(f"alarms/{device}", None))
+            self._hand_over(f"oee/{device}", context.shared.pop(f"oee/{device}", None))
+        for group in groups:
+            self._drop(group)
+        context.drop(devices)
+        context.recipes, context.latest = recipes, latest
+        for name in [name for name in context.shared if name == "oee" or (moved and name.startswith("window/"))]:
+            del context.shared[name]
+        self.alarms.renew(devices)
+        if formulas and (plans := context.shared.get("derived")) is not None:
+            plans.renew(context, devices)
+        for schema in [schema for schema in self if schema.device in others and schema.tags]:
+            self._join(schema, wall, mono)
+        for schema in schemas:
+            self[schema]
+        self._gone(groups)
+        self._sorts = None
+        return held
+
+    def _gone(self, groups: Iterable[tuple[str, str]]) -> None:
+        """Those of the groups that are no more: nobody waits for them."""
+        there = {(schema.device, schema.group) for schema in self.made} | self._newest.keys()
+        plans = self._context.shared.get("derived")
+        for group in groups:
+            if group not in there and plans is not None:
+                plans.forget(group)
+
+    def _hand_over(self, name: str, part: object) -> None:
+        """What a part knows goes on to the one that takes its place, and to the disk with the frames that it made."""
+        if isinstance(part, Kept):
+            key = f"{PREFIX}{name}"
+            if part.must or part.may:
+                self._keep(key, part)
+            self._kept[key] = part.dump()
+
+    def _drop(self, group: tuple[str, str]) -> None:
+        schema = self._newest.pop(group)
+        del self[schema], self._outputs[schema], self._shapes[schema]
+        for name, part in self._parts.pop(group).items():
+            self._hand_over(f"{'/'.join(group)}/{name}", part)
+            key = _key(group, name)
+            if key in self._kept:
+                self._before.setdefault((group[0], name), {})[key] = self._kept[key]
+        self._context.shared.get("report", {}).pop(group, None)
+
+    def _join(self, schema: Schema, wall: int, mono: int) -> None:
+        """Give what is worked out elsewhere another look at this group; all else of it stays as it is."""
+        context, parts, leaving = self._context, self._parts[schema.device, schema.group], self._outputs[schema]
+        known = set(context.shared)
+        builders = {name: TAPS[name] for name in JOINING}
+        for name in JOINING:
+            parts.pop(name, None)
+        parts |= _built(builders, leaving, self._rules(schema), context)
+        self._load_shared(known)
+        taps: Any = [parts[name] for name in TAPS if name in parts]
+        reporter: Any = parts.get("report")
+        self[schema] = self._step(self._shapes[schema], taps, reporter)
+        last = None if schema.interval else context.latest(leaving)
+        machine: Any = parts.get("oee")
+        if last is not None and machine is not None:  # who speaks of changes only does not say it again
+            machine(replace(last, ts=wall, mono=mono, stamps=None))
+
     def _load(self, key: str, part: object) -> None:
         before = self._kept.pop(key, None)
         if isinstance(part, Moving):
@@ -229,12 +336,8 @@ class Steps(dict[Schema, Step]):
             if stage is not None:
                 parts[name], leaving = stage, stage.schema
                 shape.append(stage)
-        taps: list[Tap] = []
-        for name, tapper in TAPS.items():
-            tap = tapper(leaving, rules, context)
-            if tap is not None:
-                parts[name] = tap
-                taps.append(tap)
+        taps: dict[str, Tap] = _built(TAPS, leaving, rules, context)
+        parts |= taps
         reporter = REPORT(leaving, rules, context)
         if reporter is not None:
             parts["report"] = reporter
@@ -243,9 +346,13 @@ class Steps(dict[Schema, Step]):
         self._parts[group] = parts
         for name, part in parts.items():
             self._load(_key(group, name), part)
-        for name in context.shared.keys() - known:
-            self._load(f"{PREFIX}{name}", context.shared[name])
-        return self._step(shaped, taps, reporter) if schema.tags else _nothing
+        self._load_shared(known)
+        return self._step(shaped, list(taps.values()), reporter) if schema.tags else _nothing
+
+    def _load_shared(self, known: AbstractSet[str]) -> None:
+        """What is new among what all share."""
+        for name in self._context.shared.keys() - known:
+            self._load(f"{PREFIX}{name}", self._context.shared[name])
 
     def _rules(self, schema: Schema) -> Sequence[Rules]:
         known, device = self._context.recipes.tags, schema.device
@@ -265,6 +372,13 @@ class Steps(dict[Schema, Step]):
             return out
 
         return step
+
+
+def _built(
+    builders: Mapping[str, Build[Tap]], schema: Schema, rules: Sequence[Rules], context: Context
+) -> dict[str, Tap]:
+    made = ((name, build(schema, rules, context)) for name, build in builders.items())
+    return {name: tap for name, tap in made if tap is not None}
 
 
 def _shape(fit: Shape, stages: Sequence[Stage]) -> Shape:

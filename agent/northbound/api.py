@@ -52,7 +52,7 @@ def fresh(secret: SecretStr) -> str:
 
 def _secret(text: object, _: object) -> SecretStr:
     if not isinstance(text, Referenced):
-        raise ValueError("a secret is not written into the file: use ${NAME} from the environment, or file:PATH")
+        raise ValueError("a secret is not written into the file: use ${NAME}, file:PATH or credential:NAME")
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -71,7 +71,9 @@ def secret_of(text: Referenced) -> SecretStr:
 Seconds = Annotated[float, BeforeValidator(duration), WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN})]
 Size = Annotated[int, BeforeValidator(size), WithJsonSchema({"type": "string", "pattern": SIZE_PATTERN})]
 Secret = Annotated[
-    SecretStr, WrapValidator(_secret), WithJsonSchema({"type": "string", "pattern": r"^(\$\{\w+\}|file:.+)$"})
+    SecretStr,
+    WrapValidator(_secret),
+    WithJsonSchema({"type": "string", "pattern": r"^(\$\{\w+\}|(file|credential):.+)$"}),
 ]
 Name = Annotated[str, Field(max_length=LONGEST_NAME, pattern=NAME_PATTERN)]
 

@@ -34,8 +34,11 @@ from agent.runtime.supervise import Backoff, attempt, keep
 from agent.runtime.tap import Tap
 from agent.runtime.targets import targets
 from agent.runtime.ticker import tick
+from agent.runtime.watching import Watcher
+from agent.runtime.why.explainer import Explainer
 from agent.runtime.window import Window
 from agent.runtime.wiring import lines_of
+from agent.status.people import People
 from agent.status.pull import Pull
 from agent.status.server import Place, serve
 from buffer.keeper import Keeper, Limits
@@ -195,11 +198,18 @@ class App:
         window = Window(self._site.gateway.id, self._catalogue, self._storage, self._health)
         pull = Pull(self._taps, window)
         alarms = Annunciator(self._steps, self._clock)
-        status = partial(serve, place, self._data, self._health, Desk(self._storage), pull, alarms)
+        people = self._people()
+        status = partial(serve, place, self._data, self._health, Desk(self._storage), pull, alarms, people)
         part = self._health.part("status", place.listen)
         yield "status", self._kept(status, part, Backoff(FIELD_CAP))
         if place.cert:
             yield "expiry", self._kept(partial(watch, place.cert, part), part, Backoff(FIELD_CAP))
+
+    def _people(self) -> People:
+        """Who answers a person that looks over the agent's shoulder."""
+        explainer = Explainer(self._catalogue, self._steps, self._storage, self._health, self._clock)
+        watcher = Watcher(self._site.gateway.id, self._catalogue, self._storage, self._health, self._clock)
+        return People(explainer, watcher)
 
     def _consumers(self, control: Control) -> Iterator[Tap]:
         """The sinks that are asked; a token of one that is not enabled is not known."""
@@ -231,6 +241,7 @@ class App:
             sink = registry.sink_builder(config.type)(config, gateway)
             pump = Pump(config.name, sink, self._storage, part, backoff, self._stopping, config.backfill)
             self._pumps.append(pump)
+            self._health.flights[config.name] = pump.flight
             yield f"pump:{config.name}", self._kept(pump.run, part, backoff)
 
     def _field_works(self) -> Iterator[tuple[str, Work]]:

@@ -31,3 +31,12 @@ class Catalogue:
     def reads(self, device: str) -> bool:
         """Whether the device has a driver."""
         return device in self._read
+
+    def driver(self, device: str) -> Driver | None:
+        """Who reads the device; nobody reads one that is only worked out."""
+        return next((driver for driver in self._drivers if driver.device == device), None)
+
+    def before(self, device: str) -> Sequence[Schema]:
+        """The groups of a device as its driver has them, and those that are made."""
+        driver = self.driver(device)
+        return [*(driver.schemas if driver else ()), *(each for each in self._steps.made if each.device == device)]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Iterator
 from functools import lru_cache
 
 from agent.health import Part
@@ -83,6 +84,10 @@ class Inlet:
 
     def __len__(self) -> int:
         return len(self._frames) + len(self._urgent)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """What waits, the oldest first but for what is urgent; for who looks and takes nothing."""
+        return iter((*self._frames, *self._urgent))
 
     def add(self, frame: Frame) -> None:
         """Take the frame, even when it is full."""

@@ -1,12 +1,28 @@
 """The newest values of each group: what is asked for now, not what is owed."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from agent.model.frame import Frame, Value
 from agent.model.quality import Quality
 from agent.model.tag import Schema
 
+_MARKED = 64  # sparse frames of a group, with different columns, of which the number is known
 _WAITING = 64  # sparse frames of a group, with different columns, that are put together at once
+
+
+class Commit(NamedTuple):
+    """Frames that reached the disk together: the run, and when that was (ns UTC)."""
+
+    epoch: str
+    at: int
+
+
+class Mark(NamedTuple):
+    """The number that a frame has in the store."""
+
+    seq: int
+    commit: Commit
 
 
 class _Row:
@@ -63,10 +79,12 @@ class Latest:
         self._known: set[Schema] = set()
         self._whole: dict[Schema, Frame] = {}
         self._rows: dict[Schema, _Row] = {}
+        self._marks: dict[Schema, dict[tuple[int, ...] | None, tuple[int, Commit]]] = {}  # the newest last
 
-    def add(self, frames: Iterable[Frame]) -> None:
+    def add(self, frames: Iterable[Frame], first: int = 0, commit: Commit | None = None) -> None:
+        """Frames that were committed; their numbers begin with `first`, unless nobody knows them."""
         whole, rows = self._whole, self._rows
-        for frame in frames:
+        for number, frame in enumerate(frames, first):
             schema = frame.schema
             if schema not in self._known:
                 self._meet(schema)
@@ -79,6 +97,29 @@ class Latest:
                 if row is None:
                     row = rows[schema] = _Row(schema, whole.get(schema))
                 row.put(frame)
+            if commit is None:
+                continue
+            if frame.columns is None:
+                self._marks[schema] = {None: (number, commit)}
+            else:
+                self._mark(frame, number, commit)
+
+    def _mark(self, frame: Frame, number: int, commit: Commit) -> None:
+        marks = self._marks.setdefault(frame.schema, {})
+        marks.pop(frame.columns, None)
+        if len(marks) >= _MARKED:
+            del marks[next(iter(marks))]
+        marks[frame.columns] = number, commit
+
+    def mark(self, schema: Schema, column: int) -> Mark | None:
+        """The number of the last frame that told this column, and its commit, as far as that is known."""
+        marks = self._marks.get(schema, {})
+        found = [mark for columns, mark in marks.items() if columns is None or column in columns]
+        return Mark(*found[-1]) if found else None
+
+    def forget_marks(self) -> None:
+        """The store was mended: frames may have other numbers now."""
+        self._marks.clear()
 
     def get(self, schema: Schema) -> Frame | None:
         """All columns, each with its own time in `stamps` (ns UTC); None when the group has given nothing yet."""
@@ -99,6 +140,7 @@ class Latest:
     def _forget(self, schema: Schema) -> None:
         self._whole.pop(schema, None)
         self._rows.pop(schema, None)
+        self._marks.pop(schema, None)
         self._known.discard(schema)
 
     def _meet(self, schema: Schema) -> None:

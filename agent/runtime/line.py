@@ -177,7 +177,9 @@ class Line:
         """The group is not refused any more, or a part of it was silent while others waited for the wire."""
         if turn.breaker.failing:
             turn.breaker.succeeded(now)
-            self._group_part(turn.schema).up()
+            part = self._group_part(turn.schema)
+            part.probe_at = 0.0
+            part.up()
         if Quality.BAD_COMM in frame.quality and len(self._calendar.turns) > 1:
             turn.rests = self._probes.silent(now, turn.cost)
 
@@ -211,10 +213,12 @@ class Line:
     async def _refused(self, turn: Turn, error: Refused, now: int) -> None:
         """The device is well and does not have this group: only the group is asked less often, if nobody finds out
         why."""
-        self._group_part(turn.schema).down(error)
+        part = self._group_part(turn.schema)
+        part.down(error)
         edge = turn.breaker.failed(now, self._luck())
         learner = turn.seat.learner
         turn.rests = now if learner is not None and learner.searching else turn.breaker.until(REFUSED_CAP)
+        part.probe_at = turn.rests / 1e9
         if edge:
             await self._emit_bad(turn.schema, Quality.BAD_DEVICE)
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import random
+import time
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 
 from agent.health import Part
@@ -72,6 +73,11 @@ class Pump:
 
     def wake(self) -> None:
         self._bell.set()
+
+    @property
+    def flight(self) -> Mapping[int, Sequence[Entry]]:
+        """What is sent and not confirmed, by the first number of each send."""
+        return self._flight
 
     async def _wanted(self) -> bool:
         """Wait until the other side wants something; False when the agent stops before."""
@@ -240,10 +246,12 @@ class Pump:
             self._part.up()
             await self._storage.call(self._storage.store.ack, self._name, entries)
             self._part.frames += len(entries)
+            self._part.confirmed = time.monotonic()
 
     async def _stumbled(self) -> None:
         """The last session ended over a bug: narrow down which frame it is, and set that one aside."""
-        flight, self._flight = list(self._flight.values()), {}
+        flight = list(self._flight.values())
+        self._flight.clear()
         for entries in flight:
             if len(entries) > 1:
                 self._limit = max(1, len(entries) // 2)

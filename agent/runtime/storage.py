@@ -13,7 +13,7 @@ from agent.model.errors import Damaged, DiskFailed, StoreError
 from agent.model.frame import Frame
 from agent.runtime.backfill import Meter
 from agent.runtime.inlet import Inlet
-from agent.runtime.latest import Latest
+from agent.runtime.latest import Commit, Latest
 from agent.runtime.supervise import Backoff
 from buffer.keeper import Keeper
 from buffer.ledger import LeftOut
@@ -77,6 +77,11 @@ class Storage:
         self._share: int | None = None  # how many of them at a time; None: all
         self._trying = False  # still set when `run` begins anew: the store did not fail, the frames were no good
         self._bells: list[asyncio.Event] = []
+
+    def waiting(self) -> Iterator[Frame]:
+        """What is not on the disk yet, the oldest first."""
+        yield from self._frames
+        yield from self._inlet
 
     @property
     def store(self) -> Store:
@@ -158,7 +163,9 @@ class Storage:
                 del self._frames[:arrived]
         finally:
             self._mended.set()
-            self.generation += self.store is not before
+            if self.store is not before:
+                self.generation += 1
+                self.latest.forget_marks()
             self.ring()
         if keeper.trouble is not None:
             raise keeper.trouble
@@ -204,25 +211,27 @@ class Storage:
         self._trying, store = True, self.store
         taken = store.taken
         try:
-            await self._write(frames, kept)
+            first = await self._write(frames, kept)
         except StoreError:
             self._trying = False
             raise
         self._trying = False
         self._part.frames += len(frames)
-        self.latest.add(frames)
+        self.latest.add(frames, first, Commit(store.epoch, time.time_ns()))
         self.meter.add(sum(len(frame.values) for frame in frames))
         self.inflow.add(store.taken - taken)
 
-    async def _write(self, frames: list[Frame], kept: dict[str, bytes | None]) -> None:
-        """Nothing waits between the look at `_kept` and the call, so that no older state comes after a newer one."""
+    async def _write(self, frames: list[Frame], kept: dict[str, bytes | None]) -> int:
+        """The number of the first frame. Nothing waits between the look at `_kept` and the call, so that no older state
+        comes after a newer one."""
         left_out, self._suppressed = self._suppressed, Counter()
         try:
-            await self.call(_commit, self.store, frames, kept, left_out)
+            first = await self.call(_commit, self.store, frames, kept, left_out)
         except StoreError:
             self._suppressed.update(left_out)  # none, if the store has taken it
             raise
         self._kept = {key: value for key, value in self._kept.items() if key not in kept or kept[key] is not value}
+        return first
 
     def _stumbled(self) -> None:
         self._trying = False
@@ -276,6 +285,8 @@ def _learnt(device: str) -> str:
     return f"learnt/{device}"
 
 
-def _commit(store: Store, frames: Sequence[Frame], kept: Kept, left_out: Counter[LeftOut]) -> None:
+def _commit(store: Store, frames: Sequence[Frame], kept: Kept, left_out: Counter[LeftOut]) -> int:
+    """The number of the first of these."""
     store.suppress(left_out)
-    store.append(frames, kept)
+    first, _ = store.append(frames, kept)
+    return first

@@ -74,6 +74,7 @@ class Tap:
         for key in taken:
             self._handed.pop(key, None)
         self._part.frames += count
+        self._part.confirmed = time.monotonic() if count else self._part.confirmed
         return count
 
     async def command(self, payload: bytes) -> tuple[bool, bytes]:

@@ -21,6 +21,7 @@ from agent.model.errors import AgentError
 from agent.status import alarms, store
 from agent.status.gate import Hosts
 from agent.status.listener import Server
+from agent.status.people import People
 from agent.status.pull import Pull
 from agent.status.ready import readiness
 from agent.status.routes import ANYBODY, OWNER, SOMEBODY, Keys, Route, Router
@@ -50,6 +51,7 @@ async def serve(
     desk: Desk,
     pull: Pull | None = None,
     board: alarms.Alarms | None = None,
+    people: People | None = None,
 ) -> None:
     """Serve until cancelled. Raises AgentError."""
     token = secrets.token_urlsafe(24)
@@ -58,6 +60,7 @@ async def serve(
     pull = pull or Pull()
     routes = [*_routes(health, desk, board), *store.Pages(desk).routes(), *pull.routes()]
     routes += alarms.Board(board).routes() if board else []
+    routes += people.routes() if people else []
     router: Router | None = None
 
     async def answer(request: Request) -> Answer:

@@ -25,7 +25,7 @@ class Porch:
 
     def __init__(self, endpoint: Endpoint, ids: tuple[str, ...]) -> None:
         self._endpoint = endpoint
-        self._ids = {name: _packet(name) for name in ids}
+        self._ids = {name: packet(name) for name in ids}
         self._come: dict[str, asyncio.Transport] = {}
         self._serving: dict[str, asyncio.Transport] = {}
         self._asked: dict[str, asyncio.Future[asyncio.Transport]] = {}
@@ -179,7 +179,7 @@ class Caller(asyncio.Protocol):
             self._patience.cancel()
 
 
-def _packet(name: str) -> bytes:
+def packet(name: str) -> bytes:
     """`0x…` is meant as bytes, everything else as text."""
     if name.startswith("0x"):
         return bytes.fromhex(name[2:])

@@ -58,7 +58,7 @@ def _together(hows: Sequence[Conversion]) -> list[int] | None:
 
 
 def _decoder(tags: Sequence[Tag], hows: Sequence[Conversion], start: int, order: str) -> Decode:
-    layouts = [_layout(tag, tag.order or order) for tag in tags]
+    layouts = [layout(tag, tag.order or order) for tag in tags]
     positions = [
         HEAD + 2 * (tag.address - start) + byte for tag, (_, where) in zip(tags, layouts, strict=True) for byte in where
     ]
@@ -89,7 +89,7 @@ def bits(offsets: Sequence[int]) -> Decode:
     return shared
 
 
-def _layout(tag: Tag, order: str) -> tuple[str, list[int]]:
+def layout(tag: Tag, order: str) -> tuple[str, list[int]]:
     """The struct code of a value, and which bytes of its registers it takes, highest first."""
     swapped = order in ("BADC", "DCBA", "BA")
     if tag.type in BYTES:

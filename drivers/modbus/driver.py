@@ -22,10 +22,12 @@ from drivers.modbus.link import Read, Request
 from drivers.modbus.overheard import Overheard
 from drivers.modbus.plan import Block
 from drivers.modbus.terrain import Known
+from drivers.modbus.tracing import Asked, elders, newest, trace
 from drivers.modbus.wire import Wire
 from drivers.modbus.wires import wires
 from drivers.modbus.writer import carry_out
 from drivers.modbus.writing import Change, change, inspection
+from drivers.tracing import Trace
 
 UNNAMED = -1  # a refusal whose number is 0
 _BAD_DEVICE, _BAD_COMM = bytes((Quality.BAD_DEVICE,)), bytes((Quality.BAD_COMM,))
@@ -41,7 +43,7 @@ class Step:
 
 
 class Device:
-    """One unit at an endpoint. A Poller, a Learner, a Revealer and a Writer."""
+    """One unit at an endpoint. A Poller, a Learner, a Revealer, a Traced and a Writer."""
 
     def __init__(
         self,
@@ -63,6 +65,9 @@ class Device:
         price = cost(wire.endpoint, silence, self._pause)
         self._groups = {group.schema(config.name): group for group in groups(config, price)}
         self.schemas = tuple(self._groups)
+        self._steps: dict[Schema, tuple[Step, ...]] = {}
+        self._before: list[Asked] = []  # of earlier plans
+        self._where: dict[str, tuple[Asked, TagConfig]] = {}  # by tag, once somebody asks
         self._plan()
 
     async def open(self) -> None:
@@ -131,8 +136,21 @@ class Device:
         """The requests around what is known, or has been learnt; the columns of a schema never change."""
         known = known or self._learning.known
         plans = {schema: group.blocks(known) for schema, group in self._groups.items()}
+        before = [*self._asked(), *self._before]
         self._steps = {schema: _steps(self._config, blocks) for schema, blocks in plans.items()}
+        self._before, self._where = elders(before, self._asked()), {}
         self._lost = {schema: [block for block in blocks if block.lost] for schema, blocks in plans.items()}
+
+    def _asked(self) -> list[Asked]:
+        return [Asked(step.request, step.block) for steps in self._steps.values() for step in steps]
+
+    def trace(self, tag: str) -> Trace | None:
+        if not self._where:
+            self._where = {mine.name: (each, mine) for each in self._asked() for mine in each.block.tags}
+        if tag not in self._where:
+            return None
+        asked, mine = self._where[tag]
+        return trace(self._config, mine, asked if asked.request.exchanged else newest(self._before, tag) or asked)
 
     async def reveal(self, schema: Schema) -> tuple[Frame, dict[str, Raw]]:
         twin, heard = copy(self), Overheard(self._wire, self)
@@ -185,12 +203,12 @@ class Device:
 def build(line: LineConfig, devices: Sequence[Config], data: Path | None = None) -> Sequence[Device]:
     """The devices of one endpoint on the connections that they share. Raises ConfigError."""
     return [
-        Device(_ordered(config, line), wire, pause=line.pause, silence=line.silence)
+        Device(ordered(config, line), wire, pause=line.pause, silence=line.silence)
         for config, wire in zip(devices, wires(line, devices), strict=True)
     ]
 
 
-def _ordered(config: Config, line: LineConfig) -> Config:
+def ordered(config: Config, line: LineConfig) -> Config:
     """The order of a line holds for those of its devices that say none, not even in their map."""
     if line.order is None or "order" in config.model_fields_set:
         return config

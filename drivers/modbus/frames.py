@@ -102,20 +102,20 @@ class Rtu:
             return b""
         size = EXCEPTION if refusal else wanted.length
         if size:
-            return _checked(heard, start, size) if start + size + 3 <= len(heard) else None
+            return checked(heard, start, size) if start + size + 3 <= len(heard) else None
         return _shortest(heard, start)
 
     def _whole(self, heard: bytes, start: int) -> bytes:
         function = heard[start + 1]
         if function & _FAILED:
-            return _checked(heard, start, EXCEPTION)
+            return checked(heard, start, EXCEPTION)
         if function in _FIXED:
-            return _checked(heard, start, _FIXED[function])
-        answer = _checked(heard, start, 2 + heard[start + 2]) if 1 <= function <= 4 else b""
-        return answer or (_checked(heard, start, 5) if 1 <= function <= 4 else b"")  # the request of somebody else
+            return checked(heard, start, _FIXED[function])
+        answer = checked(heard, start, 2 + heard[start + 2]) if 1 <= function <= 4 else b""
+        return answer or (checked(heard, start, 5) if 1 <= function <= 4 else b"")  # the request of somebody else
 
 
-def _checked(heard: bytes, start: int, size: int) -> bytes:
+def checked(heard: bytes, start: int, size: int) -> bytes:
     """The PDU of `size` bytes after the unit at `start`, if it is all there and its checksum is right."""
     end = start + 1 + size
     if end + 2 > len(heard) or heard[end : end + 2] != _crc(heard[start:end]):

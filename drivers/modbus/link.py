@@ -34,6 +34,9 @@ EARLY = 0.0005  # seconds by which a timer may be early: uvloop counts whole mil
 _HEADER = struct.Struct(">HHHB")  # transaction, protocol, length of what follows, unit
 
 
+Exchanged = tuple[bytes, bytes, float, float]  # as it was sent, what was heard then, from when until when (loop time)
+
+
 class Request(ModbusPDU):
     """A request that is built once and sent many times.
 
@@ -46,6 +49,8 @@ class Request(ModbusPDU):
     strict = False  # nothing but its registers may be read
     once = False  # it changes something, so it is not sent again on a new connection
     leaving: Callable[[], None] | None = None  # called right before it is sent; what it raises keeps it from that
+    exchanged: Exchanged | None = None  # the last time that it was sent
+    failed: tuple[str, str] | None = None  # what became of that and what to do, unless it was answered properly
 
     def __init__(self, unit: int, body: bytes, head: bytes, length: int, what: str) -> None:
         super().__init__(dev_id=unit)
@@ -106,6 +111,7 @@ class Link(TransactionManager):
 
     def __init__(self, endpoint: Endpoint, params: CommParams) -> None:
         self.endpoint = endpoint
+        self.sent = b""  # the last request, as it went over the wire
         self.heard = b""  # what arrived last since the request was sent
         self.served = False  # it brought an answer
         self._taken = 0  # bytes since the last request
@@ -134,21 +140,28 @@ class Link(TransactionManager):
         """What was sent has not left."""
         return self.is_active() and cast(asyncio.WriteTransport, self.transport).get_write_buffer_size() > 0
 
+    @property
+    def came(self) -> bytes:
+        """What came back since the request was sent: the answer, or what was there instead."""
+        return self.heard
+
     def ask(self, request: Request, until: float) -> Awaitable[Reply]:
         """Send; to be awaited is an answer that carries this request's transaction and unit, or neither.
 
         Raises TimeoutError at `until` (loop time), ConnectionError, or Garbled for bytes that are no Modbus TCP at all.
         """
+        self.heard = self.sent = b""
         if self.transport is None:
             raise ConnectionResetError
-        self.heard = self.recv_buffer = b""
+        self.recv_buffer = b""
         self._taken = 0
         waiter: asyncio.Future[Reply] = self.loop.create_future()
         self._waiter = self.response_future = waiter
         self.next_tid = number = self.next_tid % MOST_NUMBER + 1
         request.transaction_id = self.request_transaction_id = number
         self.request_dev_id = request.dev_id
-        self._put(number.to_bytes(2, "big") + request.frame)
+        self.sent = sent = number.to_bytes(2, "big") + request.frame
+        self._put(sent)
         self._until = until
         if self._timer is None or until < self._timer.when():
             self._set_timer()

@@ -162,6 +162,11 @@ def _plausible(each: Candidate, later: Fraction | None) -> Candidate:
     return replace(each, score=round(score, 1), fits=score >= 1, why=_told(why, each.way))
 
 
+def usual(value: float) -> float:
+    """How usual a number of this size is, 0 to 1."""
+    return _size(value)[0]
+
+
 def _size(value: float) -> tuple[float, str]:
     if value == 0:
         return 0.1, "zero says nothing"

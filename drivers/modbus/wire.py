@@ -103,6 +103,9 @@ class Wire:
                 return self._checked(link, request, await ask(link, request, until, patience))
             except OSError as error:
                 raise self._cut(request, error) from error
+        except DeviceError as error:
+            request.failed = error.message, error.hint
+            raise
         finally:
             self._lock.release()
 
@@ -140,6 +143,7 @@ class Wire:
                 self._ghosts.refused(request.dev_id, _looks(request), link.loop.time())
             raise self._misfit(request, reply, link)
         self._answered = link.served = True
+        request.failed = None
         if not link.numbered:
             self._ghosts.answered(request.dev_id, _looks(request), link.loop.time())
             if request.dev_id not in self._met:
@@ -154,6 +158,7 @@ class Wire:
             self._overhear(link, link.heard)
         if request.leaving is not None:
             request.leaving()
+        began = link.loop.time()
         try:
             reply = await link.ask(request, until)
             answered = True
@@ -162,7 +167,9 @@ class Wire:
         except Garbled as error:
             raise self._garbled(request, str(error)) from None
         finally:
-            self._quiet_since, self._dirty = link.loop.time(), not answered
+            self._quiet_since = ended = link.loop.time()
+            self._dirty = not answered
+            request.exchanged = link.sent, link.came, began, ended
             if not link.numbered and not answered:
                 self._ghosts.note(request.dev_id, _looks(request), self._quiet_since)
         if isinstance(link, StreamLink):

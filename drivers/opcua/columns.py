@@ -52,6 +52,14 @@ class Columns:
                 qualities[place] = Quality.BAD_DECODE
         return values, bytes(qualities), stamps
 
+    def one(self, column: int, value: object, code: int) -> tuple[Value, int]:
+        """What becomes of a single value, and its quality; nothing is counted."""
+        trust = quality(code)
+        if trust >= FIRST_BAD:
+            return None, trust
+        found = self._convert[column](value)
+        return found, Quality.BAD_DECODE if found is None else trust
+
     def frames(self, batch: Batch, ts: int, mono: int) -> Iterator[Frame]:
         """Sparse frames of one message: one, or as many as the busiest tag changed, each tag's values in order; made
         one by one, for that may be half a million."""

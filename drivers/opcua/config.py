@@ -115,7 +115,7 @@ def _security(text: object) -> object:
 
 def _secret(text: object) -> SecretStr:
     if not isinstance(text, Referenced):
-        raise ValueError("a secret is not written into the file: use ${NAME} from the environment, or file:PATH")
+        raise ValueError("a secret is not written into the file: use ${NAME}, file:PATH or credential:NAME")
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -210,8 +210,8 @@ class Config(DriverConfig, Monitoring):
     password: Annotated[
         SecretStr | None,
         BeforeValidator(lambda text: None if text is None else _secret(text)),
-        WithJsonSchema({"type": "string", "pattern": r"^(\$\{\w+\}|file:.+)$"}),
-    ] = Field(None, description="password of the user: ${NAME} from the environment, or file:PATH")
+        WithJsonSchema({"type": "string", "pattern": r"^(\$\{\w+\}|(file|credential):.+)$"}),
+    ] = Field(None, description="password of the user: ${NAME}, file:PATH or credential:NAME")
     user_certificate: str = Field("", description="file with the certificate by which the user is known, DER or PEM")
     user_key: str = Field("", description="file with the key of that certificate, PEM, readable by the agent alone")
     mode: Literal["subscribe", "poll"] = Field(

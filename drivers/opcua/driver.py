@@ -31,8 +31,11 @@ from drivers.opcua.remarks import Remarks
 from drivers.opcua.search import Seeker
 from drivers.opcua.session import Session
 from drivers.opcua.status import quality
+from drivers.opcua.stream import Stream
 from drivers.opcua.tally import Tally
+from drivers.opcua.tracing import columns_of, trace
 from drivers.opcua.watch import ServerClock, look
+from drivers.tracing import Trace
 
 MINUTE, SECOND = 60.0, 1e9
 
@@ -53,7 +56,7 @@ def build(line: LineConfig, devices: Sequence[DriverConfig], data: Path | None =
 
 
 class OpcuaPoller:
-    """Implements `drivers.api.Poller`, which reads on request, `Browser`, `Finder`, `Writer` and `Caller`.
+    """Implements `drivers.api.Poller`, which reads on request, `Browser`, `Finder`, `Traced`, `Writer` and `Caller`.
 
     Its schemas grow, each at its end, when a pattern of the device finds nodes; a frame has the one of its time.
     """
@@ -152,7 +155,11 @@ class OpcuaPoller:
             await self._walk(self._seeker, schema.interval)
         group = self._groups[schema.group]
         answers, missing = await group.read()
-        frame = group.plan.columns.whole(answers, missing, self._clock.wall(), self._clock.mono())
+        mono = self._clock.mono()
+        group.last = answers, mono
+        frame = group.plan.columns.whole(answers, missing, self._clock.wall(), mono)
+        for _, batch in answers if group.deep else ():
+            batch.values = []  # whole arrays and structures are not kept for who may ask
         wrong = frame.quality.count(Quality.BAD_CONFIG)
         if wrong or group.refused:
             _note_refused(group, answers)
@@ -255,6 +262,17 @@ class OpcuaPoller:
     async def peek(self, addresses: Sequence[str]) -> Sequence[str]:
         return await peek(self._live(), addresses)
 
+    def trace(self, tag: str) -> Trace | None:
+        """See `drivers.tracing.Traced`."""
+        found = columns_of(self._plans, tag)
+        return (
+            None if found is None else trace(*found, self._groups.get(found[0].schema.group), self._watching(found[0]))
+        )
+
+    def _watching(self, plan: Plan) -> Stream | None:
+        """The subscription that watches a group; None where it is read."""
+        return None
+
     def encode(self, tag: str, value: Value) -> Encoded:
         return writes.encode(self._named(tag), value)
 
@@ -332,6 +350,10 @@ class OpcuaSubscriber(OpcuaPoller):
             errand=self._errand if self._seeker else None,
         )
         return self._feed
+
+    def _watching(self, plan: Plan) -> Stream | None:
+        streams = self._feed.streams if self._feed else ()
+        return next((each for each in streams if each.schema.group == plan.schema.group), None)
 
     def _replan(self) -> list[Plan]:
         before = {plan.schema.group: plan.schema for plan in self._plans}

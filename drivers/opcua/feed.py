@@ -349,7 +349,9 @@ class Feed:
             self._newest.setdefault(stream.schema, {}).update(zip(batch.handles, times(batch), strict=True))
         if batch.codes or stream.refused:
             stream.look(batch, self._heard)
-        for frame in stream.group.plan.columns.frames(batch, received, self._clock.mono()):
+        mono = self._clock.mono()
+        stream.recent.add(batch, mono)
+        for frame in stream.group.plan.columns.frames(batch, received, mono):
             self._hold(frame)
 
     def _hold(self, frame: Frame) -> None:

@@ -20,7 +20,7 @@ from drivers.opcua.session import Session
 from drivers.opcua.spots import locate
 from drivers.opcua.status import PLAIN, is_bad, quality
 
-Answers = list[tuple[Sequence[int], Batch]]
+Answers = Sequence[tuple[Sequence[int], Batch]]
 Request = tuple[Sequence[int], ua.ReadRequest]
 
 TRIGGERS = {
@@ -58,6 +58,7 @@ class Group:
     deep: bool = False  # some tags look into a node, whose whole array or structure comes for each of them
     known: Dictionaries = field(default_factory=Dictionaries)
     closed: dict[int, str] = field(default_factory=dict)
+    last: tuple[Answers, int] = ((), 0)  # what the last scan brought, and when (ns, monotonic)
     _registered: dict[int, ua.NodeId] = field(default_factory=dict)
     _requests: list[Request] = field(default_factory=list)
 
@@ -119,7 +120,7 @@ class Group:
 
         Raises the error when no request was answered; after one that got no answer, no further one is made.
         """
-        answers: Answers = []
+        answers: list[tuple[Sequence[int], Batch]] = []
         missing = bytearray((Quality.BAD_CONFIG,)) * len(self.nodes)
         failure: DeviceError | None = None
         self._requests = self._requests or list(self._cut([c for c, node in enumerate(self.nodes) if node is not None]))

@@ -20,7 +20,7 @@ SHORT, LONGER = 16, 8  # values that are compared at first, and how many times m
 _UINT32, _INT32 = struct.Struct("<I").unpack_from, struct.Struct("<i").unpack_from
 _RESPONSE = struct.Struct("<qII")
 _NOTIFICATION = struct.Struct("<?Iq")
-_OTHER = 0xFF  # stands in `kinds` for values that are no numbers
+OTHER = 0xFF  # stands in `kinds` for values that are no numbers
 
 
 @dataclass(slots=True)
@@ -209,7 +209,7 @@ def _one(batch: Batch, body: bytes, at: int, handled: bool) -> int:
     batch.codes.append(found.code)
     batch.ticks.append(found.ticks)
     batch.served.append(found.served)
-    batch.kinds.add(_OTHER)
+    batch.kinds.add(OTHER)
     return at
 
 

@@ -12,6 +12,7 @@ from drivers.opcua.encodings import Dictionaries
 from drivers.opcua.group import Group
 from drivers.opcua.notify import Batch
 from drivers.opcua.pulse import KEEP_ALIVE, patience
+from drivers.opcua.recent import Recent
 from drivers.opcua.status import CHANGED, PLAIN
 
 VALUES, ARRAYS = 5000, 50  # in one message: of single values, and where some are arrays or structures of up to 80 KB
@@ -47,6 +48,7 @@ class Stream:
     changed: dict[int, float] = field(default_factory=dict)  # when to ask anew what the values of a column mean
     full: bool = False  # all items are made: from now on a message tells until when all is known
     later: Refusal | None = None  # when to ask anew for the subscription itself
+    recent: Recent = field(default_factory=Recent)  # what it said last
     _known: set[int] = field(default_factory=set)  # those whose meaning has changed before
 
     async def open(self, now: float) -> dict[int, int]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from agent.cli import tables
+from agent.cli import tables, voice
 from agent.cli.alarms.asked import moment, running
 from agent.cli.options import data_option, json_option
 
@@ -22,7 +22,7 @@ def command(normal: bool, data: Path, as_json: bool) -> None:
         click.echo(json.dumps(alarms))
         return
     if not alarms:
-        click.echo("no alarm is active or shelved" if not normal else "there are no alarms")
+        voice.echo("no alarm is active or shelved" if not normal else "there are no alarms")
         return
     shown = tables.table(device="left", alarm="left", state="left", severity="right", since="left", text="left")
     for each in alarms:

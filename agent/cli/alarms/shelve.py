@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from agent.cli import voice
 from agent.cli.alarms.asked import path_of, running, said
 from agent.cli.options import data_option, json_option
 from agent.model.text import duration
@@ -39,4 +40,7 @@ def command(device: str, name: str, seconds: float, data: Path, as_json: bool) -
     """Tell nothing of the alarm NAME of DEVICE for a while; if it is still active then, it is told."""
     with running(data) as agent:
         alarm = agent.post(path_of(device, name, "shelve"), seconds=seconds)
-    click.echo(json.dumps(alarm) if as_json else said(alarm))
+    if as_json:
+        click.echo(json.dumps(alarm))
+    else:
+        voice.echo(said(alarm))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from agent.cli import voice
 from agent.cli.alarms.asked import path_of, running, said
 from agent.cli.options import data_option, json_option
 
@@ -18,4 +19,7 @@ def command(device: str, name: str, data: Path, as_json: bool) -> None:
     """Tell of the alarm NAME of DEVICE again."""
     with running(data) as agent:
         alarm = agent.post(path_of(device, name, "unshelve"))
-    click.echo(json.dumps(alarm) if as_json else said(alarm))
+    if as_json:
+        click.echo(json.dumps(alarm))
+    else:
+        voice.echo(said(alarm))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from agent.cli import walk
+from agent.cli import voice, walk
 from agent.cli.access import Access, look
 from agent.cli.draft import draft
 from agent.cli.lines import Writer
@@ -61,7 +61,7 @@ def command(
             if entry and wanted(entry):
                 written += 1
                 file.writelines(write(entry, refused))
-    click.echo(f"{written:,} frames are in {out}", err=True)
+    voice.echo(f"{written:,} frames are in {out}", err=True)
     if damaged:
         raise StoreError(f"{damaged:,} frames are damaged and are not", hint="floorgate store verify names them")
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from agent.cli import voice
 from agent.cli.access import hold
 from agent.cli.options import data_option
 from agent.cli.progress import progress
@@ -20,4 +21,4 @@ def command(sink: str, data: Path) -> None:
         while count := store.forget(sink):
             total += count
             done(total)
-    click.echo(f"{total:,} frames that {sink} was owed are given up")
+    voice.echo(f"{total:,} frames that {sink} was owed are given up")

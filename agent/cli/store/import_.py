@@ -6,6 +6,7 @@ from typing import BinaryIO, NamedTuple
 
 import click
 
+from agent.cli import voice
 from agent.cli.access import hold
 from agent.cli.options import data_option
 from agent.cli.parse import Parser
@@ -49,7 +50,7 @@ def command(file: Path, skip_bad: bool, data: Path) -> None:
                 count += store.put([line.frame for line in batch if line.frame])
                 done(batch[-1].end)
         finally:
-            click.echo(f"{count:,} frames were put back")
+            voice.echo(f"{count:,} frames were put back")
 
 
 def _check(file: Path, *, skip_bad: bool) -> int:
@@ -62,7 +63,7 @@ def _check(file: Path, *, skip_bad: bool) -> int:
             else:
                 faults += 1
                 if faults <= MOST:
-                    click.echo(f"{file}:{line.number}: {line.fault}", err=True)
+                    voice.echo(f"{file}:{line.number}: {line.fault}", err=True)
             done(line.end)
     if faults and not skip_bad:
         raise AgentError(f"{file}: bad lines: {faults:,}; nothing was put back", hint="--skip-bad leaves them out")

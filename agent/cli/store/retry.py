@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from agent.cli import voice
 from agent.cli.access import hold
 from agent.cli.options import data_option
 from buffer.ranges import Range
@@ -36,4 +37,4 @@ def command(sink: str, seqs: list[Range] | None, data: Path) -> None:
     """Send what SINK refused once more: all of it, or the frames SEQS, such as 12-40,77."""
     with hold(data) as store:
         count = store.retry(sink, seqs)
-    click.echo(f"{count:,} frames are owed to {sink} again")
+    voice.echo(f"{count:,} frames are owed to {sink} again")

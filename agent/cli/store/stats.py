@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from agent.cli import voice
 from agent.cli.access import look
 from agent.cli.options import data_option, iso, json_option
 
@@ -22,7 +23,7 @@ def command(data: Path, as_json: bool) -> None:
         click.echo(json.dumps(stats))
     else:
         for line in _lines(stats):
-            click.echo(line)
+            voice.echo(line)
 
 
 def _lines(stats: dict[str, Any]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from agent.cli import walk
+from agent.cli import voice, walk
 from agent.cli.access import Access, look
 from agent.cli.options import data_option, json_option
 from agent.cli.progress import progress
@@ -28,8 +28,8 @@ def command(data: Path, as_json: bool) -> None:
         click.echo(json.dumps({"ok": not faults, "frames": frames, "faults": faults[:MOST]}))
     else:
         for fault in faults[:MOST]:
-            click.echo(fault)
-        click.echo(f"{frames:,} frames, {len(faults):,} faults")
+            voice.echo(fault)
+        voice.echo(f"{frames:,} frames, {len(faults):,} faults")
     if faults:
         raise StoreError(
             "not all is well with the store",

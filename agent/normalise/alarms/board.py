@@ -1,6 +1,6 @@
 """All alarms of a site, for people: how they stand, and those that are shelved."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from agent.normalise.alarms.cell import LONGEST_SHELF
 from agent.normalise.alarms.panel import Panel, Standing
@@ -15,10 +15,17 @@ class Board:
         self._context = context
         self._panels: dict[str, Panel] = {}
         self._others: dict[str, set[str]] = {}
-        for (device, _), rules in context.recipes.tags.items():
+        self.renew(())
+
+    def renew(self, devices: Collection[str]) -> None:
+        """Other recipes hold now; the panels of these devices are made anew."""
+        self._others.clear()
+        for (device, _), rules in self._context.recipes.tags.items():
             for alarm in rules.alarms:
                 if alarm.other:
                     self._others.setdefault(device, set()).add(alarm.other)
+        for device in devices:
+            self._panels.pop(device, None)
 
     def panel(self, device: str) -> Panel:
         if device not in self._panels:

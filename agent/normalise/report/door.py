@@ -45,6 +45,8 @@ class _Line:
 class Doors:
     """The columns that are told so, with the first value of each period where there is one."""
 
+    reason = "door"
+
     def __init__(self, columns: Columns, doors: Sequence[float], period: int, count: Count, tell: Tell) -> None:
         self.columns = columns
         self._doors, self._lines = doors, [_Line() for _ in columns.columns]
@@ -63,7 +65,7 @@ class Doors:
                 self._release(line)
                 line.value = None
                 return True
-            self._count("door", 1)
+            self._count(self.reason, 1)
             return False
         try:
             return self._follow(line, value, time, self._doors[number], (frame, place), turned=turned, due=due)
@@ -78,12 +80,12 @@ class Doors:
         newest = line.time if line.held is None else line.held_time
         if time <= newest and not due:
             if time == newest and value == (line.value if line.held is None else line.held_value):
-                self._count("door", 1)  # the source has said it before
+                self._count(self.reason, 1)  # the source has said it before
                 return False
             return self._anew(line, value, time)
         fits = time > newest and line.low <= (value - line.value) / (time - line.time) <= line.high
         if fits and line.held is not None:
-            self._count("door", 1)
+            self._count(self.reason, 1)
             line.held = None
         if due:
             return self._anew(line, value, time)
@@ -123,5 +125,5 @@ class Doors:
         """No more will be told."""
         held = sum(line.held is not None for line in self._lines)
         if held:
-            self._count("door", held)
+            self._count(self.reason, held)
         self._lines = [_Line() for _ in self._lines]

@@ -17,6 +17,7 @@ class Lane(Protocol):
     """`turned`: the quality is another one than before, so the value is told whatever it is."""
 
     columns: Columns
+    reason: str  # by which values that are left out are counted
 
     def whole(self, frame: Frame, turned: Sequence[int]) -> Sequence[int]:
         """Which columns of the schema are told, of a frame that has all; `turned` are columns of the schema, too."""
@@ -29,6 +30,8 @@ class Lane(Protocol):
 
 class Always:
     """All of them."""
+
+    reason = ""
 
     def __init__(self, columns: Columns) -> None:
         self.columns = columns
@@ -142,6 +145,8 @@ class Beyond(Changed):
 class Sampled:
     """The first of each period. What a quiet source said last is held, until its time has come."""
 
+    reason = "period"
+
     def __init__(self, columns: Columns, period: int, count: Count, *, held: bool) -> None:
         """`held`: nobody knows when the next value comes, so that the last one must not be left out."""
         self.columns = columns
@@ -158,17 +163,17 @@ class Sampled:
             index = columns.index
             numbers = sorted({*numbers, *(index[column] for column in turned if column in index)})
         if len(numbers) < len(columns):
-            self._count("period", len(columns) - len(numbers))
+            self._count(self.reason, len(columns) - len(numbers))
         return [columns.columns[number] for number in numbers]
 
     def one(self, number: int, frame: Frame, place: int, *, turned: bool) -> bool:
         told = self._grid.one(number, frame.ts) or turned
         if self._held is None:
             if not told:
-                self._count("period", 1)
+                self._count(self.reason, 1)
             return told
         if self._held.pop(number, None):
-            self._count("period", 1)  # a newer one is told or held instead
+            self._count(self.reason, 1)  # a newer one is told or held instead
         if not told:
             self._held[number] = frame, place
         return told
@@ -187,5 +192,5 @@ class Sampled:
     def settle(self) -> None:
         """No more will be told."""
         if self._held:
-            self._count("period", len(self._held))
+            self._count(self.reason, len(self._held))
             self._held.clear()

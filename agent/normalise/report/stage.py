@@ -1,5 +1,6 @@
 """The last stage of a step: it leaves out what is not worth a message, and counts it."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -14,6 +15,7 @@ from agent.normalise.report.lanes import Always, Beyond, Changed, Count, Lane, S
 from agent.normalise.report.parts import Sample, column_of, late, part_of
 from agent.normalise.rules import Rules
 
+MOST_SEEN = 64  # frames of a source that says what changed which are remembered; of one that is read it is the last
 _UNKNOWN = 255  # no quality: nothing was told yet
 
 
@@ -34,8 +36,24 @@ class Reporter:
         }
         most = {column: each.max_time for column, each in enumerate(asked) if each.max_time}
         self._beats = Beats(most) if most else None
+        self.asked = asked
+        self._seen: deque[Frame] = deque(maxlen=1 if schema.interval else MOST_SEEN)
+
+    def reason(self, column: int) -> str:
+        """By which word a value of this column is counted that is left out; empty: all of them are told."""
+        return self._where[column][0].reason
+
+    def seen(self, column: int) -> Sample | None:
+        """The last frame that had this column, of the last few, told or not."""
+        for frame in reversed(self._seen):
+            if frame.columns is None:
+                return frame, column
+            if column in frame.columns:
+                return frame, frame.columns.index(column)
+        return None
 
     def __call__(self, frame: Frame) -> tuple[Frame, ...]:
+        self._seen.append(frame)
         places = self._some(frame) if frame.columns is not None else self._whole(frame)
         told = (part_of(frame, places),) if places else ()
         if self._left_out:

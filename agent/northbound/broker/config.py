@@ -38,7 +38,7 @@ class BrokerConfig(Proxied, SinkConfig):
     )
     username: Text = Field("", description="user name at the broker")
     password: Secret | None = Field(
-        None, description="password or token: ${NAME} from the environment, or file:PATH, read at each connection"
+        None, description="password or token: ${NAME}, file:PATH or credential:NAME, read at each connection"
     )
     client_id: Text = Field("", description="client id; without one floorgate-GATEWAY-SINK")
     protocol: Annotated[

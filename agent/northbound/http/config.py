@@ -49,7 +49,7 @@ def _header(name: object, value: object) -> SecretStr:
     if not isinstance(value, str):
         raise ValueError(f"the value of {name} must be text: put it between quotes")
     if _SECRET.search(name) and not isinstance(value, Referenced):
-        how = "use ${NAME} from the environment, or file:PATH"
+        how = "use ${NAME}, file:PATH or credential:NAME"
         raise ValueError(f"{name} may be a secret, which is not written into the file: {how}")
     if len(value) > _LONGEST or not value.isascii() or not value.isprintable():
         raise ValueError(
@@ -81,9 +81,9 @@ class Config(Proxied, SinkConfig):
     format: Literal["ndjson", "json"] = Field("ndjson", description="one object a line, or one array")
     shape: Shape = Field("envelope", description="what an object looks like; columnar: bytes, whatever the format")
     compress: Compression = Field("none", description="what makes a request smaller; it says so by Content-Encoding")
-    token: Token | None = Field(None, description="sent as `Authorization: Bearer`; ${NAME}, or file:PATH")
+    token: Token | None = Field(None, description="as `Authorization: Bearer`: ${NAME}, file:PATH or credential:NAME")
     username: str = Field("", max_length=1024, description="user name, sent as `Authorization: Basic`")
-    password: Secret | None = Field(None, description="its password: ${NAME} from the environment, or file:PATH")
+    password: Secret | None = Field(None, description="its password: ${NAME}, file:PATH or credential:NAME")
     headers: Headers = Field({}, description="further headers of each request; those that may be secret by ${NAME}")
     timeout: Annotated[Seconds, Field(ge=0.1, le=300)] = Field(30.0, description="how long a request may take")
     window: int = Field(4, ge=1, le=32, description="requests that may be under way, each on a connection of its own")

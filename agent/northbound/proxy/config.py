@@ -46,7 +46,7 @@ class Proxied(Section):
     )
     proxy_user: str = Field("", max_length=255, description="user name at the proxy")
     proxy_password: Secret | None = Field(
-        None, description="password at the proxy: ${NAME} from the environment, or file:PATH"
+        None, description="password at the proxy: ${NAME}, file:PATH or credential:NAME"
     )
 
     @model_validator(mode="after")

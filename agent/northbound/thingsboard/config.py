@@ -12,7 +12,7 @@ from agent.northbound.thingsboard.names import check
 class Config(Commanded, BrokerConfig):
     """ThingsBoard, to which we are a gateway device. The README beside this file explains each key."""
 
-    token: Secret | None = Field(None, description="access token of the gateway device: ${NAME}, or file:PATH")
+    token: Secret | None = Field(None, description="access token of the gateway: ${NAME}, file:PATH or credential:NAME")
     device: Annotated[str, AfterValidator(check)] = Field(
         "{device}", description="how devices are called there; placeholders {device}, {gateway} and {site}"
     )

@@ -81,6 +81,7 @@ def rows() -> Iterator[Row]:
     with rig.folder() as place, rig.farm(place, DEVICES, TAGS) as farm:
         sink = f"{{name: apps, type: pull, token: 'file:{place / 'token'}'}}"
         (place / "token").write_text(TOKEN, "utf-8")
+        (place / "token").chmod(0o600)
         rig.write_site(place, farm.ports, TAGS, "100ms", 0, sink=sink)
         with rig.agent(place) as agent:
             _await(place / "data" / "agent.json", agent)

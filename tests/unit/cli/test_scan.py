@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from agent.cli import main
-from agent.cli.maps import modbus_maps
+from agent.cli.shelf import modbus_maps
 from agent.cli.sweep import BAUDS, PARITIES, Sweep, lasting, settings
 from agent.config import load
 from drivers.modbus.config import PORTS

@@ -122,6 +122,7 @@ def test_a_wrong_virtual_device_is_told(virtual: str, said: str, problems: Any) 
 
 def test_a_formula_from_elsewhere_or_over_lines_is_told_where_it_is_named(problems: Any, tmp_path: Path) -> None:
     (tmp_path / "formula").write_text("a + secret.x")
+    (tmp_path / "formula").chmod(0o600)
     (said,) = problems(device("      x: file:formula\n"))
     assert said.startswith("site.yaml:7:10: device 'm', derived tag 'x': a dot")
     (said,) = problems(device("      x: >\n        a +\n        c\n"))

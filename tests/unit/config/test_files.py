@@ -30,6 +30,7 @@ def test_a_load_says_what_it_took_and_reads_it_again_when_it_is_gone(tmp_path: P
 def test_what_a_secret_refers_to_is_not_among_what_was_taken(tmp_path: Path) -> None:
     path = tmp_path / "site.yaml"
     (tmp_path / "secret").write_text("hush")
+    (tmp_path / "secret").chmod(0o600)
     sink = "sinks:\n  - {name: up, type: mqtt, url: 'mqtt://127.0.0.1', username: a, password: 'file:secret'}\n"
     path.write_text(site(tmp_path) + sink)
     files = Files()

@@ -65,6 +65,7 @@ def test_a_reference_without_a_name_is_a_problem(text: str) -> None:
 
 def test_a_file_is_taken_without_its_line_end(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("\ufeff hush \n", "utf-8")
+    (tmp_path / "secret").chmod(0o600)
     assert expand("file:secret", {}, tmp_path) == ("hush", [])
     assert expand(f"file:{tmp_path}/secret", {}) == ("hush", [])
 
@@ -74,6 +75,8 @@ def test_a_file_that_cannot_be_taken_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     (tmp_path / "large").write_bytes(b"x" * (MAX_FILE + 1))
     os.mkfifo(tmp_path / "pipe")
+    for each in tmp_path.iterdir():
+        each.chmod(0o600)
     for name, message in {
         "missing": "there is no such file",
         "empty": "it is empty",
@@ -108,7 +111,7 @@ def test_a_secret_comes_from_the_environment(site: Any) -> None:
 
 
 def test_a_secret_comes_from_a_file_beside_the_site(site: Any, write: Any) -> None:
-    write("pw", "hunter2\n")
+    write("pw", "hunter2\n").chmod(0o600)
     assert site("gateway: {id: g}\n" + DEVICE + SINK + "file:pw}]").sinks[0].password.get_secret_value() == "hunter2"
 
 
@@ -116,7 +119,7 @@ def test_a_secret_that_is_written_out_is_refused_and_not_repeated(complaint: Any
     said = complaint("gateway: {id: g}\n" + DEVICE + SINK + "hunter2}]")
     assert said == (
         "site.yaml:3:71: sink 'p': password: a secret is not written into the file: "
-        "use ${NAME} from the environment, or file:PATH"
+        "use ${NAME}, file:PATH or credential:NAME"
     )
 
 

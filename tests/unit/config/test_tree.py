@@ -1,5 +1,6 @@
 """Values keep their places when a map's defaults and a device's own words are laid over one another."""
 
+from agent.config.defaults import TagDefaults
 from agent.config.problems import Mark, Report
 from agent.config.reader import read
 from agent.config.tags import overlay, with_defaults
@@ -47,7 +48,8 @@ def test_without_leaves_the_rest_with_its_places() -> None:
 
 
 def test_defaults_lie_below_every_tag() -> None:
-    filled = with_defaults(tags("[{name: a}, {name: b, type: int8}, 7]"), mapping("{type: bool}", "defaults"))
+    defaults = TagDefaults(mapping("{type: bool}", "defaults"), None)
+    filled = with_defaults(tags("[{name: a}, {name: b, type: int8}, 7]"), defaults)
     assert filled == [{"type": "bool", "name": "a"}, {"type": "int8", "name": "b"}, 7]
     assert filled[0].origin["type"] == "defaults"
     assert filled[1].origin["type"] == ""
@@ -55,11 +57,12 @@ def test_defaults_lie_below_every_tag() -> None:
 
 def test_an_overlay_keeps_the_order_of_the_map_and_says_what_changed() -> None:
     base = tags("[{name: a, unit: V}, {name: b}, {name: c}]")
-    laid, changed = overlay(base, tags("[{name: c, unit: A}, {name: new}, x]"), mapping("{type: bool}"))
+    defaults = TagDefaults(mapping("{type: bool}"), None)
+    laid, changed = overlay(base, base, tags("[{name: c, unit: A}, {name: new}, x]"), defaults, ())
     assert laid == [
         {"name": "a", "unit": "V"},
         {"name": "b"},
-        {"name": "c", "unit": "A"},
+        {"type": "bool", "name": "c", "unit": "A"},
         {"type": "bool", "name": "new"},
         "x",
     ]

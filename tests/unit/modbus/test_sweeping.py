@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.cli.maps import modbus_maps
 from agent.cli.raw import connected
+from agent.cli.shelf import modbus_maps
 from agent.model.errors import Garbled
 from drivers.modbus.identify import Identity
 from drivers.modbus.likeness import LIKELY, features

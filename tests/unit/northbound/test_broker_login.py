@@ -91,6 +91,7 @@ def loaded(folder: Path, password: str) -> Any:
 
 def test_a_secret_in_a_file_is_read_again_and_one_from_the_environment_is_not(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("\ufefffirst\n")
+    (tmp_path / "token").chmod(0o600)
     secret = loaded(tmp_path, "file:token")
     assert isinstance(secret, FileSecret) and Path(secret.path) == tmp_path / "token"
     assert (secret.get_secret_value(), fresh(secret)) == ("first", "first")

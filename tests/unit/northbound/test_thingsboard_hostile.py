@@ -40,6 +40,7 @@ COUNT = often(200, 1000)
 
 def site(folder: Path, device: str, broker: str) -> Path:
     (folder / "token").write_text(TOKEN)
+    (folder / "token").chmod(0o600)
     path = folder / "site.yaml"
     path.write_text(SITE.format(device=device, broker=broker, token=folder / "token"))
     return path

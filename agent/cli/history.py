@@ -1,0 +1,43 @@
+"""`floorgate history`"""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from agent.cli import records
+from agent.cli.options import data_option, iso, json_option
+from agent.cli.tables import cell, show, table
+from agent.runtime.history import History, State, Version
+
+_STYLES = {"reverted": "red", "trial": "yellow", "kept": "dim"}
+
+
+@click.command("history")
+@data_option
+@json_option
+def command(data: Path, as_json: bool) -> None:
+    """List the last versions of the configuration: when and why each ran, whether it is good, what it changed."""
+    state = History(data).state()
+    if as_json:
+        records.show({"running": state.running, "good": state.good, "versions": list(map(asdict, state.versions))})
+    elif not state.versions:
+        click.echo(f"no version has run on {data} yet")
+    else:
+        _show(state)
+
+
+def _show(state: State) -> None:
+    rows = table(version="right", when="left", why="left", outcome="left", changes="left")
+    for each in reversed(state.versions):
+        runs = "runs" if each.n == state.running and each.outcome == "good" else each.outcome
+        why = f"{each.why} by {each.who}" if each.who else each.why
+        style = "green" if runs == "runs" else _STYLES.get(each.outcome, "")
+        rows.add_row(
+            cell(each.n), cell(iso(each.at * 10**6)[:19] + "Z"), cell(why), cell(runs, style), cell(_changes(each))
+        )
+    show(rows)
+
+
+def _changes(each: Version) -> str:
+    return f"{each.text}; {each.reason}" if each.text and each.reason else each.text or each.reason

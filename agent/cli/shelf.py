@@ -1,0 +1,80 @@
+"""The device maps that come with floorgate: as a list, and as devices with their quirks, orders and defaults put in."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from agent.config import Files, Site, configs_dir, load, load_map
+from agent.config.words import did_you_mean
+from agent.model.errors import ConfigError
+from drivers.modbus.config import Config
+
+_DEVICE = "  - {{name: {name}, driver: modbus, endpoint: 'tcp://127.0.0.1', map: '{path}'}}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One map of the shelf; `text` is what else may be searched for."""
+
+    name: str
+    vendor: str
+    model: str
+    name_zh: str
+    kind: str
+    driver: str
+    status: str
+    tags: int
+    sources: int
+    text: str = field(default="", repr=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {key: value for key, value in asdict(self).items() if key != "text"}
+
+
+def paths() -> list[Path]:
+    return sorted((configs_dir() / "devices").glob("*.yaml"))
+
+
+def shelf() -> list[Entry]:
+    """Raises Invalid for a map that is wrong."""
+    return [_entry(path) for path in paths()]
+
+
+def named(name: str) -> Path:
+    """The file of a map of the shelf, or of one's own. Raises ConfigError for a name that is neither."""
+    known = {path.stem: path for path in paths()}
+    if name in known:
+        return known[name]
+    if "/" in name or "." in name or Path(name).exists():
+        return Path(name)
+    hint = did_you_mean(name, known) or "a map of your own is a file, such as ./my-meter.yaml"
+    raise ConfigError(f"there is no device map {name!r}", hint=hint)
+
+
+def modbus_maps() -> dict[str, Config]:
+    """By name. Raises Invalid for a map that is wrong."""
+    return devices_of([path for path in paths() if load_map(path).head.driver == "modbus"])
+
+
+def devices_of(files: list[Path]) -> dict[str, Config]:
+    """A device for each map for Modbus, by the name of the map. Raises Invalid."""
+    if not files:
+        return {}
+    lines = [_DEVICE.format(name=path.stem, path=path.absolute()) for path in files]
+    devices = site_beside(files[0], "gateway: {id: scan}\ndevices:\n" + "".join(lines)).devices
+    return {device.name: device for device in devices if isinstance(device, Config)}
+
+
+def site_beside(file: Path, text: str) -> Site:
+    """A site that is on no disk, in the folder of a map, where it may name it. Raises Invalid."""
+    site = file.absolute().parent / "site.yaml"
+    return load(site, {}, files=Files({site: text.encode()}))
+
+
+def _entry(path: Path) -> Entry:
+    found = load_map(path)
+    head, tags = found.head, [tag for tag in found.tags or () if tag is not None]
+    words = [*head.notes, *(f"{tag.name} {tag.description}" for tag in tags)]
+    device = head.device
+    about = (device.vendor, device.model, device.name_zh, device.kind, head.driver, head.status)
+    return Entry(path.stem, *about, len(tags), len(head.sources), " ".join(words))

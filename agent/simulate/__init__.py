@@ -1,0 +1,1 @@
+"""A fake plant from the user's own configuration: the very registers and nodes of its devices, on loopback."""
