@@ -60,14 +60,14 @@ def devices_of(files: list[Path]) -> dict[str, Config]:
     """A device for each map for Modbus, by the name of the map. Raises Invalid."""
     if not files:
         return {}
-    lines = [_DEVICE.format(name=path.stem, path=path.absolute()) for path in files]
+    lines = [_DEVICE.format(name=path.stem, path=path.resolve()) for path in files]
     devices = site_beside(files[0], "gateway: {id: scan}\ndevices:\n" + "".join(lines)).devices
     return {device.name: device for device in devices if isinstance(device, Config)}
 
 
 def site_beside(file: Path, text: str) -> Site:
     """A site that is on no disk, in the folder of a map, where it may name it. Raises Invalid."""
-    site = file.absolute().parent / "site.yaml"
+    site = file.resolve().parent / "site.yaml"
     return load(site, {}, files=Files({site: text.encode()}))
 
 

@@ -89,7 +89,7 @@ def _tested(file: Path, folder: Path | None, endpoint: str, unit: int) -> dict[s
 def _cases(file: Path, folder: Path) -> dict[str, Any]:
     own = folder / file.stem
     found = cases(own if own.is_dir() else folder)
-    (config,) = devices_of([file.absolute()]).values()
+    (config,) = devices_of([file]).values()
     differences = [
         {"case": case.stem, "tag": each.tag, "found": each.found, "expected": each.expected}
         for case in found
@@ -99,7 +99,7 @@ def _cases(file: Path, folder: Path) -> dict[str, Any]:
 
 
 def _read(file: Path, endpoint: str, unit: int) -> list[dict[str, Any]]:
-    name, where, place = (text.replace("'", "''") for text in (file.stem, endpoint, str(file.absolute())))
+    name, where, place = (text.replace("'", "''") for text in (file.stem, endpoint, str(file.resolve())))
     site = site_beside(file, _SITE.format(name=name, endpoint=where, unit=unit, path=place))
     with tempfile.TemporaryDirectory() as folder:
         return [seen.row() for seen in online(site, Path(folder)) if seen.kind == "device"]
