@@ -65,11 +65,12 @@ class Maps:
         key = path, driver if is_table(path) else ""
         if key not in self._read:
             root = self._root(path, f"map: {shown(name)}", mark, scope, driver)
-            self._read[key] = None if root is None else self._parse(root, path)
+            parsed = None if root is None else self._parse(root, path)
+            self._read[key] = parsed and parsed[0]
         return self._read[key]
 
     def open(self, path: Path) -> DeviceMap | None:
-        """The map in a file; None after a problem was reported."""
+        """The map in a file, with all that it extends; None after a problem was reported."""
         root = self._root(path, "", Mark(str(path), 1, 1), self._scope, "")
         return None if root is None else self._parse(root, path)
 
