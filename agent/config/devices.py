@@ -136,7 +136,8 @@ class _Devices:
             if "driver" in line:
                 driver_class(line, self._scope)
             if isinstance(line.get("map"), str) and not isinstance(line["map"], Unresolved):
-                self._maps.find(line["map"], line.value_marks["map"], self._scope)
+                driver = str(line.get("driver", ""))
+                self._maps.find(line["map"], line.value_marks["map"], self._scope, driver)
             check_line(config, item_type(config), line, self._scope)
 
 
@@ -160,7 +161,7 @@ def _map(raw: Mapping, maps: Maps, scope: Scope) -> DeviceMap | None:
     if not isinstance(name, str) or not name or isinstance(name, Unresolved):
         return None
     mark = raw.value_marks["map"]
-    found = maps.find(name, mark, scope)
+    found = maps.find(name, mark, scope, str(raw["driver"]))
     if found and found.head.driver != raw["driver"]:
         wanted = f"map: {shown(name)} is for the driver {found.head.driver!r}, not {raw['driver']!r}"
         scope.add(mark, wanted, "take a map for this driver, or change `driver:`")

@@ -34,16 +34,16 @@ class Options:
     gateway: str = ""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Tag:
-    """`keys` as they are written, the name among them; `every` is its interval in seconds where it has one of its own."""
+    """`keys` as they are written, the name among them; `every` is its interval in seconds where it has one."""
 
     place: str
     keys: dict[str, Any]
     every: float | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Device:
     place: str
     keys: dict[str, Any]
@@ -100,10 +100,10 @@ class Draft:
         for key, value in settings.items():
             if not value:  # 0 is the default of all, and a timeout of 0 is none
                 continue
-            value = within(node, value, *_LINE[key], f"`{key}` of")
-            if line.get(key, value) != value:
+            time = within(node, value, *_LINE[key], f"`{key}` of")
+            if line.get(key, time) != time:
                 node.note("changed", f"devices on one wire say different `{key}`: the longest holds for all of them")
-            line[key] = max(line.get(key, 0.0), value)
+            line[key] = max(line.get(key, 0.0), time)
 
     def endpoint(self, node: Node, scheme: str = "tcp", port: int = 502) -> tuple[str, bool]:
         """(where a device is that the files do not say, whether somebody has said it)."""

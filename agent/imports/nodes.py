@@ -60,6 +60,13 @@ def security(node: Node, policy: str, mode: str, *, open_: bool | None = None) -
     return keys
 
 
+def untyped(node: Node) -> None:
+    """Of a node whose file does not say what it holds."""
+    node.note(
+        "assumed", "what the node holds is not said: a number", "text wants `type: str`; `floorgate browse` shows it"
+    )
+
+
 def user(node: Node, name: str, password: Any, keys: dict[str, Any], device: str) -> None:
     """Who is asking, as keys of the device; a password is never written, only where to put it."""
     if not name:

@@ -87,9 +87,10 @@ def take(config: Path, files: Asked, environ: Mapping[str, str] = os.environ) ->
 
 
 def told(config: Path, old: Taken, new: Taken) -> str:
-    """What changed, in a line. Where one of the two cannot be read any more, which files did."""
+    """What changed, in a line; of no `old` all of it. Where one of the two cannot be read any more, which files did."""
     try:
-        return difference(take(config, Asked(old)).site, take(config, Asked(new)).site).summary() or "spelling"
+        before = take(config, Asked(old)).site if old else None
+        return difference(before, take(config, Asked(new)).site).summary() or "spelling"
     except AgentError:
         files = [path.name for path in dict.fromkeys((*old, *new)) if old.get(path) != new.get(path)]
         return f"files changed: {', '.join(files)}"
