@@ -1,13 +1,15 @@
 """`floorgate explain`"""
 
+import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
 from agent.cli import explained, records
-from agent.cli.ask import find
+from agent.cli.ask import Agent, find
 from agent.cli.options import data_option, json_option
 from agent.config import load
 from agent.config.whence import Whence, whence
@@ -15,7 +17,7 @@ from agent.config.words import did_you_mean
 from agent.model.errors import StoreError
 
 _NOBODY = "start one with `floorgate run`, name it with --data, or give the file with -c: then the tag is read once"
-_OLDER = "the file has changed since the agent was started: restart it, or apply the file"
+_OLDER = "the file has changed since the agent took it: floorgate apply"
 
 
 @click.command("explain")
@@ -27,12 +29,12 @@ _OLDER = "the file has changed since the agent was started: restart it, or apply
 def command(device: str, tag: str, config: Path | None, data: Path, as_json: bool) -> None:
     """Why there is (no) data of TAG: from the file to the platform, stage by stage.
 
-    The running agent is asked. Where none runs, -c FILE has the tag read once. With both, it is also told where the
-    file speaks of it.
+    The running agent is asked. Where none runs, -c FILE has the tag read once.
     """
     with find(data) as agent:
         if agent is not None:
             row = agent.get("/api/v1/explain", device=device, tag=tag)
+            config = config or _file_of(agent)
         elif config is None:
             raise StoreError(f"no agent runs on {data}", hint=_NOBODY)
         else:
@@ -48,6 +50,14 @@ def command(device: str, tag: str, config: Path | None, data: Path, as_json: boo
         click.echo(line)
 
 
+def _file_of(agent: Agent) -> Path | None:
+    """The file that it was started with; None where this user may not read it."""
+    with suppress(StoreError, LookupError):
+        file = Path(agent.get("/api/v1/config")["file"])
+        return file if os.access(file, os.R_OK) else None
+    return None
+
+
 def _placed(row: dict[str, Any], config: Path, found: Whence) -> None:
     """What the file says of it, put to the first stage."""
     stage = row["stages"][0]
@@ -60,7 +70,7 @@ def _placed(row: dict[str, Any], config: Path, found: Whence) -> None:
     if found.off and (found.tag or found.off == "device"):
         stage["wrong"] = f"the {found.off} is not enabled: it says `enabled: false`"
         stage["hint"] = (
-            "take that out, and restart the agent or apply the file" if row["by"] == "agent" else "take that out"
+            "take that out, and apply the file" if row["by"] == "agent" else "take that out"
         )
     elif found.device is None and found.devices:
         stage["wrong"] = f"{config} has no device {device!r}"

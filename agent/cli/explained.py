@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from agent.lang import said, word
 from agent.model.figures import figure, span
 from agent.model.text import plain
 
@@ -12,61 +13,62 @@ HEAD, AROUND, TAIL, MOST = 12, 4, 2, 16  # bytes of a frame that are shown: at i
 WIDTH = 18  # of a word before what it is
 COLOURS = {"ok": "green", "held": "cyan", "doubt": "yellow", "failed": "red", "unreached": "bright_black"}
 WORDS = {"unreached": "not reached", "held": "left out"}
-_WELL = "Nothing is wrong with it."
+_WELL, _WELL_SO_FAR = "Nothing is wrong with it.", "Nothing is wrong with it as far as it was looked at."
 _BY = {"agent": "seen by the running agent", "read": "read once, without an agent"}
 
 
 def lines(row: dict[str, Any], now: float) -> Iterator[str]:
     """Styled text, a line each, in which nothing but that style steers a terminal; `now` is seconds since 1970."""
     yield click.style(plain(f"{row['device']}/{row['tag']}"), bold=True) + plain(_value(row["value"], now))
-    yield f"  {_BY[row['by']]}"
+    yield f"  {said(_BY[row['by']])}"
     for number, stage in enumerate(row["stages"], 1):
         yield from _stage(number, stage)
     yield ""
     yield from _verdict(row)
     if row["source"] is not None:
         yield ""
-        yield plain(f"It is made by {row['origin']['how']}, of {', '.join(row['origin']['of'])}. Of these:")
+        yield plain(said(f"It is made by {row['origin']['how']}, of {', '.join(row['origin']['of'])}. Of these:"))
         yield ""
         yield from lines(row["source"], now)
 
 
 def _value(found: dict[str, Any], now: float) -> str:
     if not found or found.get("quality") is None:
-        return "  no value"
+        return f"  {said('no value')}"
     value = figure(found["value"], found["dtype"])
-    shown = f"{value} {found['unit']}".strip() if value else "no value"
-    return f"  {shown}, {found['quality']}, {span(now - found['ts'] / 1e3)} ago"
+    shown = f"{value} {found['unit']}".strip() if value else said("no value")
+    ago = said(f"{span(now - found['ts'] / 1e3)} ago")
+    return f"  {shown}, {found['quality']}, {ago}"
 
 
 def _stage(number: int, stage: dict[str, Any]) -> Iterator[str]:
     state = stage["state"]
-    word = click.style(WORDS.get(state, state), fg=COLOURS.get(state))
-    yield f"{number} {plain(stage['stage']):<{WIDTH + 1}} {word}"
+    state_word = click.style(word(WORDS.get(state, state)), fg=COLOURS.get(state))
+    yield f"{number} {plain(word(stage['stage'])):<{WIDTH + 1}} {state_word}"
     for what, how in stage["seen"]:
-        yield f"    {plain(what):<{WIDTH}}{plain(how)}"
+        yield f"    {plain(word(what)):<{WIDTH}}{plain(said(how))}"
     if "hex" in stage:
         sent, received = bytes.fromhex(stage["hex"]["sent"]), bytes.fromhex(stage["hex"]["received"])
-        yield f"    {'sent':<{WIDTH}}{hexed(sent)}"
-        yield f"    {'received':<{WIDTH}}{hexed(received, *stage['hex']['mine'])}"
+        yield f"    {word('sent'):<{WIDTH}}{hexed(sent)}"
+        yield f"    {word('received'):<{WIDTH}}{hexed(received, *stage['hex']['mine'])}"
     if stage["wrong"]:
-        yield f"    {click.style(plain(stage['wrong']), fg=COLOURS.get(state))}"
+        yield f"    {click.style(plain(said(stage['wrong'])), fg=COLOURS.get(state))}"
 
 
 def _verdict(row: dict[str, Any]) -> Iterator[str]:
     verdict = row["verdict"]
     if verdict is None:
-        yield _WELL if row["by"] == "agent" else "Nothing is wrong with it as far as it was looked at."
+        yield said(_WELL if row["by"] == "agent" else _WELL_SO_FAR)
         return
-    number = next(n for n, each in enumerate(row["stages"], 1) if each["stage"] == verdict["stage"])
+    number = next((n for n, each in enumerate(row["stages"], 1) if each["stage"] == verdict["stage"]), 0)
     if verdict["state"] == "held":
-        yield plain(f"Nothing is wrong with it: {verdict['wrong']}.")
+        yield plain(said(f"Nothing is wrong with it: {verdict['wrong']}."))
     elif verdict["state"] == "doubt":
-        yield plain(f"It can hardly be right at {number} {verdict['stage']}: {verdict['wrong']}.")
+        yield plain(said(f"It can hardly be right at {number} {verdict['stage']}: {verdict['wrong']}."))
     else:
-        yield plain(f"It fails at {number} {verdict['stage']}: {verdict['wrong']}.")
+        yield plain(said(f"It fails at {number} {verdict['stage']}: {verdict['wrong']}."))
     if verdict["hint"]:
-        yield plain(f"What to do: {verdict['hint']}")
+        yield plain(said(f"What to do: {verdict['hint']}"))
 
 
 def hexed(data: bytes, first: int = 0, after: int = 0) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from agent.cli import records
+from agent.cli import records, voice
 from agent.cli.draft import draft
 from agent.cli.options import json_option
 from agent.imports import FORMATS, Imported, Options, convert
@@ -83,7 +83,7 @@ def _tell(found: Imported, written: list[Path]) -> None:
 
 
 def _say(line: str) -> None:
-    click.echo(plain(line), err=True)
+    voice.echo(plain(line), err=True)
 
 
 def _n(count: int, word: str) -> str:
