@@ -69,9 +69,7 @@ def _placed(row: dict[str, Any], config: Path, found: Whence) -> None:
     device, tag = row["device"], row["tag"]
     if found.off and (found.tag or found.off == "device"):
         stage["wrong"] = f"the {found.off} is not enabled: it says `enabled: false`"
-        stage["hint"] = (
-            "take that out, and apply the file" if row["by"] == "agent" else "take that out"
-        )
+        stage["hint"] = "take that out, and apply the file" if row["by"] == "agent" else "take that out"
     elif found.device is None and found.devices:
         stage["wrong"] = f"{config} has no device {device!r}"
         stage["hint"] = did_you_mean(device, found.devices)
