@@ -36,6 +36,8 @@ COMMANDS = (
     "plan",
     "probe",
     "read",
+    "record",
+    "replay",
     "rollback",
     "run",
     "scan",

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from agent.cli import BAD_CONFIG, records
+from agent.cli import BAD_CONFIG, records, voice
 from agent.cli.budget import budgets
 from agent.config import Invalid, Site
 from agent.config.difference import Change, Difference, Kind, difference
@@ -210,8 +210,8 @@ def refuse(ctx: click.Context, error: Invalid, *, as_json: bool) -> None:
         records.show({"ok": False, "problems": [problem.as_dict() for problem in error.problems]})
     else:
         for problem in error.problems:
-            click.echo(str(problem), err=True)
-        click.echo(f"{len(error.problems)} problem{'s' * (len(error.problems) > 1)}", err=True)
+            voice.echo(str(problem), err=True)
+        voice.echo(f"{len(error.problems)} problem{'s' * (len(error.problems) > 1)}", err=True)
     ctx.exit(BAD_CONFIG)
 
 

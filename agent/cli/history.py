@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from agent.cli import records
+from agent.cli import records, voice
 from agent.cli.options import data_option, iso, json_option
 from agent.cli.tables import cell, show, table
 from agent.runtime.history import History, State, Version
@@ -22,7 +22,7 @@ def command(data: Path, as_json: bool) -> None:
     if as_json:
         records.show({"running": state.running, "good": state.good, "versions": list(map(asdict, state.versions))})
     elif not state.versions:
-        click.echo(f"no version has run on {data} yet")
+        voice.echo(f"no version has run on {data} yet")
     else:
         _show(state)
 

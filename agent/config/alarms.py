@@ -13,7 +13,7 @@ from agent.config.tree import Mapping, Sequence
 from agent.config.words import did_you_mean, shown
 from agent.model.text import LONGEST_NAME
 from agent.normalise.alarms import Alarm, Kind, columns_of
-from agent.registry import TagConfig, ValueConfig, names_of
+from agent.registry import TagConfig, ValueConfig, names_of, pattern_of
 
 SEVERITY: dict[Kind, int] = {"hh": 750, "ll": 750}
 MEDIUM = 500
@@ -76,7 +76,7 @@ def asked_of(tags: Several[TagConfig], raws: Several[Any]) -> list[Asked]:
             raw,
             partial(of_item, raw, "tag", index),
             dtype_of(tag),
-            many=bool(getattr(tag, "match", "")),
+            many=bool(pattern_of(tag)),
         )
         for index, (tag, raw) in pairs
         if tag.enabled

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from agent.config.defaults import TagDefaults
 from agent.config.lists import unique_names
 from agent.config.problems import Scope
 from agent.config.tags import overlay, spelt_out
@@ -35,4 +36,5 @@ def _tags(below: Sequence, above: Sequence | None, kind: Any, scope: Scope) -> S
         return below
     above = spelt_out(above, kind, scope) if kind else above
     unique_names(above, "tag", scope)
-    return overlay(below, above, Mapping(above.mark))[0]
+    nothing = Mapping(above.mark)
+    return overlay(below, below, above, TagDefaults(nothing, nothing), ())[0]

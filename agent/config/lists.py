@@ -42,6 +42,12 @@ def mappings(root: Mapping, word: str, scope: Scope) -> Iterator[tuple[Mapping, 
             scope.add(mark, f"{word}s[{index}]: must be a mapping (key: value)")
 
 
+def listed(root: Mapping, word: str) -> list[Any]:
+    """What stands in the list `{word}s`, if that is one."""
+    raw = root.get(f"{word}s")
+    return raw if isinstance(raw, Sequence) else []
+
+
 def unique_names(raws: Iterable[Any], word: str, scope: Scope) -> None:
     seen: dict[str, Mark] = {}
     for raw in raws:

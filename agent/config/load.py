@@ -22,7 +22,7 @@ from agent.config.files import Files, Unreadable
 from agent.config.known import Known
 from agent.config.lines import check_wires, read_lines
 from agent.config.lint import lint
-from agent.config.lists import mappings, unique_names
+from agent.config.lists import listed, mappings, unique_names
 from agent.config.maps import MAX_MAP, DeviceMap, Maps
 from agent.config.oddities import check_oddities, places
 from agent.config.oee import check_virtual_oee
@@ -183,10 +183,9 @@ def _zone(root: Mapping, gateway: GatewayConfig | None, scope: Scope) -> tzinfo:
 
 
 def _sinks(root: Mapping, scope: Scope) -> tuple[SinkConfig, ...]:
-    raws = list(mappings(root, "sink", scope))
-    unique_names([raw for raw, _ in raws], "sink", scope)
+    unique_names(listed(root, "sink"), "sink", scope)
     found: list[SinkConfig] = []
-    for raw, inner in raws:
+    for raw, inner in mappings(root, "sink", scope):
         config = sink_class(raw, inner)
         sink = validate(config, raw, raw.mark, inner) if config else None
         if sink is not None:

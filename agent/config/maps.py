@@ -26,7 +26,7 @@ from agent.config.tree import Mapping, Sequence, merge
 from agent.config.words import shown
 from agent.registry import DriverConfig
 
-MAX_MAP = 5 << 20
+MAX_MAP = 4 << 20
 NO_QUIRKS = ("name", "driver", "endpoint", "map", "enabled", "tags", "groups", "place", "ct", "pt", "oee")
 _PARTS = ("quirks", "defaults", "groups", "tags")
 

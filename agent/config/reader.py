@@ -21,6 +21,7 @@ from yaml.events import (
 )
 from yaml.reader import ReaderError
 
+from agent.config.encoding import not_text, not_utf8
 from agent.config.problems import Mark, Report
 from agent.config.scalars import scalar
 from agent.config.tree import Mapping, Sequence, packed
@@ -29,6 +30,7 @@ from agent.config.yaml_errors import plain_words
 MAX_DEPTH = 32
 MAX_WEIGHT = 400_000  # values of a file, where one that holds others counts as several
 COLLECTION = 5  # as many
+MAX_KEYS = 5000  # of one mapping
 SHORT = 32  # characters of a key that is kept once
 MAX_COPIED = 100_000  # values that aliases may add; those that are written out are bounded by the size of the file
 
@@ -48,12 +50,15 @@ def read(data: bytes, file: str, report: Report, expand: Expand | None = None, *
     of every text scalar that holds `${` or starts with `file:` or `credential:`. A file that is `optional` may be
     empty: then it is an empty mapping.
     """
+    if other := not_text(data):
+        report.add(Mark(file, 1, 1), *other)
+        return None
     try:
         text = data.decode("utf-8-sig")
         return _Composer(text, file, report, expand).document(optional=optional)
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8-sig", "replace")
-        report.add(_mark_at(before, file), "this is not UTF-8 text", "save the file as UTF-8")
+        report.add(_mark_at(before, file), *not_utf8(data, error.start))
     except ReaderError as error:
         report.add(_mark_at(text[: error.position], file), "a control character does not belong in YAML", "remove it")
     except MarkedYAMLError as error:
@@ -175,6 +180,8 @@ class _Composer:
                 self._nodes += 1
                 value, below = self._node(event, depth + 1)
                 levels = max(levels, below)
+            if len(found) > MAX_KEYS or self._report.full:
+                self._stop(self._mark(at), f"a mapping has more than {MAX_KEYS:,} keys", "is this a list?")
             if key in found:
                 line = found.key_marks[key].line
                 self._report.add(

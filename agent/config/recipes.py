@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import prod
 from typing import Any
 
@@ -89,10 +89,16 @@ def _values(
 
 def _same(tag: ValueConfig, device: Owner) -> tuple[Any, ...]:
     """By what the rules of two tags are known to be equal: of sections, which they may share, that they are one."""
-    basis = [getattr(tag, name, None) for name in ("unit", "as_", "ratio", *(_BASIS if tag.counter else ()))]
-    turns = (getattr(device, "ct", 1), getattr(device, "pt", 1)) if basis[2] else ()
+    names = _basis_of(type(tag))
+    basis = [getattr(tag, name) for name in names]
+    turns = (getattr(device, "ct", 1), getattr(device, "pt", 1)) if "ratio" in names else ()
     lists = [*map(id, tag.aggregate or ()), None, *map(id, tag.alarms or ())]
     return (*basis, *turns, id(tag.limits), id(tag.counter), id(tag.state), id(tag.report or device.report), *lists)
+
+
+@cache
+def _basis_of(kind: type[ValueConfig]) -> tuple[str, ...]:
+    return tuple(name for name in ("unit", "as_", "ratio", *_BASIS) if name in kind.model_fields)
 
 
 def rules_of(tag: ValueConfig, device: Owner) -> Rules:

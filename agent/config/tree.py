@@ -7,10 +7,11 @@ from array import array
 from collections.abc import Iterator
 from collections.abc import Mapping as Table
 from collections.abc import Sequence as Several
-from typing import Any, cast, overload
+from typing import Any, TypeVar, cast, overload
 
 from agent.config.problems import Mark
 
+T = TypeVar("T")
 FEW = 16  # keys that are looked through without an index
 _BITS = 24
 _MASK = (1 << _BITS) - 1
@@ -127,6 +128,14 @@ class Places(Table[str, Mark]):
     def __getitem__(self, key: str) -> Mark:
         return self._of.place(key, self._which)
 
+    @overload
+    def get(self, key: str, /) -> Mark | None: ...
+    @overload
+    def get(self, key: str, /, default: Mark | T) -> Mark | T: ...
+    def get(self, key: str, /, default: Any = None) -> Any:
+        """As of any table, without an exception for what is missing."""
+        return self._of.place(key, self._which) if key in self._of else default
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._of)
 
@@ -217,7 +226,7 @@ def leaves(node: Any) -> Iterator[Any]:
 
 
 def _mark(source: Mark, place: int) -> Mark:
-    return source._replace(line=place >> _BITS, column=place & _MASK)
+    return Mark._make((source[0], place >> _BITS, place & _MASK, *source[3:]))
 
 
 def _is_one(one: Mark, other: Mark) -> bool:

@@ -10,6 +10,7 @@ from agent.config.tree import Mapping, Sequence
 from agent.config.words import shown
 from agent.model.text import LONGEST_NAME
 from agent.normalise.windows.ask import NUMBERS, Window
+from agent.registry import pattern_of
 
 SECOND = 10**9  # ns
 
@@ -42,7 +43,7 @@ def _check(raw: Mapping, tag: Any, taken: dict[str, str], scope: Scope) -> None:
             scope.add(
                 place, f"aggregate: of: there is no {wrong} of text", "of text there are first, last, count, good"
             )
-        if not getattr(tag, "match", ""):  # that of many gets its names later
+        if not pattern_of(tag):  # that of many gets its names later
             _names(window, tag.name, taken, mark, scope)
 
 

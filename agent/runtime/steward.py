@@ -20,7 +20,7 @@ from agent.model.clock import SYSTEM, Clock
 from agent.model.errors import AgentError
 from agent.runtime.history import History, HistoryError, Why
 from agent.runtime.history_files import Taken, digest_of
-from agent.runtime.loading import Asked, Loaded, Watch, beside, take, told
+from agent.runtime.loading import Asked, Loaded, Watch, beside, settle, take, told
 from agent.runtime.startup import Start
 from agent.runtime.trial import S, Trial, Vitals
 
@@ -117,6 +117,7 @@ class Steward:
         while True:
             if self._jobs.empty():
                 await self._tell()
+                settle()
             job = await self._next()
             if job is not None:
                 await self._do(*job)
