@@ -25,7 +25,7 @@ from agent.northbound.api import (
     fits,
     pulled_of,
 )
-from drivers.api import Budget, Driver, DriverConfig, LineConfig, TagConfig, names_of
+from drivers.api import Budget, Driver, DriverConfig, LineConfig, TagConfig, names_of, pattern_of
 from drivers.finding import Kept
 from drivers.rules.limits import LimitsConfig
 from drivers.rules.report import ReportConfig, When
@@ -49,6 +49,7 @@ __all__ = [
     "commands_of",
     "fits",
     "names_of",
+    "pattern_of",
     "pulled_of",
 ]
 

@@ -26,8 +26,10 @@ COMMANDS = (
     "commission",
     "confirm",
     "demo",
+    "explain",
     "history",
     "import",
+    "export",
     "ledger",
     "maps",
     "pki",
@@ -43,6 +45,7 @@ COMMANDS = (
     "simulate",
     "store",
     "version",
+    "watch",
     "write",
 )
 BAD_CONFIG = 78  # sysexits.h EX_CONFIG

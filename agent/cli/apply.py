@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from agent.cli import records
+from agent.cli import records, voice
 from agent.cli.agree import agree
 from agent.cli.compared import compare, refuse, said, who
 from agent.cli.options import config_option, data_option, json_option
@@ -65,7 +65,7 @@ def command(ctx: click.Context, config: Path, seconds: float | None, yes: bool, 
             refuse(ctx, invalid, as_json=as_json)
             return
         for line in said(found):
-            click.echo(line, err=as_json)
+            voice.echo(line, err=as_json)
         if found.changes:
             agree("Apply it?" if seconds is None else "Try it?", yes=yes)
         answer = agent.post("/api/v1/config/apply", confirm=seconds, who=who())
@@ -83,4 +83,4 @@ def _say(answer: dict[str, Any], as_json: bool, text: str) -> None:
     if as_json:
         records.show(answer)
     elif text:
-        click.echo(text)
+        voice.echo(text)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from agent.cli import records
+from agent.cli import records, voice
 from agent.cli.compared import compare, refuse, said
 from agent.cli.options import config_option, data_option, json_option
 from agent.cli.standing import past
@@ -32,4 +32,4 @@ def command(ctx: click.Context, config: Path, data: Path, as_json: bool) -> None
         records.show(found.as_dict())
         return
     for line in said(found):
-        click.echo(line)
+        voice.echo(line)

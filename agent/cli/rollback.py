@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from agent.cli import records
+from agent.cli import records, voice
 from agent.cli.agree import agree
 from agent.cli.ask import Agent, find
 from agent.cli.compared import compare, said, who
@@ -35,13 +35,13 @@ def command(number: int | None, yes: bool, data: Path, as_json: bool) -> None:
     files = restoring(Path(version.file), content)
     found = compare(Path(version.file), content, state, history.content(state.running) if state.running else None)
     for line in (*said(found), *_files(files)):
-        click.echo(line, err=as_json)
+        voice.echo(line, err=as_json)
     trouble = files.trouble()
     with find(data) as agent:
         if trouble and agent is None:
             raise AgentError(f"the files cannot be put back: {trouble}", hint="run this as a user who may write there")
         if trouble:
-            click.echo(
+            voice.echo(
                 f"the files cannot be put back: {trouble}\n"
                 f"version {version.n} would run now, but the next start of the agent takes the files as they are",
                 err=True,
@@ -55,7 +55,7 @@ def command(number: int | None, yes: bool, data: Path, as_json: bool) -> None:
     if as_json:
         records.show({**answer, "written": not trouble})
     else:
-        click.echo(_outcome(answer, version, running=agent is not None))
+        voice.echo(_outcome(answer, version, running=agent is not None))
 
 
 def _wanted(state: State, number: int | None) -> Version:

@@ -1,13 +1,12 @@
 """Waits for the end of a trial, and shows how it goes."""
 
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Event
 from typing import Any
 
-import click
-
+from agent.cli import voice
 from agent.cli.ask import Agent
 from agent.model.errors import AgentError
 from agent.model.text import duration_text
@@ -18,7 +17,7 @@ Tell = Callable[[str, float], None]
 
 def follow(agent: Agent, version: int, seconds: float) -> dict[str, Any]:
     """The version as the history has it when the trial is over. Ctrl-C leaves it running."""
-    click.echo(
+    voice.echo(
         f"version {version} runs on trial: `floorgate confirm` within {duration_text(seconds)} keeps it, "
         "`floorgate rollback` ends it; Ctrl-C leaves it running",
         err=True,
@@ -27,16 +26,16 @@ def follow(agent: Agent, version: int, seconds: float) -> dict[str, Any]:
         with _shown(seconds) as tell:
             while (standing := agent.get("/api/v1/config"))["trial"]:
                 tell(*_told(standing["trial"]))
-                time.sleep(EVERY)  # a command has nothing else to do
+                Event().wait(EVERY)  # which Ctrl-C ends
     except KeyboardInterrupt:
         raise AgentError(
             f"the trial of version {version} goes on", hint="`floorgate confirm` keeps it, else it reverts by itself"
         ) from None
     ended: dict[str, Any] = next(each for each in standing["versions"] if each["n"] == version)
     if ended["outcome"] == "good":
-        click.echo(f"version {version} was confirmed and stays", err=True)
+        voice.echo(f"version {version} was confirmed and stays", err=True)
     else:
-        click.echo(f"version {version} was reverted: {ended['reason']}; version {standing['running']} runs", err=True)
+        voice.echo(f"version {version} was reverted: {ended['reason']}; version {standing['running']} runs", err=True)
     return ended
 
 
@@ -67,7 +66,7 @@ def _shown(seconds: float) -> Iterator[Tell]:
     def tell(text: str, left: float) -> None:
         nonlocal last
         if text != last:
-            click.echo(f"{left:.0f} s left: {text}", err=True)
+            voice.echo(f"{left:.0f} s left: {text}", err=True)
         last = text
 
     yield tell

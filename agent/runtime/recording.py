@@ -22,7 +22,7 @@ class Recordings:
     """One at a time. `drivers` are those of now: whoever joins is tapped with the next look at the progress."""
 
     def __init__(self, data: Path, gateway: str, drivers: Callable[[], Sequence[Driver]]) -> None:
-        self._path, self._gateway, self._drivers = data / FILE, gateway, drivers
+        self._path, self.gateway, self._drivers = data / FILE, gateway, drivers
         self._recorder: Recorder | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._tapped: dict[int, Tapped] = {}
@@ -35,7 +35,7 @@ class Recordings:
             raise AgentError(
                 "a recording is under way", hint="wait for its end, or end it with `floorgate record --stop`"
             )
-        self._recorder = Recorder(self._path, Header(f"floorgate {__version__}", self._gateway), size)
+        self._recorder = Recorder(self._path, Header(f"floorgate {__version__}", self.gateway), size)
         self._recorder.ended = self._untap
         self._tap()
         log.info("recording", extra={"path": str(self._path), "size": size, "seconds": seconds})

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from agent.cli import BAD_CONFIG, records
+from agent.cli import BAD_CONFIG, records, voice
 from agent.cli.maps.cases import cases, judged
 from agent.cli.online import online, said
 from agent.cli.options import json_option
@@ -58,7 +58,7 @@ def command(
     else:
         for row in rows:
             for line in _lines(row):
-                click.echo(line)
+                voice.echo(line)
     failed = any(row["differences"] or any(each["state"] != "ok" for each in row["online"]) for row in rows)
     ctx.exit(BAD_CONFIG if any(row["problems"] for row in rows) else int(failed))
 
