@@ -108,7 +108,7 @@ async def test_it_is_secured_as_the_file_wants(tmp_path: Path, monkeypatch: pyte
     async with running(path) as (plant, written):
         with pytest.raises(Refused, match="not accepted"):
             await read_all(written, data)
-        (data / "pki" / "trusted").mkdir(parents=True)
+        (data / "pki" / "trusted").mkdir(parents=True, exist_ok=True)
         shutil.copy(plant.secured, data / "pki" / "trusted" / "plant.der")
         assert bad([await whole(written, data)]) == {}
         monkeypatch.setenv("PRESS", "wrong")
