@@ -5,7 +5,7 @@ import io
 from dataclasses import dataclass
 from typing import Any
 
-from agent.config.problems import Report, Scope
+from agent.config.problems import Invalid, Report, Scope
 from agent.config.tables.grid import Grid, Odd, Refused
 from agent.config.tables.workbook import Workbook
 from agent.imports.node import Node, clean
@@ -74,10 +74,18 @@ def sheets(data: bytes, name: str, notes: Notes) -> tuple[Row, ...]:
             found.append(Row(place, tuple(_cell(cell, name, place, notes) for cell in cells)))
             if len(found) > MOST_ROWS or len(cells) > MOST_COLUMNS:
                 raise _too_large(name)
-    report.settle()
+    refuse(report)
     for odd in report.warnings:
         notes.add("assumed", name, odd.message, odd.hint)
     return tuple(found)
+
+
+def refuse(report: Report) -> None:
+    """Raises AgentError with the problems of a file that is not ours."""
+    try:
+        report.settle()
+    except Invalid as error:
+        raise AgentError("\n".join(map(str, error.problems[:10]))) from None
 
 
 def _cell(cell: Any, name: str, place: str, notes: Notes) -> Any:
