@@ -19,7 +19,7 @@ Rule = Callable[[str, ast.Module], Iterator[Fault]]
 # Which part may import which; agent/README.md has the same table for people. A driver and a sink are parts of their own
 # ("drivers.modbus"); what drivers share is the part "drivers", what sinks share is "agent.northbound".
 SHARED = {
-    "drivers": {"api", "finding", "rules", "section", "tracing", "transport"},
+    "drivers": {"api", "finding", "rules", "section", "tapping", "tracing", "transport"},
     "agent.northbound": {"address", "api", "broker", "command", "encode", "gap", "house", "proxy", "shapes", "trust"},
 }
 SEAMS = {"agent.northbound", "drivers"}
@@ -28,6 +28,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "agent.__main__": {"agent.cli"},
     "agent.cli": {"*"},
     "agent.demo": {"agent.model"},
+    "agent.record": {"agent.model", "drivers"},
+    "agent.replay": {"agent.config", "agent.record", "agent.registry", "agent.normalise", "agent.model", "drivers"},
     "agent.simulate": {
         "agent.config",
         "agent.registry",
@@ -42,6 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "agent.config",
         "agent.registry",
         "agent.normalise",
+        "agent.record",
         "agent.model",
         "buffer",
         *SEAMS,

@@ -129,17 +129,17 @@ def _bus_time(old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> l
 
 def said(compared: Compared) -> Iterator[str]:
     """The whole plan, line by line."""
-    against = f"version {compared.against.n}, which runs" if compared.against else "nothing: no version has run here"
+    n = compared.against.n if compared.against else 0
     if not compared.changes:
-        yield f"{compared.file} says what {against} says: nothing changes"
+        yield f"nothing changes: {compared.file} says what version {n} says, which runs"
         return
-    yield f"{compared.file} against {against}:"
+    yield f"{compared.file} against version {n}, which runs:" if n else f"{compared.file}, and no version has run here:"
     for name, word in WORDS.items():
         yield from _kind(word, getattr(compared.found, name), compared.hidden)
     yield from _fates(compared)
-    for row in compared.lines:
-        if row["before"] != row["after"]:
-            yield f"  bus time of {row['line']}: {_percent(row['before'])} → {_percent(row['after'])}"
+    rows = [row for row in compared.lines if row["before"] != row["after"]]
+    told = [f"  bus time of {row['line']}: {_percent(row['before'])} → {_percent(row['after'])}" for row in rows]
+    yield from _some(told)
 
 
 def _kind(word: str, kind: Kind, hidden: Mapping[str, str]) -> Iterator[str]:
@@ -148,6 +148,10 @@ def _kind(word: str, kind: Kind, hidden: Mapping[str, str]) -> Iterator[str]:
     for each in kind.changed:
         keys = "; ".join(_key(change, hidden) for change in each.keys)
         told.append(f"  ~ {f'{word} '.lstrip()}{plain(each.name)}: {keys}")
+    yield from _some(told)
+
+
+def _some(told: Sequence[str]) -> Iterator[str]:
     yield from told[:SHOWN]
     if len(told) > SHOWN:
         yield f"    and {len(told) - SHOWN:,} more of these"
@@ -161,12 +165,12 @@ def _key(change: Change, hidden: Mapping[str, str]) -> str:
 def _fates(compared: Compared) -> Iterator[str]:
     units, sinks = compared.restarts.units, compared.restarts.sinks
     for how, word in (("stopped", "stops"), ("started", "starts"), ("restarted", "restarts")):
+        told = []
         for unit in getattr(units, how):
             devices = compared.members[unit]
             some = ", ".join(devices[:3]) + (", …" if len(devices) > 3 else "")
-            yield f"  {word}: connection {public(unit.endpoint) or unit.driver} ({some})"
-        for sink in getattr(sinks, how):
-            yield f"  {word}: sink {sink}"
+            told.append(f"  {word}: connection {public(unit.endpoint) or unit.driver} ({some})")
+        yield from _some([*told, *(f"  {word}: sink {sink}" for sink in getattr(sinks, how))])
     stay = [
         f"{n} {what}{'s' * (n > 1)}"
         for n, what in ((len(units.stayed), "connection"), (len(sinks.stayed), "sink"))

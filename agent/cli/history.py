@@ -30,9 +30,9 @@ def command(data: Path, as_json: bool) -> None:
 def _show(state: State) -> None:
     rows = table(version="right", when="left", why="left", outcome="left", changes="left")
     for each in reversed(state.versions):
-        runs = "runs" if each.n == state.running and each.outcome == "good" else each.outcome
+        runs = "current" if each.n == state.running and each.outcome == "good" else each.outcome
         why = f"{each.why} by {each.who}" if each.who else each.why
-        style = "green" if runs == "runs" else _STYLES.get(each.outcome, "")
+        style = "green" if runs == "current" else _STYLES.get(each.outcome, "")
         rows.add_row(
             cell(each.n), cell(iso(each.at * 10**6)[:19] + "Z"), cell(why), cell(runs, style), cell(_changes(each))
         )

@@ -82,6 +82,8 @@ def command(
     from agent.simulate.plant import Plant  # noqa: PLC0415  # as above
 
     output = out or default_output(config)
+    if output.absolute() == config.absolute():
+        raise ConfigError(f"{output}: is the file that is simulated", hint="name another one with --out")
     plant = Plant(load(config), seed, output.with_suffix(".pki"), port=port)
     plant.plan(_steps(plant, faults, script))
     asyncio.run(_play(plant, config, output, seconds, as_json=as_json))

@@ -1,9 +1,9 @@
 """Waits for the end of a trial, and shows how it goes."""
 
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Event
 from typing import Any
 
 from agent.cli import voice
@@ -26,7 +26,7 @@ def follow(agent: Agent, version: int, seconds: float) -> dict[str, Any]:
         with _shown(seconds) as tell:
             while (standing := agent.get("/api/v1/config"))["trial"]:
                 tell(*_told(standing["trial"]))
-                time.sleep(EVERY)  # a command has nothing else to do
+                Event().wait(EVERY)  # which Ctrl-C ends
     except KeyboardInterrupt:
         raise AgentError(
             f"the trial of version {version} goes on", hint="`floorgate confirm` keeps it, else it reverts by itself"

@@ -14,12 +14,12 @@ from agent.model.units import conversion
 _NARROW = {"uint16": 65_536, "int16": 32_768}  # numbers until a counter of that type begins anew
 
 
-def lint(found: DeviceMap, root: Mapping, scope: Scope) -> None:
+def lint(found: DeviceMap, scope: Scope) -> None:
     """Where somebody asks, warn of what will make a person doubt the values of this map."""
     if scope.report.vocabulary is None or found.tags is None:
         return
     for key, message, hint in _head(found):
-        scope.warn(root.value_marks.get(key, root.mark), message, hint)
+        scope.warn(found.said.value_marks.get(key, found.said.mark), message, hint)
     marks = {name_of(raw): raw for raw in found.raws if name_of(raw)}
     same_place(found.tags, marks, scope)
     for tag in found.tags:
