@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent import __version__
-from agent.cli import ask
+from agent.cli import ask, voice
 from agent.cli.options import data_option, json_option
 from agent.cli.progress import progress
 from agent.cli.simulate import Seconds
@@ -78,8 +78,8 @@ def command(output: Path, config: Path | None, data: Path, seconds: float, size:
     if as_json:
         click.echo(json.dumps(found))
         return
-    click.echo(f"{output}: {found['notes']:,} notes, {found['bytes']:,} bytes ({found['why']})")
-    click.echo(f"play it: floorgate replay {output} -c FILE")
+    voice.echo(f"{output}: {found['notes']:,} notes, {found['bytes']:,} bytes ({found['why']})")
+    voice.echo(f"play it: floorgate replay {output} -c FILE")
 
 
 def _asked(
