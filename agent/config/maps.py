@@ -65,8 +65,7 @@ class Maps:
         key = path, driver if is_table(path) else ""
         if key not in self._read:
             root = self._root(path, f"map: {shown(name)}", mark, scope, driver)
-            parsed = None if root is None else self._parse(root, path)
-            self._read[key] = parsed and parsed[0]
+            self._read[key] = None if root is None else self._parse(root, path)
         return self._read[key]
 
     def open(self, path: Path) -> DeviceMap | None:

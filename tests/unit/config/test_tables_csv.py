@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.unit.config.tables import opened
 
 TABLE = "name,address,type,unit\nvoltage,0,float32,V\ncurrent,6,float32,A\n"
@@ -125,9 +126,9 @@ def test_two_columns_for_one_thing_are_a_problem(table: Any) -> None:
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        ("名称,地址\n电压,1\n".encode("gbk"), "points.csv:1:1: this is GBK (GB18030) text, not UTF-8 (save it as \"CSV UTF-8\""),
+        ("名称,地址\n电压,1\n".encode("gbk"), 'points.csv:1:1: this is GBK (GB18030) text, not UTF-8 (save it as "CSV UTF-8"'),
         (b"name,address\na\xe9\xe8,1\n", "points.csv:2:1: this is not UTF-8 text (save it as"),
-        ("name,address\na,1\n".encode("utf-16"), "points.csv:1:1: this is UTF-16, which Excel calls \"Unicode Text\""),
+        ("name,address\na,1\n".encode("utf-16"), 'points.csv:1:1: this is UTF-16, which Excel calls "Unicode Text"'),
         ("name,address\na,1\n".encode("utf-16-le"), "points.csv:1:1: this is UTF-16 text"),
         (b"\x7fELF\0\0\0\0\0", "points.csv:1:1: this is a binary file, not a CSV"),
         (b"PK\x03\x04rest", "points.csv:1:1: this is an .xlsx under another name (name it .xlsx)"),
