@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from agent.model.frame import Value
 from agent.model.quality import FIRST_BAD, Quality
+from drivers.modbus.areas import Atlas
 from drivers.modbus.config import NUMBERED, Config
 from drivers.modbus.decode import HEAD, registers
 from drivers.modbus.doubts import doubt
@@ -58,7 +59,7 @@ def trace(config: Config, tag: Tag, asked: Asked | None) -> Trace:
     if asked is None or asked.request.exchanged is None:
         failed = asked.request.failed if asked else None
         wrong, hint = failed or ("it has not been asked for yet", "")
-        return Trace(place(tag), wrong=wrong, hint=hint)
+        return Trace(_at(config, tag), wrong=wrong, hint=hint)
     request, block = asked
     exchange = _exchange(request)
     told = None if request.failed else _told(exchange.received, numbered=_numbered(config))
@@ -68,8 +69,14 @@ def trace(config: Config, tag: Tag, asked: Asked | None) -> Trace:
         facts = (
             () if code is None else (("exception", f"{code}, {EXCEPTIONS.get(code, ('not in the standard', ''))[0]}"),)
         )
-        return Trace(place(tag), exchange, about=facts, quality=quality, wrong=exchange.error, hint=exchange.hint)
+        return Trace(_at(config, tag), exchange, about=facts, quality=quality, wrong=exchange.error, hint=exchange.hint)
     return _decoded(config, tag, block, exchange, told)
+
+
+def _at(config: Config, tag: Tag) -> str:
+    """`holding 100`, and how a PLC itself calls that."""
+    called = list(Atlas(config.areas).words(tag.register, tag.address)) if config.areas else []
+    return f"{place(tag)}, {' or '.join(called)}" if called else place(tag)
 
 
 def _exchange(request: Read) -> Exchange:
@@ -116,7 +123,7 @@ def _decoded(config: Config, tag: Tag, block: Block, exchange: Exchange, told: T
         facts = list(_facts(tag, data, order))
         wrong, hint = _no_value(tag, data, order) if quality >= FIRST_BAD else doubt(tag, data, order, value)
     marked = told.start + mine[0] * told.width, told.start + mine[1] * told.width
-    return Trace(place(tag), exchange, (), marked, raw, facts, value, quality, wrong, hint)
+    return Trace(_at(config, tag), exchange, (), marked, raw, facts, value, quality, wrong, hint)
 
 
 def _facts(tag: Tag, data: bytes, order: str) -> Iterator[tuple[str, str]]:
