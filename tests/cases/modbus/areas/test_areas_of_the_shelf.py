@@ -1,4 +1,4 @@
-"""The PLCs of the shelf: each of their words is at the address that the sources say, and each address is that word again.
+"""The PLCs of the shelf: each of their words is at the address that the sources say, and each comes back from there.
 
 `NAME.yaml` beside this file is what the sources say, written without looking at the map.
 """
