@@ -29,6 +29,7 @@ COMMANDS = (
     "explain",
     "history",
     "import",
+    "init",
     "export",
     "ledger",
     "maps",
