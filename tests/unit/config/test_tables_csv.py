@@ -90,8 +90,10 @@ def test_every_refused_cell_is_said_with_its_row_and_title(table: Any) -> None:
         'e,5,uint16,,"{1: [}"\nf,6,uint16,,"1:on;1:off"\n'
     )
     assert problems == [
-        "points.csv:3:1: row 3, '名称': tag 'a a': name: 'a a' is not a name "
-        "(1 to 128 characters, none of them a space or / + #, and no $ at the start)",
+        (
+            "points.csv:3:1: row 3, '名称': tag 'a a': name: 'a a' is not a name "
+            "(1 to 128 characters, none of them a space or / + #, and no $ at the start)"
+        ),
         "points.csv:4:2: row 4, '地址': tag 'b': address: 'x' is no address: write 12, 0x48, '40013' or '4x0013'",
         "points.csv:4:4: row 4, '倍率': scale: '1,5' has a comma (write 1.5 with a point, and nothing between thousands)",
         "points.csv:5:3: row 5, '数据类型': type: 'float23' is not known here (did you mean 'float32'?)",
