@@ -206,6 +206,25 @@ async def test_files_that_change_are_taken_once_they_rest(world: World) -> None:
     assert world.outcomes() == [(1, "start", "good"), (2, "file", "good")]
 
 
+async def test_parts_that_appear_and_vanish_count(world: World) -> None:
+    part = world.folder / "conf.d" / "fan.yaml"
+    async with world.running(watch=True) as steward:
+        for there in (True, False):
+            if there:
+                part.parent.mkdir()
+                part.write_text("devices: [{name: fan, driver: sim, tags: [{name: speed}]}]\n")
+            else:
+                part.unlink()
+            await until(lambda: steward._watch.moving)
+            world.mono += 2 * 10**9
+            expected = ["flow", "speed"] if there else ["flow"]
+            await until(lambda expected=expected: world.agent.applied[-1] == expected)  # type: ignore[misc]
+    assert [each.text for each in world.history.state().versions[1:]] == [
+        "1 device added (fan)",
+        "1 device removed (fan)",
+    ]
+
+
 async def test_a_history_that_cannot_be_written_is_told_and_keeps_nobody_from_running(world: World) -> None:
     (world.folder / "data").mkdir()
     (world.folder / "data" / "config").write_text("no folder")
