@@ -92,6 +92,22 @@ async def test_a_trial_is_confirmed_and_stays(world: World) -> None:
     assert world.outcomes() == [(1, "start", "good"), (2, "apply", "good")]
 
 
+async def test_what_cannot_be_written_is_not_confirmed_and_the_trial_goes_on(world: World) -> None:
+    folder = world.history.folder
+    async with world.running() as steward:
+        world.write(site("flow", "level"))
+        await steward.apply(60.0, "ann")
+        await until(lambda: steward._untold is None)
+        folder.rename(folder.with_name("away"))
+        folder.write_text("no folder")
+        assert "Not a directory" in await world.fails(steward.confirm(), AgentError)
+        assert steward.standing()["trial"]
+        folder.unlink()
+        folder.with_name("away").rename(folder)
+        assert await steward.confirm() == {"version": 2}
+    assert world.outcomes()[-1] == (2, "apply", "good")
+
+
 @pytest.mark.parametrize(
     ("worse", "seconds", "reason"),
     [
