@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent import __version__
-from agent.cli import ask
+from agent.cli import ask, voice
 from agent.cli.options import data_option, json_option
 from agent.cli.progress import progress
 from agent.cli.simulate import Seconds
@@ -78,8 +78,8 @@ def command(output: Path, config: Path | None, data: Path, seconds: float, size:
     if as_json:
         click.echo(json.dumps(found))
         return
-    click.echo(f"{output}: {found['notes']:,} notes, {found['bytes']:,} bytes ({found['why']})")
-    click.echo(f"play it: floorgate replay {output} -c FILE")
+    voice.echo(f"{output}: {found['notes']:,} notes, {found['bytes']:,} bytes ({found['why']})")
+    voice.echo(f"play it: floorgate replay {output} -c FILE")
 
 
 def _asked(
@@ -124,9 +124,15 @@ def _files(config: Path | None, data: Path) -> tuple[str, dict[str, bytes]]:
 
 
 def _kept_files(data: Path) -> tuple[str, dict[str, bytes]]:
-    """What the history of the data directory says that runs."""
-    del data
-    return "", {}
+    """What the history of the data directory says that runs; nothing where it does not say."""
+    from agent.runtime.history import History  # noqa: PLC0415  # as above
+
+    history = History(data)
+    state = history.state()
+    if not state.running:
+        return "", {}
+    version = state[state.running]
+    return _named(Path(version.file), history.content(version.n))
 
 
 def _named(config: Path, taken: dict[Path, bytes]) -> tuple[str, dict[str, bytes]]:
