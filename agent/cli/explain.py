@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from agent.cli import explained, records
+from agent.cli import explained, records, voice
 from agent.cli.ask import Agent, find
 from agent.cli.options import data_option, json_option
 from agent.config import load
@@ -47,7 +47,7 @@ def command(device: str, tag: str, config: Path | None, data: Path, as_json: boo
         records.show(row)
         return
     for line in explained.lines(row, time.time()):
-        click.echo(line)
+        voice.echo(line)
 
 
 def _file_of(agent: Agent) -> Path | None:
@@ -69,9 +69,7 @@ def _placed(row: dict[str, Any], config: Path, found: Whence) -> None:
     device, tag = row["device"], row["tag"]
     if found.off and (found.tag or found.off == "device"):
         stage["wrong"] = f"the {found.off} is not enabled: it says `enabled: false`"
-        stage["hint"] = (
-            "take that out, and apply the file" if row["by"] == "agent" else "take that out"
-        )
+        stage["hint"] = "take that out, and apply the file" if row["by"] == "agent" else "take that out"
     elif found.device is None and found.devices:
         stage["wrong"] = f"{config} has no device {device!r}"
         stage["hint"] = did_you_mean(device, found.devices)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from inspect import cleandoc
 from unicodedata import category, east_asian_width
 
 import click
@@ -64,7 +65,7 @@ class Group(click.Group):
         return command
 
     def help_of(self, name: str) -> str:
-        return self.commands[name].help or ""
+        return cleandoc(self.commands[name].help or "")
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         names = self.list_commands(ctx)
