@@ -94,7 +94,9 @@ def test_a_site_is_commissioned_at_the_office(tmp_path: Path) -> None:
             wait_until(lambda: devices(archive) == {"meter", "press"}, "both devices", 30)
             done = agent.command("record", "-o", str(tmp_path / "r.fgr"), "--for", "1s")
             assert done.returncode == 0, done.stderr
-            wait_until(lambda: agent.ask("/api/v1/recording")["state"] == "ended", "the end", 10)
+            assert agent.ask("/api/v1/recording")["state"] == "ended"
+            taken = agent.command("record", "-o", str(tmp_path / "again.fgr"), "--stop")
+            assert "has no recording" in taken.stderr
             assert agent.stop() == 0
         asked = plant.stop()
     assert min(asked.values()) > 3
