@@ -68,6 +68,7 @@ class Compared:
     members: Mapping[Unit, Sequence[str]]
     lines: list[dict[str, Any]]
     hidden: Mapping[str, str]  # what came from the environment, by its name
+    alive: bool  # whether an agent runs now
 
     @property
     def changes(self) -> bool:
@@ -91,7 +92,7 @@ class Compared:
 _HOW = ("started", "stopped", "restarted", "stayed")
 
 
-def compare(file: Path, new: Taken | None, state: State, running: Taken | None) -> Compared:
+def compare(file: Path, new: Taken | None, state: State, running: Taken | None, *, alive: bool) -> Compared:
     """Between what runs, `running`, and `file`, as it is or with the bytes of `new`. Raises Invalid for the file."""
     environ, lenient = Noted(os.environ), Noted(os.environ, lenient=True)
     loaded = take(file, Asked(new or {}), environ)
@@ -114,6 +115,7 @@ def compare(file: Path, new: Taken | None, state: State, running: Taken | None) 
         {**before.members, **after.members},
         _bus_time(budgets(old) if old else [], budgets(loaded.site)),
         {**lenient.given, **environ.given},
+        alive,
     )
 
 
@@ -129,11 +131,13 @@ def _bus_time(old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> l
 
 def said(compared: Compared) -> Iterator[str]:
     """The whole plan, line by line."""
-    n = compared.against.n if compared.against else 0
+    n, runs = compared.against.n if compared.against else 0, "runs" if compared.alive else "ran last"
     if not compared.changes:
-        yield f"nothing changes: {compared.file} says what version {n} says, which runs"
+        yield f"nothing changes: {compared.file} says what version {n} says, which {runs}"
         return
-    yield f"{compared.file} against version {n}, which runs:" if n else f"{compared.file}, and no version has run here:"
+    yield (
+        f"{compared.file} against version {n}, which {runs}:" if n else f"{compared.file}, and no version has run here:"
+    )
     for name, word in WORDS.items():
         yield from _kind(word, getattr(compared.found, name), compared.hidden)
     yield from _fates(compared)

@@ -124,9 +124,15 @@ def _files(config: Path | None, data: Path) -> tuple[str, dict[str, bytes]]:
 
 
 def _kept_files(data: Path) -> tuple[str, dict[str, bytes]]:
-    """What the history of the data directory says that runs."""
-    del data
-    return "", {}
+    """What the history of the data directory says that runs; nothing where it does not say."""
+    from agent.runtime.history import History  # noqa: PLC0415  # as above
+
+    history = History(data)
+    state = history.state()
+    if not state.running:
+        return "", {}
+    version = state[state.running]
+    return _named(Path(version.file), history.content(version.n))
 
 
 def _named(config: Path, taken: dict[Path, bytes]) -> tuple[str, dict[str, bytes]]:

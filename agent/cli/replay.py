@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,7 +92,7 @@ async def _play(play: "Play", store: "Store | None", last: Last, speed: float, *
                 number += 1
                 if as_json:
                     for line in writer.lines(Entry(EPOCH, number, False, frame)):
-                        voice.echo(line, nl=False)
+                        sys.stdout.buffer.write(line)
                 else:
                     _remember(last, frame)
             if store is not None:

@@ -14,7 +14,7 @@ from agent.cli.watching import MOST, Asked, Source, source
 from agent.model.errors import StoreError
 
 EVERY = 1.0  # seconds between two questions
-WAITING = "the agent does not answer: waiting until it is back"
+WAITING = "no agent answers: waiting for one"
 
 
 @click.command("watch")

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 Row = dict[str, Any]
-NARROW, MEDIUM = 60, 100  # columns of a terminal: below them there is room for less
+NARROW, USUAL, WIDE = 60, 80, 100  # columns of a terminal: below them there is room for less
 HEAD = 4  # lines of a picture besides its tables
 TABLE = 3  # lines of a table besides its rows
+_SHORTEST, _WIDEST = 4, 10_000  # columns of a name that is cut, and of what is not
 LEAST, MOST_PARTS = 3, 8  # rows for tags at least; lines, devices and sinks that are shown at most, each
 
 
@@ -68,7 +69,9 @@ class Screen:
         parts: list[Any] = [Text(self._waiting, "bold yellow")] if self._waiting else []
         if self._answer is not None:
             rows = self.room(height)
-            parts.append(tables.cell(headline(self._answer, self._asked, rows), "bold"))
+            head = tables.cell(headline(self._answer, self._asked, rows), "bold")
+            head.truncate(width, overflow="ellipsis")
+            parts.append(head)
             parts += [_tags(self._answer["tags"][:rows], width), *_others(self._answer, self._rates, width)]
         return Group(*parts)
 
@@ -76,7 +79,7 @@ class Screen:
 def show(answer: Row, asked: Asked) -> None:
     """Once, as wide as it needs."""
     voice.echo(plain(headline(answer, asked, len(answer["tags"]) or 1)))
-    for table in (_tags(answer["tags"], 10_000), *_others(answer, Rates(), 10_000)):
+    for table in (_tags(answer["tags"], _WIDEST), *_others(answer, Rates(), _WIDEST)):
         voice.echo("")
         tables.show(table)
 
@@ -93,17 +96,16 @@ def headline(answer: Row, asked: Asked, rows: int) -> str:
 
 
 def _tags(rows: Sequence[Row], width: int) -> "Table":
-    wide = {"raw": "left", "group": "left"} if width >= MEDIUM else {}
     usual = {"unit": "left", "age": "right"} if width >= NARROW else {}
-    table = tables.table(tag="left", value="right", **usual, quality="left", **wide)
-    table.columns[0].overflow = "ellipsis"
+    more = ({"raw": "left"} if width >= USUAL else {}) | ({"group": "left"} if width >= WIDE else {})
+    table = tables.table(tag="left", value="right", **usual, quality="left", **more)
     for row in rows:
         cells = [f"{row['device']}/{row['tag']}", figure(row["value"], row["dtype"])]
         cells += [row["unit"], age(row["age"])] if usual else []
         cells.append(row["quality"])
-        cells += [row["raw"], row["group"]] if wide else []
+        cells += [row[name] for name in more]
         table.add_row(*(tables.cell(text, "red" if row["quality"] != "good" else "") for text in cells))
-    return table
+    return fitted(table, width)
 
 
 def age(seconds: float | None) -> str:
@@ -122,11 +124,11 @@ def _others(answer: Row, rates: Rates, width: int) -> "Iterator[Table]":
 def _most(rows: Sequence[Row], width: int) -> Sequence[Row]:
     """Those that are not well first, where there are more than fit."""
     ill = sorted(rows, key=lambda row: row["state"] == "up" and not row.get("dead") and not row.get("overloaded"))
-    return ill[:MOST_PARTS] if width < 10_000 and len(rows) > MOST_PARTS else rows
+    return ill[:MOST_PARTS] if width < _WIDEST and len(rows) > MOST_PARTS else rows
 
 
 def _lines(rows: Sequence[Row], width: int) -> "Table":
-    wide = {"overloaded": "left"} if width >= MEDIUM else {}
+    wide = {"overloaded": "left"} if width >= WIDE else {}
     table = tables.table(line="left", state="left", busy="right", late="right", dead="right", **wide)
     for row in _most(rows, width):
         dead = f"{len(row['dead'])} of {row['devices']}"
@@ -134,22 +136,22 @@ def _lines(rows: Sequence[Row], width: int) -> "Table":
         cells += ["yes" if row["overloaded"] else ""] if wide else []
         style = "red" if row["state"] != "up" else "yellow" if row["dead"] or row["overloaded"] else ""
         table.add_row(*(tables.cell(text, style) for text in cells))
-    return table
+    return fitted(table, width)
 
 
 def _devices(answer: Row, width: int) -> "Table":
-    wide = {"error": "left"} if width >= MEDIUM else {}
+    wide = {"error": "left"} if width >= WIDE else {}
     table = tables.table(device="left", state="left", breaker="left", asked_in="right", **wide)
     for row in _most(answer["devices"], width):
         probe = "" if row["probe"] is None else span(row["probe"])
         cells = [row["name"], row["state"], row["breaker"], probe, *([row["error"]] if wide else [])]
         table.add_row(*(tables.cell(text, "red") for text in cells))
-    return table
+    return fitted(table, width, -1 if wide else 0)
 
 
 def _sinks(rows: Sequence[Row], rates: Rates, width: int) -> "Table":
     usual = {"per_second": "right"} if rates.known else {}
-    wide = {"error": "left"} if width >= MEDIUM else {}
+    wide = {"error": "left"} if width >= WIDE else {}
     table = tables.table(sink="left", state="left", owed="right", **usual, confirmed="right", **wide)
     for row in _most(rows, width):
         owed = "?" if row["owed"] is None else f"{row['owed']:,}"
@@ -158,6 +160,19 @@ def _sinks(rows: Sequence[Row], rates: Rates, width: int) -> "Table":
         cells += ["never" if row["confirmed"] is None else f"{span(row['confirmed'])} ago"]
         cells += [row["error"]] if wide else []
         table.add_row(*(tables.cell(text, "red" if row["state"] != "up" else "") for text in cells))
+    return fitted(table, width, -1 if wide else 0)
+
+
+def fitted(table: "Table", width: int, gives: int = 0) -> "Table":
+    """No wider than that: one column, of names or of errors, gives way, for a number that is cut is a wrong number."""
+    from rich.console import Console  # noqa: PLC0415  # loads only when a table is shown
+
+    console = Console(width=_WIDEST)
+    over = console.measure(table).maximum - width
+    if over > 0:
+        column = table.columns[gives]
+        longest = max((console.measure(cell).maximum for cell in column.cells), default=0)
+        column.max_width, column.overflow = max(_SHORTEST, longest - over), "ellipsis"
     return table
 
 

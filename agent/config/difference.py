@@ -165,11 +165,13 @@ def _sections(site: Site) -> dict[str, Any]:
 def _keys(old: Any, new: Any, path: str = "", but: Sequence[str] = ()) -> Iterator[Change]:
     """Each leaf that differs, by its dotted path; what the two do not share is as if it were not set."""
     if isinstance(new, BaseModel):
-        if type(old) is type(new) and old.__dict__ == new.__dict__:
+        same = type(old) is type(new)
+        if same and old.__dict__ == new.__dict__:
             return
         for name, about in type(new).model_fields.items():
             before, after = getattr(old, name, None), getattr(new, name)
-            if name not in but and before != after:
+            silent = not same and not hasattr(old, name) and name not in new.model_fields_set
+            if name not in but and before != after and not silent:
                 yield from _inner(before, after, _join(path, about.alias or name), number_of(type(new), name))
     else:
         for name in dict.fromkeys((*old, *new)):

@@ -1,7 +1,7 @@
 """The API as OpenAPI 3.1 (`/api/v1/openapi.json`): what programs may rely on.
 
-`/api/v1/ledger`, `/api/v1/store/…` and `/api/v1/health`, which the command line asks, are not in it: they may
-change with any version.
+`/api/v1/ledger`, `/api/v1/store/…`, `/api/v1/health`, `/api/v1/explain` and `/api/v1/watch`, which the command line
+asks, are not in it: they may change with any version.
 """
 
 from collections.abc import Sequence

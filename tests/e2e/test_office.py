@@ -92,12 +92,13 @@ def test_a_site_is_commissioned_at_the_office(tmp_path: Path) -> None:
         with Agent(tmp_path, text) as agent:
             agent.ready()
             wait_until(lambda: devices(archive) == {"meter", "press"}, "both devices", 30)
-            done = agent.command("record", "-o", str(tmp_path / "r.fgr"), "-c", str(agent.config), "--for", "1s")
+            done = agent.command("record", "-o", str(tmp_path / "r.fgr"), "--for", "1s")
             assert done.returncode == 0, done.stderr
             wait_until(lambda: agent.ask("/api/v1/recording")["state"] == "ended", "the end", 10)
             assert agent.stop() == 0
         asked = plant.stop()
     assert min(asked.values()) > 3
+    assert b"# in the cabinet" in (tmp_path / "r.fgr").read_bytes()  # the files that ran are in it
     live = {(f["device"], json.dumps(f["values"])) for f in frames(archive)}
     replay = "replay", str(tmp_path / "r.fgr"), "-c", str(tmp_path / "site.yaml")
     played = floorgate(*replay, "--json")

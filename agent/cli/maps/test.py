@@ -84,7 +84,7 @@ def _tested(file: Path, folder: Path | None, endpoint: str, unit: int) -> dict[s
 def _cases(file: Path, folder: Path) -> dict[str, Any]:
     own = folder / file.stem
     found = cases(own if own.is_dir() else folder)
-    (config,) = devices_of([file.absolute()]).values()
+    (config,) = devices_of([file]).values()
     differences = [
         {"case": case.stem, "tag": each.tag, "found": each.found, "expected": each.expected}
         for case in found

@@ -40,7 +40,7 @@ PROMISED = {
 ENERGIES = {"Wh", "kWh", "varh", "kvarh", "VAh", "kVAh"}
 UNITS = (
     ENERGIES
-    | {"V", "A", "W", "kW", "var", "kvar", "VA", "kVA", "Hz", "%", "deg", "Cel", "MOhm", "kOhm", "deg"}
+    | {"V", "A", "W", "kW", "var", "kvar", "VA", "kVA", "Hz", "%", "deg", "Cel", "MOhm", "kOhm"}
     | {"r/min", "min", "kHz", "N.m", "m/min", "m/s", "m3/h", "m3", "mm"}
 )
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
