@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from agent.cli import records
+from agent import lang
+from agent.cli import records, voice
 from agent.cli.options import data_option, iso, json_option
 from agent.cli.tables import cell, show, table
 from agent.runtime.history import History, State, Version
@@ -22,7 +23,7 @@ def command(data: Path, as_json: bool) -> None:
     if as_json:
         records.show({"running": state.running, "good": state.good, "versions": list(map(asdict, state.versions))})
     elif not state.versions:
-        click.echo(f"no version has run on {data} yet")
+        voice.echo(f"no version has run on {data} yet")
     else:
         _show(state)
 
@@ -34,7 +35,11 @@ def _show(state: State) -> None:
         why = f"{each.why} by {each.who}" if each.who else each.why
         style = "green" if runs == "current" else _STYLES.get(each.outcome, "")
         rows.add_row(
-            cell(each.n), cell(iso(each.at * 10**6)[:19] + "Z"), cell(why), cell(runs, style), cell(_changes(each))
+            cell(each.n),
+            cell(iso(each.at * 10**6)[:19] + "Z"),
+            cell(lang.word(why)),
+            cell(lang.word(runs), style),
+            cell(_changes(each)),
         )
     show(rows)
 

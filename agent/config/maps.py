@@ -7,33 +7,38 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from agent import registry
 from agent.config.alarms import asked_of, check_alarms
 from agent.config.asks import check_tags
+from agent.config.bases import DEEPEST, joined
 from agent.config.classes import driver_class
 from agent.config.defaults import TagDefaults, bare, check_groups
 from agent.config.explain import explain, validate
-from agent.config.files import Files, Unreadable, configs_dir
+from agent.config.files import Files, Unreadable
 from agent.config.lists import unique_names
+from agent.config.paths import map_path
 from agent.config.problems import Mark, Scope
 from agent.config.reader import read
 from agent.config.sections import MapHead
+from agent.config.tables import is_table, read_table
 from agent.config.tags import checked, group_names, item_type, spelt_out, with_defaults
 from agent.config.tree import Mapping, Sequence, merge
-from agent.config.words import did_you_mean, shown
+from agent.config.words import shown
 from agent.registry import DriverConfig
 
-MAX_MAP = 5 << 20
+MAX_MAP = 4 << 20
 NO_QUIRKS = ("name", "driver", "endpoint", "map", "enabled", "tags", "groups", "place", "ct", "pt", "oee")
-_TABLES = (".csv", ".xlsx", ".xls")
 _PARTS = ("quirks", "defaults", "groups", "tags")
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceMap:
-    """A map as read. `quirks` and `groups` are defaults for its devices. `plain` are its tags as written, `raws` the
+    """A map as read; `said` is the head as written.
+    `quirks` and `groups` are defaults for its devices. `plain` are its tags as written, `raws` the
     same with `defaults` filled in, and `tags` as validated objects, or None when they had problems."""
 
     head: MapHead
+    said: Mapping
     quirks: Mapping
     defaults: Mapping
     groups: Mapping
@@ -43,51 +48,94 @@ class DeviceMap:
 
 
 class Maps:
-    """The maps of one load, each read once. Relative paths start at `folder`; tags may name one of the `calendars`."""
+    """The maps of one load, each read once. Paths start at `folder` and stay in it; tags may name one of the
+    `calendars`."""
 
     def __init__(self, folder: Path, calendars: Collection[str] | None, files: Files, scope: Scope) -> None:
         self._folder, self._calendars, self._files = folder, calendars, files
         self._scope = scope
-        self._read: dict[Path, DeviceMap | None] = {}
+        self._read: dict[tuple[Path, str], DeviceMap | None] = {}
 
-    def find(self, name: str, mark: Mark, scope: Scope) -> DeviceMap | None:
-        """The map that `map: name` at `mark` means; None after a problem was reported."""
-        path = self._path(name, mark, scope)
+    def find(self, name: str, mark: Mark, scope: Scope, driver: str = "") -> DeviceMap | None:
+        """The map that `map: name` at `mark` means; None after a problem was reported. A table that names no driver is
+        read as one for `driver`."""
+        path = map_path("map", name, self._folder, self._folder, mark, scope)
         if path is None:
             return None
-        if path not in self._read:
-            self._read[path] = self._load(path, name, mark, scope)
-        return self._read[path]
+        key = path, driver if is_table(path) else ""
+        if key not in self._read:
+            root = self._root(path, f"map: {shown(name)}", mark, scope, driver)
+            self._read[key] = None if root is None else self._parse(root, path)
+        return self._read[key]
 
-    def _path(self, name: str, mark: Mark, scope: Scope) -> Path | None:
-        if name.lower().endswith(_TABLES):
-            scope.add(mark, f"map: {shown(name)}: tables are not supported yet", "write the map as YAML for now")
-            return None
-        if "/" in name or name.endswith((".yaml", ".yml")):
-            return self._folder / name
-        known = {path.stem: path for path in (configs_dir() / "devices").glob("*.yaml")}
-        if name not in known:
-            hint = did_you_mean(name, known) or "a map of your own is a path, such as ./my-meter.yaml"
-            scope.add(mark, f"map: there is no device map {shown(name)}", hint)
-        return known.get(name)
+    def open(self, path: Path) -> DeviceMap | None:
+        """The map in a file, with all that it extends; None after a problem was reported."""
+        root = self._root(path, "", Mark(str(path), 1, 1), self._scope, "")
+        return None if root is None else self._parse(root, path)
 
-    def _load(self, path: Path, name: str, mark: Mark, scope: Scope) -> DeviceMap | None:
+    def _parse(self, root: Mapping, path: Path) -> DeviceMap | None:
+        whole = self._extended(root, path, ())
+        return None if whole is None else parse_map(whole, self._scope, self._calendars)
+
+    def _root(self, path: Path, what: str, mark: Mark, scope: Scope, driver: str) -> Mapping | None:
+        """What the file says by itself."""
         try:
             data = self._files.read(path, MAX_MAP)
         except Unreadable as error:
-            scope.add(mark, f"map: {shown(name)}: {error.args[0]}", error.hint)
+            scope.add(mark, ": ".join(filter(None, (what, str(error.args[0])))), error.hint)
             return None
+        if is_table(path):
+            return read_table(data, str(path), self._scope, driver)
         root = read(data, str(path), self._scope.report)
         if isinstance(root, Mapping):
-            return parse_map(root, self._scope, self._calendars)
+            return root
         if root is not None:
             self._scope.add(Mark(str(path), 1, 1), "a device map is a mapping with `device`, `driver` and `tags`")
         return None
 
+    def _extended(self, root: Mapping, path: Path, above: tuple[tuple[Path, Mark], ...]) -> Mapping | None:
+        """The map with everything below it that it extends. `above` are the maps that extend it, with where they do."""
+        name = root.get("extends")
+        if not isinstance(name, str) or not name:
+            return root
+        mark = root.value_marks["extends"]
+        found = map_path("extends", name, path.parent, self._folder, mark, self._scope)
+        if found is None:
+            return None
+        chain = (*above, (path.resolve(), mark))
+        met = next((at for each, at in chain if each == found.resolve()), None)
+        if met is not None or len(chain) > DEEPEST:
+            first = chain[0][1] if met is None else met
+            what = "maps extend one another in a circle" if met else f"more than {DEEPEST} maps extend one another"
+            hint = f"it begins at {first.file}:{first.line}:{first.column}; end it here"
+            self._scope.add(mark, f"extends: {shown(name)}: {what}", hint)
+            return None
+        driver = root.get("driver")
+        said = driver if isinstance(driver, str) else ""
+        base = self._root(found, f"extends: {shown(name)}", mark, self._scope, said)
+        base = None if base is None else self._extended(base, found, chain)
+        if base is None:
+            return None
+        other = base.get("driver")
+        if driver is None and "driver" in base:
+            root.put("driver", other, base.key_marks["driver"], base.value_marks["driver"])
+        elif other is not None and other != driver:
+            what = f"extends: {shown(name)} is for the driver {shown(other)}, not {shown(driver)}"
+            self._scope.add(mark, what, "extend a map for this driver, or change `driver:`")
+            return None
+        return joined(base, root, tag_class(root.get("driver")), self._scope)
+
+
+def tag_class(driver: object) -> Any:
+    """The class of a driver's tags, or None; that there is no such driver is said elsewhere."""
+    known = isinstance(driver, str) and driver in registry.drivers()
+    return item_type(registry.driver_config(str(driver))) if known else None
+
 
 def parse_map(root: Mapping, scope: Scope, calendars: Collection[str] | None = None) -> DeviceMap | None:
     """The map below `root`, or None after problems that leave nothing to use. The calendars are those of the site."""
-    head = validate(MapHead, root.without(*_PARTS), root.mark, scope)
+    said = root.without(*_PARTS)
+    head = validate(MapHead, said, root.mark, scope)
     quirks, defaults, groups = (_section(root, name, scope) for name in ("quirks", "defaults", "groups"))
     _refuse(quirks, NO_QUIRKS, "quirks", scope)
     _refuse(defaults, ("name",), "defaults", scope)
@@ -102,7 +150,7 @@ def parse_map(root: Mapping, scope: Scope, calendars: Collection[str] | None = N
         return None
     if kind:
         check_groups(kind, groups, scope)
-    found = DeviceMap(head, quirks, defaults, groups, plain, raws, checked(kind, raws, scope) if kind else [])
+    found = DeviceMap(head, said, quirks, defaults, groups, plain, raws, checked(kind, raws, scope) if kind else [])
     if found.tags:
         check_tags(raws, found.tags, (), calendars, scope)
         check_alarms(asked_of(found.tags, raws), scope)

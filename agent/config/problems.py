@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from agent.model.errors import ConfigError
 
@@ -12,12 +12,19 @@ if TYPE_CHECKING:
 MOST = 200  # problems kept of one load, and as many warnings; nobody reads more, and a hostile file must stay cheap
 
 
+class Sheet(Protocol):
+    """A table whose places have other names for people than line and column."""
+
+    def cell(self, line: int, column: int) -> str: ...
+
+
 class Mark(NamedTuple):
-    """A place in a file; line and column count from 1."""
+    """A place in a file; line and column count from 1. In a table these are row and column of a cell of its `sheet`."""
 
     file: str
     line: int
     column: int
+    sheet: Sheet | None = None
 
 
 Label = Callable[[Mark], str]
@@ -59,12 +66,14 @@ class Report:
 
     Warnings are collected beside them, for whoever asks. `places` says where the file speaks of what a caller may find
     out about it (`device/NAME`, `buffer`). `vocabulary` is what names are compared with, where somebody
-    wants to be told of them.
+    wants to be told of them. `devices` gets what the files say of each, where somebody has set it to a mapping.
     """
 
     def __init__(self, vocabulary: "Vocabulary | None" = None) -> None:
         self.vocabulary = vocabulary
+        self.devices: dict[str, Any] | None = None
         self.places: dict[str, Mark] = {}
+        self.sections: dict[tuple[str, str], Any] = {}  # of tags, that were found right: see `equal.py`
         self._found: dict[Problem, None] = {}
         self._warned: dict[Problem, None] = {}
         self._said: set[tuple[Mark, str]] = set()
@@ -93,6 +102,8 @@ class Report:
             return
         self._said.add((mark, message))
         message = f"{of}: {message}" if of else message
+        if mark.sheet is not None:
+            message = f"{mark.sheet.cell(mark.line, mark.column)}: {message}"
         self._files.setdefault(mark.file, len(self._files))
         found[Problem(mark.file, mark.line, mark.column, message, hint)] = None
 

@@ -100,8 +100,9 @@ def map_schema() -> Schema:
     }
     properties["driver"]["enum"] = list(drivers)
     choices = [_when("driver", name, {"properties": _of_map(defs, name)}) for name in drivers]
-    whole = _object("A Floorgate device map", properties, [*head["required"], "tags"])
-    return {"$schema": _DIALECT, **whole, "allOf": choices, "$defs": defs}
+    whole = _object("A Floorgate device map", properties, [key for key in head["required"] if key != "driver"])
+    complete = [{"required": ["driver", "tags"]}, {"required": ["extends"]}]
+    return {"$schema": _DIALECT, **whole, "anyOf": complete, "allOf": choices, "$defs": defs}
 
 
 def as_text(found: Schema) -> str:

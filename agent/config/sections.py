@@ -98,6 +98,7 @@ class MapHead(Section):
 
     device: MapDevice = Field(description="what the map describes")
     driver: str = Field(description="the driver that its tags are written for")
+    extends: str = Field("", description="another map that this one adds to: a name from configs/devices or a path")
     sources: list[str] = Field([], description="where the facts come from, each with its version or commit")
     status: Literal["confirmed", "draft"] = Field(
         "draft", description="confirmed: two independent sources or more agree; draft: try it before you rely on it"

@@ -5,7 +5,7 @@ from typing import Any
 
 from agent.imports import modbus
 from agent.imports.draft import Device, Draft
-from agent.imports.node import Node
+from agent.imports.node import Node, Skip
 from agent.imports.numbers import go_duration
 from agent.imports.sources import Source
 
@@ -32,23 +32,22 @@ def _roots(source: Source) -> list[Mapping[str, Any]]:
 def build(sources: Sequence[Source], draft: Draft) -> None:
     profiles: dict[str, Node] = {}
     devices: list[Node] = []
-    roots: list[Node] = []
-    for source in sources:
-        root = Node({"all": _roots(source)}, source.name, "", draft.notes)
-        roots.append(root)
-        for each in root.children("all"):
-            if "deviceResources" in each.data:
-                profiles[each.text("name") or source.name.rpartition(".")[0]] = each
-            elif "deviceList" in each.data:
-                devices += each.children("deviceList")
-            else:
-                devices.append(each.child("device") if "device" in each.data else each)
+    roots = [root for source in sources for root in source.nodes(draft.notes)]
+    for root in roots:
+        each = root.child("profile") if isinstance(root.data.get("profile"), Mapping) else root
+        if "deviceResources" in each.data:
+            profiles[each.text("name") or f"profile-{len(profiles) + 1}"] = each
+        elif "deviceList" in each.data:
+            devices += each.children("deviceList")
+        else:
+            devices.append(each.child("device") if "device" in each.data else each)
     used: set[str] = set()
     for node in devices:
         name = node.text("profileName") or node.text("profile")
         used.add(name)
         if name in profiles:
-            _device(node, draft, profiles[name])
+            with node.or_none_of_it(strict=False):
+                _device(node, draft, profiles[name])
         else:
             node.give_up(f"a device whose profile {name[:60]!r} was not given", "give the file of the profile, too")
     for name, profile in profiles.items():
@@ -60,11 +59,11 @@ def build(sources: Sequence[Source], draft: Draft) -> None:
 
 def _alone(profile: Node, name: str, draft: Draft) -> None:
     """A profile without a device."""
-    endpoint, known = draft.endpoint(profile)
+    endpoint = draft.endpoint(profile)
     unit = draft.options.unit
     if unit is None:
         profile.note("assumed", "no device says the unit: 1", "say --unit")
-    device = draft.device(name, "modbus", profile, endpoint=endpoint, unit=unit or 1, enabled=None if known else False)
+    device = draft.device(name, "modbus", profile, endpoint=endpoint, unit=unit or 1)
     profile.note("assumed", "no device says how often it is read: every 10s", "`interval` of the device")
     device.every = 10.0
     _resources(profile, draft, device, None)
@@ -77,8 +76,7 @@ def _device(node: Node, draft: Draft, profile: Node) -> None:
         [key for key in protocols.data if key not in ("modbus-tcp", "modbus-rtu")], "a protocol besides Modbus"
     )
     if not tcp.data and not rtu.data:
-        node.give_up("a device without modbus-tcp or modbus-rtu", "Floorgate has drivers for Modbus and OPC UA so far")
-        return
+        raise Skip("a device without modbus-tcp or modbus-rtu", "Floorgate has drivers for Modbus and OPC UA so far")
     way = rtu if rtu.data else tcp
     endpoint = (
         _serial(way)
@@ -107,6 +105,9 @@ def _device(node: Node, draft: Draft, profile: Node) -> None:
         report: Any = {"when": "on_change", "deadband": band} if changes and band else "on_change" if changes else None
         event.drop(("retention",), "of its own store")
         events[source] = (every, report)
+    if not events:
+        node.note("assumed", "no `autoEvents`: EdgeX reads it when it is asked, and here it is every 10s", "`interval`")
+        device.every = 10.0
     _resources(profile, draft, device, events)
     node.drop(
         (
@@ -152,7 +153,8 @@ def _resources(profile: Node, draft: Draft, device: Device, events: dict[str, tu
             paces.setdefault(name, pace)
     for resource in profile.children("deviceResources"):
         name = resource.text("name")
-        _resource(resource, draft, device, name, paces.get(name), on_demand=bool(events) and name not in paces)
+        with resource.or_none_of_it():
+            _resource(resource, draft, device, name, paces.get(name), on_demand=bool(events) and name not in paces)
     profile.drop(PROFILE, "of its registry")
 
 
@@ -172,26 +174,13 @@ def _resource(
             if shaped
             else "a resource whose type, table or address is not known"
         )
-        node.give_up(why, "see `derived`, or write the tag by hand")
-        return
-    raw = attributes.text("rawType").lower()
-    if raw and kind.startswith("float") and raw in KINDS:
-        kind = raw
-    elif raw and raw != kind:
-        attributes.note("not carried", f"`rawType` {raw[:20]!r} of a {kind}")
-    swaps = (bool(attributes.flag("isByteSwap", False)), bool(attributes.flag("isWordSwap", False)))
-    order = ORDERS[swaps]
-    if order != "ABCD" and modbus.WORDS.get(kind) != 2:
-        attributes.note("changed", "EdgeX swaps values of 32 bits alone, so this one is read as it lies")
-        order = "ABCD"
+        raise Skip(why, "see `derived`, or write the tag by hand")
+    kind, order = _lying(attributes, kind)
     access = (properties.text("readWrite") or "R").upper()
     if "W" in access:
-        properties.note(
-            "not carried", f"a resource that may be written: {modbus.NO_WRITE}", modbus.ALLOW_WRITE, "readWrite"
-        )
+        properties.note("not carried", modbus.NO_WRITE, modbus.ALLOW_WRITE, "readWrite")
     if "R" not in access:
-        node.give_up("a resource that is only written", modbus.ALLOW_WRITE)
-        return
+        raise Skip("a resource that is only written", modbus.ALLOW_WRITE)
     address, bit = place
     more: dict[str, Any] = {"description": node.text("description"), "report": pace[1] if pace else None}
     if kind == "string":
@@ -209,6 +198,21 @@ def _resource(
         draft, device, node, name=name, register=table, address=address, kind=kind, order=order, scaling=scaling,
         unit=properties.text("units"), every=pace[0] if pace else None, more=more,
     )  # fmt: skip
+
+
+def _lying(attributes: Node, kind: str) -> tuple[str, str]:
+    """(type, order) of what lies in the registers."""
+    raw = attributes.text("rawType").lower()
+    if raw and kind.startswith("float") and raw in KINDS:
+        kind = raw
+    elif raw and raw != kind:
+        attributes.note("not carried", f"`rawType` {raw[:20]!r} of a {kind}")
+    swaps = (bool(attributes.flag("isByteSwap", False)), bool(attributes.flag("isWordSwap", False)))
+    order = ORDERS[swaps]
+    if order != "ABCD" and modbus.WORDS.get(kind) != 2:
+        attributes.note("changed", "EdgeX swaps values of 32 bits alone, so this one is read as it lies")
+        order = "ABCD"
+    return kind, order
 
 
 def _address(attributes: Node) -> tuple[int, int] | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from agent.config.parts import MAX_FILE
 from agent.imports import edgex, kepware, modpoll, neuron, publisher, telegraf, thingsboard, umh
 from agent.imports.checking import ROUNDS, problems, taken_out
 from agent.imports.draft import Device, Draft, Options
@@ -59,8 +60,12 @@ def convert(paths: Sequence[Path], form: str, options: Options, folder: Path, *,
     if len(paths) > MOST_FILES:
         raise AgentError(f"{len(paths)} files are too many: {MOST_FILES} at a time")
     notes = Notes()
+    return made([take(path, notes) for path in paths], form, options, folder, notes, maps=maps)
+
+
+def made(sources: Sequence[Source], form: str, options: Options, folder: Path, notes: Notes, *, maps: bool) -> Imported:
+    """As `convert`, of files that were read. Raises AgentError."""
     draft = Draft(notes, options)
-    sources = [take(path, notes) for path in paths]
     known: dict[str, list[Source]] = {}
     for source in sources:
         known.setdefault(recognised(source) if form == "auto" else form, []).append(source)
@@ -87,16 +92,19 @@ def recognised(source: Source) -> str:
 def _checked(draft: Draft, formats: dict[str, str], gateway: str, folder: Path, *, maps: bool) -> dict[str, str]:
     """The files; what our own check refuses is taken out first."""
     for _ in range(ROUNDS):
-        texts = _texts(draft, formats, gateway, maps=maps) if draft.devices else {}
-        if not texts:
-            break
+        if not draft.devices:
+            told = "\n".join(draft.notes.text())
+            raise AgentError(f"nothing of {', '.join(formats)} could be carried\n{told}", hint="is it the right file?")
+        texts = _texts(draft, formats, gateway, maps=maps)
+        if len(str(texts[SITE]).encode()) > MAX_FILE:
+            hint = "say -o FOLDER: the tags go into device maps there; or import the files one by one"
+            raise AgentError(f"the site would be larger than {MAX_FILE >> 20} MB", hint=hint)
         at = {folder / name: text for name, text in texts.items()}
         found = problems(folder / SITE, at)
         if not found:
             return {name: str(text) for name, text in texts.items()}
         taken_out(found, at, draft, draft.notes)
-    told = "\n".join(draft.notes.text())
-    raise AgentError(f"nothing of {', '.join(formats)} could be carried over\n{told}", hint="is it the right file?")
+    raise AgentError(f"too many tags contradict one another, such as {found[0]}", hint="correct them in the input")
 
 
 def _texts(draft: Draft, formats: dict[str, str], gateway: str, *, maps: bool) -> dict[str, Text]:

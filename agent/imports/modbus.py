@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from agent.imports.draft import Device, Draft
+from agent.imports.draft import PLACEHOLDER, Device, Draft
 from agent.imports.node import Node, Number
 from agent.imports.numbers import exact, product
 from agent.imports.numbers import unit as ucum
@@ -25,7 +25,7 @@ SIZED = ("string", "bytes")
 TABLES = {0: "coil", 1: "discrete", 3: "input", 4: "holding"}
 FUNCTIONS = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
 BIT_TABLES = ("coil", "discrete")
-NO_WRITE = "what may be written is not taken over, and everything is read only"
+NO_WRITE = "what may be written is read only here"
 ALLOW_WRITE = "give the tag a `write` section with its limits where a platform is to write it"
 NO_RETRY = "Floorgate has its own way with devices that do not answer: each costs the wire a twentieth of its time"
 OWN_PLAN = "Floorgate plans its requests itself"
@@ -47,7 +47,7 @@ def network(scheme: str, host: str, port: int | None, node: Node, key: str = "ho
         host = f"[{host}]"
     if not re.fullmatch(r"[\w.%$\{\}\[\]:-]+", host):
         node.note("not carried", f"`{key}`: {host!r} is no host", "correct `endpoint` of the device", key)
-        host = "192.0.2.1"
+        host = PLACEHOLDER
     return f"{scheme}://{host}:{port or (802 if scheme == 'tls' else 502)}"
 
 

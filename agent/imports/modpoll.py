@@ -5,7 +5,7 @@ from typing import Any
 
 from agent.imports import modbus
 from agent.imports.draft import Device, Draft
-from agent.imports.node import Node
+from agent.imports.node import Node, Skip
 from agent.imports.sources import Source
 
 NAME, TITLE = "modpoll", "modpoll"
@@ -60,19 +60,21 @@ class Reader:
             if word == "device":
                 self._new(node, node.text("name"), node.whole("id", 0, 255))
             elif word == "poll":
-                self._polled(node)
+                with node.or_none_of_it():
+                    self._polled(node)
             elif word == "ref":
-                self._ref(node)
+                with node.or_none_of_it():
+                    self._ref(node)
             else:
                 node.give_up(f"a row that begins with {word[:40]!r}", "device, poll and ref are known")
             node.close()
 
     def _new(self, node: Node, name: str, unit: int | None) -> None:
-        endpoint, known = self._draft.endpoint(node)
+        endpoint = self._draft.endpoint(node)
         if unit is None:
             node.note("assumed", "no id of the device: 1", "say --unit")
             unit = 1 if self._draft.options.unit is None else self._draft.options.unit
-        keys = {"endpoint": endpoint, "unit": unit, "enabled": None if known else False}
+        keys = {"endpoint": endpoint, "unit": unit}
         self._device = self._draft.device(name or f"unit-{unit}", "modbus", node, **keys)
         self._device.every = RATE
         node.note(
@@ -90,28 +92,24 @@ class Reader:
             node.note("assumed", f"the order {written[:20]!r}: BE_LE, as modpoll takes it", "compare a value")
         self._poll = None
         if table is None or start is None or size is None or self._device is None:
-            node.give_up("a poll without a device, a known type, a start and a size", "its refs are left out, too")
-            return
+            raise Skip("a poll without a device, a known type, a start and a size", "its refs are left out, too")
         self._poll = (table, start, size, ORDERS.get(written, "CDAB"))
 
     def _ref(self, node: Node) -> None:
         name, address = node.text("name"), node.whole("address", 0, 65535)
         if self._poll is None or self._device is None or address is None:
-            node.give_up("a ref without a poll, or without an address")
-            return
+            raise Skip("a ref without a poll, or without an address")
         table, start, size, order = self._poll
         written = node.text("dtype", "uint16").lower()
         kind, more = _kind(node, written)
         width = modbus.WORDS.get(kind, more.get("length", 1))
         if not kind or not start <= address <= start + size - width:
-            node.give_up("a ref of an unknown type, or beyond its poll: modpoll leaves it out, too")
-            return
+            raise Skip("a ref of an unknown type, or beyond its poll: modpoll leaves it out, too")
         access = node.text("rw", "r").lower()
         if "r" not in access:
-            node.give_up("a ref that is only written", modbus.ALLOW_WRITE)
-            return
+            raise Skip("a ref that is only written", modbus.ALLOW_WRITE)
         if "w" in access:
-            node.note("not carried", f"a ref that may be written: {modbus.NO_WRITE}", modbus.ALLOW_WRITE, "rw")
+            node.note("not carried", modbus.NO_WRITE, modbus.ALLOW_WRITE, "rw")
         scaling, unit = modbus.Scaling().times(node.number("scale")), node.text("unit")
         if table in modbus.BIT_TABLES:
             self._coils(node, name, table, start, address, size, written)
@@ -129,8 +127,7 @@ class Reader:
     def _coils(self, node: Node, name: str, table: str, start: int, address: int, size: int, written: str) -> None:
         """A ref is eight coils, and the next address the next eight."""
         if written not in ("bool", "bool8"):
-            node.give_up(f"coils as {written[:20]!r}", "list them as tags")
-            return
+            raise Skip(f"coils as {written[:20]!r}", "list them as tags")
         first = start + 8 * (address - start)
         count = min(8, start + size - first)
         node.note("changed", "a list of eight coils is eight tags here, the first coil first")
@@ -151,7 +148,7 @@ def _kind(node: Node, written: str) -> tuple[str, dict[str, Any]]:
     if written in KINDS:
         return KINDS[written], {}
     if written == "bool16":
-        node.note("changed", "a list of sixteen bits is sixteen tags here, the lowest bit first")
+        node.note("changed", "a list of sixteen bits is sixteen tags here, by their bits, 0 the lowest")
         return "bool", {}
     if written in ("bool", "bool8"):
         return "bool", {}

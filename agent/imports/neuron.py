@@ -6,7 +6,7 @@ from typing import Any
 
 from agent.imports import modbus, neuron_params, nodes
 from agent.imports.draft import Device, Draft
-from agent.imports.node import Node
+from agent.imports.node import Node, Skip
 from agent.imports.numbers import unit as ucum
 from agent.imports.sources import Source
 
@@ -68,7 +68,8 @@ def build(sources: Sequence[Source], draft: Draft) -> None:
         root = Node(data, source.name, "", draft.notes)
         key = next((key for key in ("nodes", "templates") if isinstance(data.get(key), list)), "")
         for node in root.children(key) if key else [root]:
-            _node(node, draft)
+            with node.or_none_of_it(strict=False):
+                _node(node, draft)
         root.drop(("subscriptions", "rules", "version"), "what goes north, or of the export itself")
         root.close()
 
@@ -83,18 +84,19 @@ def _node(node: Node, draft: Draft) -> None:
     elif lower.replace(" ", "").startswith("opcua"):
         way = Server(draft, neuron_params.opcua_device(node, params, name, draft))
     else:
-        node.give_up(f"a node with the plug-in {plugin[:60]!r}", "Floorgate has drivers for Modbus and OPC UA so far")
-        return
+        raise Skip(f"a node with the plug-in {plugin[:60]!r}", "Floorgate has drivers for Modbus and OPC UA so far")
     groups = node.children("groups")
     for group in groups:
         ms = group.number("interval")
         if ms is None:
             group.note("assumed", "no `interval`: 1s, as Neuron has it")
         for tag in group.children("tags"):
-            way.tag(tag, group.text("name") or group.text("group"), (ms or 1000) / 1000, alone=len(groups) == 1)
+            with tag.or_none_of_it():
+                way.tag(tag, group.text("name") or group.text("group"), (ms or 1000) / 1000)
         group.drop(("tag_count", "driver"), "the state of a group")
     for tag in node.children("tags"):  # a template may have them without groups
-        way.tag(tag, tag.text("group"), 1.0, alone=False)
+        with tag.or_none_of_it():
+            way.tag(tag, tag.text("group"), 1.0)
 
 
 def _table(source: Source, draft: Draft) -> None:
@@ -111,20 +113,21 @@ def _table(source: Source, draft: Draft) -> None:
             continue
         if way is None:
             name = source.name.rpartition(".")[0]
-            endpoint, known = draft.endpoint(node)
+            endpoint = draft.endpoint(node)
             order = draft.options.order or "ABCD"
             if not draft.options.order:
                 node.note("assumed", "a table does not say in what order bytes lie: ABCD", "say --order")
             base = 1 if draft.options.base is None else draft.options.base
-            way = Units(node, draft, name, endpoint, order, order, base, enabled=None if known else False)
-        way.tag(node, node.text("group"), None, alone=False)
+            way = Units(node, draft, name, endpoint, order, order, base)
+        with node.or_none_of_it():
+            way.tag(node, node.text("group"), None)
         node.close()
 
 
 class Way:
     """How the tags of a node are reached."""
 
-    def tag(self, node: Node, group: str, every: float | None, *, alone: bool) -> None:
+    def tag(self, node: Node, group: str, every: float | None) -> None:
         raise NotImplementedError
 
 
@@ -139,50 +142,35 @@ class Units(Way):
         endpoint: str,
         order: str,
         order64: str,
-        base: int = 1,
-        enabled: bool | None = None,
+        base: int,
     ) -> None:
         self._node, self._draft, self._name, self._endpoint = node, draft, name, endpoint
-        self._order, self._order64, self._base, self._enabled = order, order64, base, enabled
+        self._order, self._order64, self._base = order, order64, base
         self._found: dict[int, Device] = {}
 
     def _device(self, unit: int) -> Device:
         if unit not in self._found:
             name = f"{self._name}-{unit}" if self._found else self._name
             order = None if self._order == "ABCD" else self._order
-            keys = {"endpoint": self._endpoint, "unit": unit, "order": order, "enabled": self._enabled}
+            keys = {"endpoint": self._endpoint, "unit": unit, "order": order}
             self._found[unit] = self._draft.device(name, "modbus", self._node, **keys)
         return self._found[unit]
 
-    def tag(self, node: Node, group: str, every: float | None, *, alone: bool) -> None:
-        read = _common(node)
-        if read is None:
-            return
-        name, kind, more = read
+    def tag(self, node: Node, group: str, every: float | None) -> None:
+        name, kind, more = _common(node)
         text = node.text("address")
         found = ADDRESS.fullmatch(text)
         register = modbus.TABLES.get(int(found["area"])) if found else None
         if found is None or register is None:
-            node.give_up(f"the address {text[:60]!r} is none", "UNIT!400001, 1!300004.3, 1!400001#BL")
-            return
+            raise Skip(f"the address {text[:60]!r} is none", "UNIT!400001, 1!300004.3, 1!400001#BL")
         number = int(found["number"]) - self._base
         if not 0 <= number <= 65535 or int(found["unit"]) > 255:
-            node.give_up(f"the address {text[:60]!r} is beyond what there is")
-            return
-        if (register in modbus.BIT_TABLES) != (kind == "bool" and not found["bit"]) and not (
-            kind == "bool" and found["bit"]
-        ):
-            if kind != "bool":
-                node.give_up(f"a {kind} at the address {text[:60]!r}")
-                return
-        placed = self._placed(node, found, kind, register)
-        if placed is None:
-            return
-        order, keys = placed
+            raise Skip(f"the address {text[:60]!r} is beyond what there is")
+        if register in modbus.BIT_TABLES and kind != "bool":
+            raise Skip(f"a {kind} at the address {text[:60]!r}, which is one bit")
+        order, keys = self._placed(node, found, kind, register)
         device = self._device(int(found["unit"]))
-        if every is not None and alone:
-            device.every = every
-        elif group:
+        if group:
             more["group"] = device.group(group, node, every)
         scaling = modbus.Scaling().times(node.number("decimal")).plus(node.number("bias"))
         modbus.add(
@@ -190,35 +178,24 @@ class Units(Way):
             scaling=scaling, unit=node.text("unit"), more={**keys, **more},
         )  # fmt: skip
 
-    def _placed(self, node: Node, found: re.Match[str], kind: str, register: str) -> tuple[str, dict[str, Any]] | None:
-        """(order, keys of the bit or the length); None after it was given up."""
+    def _placed(self, node: Node, found: re.Match[str], kind: str, register: str) -> tuple[str, dict[str, Any]]:
+        """(order, keys of the bit or the length)"""
         endian = (found["endian"] or "").upper()
         if kind in modbus.SIZED:
-            size = found["length"] or found["bit"]
-            way = (found["way"] or found["bits_way"] or "H").upper()
-            if not size or not int(size) or way in "DE":
-                node.give_up("a text without a length, or with one character in a register")
-                return None
-            if int(size) % 2:
-                node.note("changed", "an odd number of bytes is a whole number of registers here")
-            return "BADC" if way == "L" else "ABCD", {"length": -(-int(size) // 2)}
+            return _text(node, found)
         if kind == "bool":
             bit = int(found["bit"] or 0)
-            if register in modbus.BIT_TABLES:
-                return "ABCD", {}
             if bit > 15:
-                node.give_up(f"bit {bit} of a register")
-                return None
-            return "ABCD", {"bit": bit}
-        words = modbus.WORDS[kind]
-        if words == 1:
-            return "BADC" if endian == "B" else "ABCD", {}
-        if words == 2:
-            return ENDIAN_32.get(endian, self._order), {}
-        order = "DCBA" if endian == "B" else "ABCD" if endian == "L" else self._order64
+                raise Skip(f"bit {bit} of a register")
+            return "ABCD", {} if register in modbus.BIT_TABLES else {"bit": bit}
+        by_words = {
+            1: "BADC" if endian == "B" else "ABCD",
+            2: ENDIAN_32.get(endian, self._order),
+            4: {"B": "DCBA", "L": "ABCD"}.get(endian, self._order64),
+        }
+        order = by_words[modbus.WORDS[kind]]
         if not order:
-            node.give_up("eight bytes in an order that Floorgate does not have", "read it as two uint32, and `derived`")
-            return None
+            raise Skip("eight bytes in an order that Floorgate does not have", "read it as two uint32, and `derived`")
         return order, {}
 
 
@@ -228,20 +205,14 @@ class Server(Way):
     def __init__(self, draft: Draft, device: Device) -> None:
         self._draft, self._device = draft, device
 
-    def tag(self, node: Node, group: str, every: float | None, *, alone: bool) -> None:
-        read = _common(node, OPCUA)
-        if read is None:
-            return
-        name, kind, more = read
+    def tag(self, node: Node, group: str, every: float | None) -> None:
+        name, kind, more = _common(node, OPCUA)
         text = node.text("address")
         space, found, identifier = text.partition("!")
         index = re.fullmatch(r"(\d+)\[(\d+)\]", space)
         space, end = (index[1], f"[{index[2]}]") if index else (space, "")
         if not found or not space.isdecimal() or text.startswith(("cond:", "alarm:", "method:")):
-            node.give_up(
-                f"the address {text[:60]!r} is no node", "see `events` and `methods` in drivers/opcua/README.md"
-            )
-            return
+            raise Skip(f"the address {text[:60]!r} is no node", "see `events` and `methods` in drivers/opcua/README.md")
         letter = identifier if identifier[:2] in ("s=", "i=", "g=", "b=") else ""
         letter = letter or (f"i={identifier}" if identifier.isdecimal() else f"s={identifier}")
         if identifier.isdecimal():
@@ -251,9 +222,7 @@ class Server(Way):
             "type": kind or None,
             "unit": ucum(node, node.text("unit")),
         }
-        if every is not None and alone:
-            self._device.every = every
-        elif group:
+        if group:
             more["group"] = self._device.group(group, node, every)
         scaled = modbus.Scaling().times(node.number("decimal")).plus(node.number("bias"))
         if scaled.scale != 1 or scaled.offset:
@@ -261,21 +230,30 @@ class Server(Way):
         self._draft.tag(self._device, name, node, {**keys, **more})
 
 
-def _common(node: Node, kinds: Mapping[str, str] = KINDS) -> tuple[str, str, dict[str, Any]] | None:
-    """(name, type, keys) of what all tags have; None after it was given up."""
+def _text(node: Node, found: re.Match[str]) -> tuple[str, dict[str, Any]]:
+    """(order, length): the address says it in bytes, and which of two comes first."""
+    size = found["length"] or found["bit"]
+    way = (found["way"] or found["bits_way"] or "H").upper()
+    if not size or not int(size) or way in "DE":
+        raise Skip("a text without a length, or with one character in a register")
+    if int(size) % 2:
+        node.note("changed", "an odd number of bytes is a whole number of registers here")
+    return "BADC" if way == "L" else "ABCD", {"length": -(-int(size) // 2)}
+
+
+def _common(node: Node, kinds: Mapping[str, str] = KINDS) -> tuple[str, str, dict[str, Any]]:
+    """(name, type, keys) of what all tags have."""
     attribute, kind = _attribute(node), _type(node)
     node.drop(
         ("precision", "precison"), "values leave as they are read", "`report: {deadband: …}` where that is no matter"
     )
     if kind not in kinds or (attribute & STATIC and not attribute & (READ | SUBSCRIBE)):
-        node.give_up("a static tag" if attribute & STATIC else f"a tag of type {kind or 'unknown'}")
-        return None
+        raise Skip("a static tag" if attribute & STATIC else f"a tag of type {kind or 'unknown'}")
     node.drop(("value",), "a fixed value")
     if attribute & WRITE:
-        node.note("not carried", f"a tag that may be written: {modbus.NO_WRITE}", modbus.ALLOW_WRITE, "attribute")
+        node.note("not carried", modbus.NO_WRITE, modbus.ALLOW_WRITE, "attribute")
     if not attribute & (READ | SUBSCRIBE):
-        node.give_up("a tag that is only written", modbus.ALLOW_WRITE)
-        return None
+        raise Skip("a tag that is only written", modbus.ALLOW_WRITE)
     more: dict[str, Any] = {"description": node.text("description")}
     if attribute & SUBSCRIBE:
         more["report"] = "on_change"

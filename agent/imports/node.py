@@ -5,15 +5,25 @@ no text. What does not fit is told with its place, and counts as if it were not 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from agent.imports.notes import Kind, Notes
 from agent.model.text import escaped
 
 DEEPEST = 40  # levels of a file
+MOST_IN_A_SENTENCE = 6
 _DIGITS = 40  # of a number as text
 _FLAGS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
 Number = int | float
+
+
+class Skip(Exception):
+    """Something cannot be carried, and with it nothing of the mapping that it stands in."""
+
+    def __init__(self, why: str, hint: str = "") -> None:
+        super().__init__(why)
+        self.why, self.hint = why, hint
 
 
 class Node:
@@ -25,6 +35,7 @@ class Node:
         self._file, self._place = file, place
         self._seen: set[str] = set()
         self._below: list[Node] = []
+        self._strict = False  # whether a number that is none is a reason to carry nothing of it
 
     @property
     def place(self) -> str:
@@ -55,7 +66,7 @@ class Node:
         found = self.raw(key)
         if isinstance(found, bool) or not isinstance(found, str | int | float):
             if found is not None:
-                self._wrong(key, "text")
+                self._told(key, "text")
             return default
         return clean(str(found).strip()) or default
 
@@ -111,18 +122,35 @@ class Node:
                 self.notes.add("not carried", f"{self._file}:{path}[{index}]", "an item that is no mapping")
 
     def drop(self, keys: Iterable[str], why: str, hint: str = "") -> None:
-        """These keys have no place here; those that are there are told, with all that is in them."""
-        for key in keys:
-            if key in self.data and key not in self._seen:
-                self._seen.add(key)
-                within = names(self.data[key])
-                self.notes.add("not carried", self.at(key), f"`{key}`: {why}", hint, within)
+        """These keys have no place here; those that are there are told together, with all that is in them."""
+        found = [key for key in keys if key in self.data and key not in self._seen]
+        if not found:
+            return
+        self._seen.update(found)
+        within = [name for key in found for name in names(self.data[key])]
+        if len(found) > MOST_IN_A_SENTENCE:
+            message, within = f"{len(found)} keys: {why}", [*found, *within]
+        else:
+            message = f"{', '.join(f'`{key}`' for key in found)}: {why}"
+        self.notes.add("not carried", self.at(found[0]) if len(found) == 1 else self.place, message, hint, within)
 
     def give_up(self, why: str, hint: str = "") -> None:
         """Nothing of this mapping is carried."""
         self._seen.update(self.data)
         self.notes.add("not carried", self.place, why, hint, names(self.data))
         self._below.clear()
+
+    @contextmanager
+    def or_none_of_it(self, *, strict: bool = True) -> Iterator[None]:
+        """What is skipped within is told of the whole mapping. When `strict`, so is a number or a flag that is none: a
+        tag without its scale or its bit would be another one."""
+        self._strict = strict
+        try:
+            yield
+        except Skip as skip:
+            self.give_up(skip.why, skip.hint)
+        finally:
+            self._strict = False
 
     def close(self) -> None:
         """Tell what nobody has looked at, here and below."""
@@ -135,6 +163,7 @@ class Node:
 
     def _child(self, data: Mapping[str, Any], path: str) -> "Node":
         node = Node(data, self._file, path, self.notes)
+        node._strict = self._strict
         self._below.append(node)
         return node
 
@@ -142,6 +171,11 @@ class Node:
         return f"{self._place}.{key}" if self._place else key
 
     def _wrong(self, key: str, wanted: str) -> None:
+        if self._strict:
+            raise Skip(f"`{key}`: must be {wanted}")
+        self._told(key, wanted)
+
+    def _told(self, key: str, wanted: str) -> None:
         self.notes.add("not carried", self.at(key), f"`{key}`: must be {wanted}", "", names(self.data.get(key)))
 
 
@@ -166,7 +200,7 @@ def as_number(found: Any) -> Number | None:
         if not 0 < len(text) <= _DIGITS or not text.isascii() or "_" in text:
             return None
         try:
-            found = int(text)
+            found = int(text, 16) if text[:2] in ("0x", "0X") else int(text)
         except ValueError:
             try:
                 found = float(text)

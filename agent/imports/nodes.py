@@ -37,7 +37,7 @@ def endpoint(node: Node, key: str, draft: Draft) -> str:
     if not re.fullmatch(r"opc\.tcp://[^\s\\]+", text):
         if text:
             node.note("not carried", f"`{key}`: {text!r} is no endpoint", "write opc.tcp://HOST:4840", key)
-        return draft.endpoint(node, "opc.tcp", 4840)[0]
+        return draft.endpoint(node, "opc.tcp", 4840)
     return text
 
 
@@ -58,6 +58,13 @@ def security(node: Node, policy: str, mode: str, *, open_: bool | None = None) -
     if not keys and not policy and open_ is None:
         node.note("assumed", "nothing is said of security: encrypted, by the best policy that the server has")
     return keys
+
+
+def untyped(node: Node) -> None:
+    """Of a node whose file does not say what it holds."""
+    node.note(
+        "assumed", "what the node holds is not said: a number", "text wants `type: str`; `floorgate browse` shows it"
+    )
 
 
 def user(node: Node, name: str, password: Any, keys: dict[str, Any], device: str) -> None:

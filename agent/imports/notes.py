@@ -63,9 +63,11 @@ class Notes:
                 self.left_out += 1
                 return
             note = self._found[kind, message, hint] = Note(kind, message, hint)
-        note.count += 1
-        if len(note.places) < PLACES:
-            note.places.append(cut(place))
+        where = cut(place)
+        if where not in note.places:
+            note.count += 1
+            if len(note.places) < PLACES:
+                note.places.append(where)
         for key in keys:
             if len(note.keys) < KEYS:
                 note.keys[cut(key)] = None

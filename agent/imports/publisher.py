@@ -7,7 +7,7 @@ from typing import Any
 from agent.imports import nodes
 from agent.imports.draft import Device, Draft
 from agent.imports.modbus import ALLOW_WRITE
-from agent.imports.node import Node
+from agent.imports.node import Node, Skip
 from agent.imports.numbers import timespan, within
 from agent.imports.sources import Source
 from agent.imports.telegraf_opcua import TRIGGERS, deadband
@@ -47,11 +47,9 @@ def is_one(source: Source) -> bool:
 
 def build(sources: Sequence[Source], draft: Draft) -> None:
     for source in sources:
-        data = source.data if isinstance(source.data, list) else [source.data]
-        root = Node({"entries": data}, source.name, "", draft.notes)
-        for entry in root.children("entries"):
+        for entry in source.nodes(draft.notes):
             _entry(entry, draft)
-        root.close()
+            entry.close()
 
 
 def _entry(entry: Node, draft: Draft) -> None:
@@ -83,9 +81,12 @@ def _entry(entry: Node, draft: Draft) -> None:
         device.keys["sampling_interval"] = sampling
     for section in SECTIONS:
         for node in entry.children(section):
-            _node(node, draft, device)
+            with node.or_none_of_it():
+                _node(node, draft, device)
     if entry.has("NodeId"):  # one node, as version 2.5 and before had it
-        _node(entry.child("NodeId"), draft, device)
+        node = entry.child("NodeId")
+        with node.or_none_of_it():
+            _node(node, draft, device)
     entry.drop(PLATFORM, "how messages go to its platform")
     entry.drop(
         [key for key in entry.data if key.startswith(("DataSet", "WriterGroup", "Dump", "Use", "Disable"))], "its own"
@@ -120,14 +121,14 @@ def _node(node: Node, draft: Draft, device: Device) -> None:
         why = (
             "a node by the way to it" if node.has("BrowsePath") else "events" if node.has("EventFilter") else "no value"
         )
-        node.give_up(
+        raise Skip(
             f"{why if found else 'a node whose id cannot be read'}", "`match`, or `events`: drivers/opcua/README.md"
         )
-        return
     node.raw("BrowsePath"), node.raw("EventFilter")
     field, shown = node.text("DataSetFieldId"), node.text("DisplayName")
     name = field or shown or re.sub(r".*;", "", identifier)[2:]
     keys: dict[str, Any] = {"node": found}
+    nodes.untyped(node)
     if shown and shown != name:
         keys["description"] = shown
     if not field and not shown:

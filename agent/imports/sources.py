@@ -18,6 +18,7 @@ from agent.model.errors import AgentError
 MAX_FILE = 5 << 20
 MOST_FILES = 100
 _TOML_AT = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)")
+_SECTION = re.compile(r"^\s*\[\[?[A-Za-z][\w.]*\]", re.MULTILINE)
 _HIGH = re.compile(rb"(?<![\x80-\xff])[\x80-\xff](?![\x80-\xff])")
 
 
@@ -37,6 +38,16 @@ class Source:
     def node(self, notes: Notes) -> Node:
         return Node(self.root, self.name, "", notes)
 
+    def nodes(self, notes: Notes) -> list[Node]:
+        """The roots, where a file may be a list of them."""
+        if not isinstance(self.data, list):
+            return [self.node(notes)]
+        for index, each in enumerate(self.data):
+            if not isinstance(each, Mapping):
+                notes.add("not carried", f"{self.name}:[{index}]", "an item that is no mapping")
+        pairs = [(index, each) for index, each in enumerate(self.data) if isinstance(each, Mapping)]
+        return [Node(each, self.name, f"[{index}]", notes) for index, each in pairs]
+
 
 def take(path: Path, notes: Notes) -> Source:
     """Raises AgentError: it is not there, too large, or broken."""
@@ -54,7 +65,7 @@ def take(path: Path, notes: Notes) -> Source:
     if suffix == ".csv" or (suffix not in (".json", ".toml", ".conf", ".yaml", ".yml") and tables.looks_so(text)):
         return Source(name, "csv", rows=tables.lines(text, name))
     kind = {".json": "json", ".toml": "toml", ".conf": "toml", ".yaml": "yaml", ".yml": "yaml"}.get(suffix, "")
-    kind = kind or ("json" if text.lstrip()[:1] in "{[/" else "toml" if re.search(r"(?m)^\s*\[\[", text) else "yaml")
+    kind = kind or ("toml" if _SECTION.search(text) else "json" if text.lstrip()[:1] in "{[/" else "yaml")
     found = _READ[kind](text, name, notes)
     _is_shallow(found, name)
     return Source(name, kind, found)
@@ -101,7 +112,7 @@ def _toml(text: str, name: str, _notes: Notes) -> Any:
 def _yaml(text: str, name: str, _notes: Notes) -> Any:
     report = Report()
     found = read_yaml(text.encode("utf-8", "replace"), name, report)
-    report.settle()
+    tables.refuse(report)
     return found
 
 

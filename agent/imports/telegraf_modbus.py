@@ -5,7 +5,7 @@ from typing import Any
 
 from agent.imports import modbus
 from agent.imports.draft import Device, Draft, Kept
-from agent.imports.node import Node
+from agent.imports.node import Node, Skip
 from agent.imports.numbers import go_duration
 
 ORDERS = {"AB": "ABCD", "BA": "DCBA", "ABCDEFGH": "ABCD", "HGFEDCBA": "DCBA", "BADCFEHG": "BADC", "GHEFCDAB": "CDAB"}
@@ -104,7 +104,7 @@ def _endpoint(plugin: Node, draft: Draft) -> str:
     controller = plugin.text("controller")
     mode = plugin.text("transmission_mode").upper()
     if not controller:
-        return draft.endpoint(plugin)[0]
+        return draft.endpoint(plugin)
     scheme, found, rest = controller.partition("://")
     if scheme.lower() == "tcp" and found:
         plugin.drop(("baud_rate", "data_bits", "parity", "stop_bits", "rs485"), "a setting of serial ports")
@@ -141,7 +141,8 @@ def _register(plugin: Node, draft: Draft, units: Units) -> None:
     device = units.device(1 if unit is None else unit)
     for key, table in ARRAYS.items():
         for field in plugin.children(key):
-            _of_register(field, draft, device, table)
+            with field.or_none_of_it():
+                _of_register(field, draft, device, table)
 
 
 def _of_register(field: Node, draft: Draft, device: Device, table: str) -> None:
@@ -152,16 +153,14 @@ def _of_register(field: Node, draft: Draft, device: Device, table: str) -> None:
     addresses = said if isinstance(said, list) else [said]
     plain = [at for at in addresses if isinstance(at, int) and not isinstance(at, bool) and 0 <= at <= 65535]
     if not plain or plain != list(range(plain[0], plain[0] + len(addresses))):
-        field.give_up("an address that is no row of registers")
-        return
+        raise Skip("an address that is no row of registers")
     written = field.text("data_type").upper()
     kind = TYPES.get(written, "") if written not in FIXED else f"{FIXED[written]}{16 * len(plain)}"
     if table in modbus.BIT_TABLES:
         kind = "bool"
         field.drop(("scale", "byte_order", "data_type", "bit"), "of no meaning for a coil")
     if kind not in modbus.WORDS and kind not in modbus.SIZED:
-        field.give_up(f"the type {written[:40]!r} of {len(plain)} registers")
-        return
+        raise Skip(f"the type {written[:40]!r} of {len(plain)} registers")
     if written == "FLOAT32" and table not in modbus.BIT_TABLES:
         field.note(
             "assumed", "FLOAT32 of the register style is a whole number without sign that is scaled, as in Telegraf"
@@ -198,7 +197,8 @@ def _part(part: Node, draft: Draft, units: Units, style: str, strings: str) -> N
     device = units.device(unit)
     for field in part.children("fields"):
         own = table if style == "request" else field.text("register", "holding")
-        of_field(field, draft, device, own, order, strings)
+        with field.or_none_of_it():
+            of_field(field, draft, device, own, order, strings)
     part.drop(("measurement", "tags"), MEASUREMENT)
     part.drop(("optimization", "optimization_max_register_fill"), modbus.OWN_PLAN)
 
@@ -207,20 +207,17 @@ def of_field(field: Node, draft: Draft, device: Device, table: str, order: str, 
     """A field of the other two styles, and an address of benthos-umh."""
     field.drop(("measurement",), MEASUREMENT)
     if field.flag("omit"):
-        field.give_up("a field that is read and left out: registers between tags are read along where that is cheaper")
-        return
+        raise Skip("a field that is read and left out: registers between tags are read along where that is cheaper")
     name, written = field.text("name"), field.text("type").upper()
     address = field.whole("address", 0, 65535)
     kind = "bool" if table in modbus.BIT_TABLES else TYPES.get(written, "")
     if table not in ("coil", "discrete", "holding", "input") or not kind or address is None:
-        field.give_up(f"a field of type {written[:40]!r} in the register {table[:40]!r}")
-        return
+        raise Skip(f"a field of type {written[:40]!r} in the register {table[:40]!r}")
     more: dict[str, Any] = {}
     if kind == "string":
         more["length"] = field.whole("length", 1, 125)
         if more["length"] is None or strings in ("lower", "upper"):
-            field.give_up("a text without a length, or with one character in a register")
-            return
+            raise Skip("a text without a length, or with one character in a register")
     else:
         field.drop(("length",), "only a string has one")
     if written == "BIT":

@@ -4,7 +4,7 @@ from typing import Any
 
 from agent.imports import nodes
 from agent.imports.draft import Device, Draft
-from agent.imports.node import Node
+from agent.imports.node import Node, Skip
 from agent.imports.numbers import go_duration
 from agent.imports.telegraf_modbus import MEASUREMENT, PLUGIN
 
@@ -32,11 +32,13 @@ def build(plugin: Node, draft: Draft, every: float, *, listens: bool) -> None:
     if listens and pace is None:
         plugin.note("assumed", "no `subscription_interval`: 100ms, as Telegraf has it")
     for node in plugin.children("nodes"):
-        _node(node, {}, draft, device, listens=listens)
+        with node.or_none_of_it():
+            _node(node, {}, draft, device, listens=listens)
     for group in plugin.children("group"):
         shared = {key: group.raw(key) for key in SHARED if group.has(key)}
         for node in group.children("nodes"):
-            _node(node, shared, draft, device, listens=listens)
+            with node.or_none_of_it():
+                _node(node, shared, draft, device, listens=listens)
         for key in SHARED:
             group.raw(key)
         group.drop(("name", "default_tags", "tags"), MEASUREMENT)
@@ -60,9 +62,9 @@ def _node(node: Node, shared: dict[str, Any], draft: Draft, device: Device, *, l
     node.data = {**shared, **node.data}
     identifier = _identifier(node)
     if not identifier:
-        node.give_up("a node without an id that can be read")
-        return
+        raise Skip("a node without an id that can be read")
     keys: dict[str, Any] = {"node": identifier}
+    nodes.untyped(node)
     own = go_duration(node, "sampling_interval")
     watched = node.child("monitoring_params")
     sampling = go_duration(watched, "sampling_interval")

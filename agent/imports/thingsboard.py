@@ -65,7 +65,7 @@ def _platform(node: Node, draft: Draft) -> None:
     url = f"{'mqtts' if secure else 'mqtt'}://{host}:{port}"
     keys = {"name": "thingsboard", "type": "thingsboard", "url": url}
     if security.raw("accessToken"):
-        keys["token"] = "${TB_TOKEN}"
+        keys |= {"token": "${TB_TOKEN}"}
     if user := security.text("username"):
         keys |= {"username": user, "password": "${TB_PASSWORD}"}
     if client := security.text("clientId"):

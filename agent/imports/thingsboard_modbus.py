@@ -6,7 +6,7 @@ from typing import Any
 
 from agent.imports import modbus
 from agent.imports.draft import Device, Draft
-from agent.imports.node import Node
+from agent.imports.node import Node, Skip
 from agent.imports.thingsboard_reports import report
 
 MOST_OF_A_RANGE = 2000
@@ -86,7 +86,8 @@ def _slave(node: Node, draft: Draft) -> None:
         for item in node.children(section):
             if section == "attributes":
                 item.note("changed", "an attribute is told as all tags are, as telemetry")
-            _item(item, draft, device, order, own / 1000, seen)
+            with item.or_none_of_it():
+                _item(item, draft, device, order, own / 1000, seen)
     node.drop(RETRIES, modbus.NO_RETRY)
     node.drop(("attributeUpdates", "rpc"), modbus.NO_WRITE, modbus.ALLOW_WRITE)
     node.drop(("deviceType",), "the device profile", "`profile` of the sink `thingsboard` is one for all devices")
@@ -122,12 +123,14 @@ def _endpoint(node: Node, draft: Draft) -> str:
     node.drop(("baudrate", "stopbits", "bytesize", "parity", "handleLocalEcho"), "a setting of serial ports")
     host = node.text("host")
     port = node.whole("port", 1, 65535)
-    endpoint = modbus.network(scheme, host, port, node) if host else draft.endpoint(node, scheme)[0]
+    if port is None:
+        node.note("assumed", f"no `port`: {802 if scheme == 'tls' else 502}")
+    endpoint = modbus.network(scheme, host, port, node) if host else draft.endpoint(node, scheme)
     if scheme == "tls":
         line = draft.lines.setdefault(endpoint, {})
         for theirs, ours in (("certfile", "cert"), ("keyfile", "key"), ("cafile", "ca")):
             if path := tls.text(theirs):
-                line[ours] = path  # type: ignore[assignment]  # a path among times
+                line[ours] = path
         tls.drop(("password",), "the password of a key", "a key without one, mode 600")
         tls.drop(("server_hostname",), "the host is that of the endpoint")
     return endpoint
@@ -157,18 +160,14 @@ def _item(item: Node, draft: Draft, device: Device, order: str, every: float, se
         item.note("assumed", "no `functionCode`: 3, holding registers")
     count = item.whole(item.first("objectsCount", "registersCount", "registerCount"), 1, 2000, 1) or 1
     if table is None:
-        item.give_up("a function code that does not read", modbus.ALLOW_WRITE)
-        return
+        raise Skip("a function code that does not read", modbus.ALLOW_WRITE)
     if item.has("byteOrder") or item.has("wordOrder"):
         order = _order(item, draft, order)
     kind = _kind(item, count)
     places = _places(item, name, count)
     if not kind or not places:
-        item.give_up("a tag whose type or address cannot be read")
-        return
+        raise Skip("a tag whose type or address cannot be read")
     keys = _reading(item, table, kind, count)
-    if keys is None:
-        return
     scaling = modbus.Scaling()
     divider, multiplier = item.number("divider"), item.number("multiplier")
     if divider and multiplier:
@@ -181,7 +180,7 @@ def _item(item: Node, draft: Draft, device: Device, order: str, every: float, se
     if kind in modbus.SIZED:
         order = "ABCD"  # its library does not swap the bytes of text
         keys["length"] = count
-    elif kind in ("int8h", "uint8h"):
+    elif kind in ("int8h", "uint8h", "bool"):
         order = "ABCD"
     for at, (called, address) in enumerate(places):
         if seen.get(called) == (said := {"at": (table, address, kind), **keys}):
@@ -217,24 +216,22 @@ def _kind(item: Node, count: int) -> str:
     return found
 
 
-def _reading(item: Node, table: str, kind: str, count: int) -> dict[str, Any] | None:
-    """The keys that say which bit it is, or which names its numbers have; None after it was given up."""
+def _reading(item: Node, table: str, kind: str, count: int) -> dict[str, Any]:
+    """The keys that say which bit it is, or which names its numbers have."""
     bit = item.whole("bit", 0, 15)
     item.drop(("bitTargetType",), "a bit is true or false here, not 1 or 0")
     names = item.child("variants")
     enum = {int(key): names.text(key) for key in names.data if re.fullmatch(r"-?\d{1,19}", str(key))}
+    names.drop([key for key in names.data if key not in map(str, enum)], "no number that could have a name")
     if table in modbus.BIT_TABLES:
         if kind != "bool":
-            item.give_up("a number that is made of coils or discrete inputs", "list the coils as tags of their own")
-        elif bit or count > 1:
-            item.give_up("one of several coils: which one it is differs between versions of ThingsBoard", "by hand")
-        else:
-            return {}
-        return None
+            raise Skip("a number that is made of coils or discrete inputs", "list the coils as tags of their own")
+        if bit or count > 1:
+            raise Skip("one of several coils: which one it is differs between versions of ThingsBoard", "by hand")
+        return {}
     if kind == "bool":
         if bit is None:
-            item.give_up("all bits of a register as a list", "say which bit it is: {type: bool, bit: 0}, or `bits:`")
-            return None
+            raise Skip("all bits of a register as a list", "say which bit it is: {type: bool, bit: 0}, or `bits:`")
         return {"bit": bit}
     if bit is not None:
         item.note("not carried", f"`bit` of a {kind}")
@@ -249,7 +246,8 @@ def _places(item: Node, name: str, count: int) -> list[tuple[str, int]]:
     said = item.raw("address")
     found = _RANGE.fullmatch(said.strip()) if isinstance(said, str) else None
     overrides = item.child("tagOverrides")
-    own = {key: overrides.text(key) for key in overrides.data}
+    own = {key: overrides.text(key) for key in overrides.data if str(key).isdecimal()}
+    overrides.drop([key for key in overrides.data if key not in own], "no address")
     if found is None:
         address = item.whole("address", 0, 65535)
         return [] if address is None else [(name.replace("${address}", str(address)), address)]

@@ -7,7 +7,7 @@ from typing import Any
 from agent.imports import nodes
 from agent.imports.draft import Device, Draft
 from agent.imports.modbus import ALLOW_WRITE, NO_WRITE
-from agent.imports.node import Node
+from agent.imports.node import Node, Skip
 from agent.imports.thingsboard_reports import report
 
 _VALUE = re.compile(r"\$\{(.*)\}", re.DOTALL)
@@ -86,7 +86,8 @@ def _device(mapping: Node, server: Node, draft: Draft, settings: dict[str, Any])
         for item in mapping.children(section):
             if section == "attributes":
                 item.note("changed", "an attribute is told as all tags are, as telemetry")
-            _item(item, draft, device, above)
+            with item.or_none_of_it():
+                _item(item, draft, device, above)
     updates = ("rpc_methods", "attributes_updates", "rpc", "attributeUpdates")
     mapping.drop(updates, NO_WRITE, f"{ALLOW_WRITE}; methods are listed under `methods`")
     mapping.drop(("converter", "extension"), "code of its own is not run")
@@ -99,19 +100,17 @@ def _item(item: Node, draft: Draft, device: Device, above: list[str] | None) -> 
     keys: dict[str, Any] = {"report": report(item)}
     item.drop(("timestampLocation",), "the time is that of the source, where it has one")
     if kind == "constant":
-        item.give_up("a constant", "put it into the platform")
-        return
+        raise Skip("a constant", "put it into the platform")
     identifier = nodes.node_id(_inner(value)) if kind == "identifier" else ""
     if identifier:
         keys["node"] = identifier
+        nodes.untyped(item)
     else:
         names = _names(_inner(value))
         if names is None or (above is None and names[:1] != ["Objects"]):
-            item.give_up(f"a place that is no plain path and no node id: {value!r}", "find it by `floorgate browse`")
-            return
+            raise Skip(f"a place that is no plain path and no node id: {value!r}", "find it by `floorgate browse`")
         if sum("match" in tag.keys for tag in device.tags) >= MOST_PATTERNS:
-            item.give_up(f"more than {MOST_PATTERNS} paths of names in a device", "give the others by their node ids")
-            return
+            raise Skip(f"more than {MOST_PATTERNS} paths of names in a device", "give the others by their node ids")
         path = names if names[:1] == ["Objects"] else [*(above or []), *names]
         keys["match"] = "/".join(["", *map(_escaped, path if path[:1] == ["Objects"] else ["Objects", *path])])
         message = "a path of names is a pattern here, which is looked up in the server"

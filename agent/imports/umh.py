@@ -62,10 +62,11 @@ def _modbus(plugin: Node, draft: Draft) -> None:
     units = telegraf_modbus.Units(draft, plugin, name, endpoint, every)
     addresses = plugin.children("addresses")
     for unit in ids:
-        for number, address in enumerate(addresses):
+        for address in addresses:
             node = address if unit == ids[0] else Node(address.data, address.place, "", draft.notes)
-            del number
-            telegraf_modbus.of_field(node, draft, units.device(unit), node.text("register", "holding"), order, strings)
+            with node.or_none_of_it():
+                table = node.text("register", "holding")
+                telegraf_modbus.of_field(node, draft, units.device(unit), table, order, strings)
     _unified(plugin, draft, units, ids, order, strings)
     work.drop(("oneRequestPerField",), modbus.OWN_PLAN, "`max_gap: 0`, or a small `max_registers` of the device")
     work.drop(("readCoilsStartingAtZero",), modbus.OWN_PLAN)
@@ -78,7 +79,7 @@ def _endpoint(plugin: Node, draft: Draft) -> str:
     scheme = MODES.get(plugin.text("transmissionMode").upper(), "tcp")
     rest = controller.partition("://")[2] or controller
     if not rest:
-        return draft.endpoint(plugin)[0]
+        return draft.endpoint(plugin)
     if "${" in rest:
         return Kept(f"{scheme}://{rest}")
     host, port = telegraf_modbus.split_host(rest)
@@ -114,7 +115,9 @@ def _unified(
                 break
             own = node.whole("slaveID", 0, 255, unit)
             table = node.text("register", "holding")
-            telegraf_modbus.of_field(node, draft, units.device(unit if own is None else own), table, order, strings)
+            with node.or_none_of_it():
+                device = units.device(unit if own is None else own)
+                telegraf_modbus.of_field(node, draft, device, table, order, strings)
             node.close()
             if node.has("slaveID"):
                 break

@@ -13,6 +13,7 @@ from agent.runtime.alarms import Annunciator
 from agent.runtime.catalogue import Catalogue
 from agent.runtime.desk import Desk
 from agent.runtime.expiry import watch
+from agent.runtime.recording import Recordings
 from agent.runtime.storage import Storage
 from agent.runtime.supervise import Backoff, keep
 from agent.runtime.tap import Tap
@@ -22,6 +23,7 @@ from agent.runtime.why.explainer import Explainer
 from agent.runtime.window import Window
 from agent.status.people import People
 from agent.status.pull import Pull
+from agent.status.recording import Reel
 from agent.status.routes import Route
 from agent.status.server import Place, serve
 
@@ -46,15 +48,16 @@ class Front:
         self._window = Window("", catalogue, storage, health)
         self._pull = Pull((), self._window)
         self._alarms = Annunciator(steps, clock)
-        self._watcher = Watcher("", catalogue, storage, health, clock)
+        self._watcher = Watcher("", catalogue, steps, storage, health, clock)
         self._people = People(Explainer(catalogue, steps, storage, health, clock), self._watcher)
-        self._routes = routes
+        self._recordings = Recordings(data, "", lambda: catalogue.drivers)
+        self._routes = [*routes, *Reel(self._recordings).routes()]
         self._listen = ""
         self.tasks: list[asyncio.Task[None]] = []
 
     def show(self, gateway: str, taps: Sequence[Tap]) -> None:
         """Who the gateway is, and which consumers it has."""
-        self._window.gateway = self._watcher.gateway = gateway
+        self._window.gateway = self._watcher.gateway = self._recordings.gateway = gateway
         self._pull.renew(taps)
 
     def start(self, site: Site, start: Start) -> None:

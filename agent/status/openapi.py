@@ -1,7 +1,7 @@
 """The API as OpenAPI 3.1 (`/api/v1/openapi.json`): what programs may rely on.
 
-`/api/v1/ledger`, `/api/v1/store/…` and `/api/v1/health`, which the command line asks, are not in it: they may
-change with any version.
+`/api/v1/ledger`, `/api/v1/store/…`, `/api/v1/health`, `/api/v1/explain` and `/api/v1/watch`, which the command line
+asks, are not in it: they may change with any version.
 """
 
 from collections.abc import Sequence
@@ -113,6 +113,7 @@ def _paths() -> Part:
         "/api/v1/commands": _commands(),
         **_alarms(),
         **_config(),
+        **_recording(),
     }
 
 
@@ -153,6 +154,17 @@ def _config() -> Part:
         f"{way}/rollback": _post(
             "back to a version; the owner", _object({"version": number, "who": who}), changed, [], post
         ),
+    }
+
+
+def _recording() -> Part:
+    found = _json(_object({"state": TEXT, "why": TEXT, "bytes": SEQ, "notes": SEQ, "path": TEXT}))
+    asked = _object({"size": {"type": "integer"}, "seconds": {"type": "number", "exclusiveMinimum": 0}})
+    way = "/api/v1/recording"
+    return {
+        way: _get("how far the recording of the wires is; the owner", found, []),
+        f"{way}/start": _post("what goes over the wires is recorded; the owner", asked, found, [], (409,)),
+        f"{way}/stop": _post("the recording ends; the owner", _object({}), found, [], (409,)),
     }
 
 

@@ -27,6 +27,7 @@ from drivers.modbus.wire import Wire
 from drivers.modbus.wires import wires
 from drivers.modbus.writer import carry_out
 from drivers.modbus.writing import Change, change, inspection
+from drivers.tapping import LEARNT, Tap
 from drivers.tracing import Trace
 
 UNNAMED = -1  # a refusal whose number is 0
@@ -43,7 +44,7 @@ class Step:
 
 
 class Device:
-    """One unit at an endpoint. A Poller, a Learner, a Revealer, a Traced and a Writer."""
+    """One unit at an endpoint. A Poller, a Learner, a Revealer, a Traced, a Tapped and a Writer."""
 
     def __init__(
         self,
@@ -76,6 +77,12 @@ class Device:
     async def close(self) -> None:
         await self._wire.close(self)
 
+    def tap(self, tap: Tap | None) -> None:
+        """See `drivers.tapping.Tapped`."""
+        if tap is not None:
+            tap(self.device, LEARNT, self._learning.kept)
+        self._wire.tap(tap)
+
     def recall(self, kept: bytes) -> None:
         self._learning.recall(kept)
         self._plan()
@@ -86,6 +93,14 @@ class Device:
 
     def learnt(self) -> bytes | None:
         return self._learning.learnt()
+
+    def requests(self, schema: Schema) -> list[Read]:
+        """What a scan of a group asks, as far as is known now."""
+        return [step.request for step in self._steps[schema]]
+
+    def tags(self, schema: Schema) -> list[TagConfig]:
+        """The tags of a group as the file has them, in the order of its columns."""
+        return [tag for step in self._steps[schema] for tag in step.block.tags]
 
     async def scan(self, schema: Schema) -> Frame:
         """One frame of `schema`, stamped when its last values arrived.

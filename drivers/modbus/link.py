@@ -22,6 +22,7 @@ from pymodbus.transport import CommParams, CommType
 
 from agent.model.errors import Garbled
 from drivers.modbus.plan import Block
+from drivers.tapping import HEARD, LOST, SENT
 from drivers.transport import Endpoint
 
 logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
@@ -119,6 +120,7 @@ class Link(TransactionManager):
         self._put: Callable[[bytes], None]
         self._until = 0.0  # its deadline (loop time)
         self._timer: asyncio.TimerHandle | None = None
+        self.tap: Callable[[str, bytes], None] | None = None  # who wants to know what goes over this wire
         super().__init__(params, FramerSocket(Replies(is_server=False)), 0, False, None, None, None)
         self.max_buffer_size = BUFFER
         self._is_udp = params.comm_type == CommType.UDP
@@ -161,6 +163,8 @@ class Link(TransactionManager):
         request.transaction_id = self.request_transaction_id = number
         self.request_dev_id = request.dev_id
         self.sent = sent = number.to_bytes(2, "big") + request.frame
+        if self.tap is not None:
+            self.tap(SENT, sent)
         self._put(sent)
         self._until = until
         if self._timer is None or until < self._timer.when():
@@ -201,6 +205,8 @@ class Link(TransactionManager):
         The answer, whole and alone, is what comes nearly always; whatever else comes is for pymodbus to sort out.
         """
         self._taken += len(data)
+        if self.tap is not None:
+            self.tap(HEARD, data)
         if self._taken > BUFFER:
             self._fail(Garbled("a flood of bytes"))
             self.hang_up()
@@ -227,6 +233,8 @@ class Link(TransactionManager):
         """A datagram is a whole frame, so that nothing of the one before belongs to it."""
         if self._is_udp:
             self.recv_buffer = b""
+        if self.tap is not None:
+            self.tap(HEARD, data)
         super().datagram_received(data, addr)
 
     def callback_data(self, data: bytes, addr: tuple[str, int] | None = None) -> int:
@@ -242,6 +250,8 @@ class Link(TransactionManager):
 
     def callback_disconnected(self, exc: Exception | None) -> None:
         self._stop_timer()
+        if self.tap is not None:
+            self.tap(LOST, str(exc or "the other side closed it").encode())
         self._fail(exc if isinstance(exc, OSError) else ConnectionResetError("the other side closed it"))
 
     def _fail(self, error: Exception) -> None:

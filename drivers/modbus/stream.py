@@ -8,6 +8,7 @@ from pymodbus.transport import CommParams, CommType
 from agent.model.errors import Garbled
 from drivers.modbus.frames import Framing, Wanted
 from drivers.modbus.link import Link, Reply, Request
+from drivers.tapping import HEARD, SENT
 from drivers.transport import Endpoint
 
 OVER = 0.05  # seconds of silence after which an answer with a wrong checksum is over
@@ -65,6 +66,8 @@ class StreamLink(Link):
         pdu = bytes((request.function_code,)) + request.encode()
         self._alike = len(pdu) == request.length
         self.sent = self._sent = self.framing.build(request.dev_id, pdu)
+        if self.tap is not None:
+            self.tap(SENT, self._sent)
         self.send(self._sent)
         timer = self.loop.call_at(until, self._fail, TimeoutError())
         try:
@@ -80,6 +83,8 @@ class StreamLink(Link):
             self._taken = 0
         self.last = now
         self._taken += len(data)
+        if self.tap is not None:
+            self.tap(HEARD, data)
         if self._taken > MOST:
             self._fail(Garbled("a flood of bytes"))
             if self.comm_params.comm_type != CommType.SERIAL:

@@ -7,6 +7,7 @@ silence before each request, and before one that a late answer could be mistaken
 """
 
 import asyncio
+from functools import partial
 
 from agent.model.errors import DeviceError, Garbled, Unreachable
 from drivers.modbus.dial import Dial
@@ -15,6 +16,7 @@ from drivers.modbus.ghosts import Ghosts
 from drivers.modbus.link import Link, Reply, Request, plain_read
 from drivers.modbus.stream import StreamLink
 from drivers.modbus.timing import REPLY, REQUEST, Timing
+from drivers.tapping import CONNECTED, FAILED, Tap
 from drivers.transport import Endpoint, reason
 
 SETTLE = 0.02  # seconds of silence after a request that was not answered: longer than an adapter holds bytes back
@@ -49,6 +51,13 @@ class Wire:
         self._dirty = False  # the last request was not answered: something may still come
         self._met: set[int] = set()  # units that have answered, on a line without transaction numbers
         self._listen_until = 0.0
+        self._tap: Tap | None = None
+
+    def tap(self, tap: Tap | None) -> None:
+        """Tell `tap` from now on what goes over this wire, on this connection and on those that follow."""
+        self._tap = tap
+        if self._link is not None:
+            self._link.tap = partial(tap, self.name) if tap else None
 
     async def open(self, user: object) -> None:
         """Connect if need be. Raises Unreachable within the timeout."""
@@ -186,7 +195,11 @@ class Wire:
         self._drop()
         loop = asyncio.get_running_loop()
         left = until - loop.time() if until else self._timeout
-        link = await self._dial(max(left, 0.001))
+        try:
+            link = await self._dial(max(left, 0.001))
+        except Unreachable as error:
+            self._tell(FAILED, error.message)
+            raise
         try:
             await asyncio.sleep(self._connect_delay)
         except asyncio.CancelledError:
@@ -196,7 +209,14 @@ class Wire:
             link.hang_up()
             raise self._closed()
         self._link, self._answered = link, True
+        if self._tap is not None:
+            link.tap = partial(self._tap, self.name)
+            self._tell(CONNECTED, "")
         return link
+
+    def _tell(self, what: str, text: str) -> None:
+        if self._tap is not None:
+            self._tap(self.name, what, text.encode())
 
     def _drop(self) -> None:
         link, self._link = self._link, None
