@@ -90,8 +90,10 @@ def test_every_refused_cell_is_said_with_its_row_and_title(table: Any) -> None:
         'e,5,uint16,,"{1: [}"\nf,6,uint16,,"1:on;1:off"\n'
     )
     assert problems == [
-        "points.csv:3:1: row 3, '名称': tag 'a a': name: 'a a' is not a name "
-        "(1 to 128 characters, none of them a space or / + #, and no $ at the start)",
+        (
+            "points.csv:3:1: row 3, '名称': tag 'a a': name: 'a a' is not a name "
+            "(1 to 128 characters, none of them a space or / + #, and no $ at the start)"
+        ),
         "points.csv:4:2: row 4, '地址': tag 'b': address: 'x' is no address: write 12, 0x48, '40013' or '4x0013'",
         "points.csv:4:4: row 4, '倍率': scale: '1,5' has a comma (write 1.5 with a point, and nothing between thousands)",
         "points.csv:5:3: row 5, '数据类型': type: 'float23' is not known here (did you mean 'float32'?)",
@@ -143,7 +145,7 @@ def test_two_columns_for_one_thing_are_a_problem(table: Any) -> None:
         (b"# a: b\n" * 1001 + b"name,address\na,1\n", "row 1001: a head has 1000 rows at most"),
         (b"name,address" + b",x" * 250 + b"\na,1\n", "more than 200 columns"),
         (b"name,address\na\x01b,1\n", "row 2, 'name': name: a control character ('\\x01') does not belong in a table"),
-        (b"name,address\na,1\n" + b" " * (5 << 20), "larger than 5120 KB"),
+        (b"name,address\na,1\n" + b" " * (5 << 20), "larger than 4096 KB"),
     ],
 )  # fmt: skip
 def test_what_is_no_table_is_refused_with_the_reason(table: Any, data: bytes, says: str) -> None:
