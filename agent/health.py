@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -176,3 +176,22 @@ class Health:
 
     def part(self, kind: str, name: str) -> Part:
         return self.parts.setdefault((kind, name), Part(kind, name))
+
+    def put(self, part: Part) -> None:
+        """In the place of one by that name."""
+        self.parts[part.kind, part.name] = part
+
+    def drop(
+        self, *, lines: Collection[str] = (), devices: Iterable[str] = (), others: Iterable[tuple[str, str]] = ()
+    ) -> None:
+        """These are no more, or begin anew; with a device go its groups."""
+        gone = {("line", name) for name in lines} | set(others)
+        known = set(devices)
+        gone |= {("device", name) for name in known}
+        gone |= {key for key in self.parts if key[0] == "group" and key[1].partition("/")[0] in known}
+        for key in gone:
+            self.parts.pop(key, None)
+        for name in lines:
+            self.loads.pop(name, None)
+        for name in [name for kind, name in gone if kind == "sink"]:
+            self.flights.pop(name, None)

@@ -25,11 +25,12 @@ from agent.northbound.api import (
     fits,
     pulled_of,
 )
-from drivers.api import Budget, Driver, DriverConfig, LineConfig, TagConfig, names_of
+from drivers.api import Budget, Driver, DriverConfig, LineConfig, TagConfig, names_of, pattern_of
 from drivers.finding import Kept
 from drivers.rules.limits import LimitsConfig
 from drivers.rules.report import ReportConfig, When
 from drivers.rules.value import ValueConfig
+from drivers.tapping import Note, Past, Player
 
 # What the rest of the configuration is made of comes from here too, so that it is not written a third time.
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "commands_of",
     "fits",
     "names_of",
+    "pattern_of",
     "pulled_of",
 ]
 
@@ -68,6 +70,19 @@ class BuildDriver(Protocol):
     def __call__(
         self, line: LineConfig, devices: Sequence[DriverConfig], data: Path | None = None
     ) -> Sequence[Driver]: ...
+
+
+class MakePlayers(Protocol):
+    """Players for all devices on one line; `notes` are those of its wires and devices."""
+
+    def __call__(
+        self,
+        line: LineConfig,
+        devices: Sequence[DriverConfig],
+        notes: Sequence[Note],
+        past: Past,
+        data: Path | None = None,
+    ) -> Sequence[Player]: ...
 
 
 TellBudget = Callable[[LineConfig, Sequence[DriverConfig]], Sequence[Budget]]
@@ -96,6 +111,11 @@ def driver_builder(name: str) -> BuildDriver:
 def driver_budget(name: str) -> TellBudget | None:
     """Says what a line will need of its wire's time; None for a driver that cannot."""
     return cast(TellBudget | None, _beside(name, "budget", "budget"))
+
+
+def players(name: str) -> MakePlayers | None:
+    """Makes what plays a recording of a driver's devices; None for a driver that cannot."""
+    return cast(MakePlayers | None, _beside(name, "replay", "players"))
 
 
 def kept(config: DriverConfig, data: Path | None) -> Kept:

@@ -19,6 +19,7 @@ from agent.model.clock import SYSTEM, Clock
 from agent.model.errors import Damaged, DiskFailed, StoreError
 from buffer.database import mapped
 from buffer.ledger import Unsettled
+from buffer.limits import Limits as InFile
 from buffer.look import read_through
 from buffer.rebuild import Salvaged, rebuild, unfinished
 from buffer.store import ENDLESS, Store
@@ -66,6 +67,12 @@ class Keeper:
             self.store.attach(*self._sinks)
         except (DiskFailed, Damaged) as error:
             self.heal(damaged=isinstance(error, Damaged))
+
+    def limit(self, limits: Limits) -> None:
+        """Keep so much from now on."""
+        self._limits = limits
+        if not self.store.volatile:
+            self.store.retention.limit(InFile(round(limits.keep * 1e9), limits.max_size, limits.reserve))
 
     def open(self) -> Store:
         """The store on the disk, or in memory if only the disk is to blame. Raises StoreError if a person is needed."""

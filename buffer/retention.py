@@ -10,6 +10,7 @@ from buffer.ledger import Part, part
 from buffer.limits import Limits
 from buffer.log import Log
 from buffer.ranges import Range
+from buffer.room import SLACK
 from buffer.stats import Space, space
 
 _HOUR = 3600 * 10**9
@@ -58,6 +59,11 @@ class Retention:
         self.limits = limits
         self._share = Share(log.clock.mono())
         self._purged: int | None = None
+
+    def limit(self, limits: Limits) -> None:
+        """Keep so much from now on; the file grows as the disk lets it, and is never cut."""
+        self.limits = self._log.limits = limits
+        self._log.room.limit(limits.max_size + SLACK)
 
     def space(self) -> Space:
         return space(self._log.connection, self._log.room.free)

@@ -36,6 +36,7 @@ class Room(Protocol):
         ...
 
     def take(self, need: int = AHEAD) -> bool: ...
+    def limit(self, most: int) -> None: ...
     def keep_ballast(self, spare: int = ...) -> None: ...
     def named(self, path: Path) -> bool: ...
     def close(self) -> None: ...
@@ -49,6 +50,9 @@ class Memory:
 
     def take(self, need: int = AHEAD) -> bool:
         return False
+
+    def limit(self, most: int) -> None:
+        pass
 
     def keep_ballast(self, spare: int = BALLAST) -> None:
         pass
@@ -84,6 +88,10 @@ class Disk:
             limit = max(pages, min(limit, os.fstat(self._fd).st_size // PAGE))
         self._connection.execute(f"PRAGMA max_page_count={limit}").fetchall()
         return enough
+
+    def limit(self, most: int) -> None:
+        """So many bytes may the main file have from now on."""
+        self._most = most
 
     @property
     def free(self) -> int:

@@ -61,7 +61,7 @@ class Store:
         self._log = log
         self._reader = Reader(log)
         self.shelf = Shelf(log, path)
-        self._retention = Retention(log, limits)
+        self.retention = Retention(log, limits)
         self._scrub = Scrub(log, self._reader.check)
         self._tail = Tail(log.next)
         self._attached: list[Debtor] = []
@@ -135,7 +135,7 @@ class Store:
                     return self._append(frames, kept)
                 except sqlite3.OperationalError as error:
                     full, attached = code(error) == sqlite3.SQLITE_FULL, bool(self._attached)
-                    if not full or not self._retention.make_room(need(frames), attached=attached):
+                    if not full or not self.retention.make_room(need(frames), attached=attached):
                         raise
             return self._append(frames, kept)
 
@@ -189,7 +189,7 @@ class Store:
         self._log.put_aside(debtor, sorted(map(self._place, entries)), error, tries)
         with mapped(self._path):
             over = aside.excess(self._log, debtor)
-            self._log.give_up(debtor, self._retention.parts(over), over, "rejected")
+            self._log.give_up(debtor, self.retention.parts(over), over, "rejected")
 
     def retry(self, sink: str, seqs: Sequence[Range] | None = None) -> int:
         """Set-aside frames, those in these ranges or all, are owed to the sink again; how many they were."""
@@ -207,7 +207,7 @@ class Store:
             raise StoreError(f"sink {sink!r} is in use", hint="take it out of the configuration and restart first")
         with mapped(self._path):
             ranges = [run for held in debtor.held for run in held.head(most)]
-            self._log.give_up(debtor, self._retention.parts(ranges), ranges, "forgotten")
+            self._log.give_up(debtor, self.retention.parts(ranges), ranges, "forgotten")
         return sum(last - first + 1 for first, last in ranges)
 
     def drop(self, sink: str, entries: Sequence[Entry], reason: str) -> None:
@@ -272,8 +272,8 @@ class Store:
         """
         self._log.clocks.look()
         with mapped(self._path):
-            self._retention.tend(attached=bool(self._attached))
-            self._scrub.step(self._retention.space().used)
+            self.retention.tend(attached=bool(self._attached))
+            self._scrub.step(self.retention.space().used)
             self._report()
             self._settle()
             self._idle = True
@@ -314,7 +314,7 @@ class Store:
         room = other.stats().bytes * 9 // 8 + _CRAMPED
         with mapped(self._path):
             while not self._log.room.take(room):
-                if not self._retention.make_room(room, attached=bool(other._attached)):  # noqa: SLF001  # two of a kind
+                if not self.retention.make_room(room, attached=bool(other._attached)):  # noqa: SLF001  # two of a kind
                     break
             self.moved[other.epoch] = adopt(self._log, other._log)  # noqa: SLF001  # as above
         self._tail = Tail(self._log.next)

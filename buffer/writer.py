@@ -33,6 +33,16 @@ class Writer:
         """Run `fn` in the owner thread. Raises RuntimeError after `close()`."""
         return self._thread.submit(fn, *args, **kwargs)
 
+    def attach(self, keeper: Keeper, sinks: list[str], oldest: list[str]) -> Future[None]:
+        """As `Keeper.attach`, in the owner thread; `store` is what the keeper made of it."""
+        return self._thread.submit(self._attach, keeper, sinks, oldest)
+
+    def _attach(self, keeper: Keeper, sinks: list[str], oldest: list[str]) -> None:
+        try:
+            keeper.attach(sinks, oldest)
+        finally:
+            self.store = keeper.store
+
     def heal(self, keeper: Keeper, *, damaged: bool) -> Future[int]:
         """As `Keeper.heal`, in the owner thread; `store` is what the keeper made of it."""
         return self._thread.submit(self._heal, keeper, damaged=damaged)

@@ -19,7 +19,7 @@ Rule = Callable[[str, ast.Module], Iterator[Fault]]
 # Which part may import which; agent/README.md has the same table for people. A driver and a sink are parts of their own
 # ("drivers.modbus"); what drivers share is the part "drivers", what sinks share is "agent.northbound".
 SHARED = {
-    "drivers": {"api", "finding", "rules", "section", "tracing", "transport"},
+    "drivers": {"api", "browsing", "finding", "rules", "section", "tapping", "tracing", "transport"},
     "agent.northbound": {"address", "api", "broker", "command", "encode", "gap", "house", "proxy", "shapes", "trust"},
 }
 SEAMS = {"agent.northbound", "drivers"}
@@ -28,6 +28,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "agent.__main__": {"agent.cli"},
     "agent.cli": {"*"},
     "agent.demo": {"agent.model"},
+    "agent.record": {"agent.model", "drivers"},
+    "agent.replay": {"agent.config", "agent.record", "agent.registry", "agent.normalise", "agent.model", "drivers"},
     "agent.simulate": {
         "agent.config",
         "agent.registry",
@@ -42,6 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "agent.config",
         "agent.registry",
         "agent.normalise",
+        "agent.record",
         "agent.model",
         "buffer",
         *SEAMS,
@@ -80,6 +83,10 @@ LOOPS = {"asyncio", "uvloop", "anyio", "trio"}
 SUPERVISOR = "agent/runtime/supervise.py"
 RUNTIME = "agent/runtime/"
 BIRTHPLACES = (RUNTIME, "agent/demo/", "agent/simulate/")
+FOR_MACHINES = {  # files of the cli that print what is no text for people, or speak for all others
+    *("agent/cli/__init__.py", "agent/cli/voice.py", "agent/cli/records.py", "agent/cli/schema.py"),
+    *("agent/cli/version.py", "agent/cli/browse.py", "agent/cli/import_.py"),
+}
 TALKERS = ("agent/cli/", "agent/demo/")
 
 
@@ -230,6 +237,17 @@ def no_print(path: str, tree: ast.Module) -> Iterator[Fault]:
         for call, owner, name in calls(tree):
             if (owner, name) == ("", "print"):
                 yield call.lineno, "only a command prints"
+
+
+def speaks_by_voice(path: str, tree: ast.Module) -> Iterator[Fault]:
+    """What a command tells a person goes through the catalogues; what is JSON does not."""
+    if path.startswith("agent/cli/") and path not in FOR_MACHINES:
+        for call, owner, name in calls(tree):
+            is_json = bool(call.args) and isinstance(call.args[0], ast.Call) and _name(call.args[0].func) == "dumps"
+            if owner == "click" and name in {"echo", "secho", "prompt", "confirm"} and not is_json:
+                yield call.lineno, f"click.{name}: what a person reads goes by agent.cli.voice"
+            elif name in {"confirmation_option", "password_option"}:
+                yield call.lineno, f"{name} asks in English: agent.cli.voice asks in the person's language"
 
 
 def starts_with_a_sentence(path: str, tree: ast.Module) -> Iterator[Fault]:

@@ -35,6 +35,7 @@ def trees() -> Iterator[None]:
         house.tasks_from_a_group,
         house.no_blocking_sleep,
         house.no_print,
+        house.speaks_by_voice,
         house.starts_with_a_sentence,
     ],
 )
@@ -90,6 +91,7 @@ def test_the_import_table_stands_in_the_architecture_page() -> None:
     [
         (house.import_table, "agent/model/tag.py", "from agent.health import Health"),
         (house.import_table, "agent/model/tag.py", "import msgspec"),
+        (house.import_table, "agent/config/site.py", "from agent import lang"),
         (house.import_table, "agent/status/page.py", "from agent.config import load"),
         (house.import_table, "agent/health.py", "def f():\n    from buffer.store import Store"),
         (house.import_table, "agent/config/site.py", "from drivers.modbus.config import Config"),
@@ -123,6 +125,9 @@ def test_the_import_table_stands_in_the_architecture_page() -> None:
         (house.no_blocking_sleep, "a.py", "time.sleep(1)"),
         (house.no_blocking_sleep, "a.py", "from time import sleep"),
         (house.no_print, "agent/runtime/app.py", "print(1)"),
+        (house.speaks_by_voice, "agent/cli/run.py", "click.echo(f'{n} devices')"),
+        (house.speaks_by_voice, "agent/cli/run.py", "click.confirm('Write?')"),
+        (house.speaks_by_voice, "agent/cli/run.py", "@click.confirmation_option(prompt='Go on?')\ndef f(): ..."),
         (house.starts_with_a_sentence, "a.py", "import os"),
         (house.no_mock, "a.py", "from unittest import mock"),
         (house.no_mock, "a.py", "from unittest.mock import patch"),
@@ -159,6 +164,7 @@ def test_a_breach_is_caught(rule: Rule, path: str, snippet: str) -> None:
         (house.tasks_from_a_group, "agent/runtime/app.py", "group.create_task(f(), name='f')"),
         (house.no_blocking_sleep, "a.py", "asyncio.sleep(1)"),
         (house.no_print, "agent/cli/read.py", "print(1)"),
+        (house.speaks_by_voice, "agent/cli/run.py", "click.echo(json.dumps(rows))"),
     ],
 )
 def test_what_is_allowed_passes(rule: Rule, path: str, snippet: str) -> None:

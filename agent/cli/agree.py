@@ -2,8 +2,7 @@
 
 import sys
 
-import click
-
+from agent.cli import voice
 from agent.model.errors import AgentError
 
 
@@ -13,4 +12,4 @@ def agree(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise AgentError("nobody is there to be asked", hint="--yes does it without asking")
-    click.confirm(question, abort=True, err=True)
+    voice.confirm(question)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from agent import registry
+from agent import lang, registry
 from agent.cli import BAD_CONFIG, blocks, forecast, records, voice
 from agent.cli.budget import budgets, said
 from agent.cli.options import data_option, json_option
@@ -116,7 +116,7 @@ def _say(summaries: Sequence[dict[str, Any]], problems: Sequence[Problem], warni
             voice.echo(line)
         blocks.say(summary.get("blocks", ()))
     for warning in warnings:
-        voice.echo(warning.said("warning"), err=True)
+        voice.echo(warning.said(lang.word("warning")), err=True)
     for problem in problems:
         voice.echo(str(problem), err=True)
     if warnings:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from agent.cli import BAD_CONFIG, records
+from agent.cli import BAD_CONFIG, records, voice
 from agent.cli.budget import budgets
 from agent.config import Invalid, Site
 from agent.config.difference import Change, Difference, Kind, difference
@@ -68,6 +68,7 @@ class Compared:
     members: Mapping[Unit, Sequence[str]]
     lines: list[dict[str, Any]]
     hidden: Mapping[str, str]  # what came from the environment, by its name
+    alive: bool  # whether an agent runs now
 
     @property
     def changes(self) -> bool:
@@ -91,7 +92,7 @@ class Compared:
 _HOW = ("started", "stopped", "restarted", "stayed")
 
 
-def compare(file: Path, new: Taken | None, state: State, running: Taken | None) -> Compared:
+def compare(file: Path, new: Taken | None, state: State, running: Taken | None, *, alive: bool) -> Compared:
     """Between what runs, `running`, and `file`, as it is or with the bytes of `new`. Raises Invalid for the file."""
     environ, lenient = Noted(os.environ), Noted(os.environ, lenient=True)
     loaded = take(file, Asked(new or {}), environ)
@@ -114,6 +115,7 @@ def compare(file: Path, new: Taken | None, state: State, running: Taken | None) 
         {**before.members, **after.members},
         _bus_time(budgets(old) if old else [], budgets(loaded.site)),
         {**lenient.given, **environ.given},
+        alive,
     )
 
 
@@ -129,17 +131,19 @@ def _bus_time(old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> l
 
 def said(compared: Compared) -> Iterator[str]:
     """The whole plan, line by line."""
-    against = f"version {compared.against.n}, which runs" if compared.against else "nothing: no version has run here"
+    n, runs = compared.against.n if compared.against else 0, "runs" if compared.alive else "ran last"
     if not compared.changes:
-        yield f"{compared.file} says what {against} says: nothing changes"
+        yield f"nothing changes: {compared.file} says what version {n} says, which {runs}"
         return
-    yield f"{compared.file} against {against}:"
+    yield (
+        f"{compared.file} against version {n}, which {runs}:" if n else f"{compared.file}, and no version has run here:"
+    )
     for name, word in WORDS.items():
         yield from _kind(word, getattr(compared.found, name), compared.hidden)
     yield from _fates(compared)
-    for row in compared.lines:
-        if row["before"] != row["after"]:
-            yield f"  bus time of {row['line']}: {_percent(row['before'])} → {_percent(row['after'])}"
+    rows = [row for row in compared.lines if row["before"] != row["after"]]
+    told = [f"  bus time of {row['line']}: {_percent(row['before'])} → {_percent(row['after'])}" for row in rows]
+    yield from _some(told)
 
 
 def _kind(word: str, kind: Kind, hidden: Mapping[str, str]) -> Iterator[str]:
@@ -148,6 +152,10 @@ def _kind(word: str, kind: Kind, hidden: Mapping[str, str]) -> Iterator[str]:
     for each in kind.changed:
         keys = "; ".join(_key(change, hidden) for change in each.keys)
         told.append(f"  ~ {f'{word} '.lstrip()}{plain(each.name)}: {keys}")
+    yield from _some(told)
+
+
+def _some(told: Sequence[str]) -> Iterator[str]:
     yield from told[:SHOWN]
     if len(told) > SHOWN:
         yield f"    and {len(told) - SHOWN:,} more of these"
@@ -161,19 +169,19 @@ def _key(change: Change, hidden: Mapping[str, str]) -> str:
 def _fates(compared: Compared) -> Iterator[str]:
     units, sinks = compared.restarts.units, compared.restarts.sinks
     for how, word in (("stopped", "stops"), ("started", "starts"), ("restarted", "restarts")):
+        told = []
         for unit in getattr(units, how):
             devices = compared.members[unit]
             some = ", ".join(devices[:3]) + (", …" if len(devices) > 3 else "")
-            yield f"  {word}: connection {public(unit.endpoint) or unit.driver} ({some})"
-        for sink in getattr(sinks, how):
-            yield f"  {word}: sink {sink}"
-    stay = [
-        f"{n} {what}{'s' * (n > 1)}"
-        for n, what in ((len(units.stayed), "connection"), (len(sinks.stayed), "sink"))
-        if n
-    ]
-    if stay:
-        yield f"  untouched: {', '.join(stay)}"
+            told.append(f"  {word}: connection {public(unit.endpoint) or unit.driver} ({some})")
+        yield from _some([*told, *(f"  {word}: sink {sink}" for sink in getattr(sinks, how))])
+    stay = [_n(len(units.stayed), "connection"), _n(len(sinks.stayed), "sink")]
+    if any(stay):
+        yield f"  untouched: {', '.join(filter(None, stay))}"
+
+
+def _n(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count > 1)}" if count else ""
 
 
 def _percent(share: float | None) -> str:
@@ -206,8 +214,8 @@ def refuse(ctx: click.Context, error: Invalid, *, as_json: bool) -> None:
         records.show({"ok": False, "problems": [problem.as_dict() for problem in error.problems]})
     else:
         for problem in error.problems:
-            click.echo(str(problem), err=True)
-        click.echo(f"{len(error.problems)} problem{'s' * (len(error.problems) > 1)}", err=True)
+            voice.echo(str(problem), err=True)
+        voice.echo(f"{len(error.problems)} problem{'s' * (len(error.problems) > 1)}", err=True)
     ctx.exit(BAD_CONFIG)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from agent.cli import records
+from agent.cli import records, voice
 from agent.cli.options import data_option, json_option
 from agent.cli.standing import running
 
@@ -19,4 +19,4 @@ def command(data: Path, as_json: bool) -> None:
     if as_json:
         records.show(answer)
     else:
-        click.echo(f"version {answer['version']} stays")
+        voice.echo(f"version {answer['version']} stays")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agent import lang
 from agent.cli import voice
 from agent.cli.options import json_option
 from agent.model.errors import AgentError
@@ -63,7 +64,8 @@ def _play(seconds: int, folder: Path, *, as_json: bool) -> "Result":
         assert task is not None
         for number in SIGNALS:
             loop.add_signal_handler(number, task.cancel)
-        with Screen(Console(stderr=as_json, highlight=False)) as screen:
+        console = Console(stderr=as_json, highlight=False)
+        with Screen(console, lambda text: lang.said(lang.column(text))) as screen:
             return await Play(seconds, folder, screen, _ledger).run()
 
     try:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from agent.cli import voice
 from agent.cli.draft import draft
 from agent.cli.shelf import named
 from agent.config import Report
@@ -37,10 +38,10 @@ def command(name: str, output: Path, config: Path | None, lang_headers: str, for
     with draft(output) as file:
         file.write(data)
     count = len(found.tags)
-    click.echo(
+    voice.echo(
         f"{output}: {count} {'tag' if count == 1 else 'tags'} of {found.head.device.vendor} {found.head.device.model}"
     )
     if left:
-        click.echo(f"left out, as they belong to the device alone: {', '.join(left)}", err=True)
+        voice.echo(f"left out, as they belong to the device alone: {', '.join(left)}", err=True)
     for warning in report.warnings:
-        click.echo(warning.said("warning"), err=True)
+        voice.echo(warning.said("warning"), err=True)

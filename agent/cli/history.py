@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from agent.cli import records
+from agent import lang
+from agent.cli import records, voice
 from agent.cli.options import data_option, iso, json_option
 from agent.cli.tables import cell, show, table
 from agent.runtime.history import History, State, Version
@@ -22,7 +23,7 @@ def command(data: Path, as_json: bool) -> None:
     if as_json:
         records.show({"running": state.running, "good": state.good, "versions": list(map(asdict, state.versions))})
     elif not state.versions:
-        click.echo(f"no version has run on {data} yet")
+        voice.echo(f"no version has run on {data} yet")
     else:
         _show(state)
 
@@ -30,11 +31,15 @@ def command(data: Path, as_json: bool) -> None:
 def _show(state: State) -> None:
     rows = table(version="right", when="left", why="left", outcome="left", changes="left")
     for each in reversed(state.versions):
-        runs = "runs" if each.n == state.running and each.outcome == "good" else each.outcome
+        runs = "current" if each.n == state.running and each.outcome == "good" else each.outcome
         why = f"{each.why} by {each.who}" if each.who else each.why
-        style = "green" if runs == "runs" else _STYLES.get(each.outcome, "")
+        style = "green" if runs == "current" else _STYLES.get(each.outcome, "")
         rows.add_row(
-            cell(each.n), cell(iso(each.at * 10**6)[:19] + "Z"), cell(why), cell(runs, style), cell(_changes(each))
+            cell(each.n),
+            cell(iso(each.at * 10**6)[:19] + "Z"),
+            cell(lang.word(why)),
+            cell(lang.word(runs), style),
+            cell(_changes(each)),
         )
     show(rows)
 

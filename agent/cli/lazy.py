@@ -1,5 +1,6 @@
 """A group of commands, one per file, of which only the one that is chosen is loaded."""
 
+import gc
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
@@ -10,14 +11,11 @@ from typing import Any
 
 import click
 
-from agent import lang
-from agent.cli import pages
+from agent.cli.pages import Context, Group
 
 
-class Lazy(click.Group):
+class Lazy(Group):
     """`NAME` is the function `command` of the module `NAME` in `package`; a word of Python gets an underscore."""
-
-    context_class = pages.Context
 
     def __init__(self, *args: Any, package: str, names: Sequence[str], **options: Any) -> None:
         super().__init__(*args, **options)
@@ -29,22 +27,17 @@ class Lazy(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in self._names:
             return None
-        command = import_module(self._module(name)).command
+        gc.disable()  # what is loaded stays, and to look through it again and again takes a tenth of the time
+        try:
+            command = import_module(self._module(name)).command
+        finally:
+            gc.enable()
         assert isinstance(command, click.Command)
-        command.context_class = pages.Context
+        command.context_class = Context
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Nothing is loaded for it."""
-        if lang.foreign():
-            with formatter.section("Commands"):
-                formatter.write_dl([(name, pages.summary(self.help_of(name))) for name in self._names])
-        else:
-            listed = {name: click.Command(name, help=self.help_of(name)) for name in self._names}
-            click.Group(commands=listed).format_commands(ctx, formatter)
-
     def help_of(self, name: str) -> str:
-        """The docstring of the function, out of the compiled module."""
+        """The docstring of the function, out of the compiled module: nothing is loaded for it."""
         spec = find_spec(self._module(name))
         code = spec and spec.loader and spec.loader.get_code(spec.name)  # type: ignore[attr-defined]  # InspectLoader's
         made = code.co_consts if code else ()

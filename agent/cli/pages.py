@@ -1,7 +1,8 @@
 """Help pages in the person's language, in columns that hold where a letter is two columns wide."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from inspect import cleandoc
 from unicodedata import category, east_asian_width
 
 import click
@@ -32,21 +33,48 @@ class Formatter(click.HelpFormatter):
         self.write("\n\n".join(pages) + "\n")
 
     def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = _COLUMN, col_spacing: int = 2) -> None:
-        if not lang.foreign():
+        if lang.foreign():
+            self.write_rows([(term, _option(text)) for term, text in rows], col_max, col_spacing)
+        else:
             super().write_dl(rows, col_max, col_spacing)
-            return
-        rows = list(rows)
+
+    def write_rows(self, rows: Sequence[tuple[str, str]], col_max: int = _COLUMN, col_spacing: int = 2) -> None:
+        """Terms and what they mean, as they are."""
         first = min(max(width(term) for term, _ in rows), col_max) + col_spacing
         for term, text in rows:
             self.write(f"{'':{self.current_indent}}{term}")
             fits = width(term) <= first - col_spacing
             self.write(" " * (first - width(term)) if fits else f"\n{'':{first + self.current_indent}}")
-            lines = wrapped(_option(text), max(self.width - first - 2, 10)).split("\n")
+            lines = wrapped(text, max(self.width - first - 2, 10)).split("\n")
             self.write(f"\n{'':{first + self.current_indent}}".join(lines) + "\n")
 
 
 class Context(click.Context):
     formatter_class = Formatter
+
+
+class Group(click.Group):
+    """A group whose pages, and those of its commands, are in the person's language."""
+
+    context_class = Context
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        command = super().get_command(ctx, name)
+        if command is not None:
+            command.context_class = Context
+        return command
+
+    def help_of(self, name: str) -> str:
+        return cleandoc(self.commands[name].help or "")
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        names = self.list_commands(ctx)
+        if lang.foreign() and isinstance(formatter, Formatter):
+            with formatter.section("Commands"):
+                formatter.write_rows([(name, summary(self.help_of(name))) for name in names])
+        else:
+            listed = {name: click.Command(name, help=self.help_of(name)) for name in names}
+            click.Group(commands=listed).format_commands(ctx, formatter)
 
 
 def spoken(text: str) -> Iterator[str]:
@@ -72,6 +100,10 @@ def _option(text: str) -> str:
 def width(text: str) -> int:
     """Columns on a terminal."""
     return len(text) if text.isascii() else sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def padded(text: str, columns: int) -> str:
+    return text + " " * (columns - width(text))
 
 
 def wrapped(text: str, most: int, indent: str = "") -> str:

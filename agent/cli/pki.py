@@ -9,6 +9,7 @@ import click
 
 from agent.cli import records, tables, voice
 from agent.cli.options import data_option, json_option
+from agent.cli.pages import Group
 from agent.model.text import plain
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from drivers.opcua.pki import Pki
 
 
-@click.group("pki")
+@click.group("pki", cls=Group)
 def command() -> None:
     """Our certificate for OPC UA, and the servers' that we trust. What is changed holds from the next connection on."""
 

@@ -4,6 +4,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from agent import lang
+
 
 @contextmanager
 def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
@@ -15,7 +17,7 @@ def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], No
     from rich.progress import Progress  # noqa: PLC0415  # as above
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total)
+        task = bar.add_task(lang.column(what), total=total)
         yield lambda done: bar.update(task, completed=done)
 
 

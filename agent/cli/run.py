@@ -1,47 +1,52 @@
 """`floorgate run`"""
 
 import asyncio
-import logging
 import signal
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import click
 
 from agent.cli.options import config_option, data_option
-from agent.config import Site, load
-from agent.model.errors import ConfigError
 from agent.runtime import app, logs
+from agent.runtime.history import History
+from agent.runtime.running import Running
+from agent.runtime.startup import begin
+from agent.runtime.steward import Steward
+from agent.status.config import Pages
 
 
 @click.command("run")
 @config_option
+@click.option("--no-watch", is_flag=True, help="Do not go over to another configuration when a file changes.")
 @data_option
-def command(config: Path, data: Path) -> None:
-    """Read the devices of FILE and forward what they say, until SIGTERM or Ctrl-C."""
+def command(config: Path, no_watch: bool, data: Path) -> None:
+    """Read the devices of FILE and forward what they say, until SIGTERM or Ctrl-C.
+
+    When FILE, a part of it or a map changes, and on SIGHUP, the agent goes over to what they say now.
+    """
     with asyncio.Runner(loop_factory=_loop) as runner:
-        runner.run(_until_signal(config, data))
+        runner.run(_until_signal(config, data, watch=not no_watch))
 
 
-async def _until_signal(config: Path, data: Path) -> None:
+async def _until_signal(config: Path, data: Path, *, watch: bool) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    if hasattr(signal, "SIGHUP"):  # not on Windows
-        loop.add_signal_handler(signal.SIGHUP, _not_reloaded)
-    await app.run(_site(config), data, stop)  # nobody else holds the site, so that it can let go of its tags
+    await _agent(config, data, stop, watch=watch)
 
 
-def _site(config: Path) -> Site:
-    site = load(config)
-    if not site.devices:
-        raise ConfigError(f"{config}: no device is enabled", hint="nothing would be read")
+def _agent(config: Path, data: Path, stop: asyncio.Event, *, watch: bool) -> Coroutine[Any, Any, None]:
+    """To be awaited where nobody holds the site, so that the agent can let go of its tags."""
+    history = History(data)
+    site, start = begin(config, history)
     logs.setup(site.log.level, site.log.format)
-    return site
-
-
-def _not_reloaded() -> None:
-    """A running agent keeps the configuration that it was started with; to be told so is better than to end."""
-    logging.getLogger("floorgate").warning("SIGHUP: the configuration is read at the start only; restart the agent")
+    steward = Steward(config, history, start, watch=watch)
+    if hasattr(signal, "SIGHUP"):  # not on Windows
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, steward.reload)
+    routes = Pages(steward).routes()
+    return app.run(site, data, stop, steward=lambda agent: steward.run(Running(agent, config.name)), routes=routes)
 
 
 def _loop() -> asyncio.AbstractEventLoop:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agent.cli import voice
 from agent.cli.options import config_option, json_option
 from agent.model.errors import ConfigError
 from agent.model.text import duration
@@ -81,6 +82,8 @@ def command(
     from agent.simulate.plant import Plant  # noqa: PLC0415  # as above
 
     output = out or default_output(config)
+    if output.absolute() == config.absolute():
+        raise ConfigError(f"{output}: is the file that is simulated", hint="name another one with --out")
     plant = Plant(load(config), seed, output.with_suffix(".pki"), port=port)
     plant.plan(_steps(plant, faults, script))
     asyncio.run(_play(plant, config, output, seconds, as_json=as_json))
@@ -141,13 +144,13 @@ def _introduce(plant: "Plant", stands: "Sequence[Stand]", written: Path, *, as_j
         table.add_row(*map(tables.cell, (stand.endpoint, stand.simulated, names)))
     tables.show(table)
     for what, why in plant.omitted.items():
-        click.echo(f"{what}: {why}")
-    click.echo(
+        voice.echo(f"{what}: {why}")
+    voice.echo(
         f"written: {written}: the same site with these endpoints. Its sinks are yours: what is simulated goes there."
     )
-    click.echo(f"try it: floorgate run -c {written} --data DIR")
-    if plant.secured:
-        click.echo(f"its OPC UA servers are encrypted: floorgate pki trust {plant.secured} --data DIR")
+    voice.echo(f"try it: floorgate run -c {written} --data DIR")
+    for certificate in plant.secured:
+        voice.echo(f"its OPC UA servers are encrypted: floorgate pki trust {certificate} --data DIR")
     sys.stdout.flush()
 
 
@@ -170,7 +173,7 @@ def _account(plant: "Plant", *, as_json: bool) -> None:
 def _console(plant: "Plant", stop: asyncio.Event) -> Callable[[], None]:
     """Take lines from the terminal until what this gives is called."""
     loop = asyncio.get_running_loop()
-    click.echo(f"say {CONSOLE}")
+    voice.echo(f"say {CONSOLE}")
 
     def heard() -> None:
         line = sys.stdin.readline()
@@ -203,4 +206,4 @@ def _obeyed(plant: "Plant", line: str) -> str:
 
 
 def _say(lines: Iterable[str]) -> None:
-    click.echo("\n".join(lines))
+    voice.echo("\n".join(lines))

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from agent import lang
 from agent.model.text import plain
 
 if TYPE_CHECKING:
@@ -16,9 +17,17 @@ def table(title: str = "", **columns: str) -> "Table":
     from rich.box import SIMPLE_HEAD  # noqa: PLC0415  # loads only when a table is shown
     from rich.table import Table  # noqa: PLC0415  # as above
 
-    made = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    made = Table(
+        title=lang.said(lang.column(title)),
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     for name, side in columns.items():
-        made.add_column(name.replace("_", " "), justify="right" if side == "right" else "left", no_wrap=True)
+        made.add_column(
+            lang.column(name.replace("_", " ")), justify="right" if side == "right" else "left", no_wrap=True
+        )
     return made
 
 
@@ -26,7 +35,7 @@ def cell(text: object, style: str = "") -> "Text":
     """A name may hold brackets, which mean something to rich, and what would steer the terminal."""
     from rich.text import Text  # noqa: PLC0415  # as above
 
-    return Text(plain(str(text)), style)
+    return Text(plain(lang.said(str(text))), style)
 
 
 def show(table: "Table") -> None:

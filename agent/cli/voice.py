@@ -1,4 +1,4 @@
-"""How commands speak to people: in their language. What is for machines (JSON, CSV, a snippet) goes by `click.echo`."""
+"""How commands speak to people: in their language. What is for machines (JSON, a file) goes by `click.echo`."""
 
 import sys
 from typing import Any
@@ -8,13 +8,24 @@ import click
 from agent import lang
 
 
-def echo(text: object, *, err: bool = False, nl: bool = True) -> None:
-    click.echo(lang.said(str(text)), err=err, nl=nl)
+def echo(text: object = "", *, err: bool = False, nl: bool = True, **style: Any) -> None:
+    """`style` as click.style has it."""
+    told = lang.said(str(text))
+    click.echo(click.style(told, **style) if style else told, err=err, nl=nl)
+
+
+def show(text: str) -> None:
+    """What is in the person's language already."""
+    click.echo(text)
 
 
 def confirm(text: str) -> None:
     """Asks on stderr, and breaks off unless the answer is yes."""
     click.confirm(lang.said(text), abort=True, err=True)
+
+
+def prompt(text: str, **options: Any) -> Any:
+    return click.prompt(lang.said(text), **options)
 
 
 def standalone(run: Any) -> None:
@@ -25,7 +36,8 @@ def standalone(run: Any) -> None:
         if error.ctx is not None:
             click.echo(error.ctx.get_usage(), err=True)
             help_names = error.ctx.command.get_help_option_names(error.ctx)
-            echo(f"Try '{error.ctx.command_path} {max(help_names, key=len)}' for help.\n", err=True)
+            echo(f"Try '{error.ctx.command_path} {max(help_names, key=len)}' for help.", err=True)
+            click.echo(err=True)
         echo(f"Error: {error.format_message()}", err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:

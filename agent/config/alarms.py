@@ -1,18 +1,19 @@
 """The `alarms:` of tags: what the steps are to do, and what a single one cannot know to be wrong."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from collections.abc import Mapping as Table
 from collections.abc import Sequence as Several
+from functools import partial
 from typing import Any, NamedTuple
 
 from agent.config.dtypes import dtype_of, never, range_of
-from agent.config.lists import title
+from agent.config.lists import of_item
 from agent.config.problems import Mark, Scope
 from agent.config.tree import Mapping, Sequence
 from agent.config.words import did_you_mean, shown
 from agent.model.text import LONGEST_NAME
 from agent.normalise.alarms import Alarm, Kind, columns_of
-from agent.registry import TagConfig, ValueConfig, names_of
+from agent.registry import TagConfig, ValueConfig, names_of, pattern_of
 
 SEVERITY: dict[Kind, int] = {"hh": 750, "ll": 750}
 MEDIUM = 500
@@ -60,7 +61,7 @@ class Asked(NamedTuple):
     names: Several[str]
     value: ValueConfig
     raw: Any
-    title: str
+    within: Callable[[Scope], Scope]
     dtype: str | None = None
     many: bool = False  # a pattern, of which nobody knows the names
 
@@ -73,9 +74,9 @@ def asked_of(tags: Several[TagConfig], raws: Several[Any]) -> list[Asked]:
             names_of(tag),
             tag,
             raw,
-            title(raw, "tag", index),
+            partial(of_item, raw, "tag", index),
             dtype_of(tag),
-            many=bool(getattr(tag, "match", "")),
+            many=bool(pattern_of(tag)),
         )
         for index, (tag, raw) in pairs
         if tag.enabled
@@ -86,9 +87,13 @@ def derived_of(derived: Table[str, ValueConfig], listed: Any) -> list[Asked]:
     """The tags of a device that are worked out; `listed` is its `derived:` in the file."""
     raws = listed if isinstance(listed, Mapping) else {}
     return [
-        Asked([name], value, raws.get(name), f"derived tag {shown(name)}", dtype_of(value))
+        Asked([name], value, raws.get(name), partial(_derived, name), dtype_of(value))
         for name, value in derived.items()
     ]
+
+
+def _derived(name: str, scope: Scope) -> Scope:
+    return scope.within(f"derived tag {shown(name)}")
 
 
 def check_alarms(asked: Several[Asked], scope: Scope) -> None:
@@ -100,7 +105,7 @@ def check_alarms(asked: Several[Asked], scope: Scope) -> None:
     is_open = any(each.many for each in asked)
     for each in asked:
         if each.value.alarms and isinstance(each.raw, Mapping) and not scope.full:
-            inner = scope.within(each.title)
+            inner = each.within(scope)
             for section, item, mark in _items(each.value.alarms, each.raw):
                 if section.name and (each.many or len(each.names) > 1):
                     inner.add(mark, "alarms: name: this tag stands for many: their alarms cannot all have one name")

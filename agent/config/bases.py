@@ -4,7 +4,7 @@ from typing import Any
 
 from agent.config.defaults import layered
 from agent.config.lists import name_of, unique_names
-from agent.config.problems import Scope
+from agent.config.problems import Mark, Scope
 from agent.config.tags import spelt_out
 from agent.config.tree import Mapping, Sequence, merge
 
@@ -40,15 +40,17 @@ def _tags(below: Sequence, above: Sequence | None, kind: Any, scope: Scope) -> S
         return below
     above = spelt_out(above, kind, scope) if kind else above
     unique_names(above, "tag", scope)
-    tags = Sequence(above.mark)
+    laid: list[tuple[Any, Mark]] = []
     at: dict[str, int] = {}
     for raw, mark in (*zip(below, below.item_marks, strict=True), *zip(above, above.item_marks, strict=True)):
         name = name_of(raw)
         if name in at:
-            index = at[name]
-            tags[index], tags.item_marks[index] = merge(tags[index], raw), mark
+            laid[at[name]] = merge(laid[at[name]][0], raw), mark
         else:
             if name:
-                at[name] = len(tags)
-            tags.put(raw, mark)
+                at[name] = len(laid)
+            laid.append((raw, mark))
+    tags = Sequence(above.mark)
+    for raw, mark in laid:
+        tags.put(raw, mark)
     return tags

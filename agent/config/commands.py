@@ -8,7 +8,7 @@ from agent.config.lists import mappings, name_of
 from agent.config.problems import Scope
 from agent.config.tree import Mapping, Sequence
 from agent.config.words import did_you_mean, shown
-from agent.registry import DriverConfig, SinkConfig, commands_of, fits
+from agent.registry import DriverConfig, SinkConfig, commands_of, fits, pattern_of
 
 
 def check_commands(root: Mapping, devices: Several[DriverConfig], sinks: Several[SinkConfig], scope: Scope) -> None:
@@ -17,6 +17,8 @@ def check_commands(root: Mapping, devices: Several[DriverConfig], sinks: Several
     if not isinstance(listed, Sequence) or len(listed) != len(devices):
         return  # a device is wrong: nobody knows what it would have had
     allowed = {sink.name for sink in sinks if commands_of(sink)}
+    if not allowed:
+        return
     can = _tags(devices)
     many = [name for name, writable in _tags(devices, found=True).items() if writable]
     for raw, inner in mappings(root, "sink", scope):
@@ -38,7 +40,7 @@ def _tags(devices: Several[DriverConfig], *, found: bool = False) -> dict[str, b
         f"{device.name}/{tag.name}": getattr(tag, "write", None) is not None
         for device in devices
         for tag in getattr(device, "tags", None) or ()
-        if bool(getattr(tag, "match", "")) is found
+        if bool(pattern_of(tag)) is found
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from agent.config.calendars import known_calendar
 from agent.config.dtypes import a, dtype_of, range_of
-from agent.config.lists import title
+from agent.config.lists import of_item
 from agent.config.problems import Mark, Scope
 from agent.config.tree import Mapping
 from agent.config.words import shown
@@ -34,7 +34,7 @@ def check_counters(raws: Several[Any], tags: Several[Any], calendars: Collection
     """What the counters of one device must have beside a section that is right by itself."""
     for index, tag in enumerate(tags):
         if tag.counter is not None and isinstance(raws[index], Mapping) and not scope.full:
-            inner = scope.within(title(raws[index], "tag", index))
+            inner = of_item(raws[index], "tag", index, scope)
             _check(raws[index], tag, calendars, inner)
 
 

@@ -20,7 +20,7 @@ from agent.config.defaults import (
 )
 from agent.config.endpoint import shared
 from agent.config.explain import explain
-from agent.config.lists import mappings, name_of, unique_names
+from agent.config.lists import listed, mappings, name_of, unique_names
 from agent.config.maps import NO_QUIRKS, DeviceMap, Maps
 from agent.config.oee import check_oee
 from agent.config.problems import Scope
@@ -64,10 +64,9 @@ def read_devices(
     if not root.get("devices"):
         mark = root.value_marks.get("devices", root.mark)
         scope.add(mark, "there are no devices", "such as `devices: [{name: main-meter, driver: modbus, …}]`")
-    raws = list(mappings(root, "device", scope))
-    unique_names([raw for raw, _ in raws], "device", scope)
+    unique_names(listed(root, "device"), "device", scope)
     reader = _Devices(maps, calendars, of_lines(root, scope), scope)
-    found = [each for raw, inner in raws if not scope.full and (each := reader.device(raw, inner))]
+    found = [each for raw, inner in mappings(root, "device", scope) if (each := reader.device(raw, inner))]
     return [device for device, _ in found], [raw for _, raw in found]
 
 
@@ -137,7 +136,8 @@ class _Devices:
             if "driver" in line:
                 driver_class(line, self._scope)
             if isinstance(line.get("map"), str) and not isinstance(line["map"], Unresolved):
-                self._maps.find(line["map"], line.value_marks["map"], self._scope)
+                driver = str(line.get("driver", ""))
+                self._maps.find(line["map"], line.value_marks["map"], self._scope, driver)
             check_line(config, item_type(config), line, self._scope)
 
 

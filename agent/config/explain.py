@@ -64,7 +64,7 @@ def _place(raw: Any, mark: Mark, loc: Path) -> Place:
     path: list[str | int] = []
     for at, part in enumerate(loc):
         if isinstance(value, Mapping) and isinstance(part, str) and part in value:
-            origin = origin or value.origin.get(part, "")
+            origin = origin or value.origin_of(part)
             keyed = loc[at + 1 :] == ("[key]",)
             mark = (value.key_marks if keyed else value.value_marks)[part]
             value = part if keyed else value[part]

@@ -16,7 +16,7 @@ from agent.normalise.calendar import Calendar
 from agent.normalise.counters.names import interval_name
 from agent.normalise.made import Names
 from agent.normalise.oee import TAGS as OF_SHIFTS
-from agent.registry import ValueConfig, names_of
+from agent.registry import ValueConfig, names_of, pattern_of
 from drivers.rules.energy import WeighedConfig
 
 SUFFIXES = {"coal_equivalent": "kgce", "co2": "co2"}  # of what is weighed by a factor of this kind
@@ -80,7 +80,7 @@ class Known(dict[str, Tags]):
 
     def _tags(self, owner: Owner) -> Tags:
         tags = getattr(owner, "tags", ())
-        is_open = bool(getattr(owner, "events", ())) or any(getattr(tag, "match", "") for tag in tags)
+        is_open = bool(getattr(owner, "events", ())) or any(pattern_of(tag) for tag in tags)
         if not tags and owner.name in self._raws:  # it says some, and they are wrong: nobody knows what it has
             is_open = is_open or any(self._raws[owner.name].get(key) for key in ("tags", "map"))
         read = {name: dtype_of(tag) for tag in tags if tag.enabled for name in names_of(tag)}
@@ -128,7 +128,7 @@ class Known(dict[str, Tags]):
 def values_of(owner: Owner) -> Iterator[tuple[str, ValueConfig]]:
     """All that is read of a device or worked out for it; not what a pattern stands for."""
     for tag in getattr(owner, "tags", ()):
-        if tag.enabled and not getattr(tag, "match", ""):
+        if tag.enabled and not pattern_of(tag):
             for name in names_of(tag):
                 yield name, tag
     yield from owner.derived.items()

@@ -20,6 +20,11 @@ def title(raw: Any, word: str, index: int) -> str:
     return f"{word} {shown(raw['name'])}" if name_of(raw) else f"{word}s[{index}]"
 
 
+def of_item(raw: Any, word: str, index: int, scope: Scope) -> Scope:
+    """Where problems of an item go; what it is called is only worked out when it has some."""
+    return Scope(scope.report, lambda mark: ", ".join(filter(None, (scope.label(mark), title(raw, word, index)))))
+
+
 def mappings(root: Mapping, word: str, scope: Scope) -> Iterator[tuple[Mapping, Scope]]:
     """Each mapping of the list `{word}s` with the scope of its problems in this file; whatever else stands there is
     reported."""
@@ -35,6 +40,12 @@ def mappings(root: Mapping, word: str, scope: Scope) -> Iterator[tuple[Mapping, 
             yield item, in_file(title(item, word, index), mark.file, scope)
         elif not isinstance(item, Unresolved):
             scope.add(mark, f"{word}s[{index}]: must be a mapping (key: value)")
+
+
+def listed(root: Mapping, word: str) -> list[Any]:
+    """What stands in the list `{word}s`, if that is one."""
+    raw = root.get(f"{word}s")
+    return raw if isinstance(raw, Sequence) else []
 
 
 def unique_names(raws: Iterable[Any], word: str, scope: Scope) -> None:

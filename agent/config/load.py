@@ -1,8 +1,10 @@
 """A site file into a Site, or every problem that it has."""
 
+import gc
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from collections.abc import Mapping as Table
+from contextlib import contextmanager
 from datetime import tzinfo
 from pathlib import Path
 from typing import TypeVar
@@ -20,13 +22,13 @@ from agent.config.files import Files, Unreadable
 from agent.config.known import Known
 from agent.config.lines import check_wires, read_lines
 from agent.config.lint import lint
-from agent.config.lists import mappings, unique_names
+from agent.config.lists import listed, mappings, unique_names
 from agent.config.maps import MAX_MAP, DeviceMap, Maps
 from agent.config.oddities import check_oddities, places
 from agent.config.oee import check_virtual_oee
 from agent.config.parts import FOLDER, read_parts
-from agent.config.problems import Mark, Report, Scope
-from agent.config.reader import read
+from agent.config.problems import Report, Scope
+from agent.config.reader import keys_of
 from agent.config.recipes import Owner, recipes
 from agent.config.sections import BufferConfig, GatewayConfig, LogConfig, MapHead, StatusConfig
 from agent.config.site import Site
@@ -40,6 +42,7 @@ from agent.normalise.local import Local
 from agent.registry import Section, SinkConfig
 
 KEYS = ("gateway", "devices", "virtual", "lines", "calendars", "factors", "sinks", "buffer", "log", "status")
+_OF_A_SITE = frozenset(KEYS) - set(MapHead.model_fields)  # both have a `status`
 _GATEWAY = "such as `gateway: {id: gw-1, site: [acme, hangzhou]}`"
 S = TypeVar("S", bound=Section)
 
@@ -54,21 +57,33 @@ def load(
     they stand. Only the configuration classes of the drivers and sinks that are named are imported.
     """
     report, files = report or Report(), files or Files()
-    root = read_parts(path, environ, report, files)
-    site = _site(root, path.parent, files, Scope(report)) if root is not None else None
+    with _uncollected():
+        root = read_parts(path, environ, report, files)
+        site = _site(root, path.parent, files, Scope(report)) if root is not None else None
     report.settle()
     assert site is not None
     return site
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """What a load makes is kept, or gone at its end, and has no circles: to look for these took as long as the load."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
 def load_map(path: Path, report: Report | None = None) -> DeviceMap:
     """The device map in `path`. Raises Invalid with every problem of the file."""
     report = report or Report()
-    opened = Maps(_home(path), None, Files(), Scope(report)).open(path)
+    found = Maps(_home(path), None, Files(), Scope(report)).open(path)
     report.settle()
-    assert opened is not None
-    found, root = opened
-    lint(found, root, Scope(report))
+    assert found is not None
+    lint(found, Scope(report))
     return found
 
 
@@ -76,29 +91,17 @@ def is_map(path: Path) -> bool:
     """Whether `path` looks like a device map rather than a site."""
     if is_table(path):
         return True
-    root = _map_root(path, Report())
-    of_a_site = set(KEYS) - set(MapHead.model_fields)  # both have a `status`
-    return root is not None and bool({"tags", "extends"} & root.keys()) and not root.keys() & of_a_site
+    try:
+        keys = keys_of(Files().read(path, MAX_MAP), _OF_A_SITE)
+    except Unreadable:
+        return False
+    return bool({"tags", "extends"} & keys) and not _OF_A_SITE & keys
 
 
 def _home(path: Path) -> Path:
     """The folder in which the maps are that a map by itself may extend: where we are, or else its own."""
     here = Path.cwd()
     return here if path.absolute().is_relative_to(here) else path.parent
-
-
-def _map_root(path: Path, report: Report) -> Mapping | None:
-    """What a device map holds; it is pure data, so its text is taken as it stands."""
-    start = Mark(str(path), 1, 1)
-    try:
-        data = Files().read(path, MAX_MAP)
-    except Unreadable as error:
-        report.add(start, str(error.args[0]), error.hint)
-        return None
-    root = read(data, str(path), report)
-    if root is not None and not isinstance(root, Mapping):
-        report.add(start, "a configuration is a mapping, such as `gateway: {id: gw-1}`")
-    return root if isinstance(root, Mapping) else None
 
 
 def _site(root: Mapping, folder: Path, files: Files, scope: Scope) -> Site | None:
@@ -169,10 +172,9 @@ def _zone(root: Mapping, gateway: GatewayConfig | None, scope: Scope) -> tzinfo:
 
 
 def _sinks(root: Mapping, scope: Scope) -> tuple[SinkConfig, ...]:
-    raws = list(mappings(root, "sink", scope))
-    unique_names([raw for raw, _ in raws], "sink", scope)
+    unique_names(listed(root, "sink"), "sink", scope)
     found: list[SinkConfig] = []
-    for raw, inner in raws:
+    for raw, inner in mappings(root, "sink", scope):
         config = sink_class(raw, inner)
         sink = validate(config, raw, raw.mark, inner) if config else None
         if sink is not None:

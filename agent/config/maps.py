@@ -26,17 +26,19 @@ from agent.config.tree import Mapping, Sequence, merge
 from agent.config.words import shown
 from agent.registry import DriverConfig
 
-MAX_MAP = 5 << 20
+MAX_MAP = 4 << 20
 NO_QUIRKS = ("name", "driver", "endpoint", "map", "enabled", "tags", "groups", "place", "ct", "pt", "oee")
 _PARTS = ("quirks", "defaults", "groups", "tags")
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceMap:
-    """A map as read. `quirks` and `groups` are defaults for its devices. `plain` are its tags as written, `raws` the
+    """A map as read; `said` is the head as written.
+    `quirks` and `groups` are defaults for its devices. `plain` are its tags as written, `raws` the
     same with `defaults` filled in, and `tags` as validated objects, or None when they had problems."""
 
     head: MapHead
+    said: Mapping
     quirks: Mapping
     defaults: Mapping
     groups: Mapping
@@ -63,19 +65,17 @@ class Maps:
         key = path, driver if is_table(path) else ""
         if key not in self._read:
             root = self._root(path, f"map: {shown(name)}", mark, scope, driver)
-            parsed = None if root is None else self._parse(root, path)
-            self._read[key] = parsed and parsed[0]
+            self._read[key] = None if root is None else self._parse(root, path)
         return self._read[key]
 
-    def open(self, path: Path) -> tuple[DeviceMap, Mapping] | None:
-        """The map in a file, and what it says with all that it extends; None after a problem was reported."""
+    def open(self, path: Path) -> DeviceMap | None:
+        """The map in a file, with all that it extends; None after a problem was reported."""
         root = self._root(path, "", Mark(str(path), 1, 1), self._scope, "")
         return None if root is None else self._parse(root, path)
 
-    def _parse(self, root: Mapping, path: Path) -> tuple[DeviceMap, Mapping] | None:
+    def _parse(self, root: Mapping, path: Path) -> DeviceMap | None:
         whole = self._extended(root, path, ())
-        found = None if whole is None else parse_map(whole, self._scope, self._calendars)
-        return None if whole is None or found is None else (found, whole)
+        return None if whole is None else parse_map(whole, self._scope, self._calendars)
 
     def _root(self, path: Path, what: str, mark: Mark, scope: Scope, driver: str) -> Mapping | None:
         """What the file says by itself."""
@@ -134,7 +134,8 @@ def tag_class(driver: object) -> Any:
 
 def parse_map(root: Mapping, scope: Scope, calendars: Collection[str] | None = None) -> DeviceMap | None:
     """The map below `root`, or None after problems that leave nothing to use. The calendars are those of the site."""
-    head = validate(MapHead, root.without(*_PARTS), root.mark, scope)
+    said = root.without(*_PARTS)
+    head = validate(MapHead, said, root.mark, scope)
     quirks, defaults, groups = (_section(root, name, scope) for name in ("quirks", "defaults", "groups"))
     _refuse(quirks, NO_QUIRKS, "quirks", scope)
     _refuse(defaults, ("name",), "defaults", scope)
@@ -149,7 +150,7 @@ def parse_map(root: Mapping, scope: Scope, calendars: Collection[str] | None = N
         return None
     if kind:
         check_groups(kind, groups, scope)
-    found = DeviceMap(head, quirks, defaults, groups, plain, raws, checked(kind, raws, scope) if kind else [])
+    found = DeviceMap(head, said, quirks, defaults, groups, plain, raws, checked(kind, raws, scope) if kind else [])
     if found.tags:
         check_tags(raws, found.tags, (), calendars, scope)
         check_alarms(asked_of(found.tags, raws), scope)

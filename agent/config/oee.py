@@ -15,7 +15,7 @@ from agent.config.references import Unresolved
 from agent.config.tree import Mapping
 from agent.config.virtual import VirtualConfig
 from agent.config.words import did_you_mean, shown
-from agent.registry import ValueConfig, names_of
+from agent.registry import ValueConfig, names_of, pattern_of
 from drivers.rules.state import OTHER, names_in
 
 TAGS = ("state", "produced", "good", "rejects")  # keys that name one
@@ -27,7 +27,7 @@ def check_oee(
     raw: Mapping, tags: Several[Any], derived: Table[str, Any], calendars: Collection[str] | None, scope: Scope
 ) -> None:
     """Whether a device has what its `oee:` names. `derived` is what the file says of tags that are worked out."""
-    is_open = any(getattr(tag, "match", "") for tag in tags)
+    is_open = any(pattern_of(tag) for tag in tags)
     known = dict(derived) | {name: tag for tag in tags for name in names_of(tag)}
     _check(raw, known, calendars, scope, is_open=is_open)
 

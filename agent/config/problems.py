@@ -73,6 +73,7 @@ class Report:
         self.vocabulary = vocabulary
         self.devices: dict[str, Any] | None = None
         self.places: dict[str, Mark] = {}
+        self.sections: dict[tuple[str, str], Any] = {}  # of tags, that were found right: see `equal.py`
         self._found: dict[Problem, None] = {}
         self._warned: dict[Problem, None] = {}
         self._said: set[tuple[Mark, str]] = set()

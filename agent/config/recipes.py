@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import prod
 from typing import Any
 
@@ -25,6 +25,7 @@ from agent.normalise.shift import Oee
 from agent.registry import DriverConfig, LimitsConfig, ReportConfig, ValueConfig, When, names_of
 
 SECOND = 10**9  # ns
+_BASIS = {"scale": 1.0, "offset": 0.0, "expr": ""}  # of what is counted, with what they are when nobody says
 Owner = DriverConfig | VirtualConfig
 
 
@@ -38,13 +39,17 @@ def recipes(
 ) -> Recipes:
     """Of all tags of these devices that ask for anything; equal rules are one object."""
     known: dict[Rules, Rules] = {}
+    seen: dict[tuple[Any, ...], Rules] = {}
     tags: dict[tuple[str, str], Rules] = {}
     devices, virtual = list(devices), list(virtual)
     owners: list[Owner] = [*devices, *virtual]
     for device, name, value in _values(devices, virtual):
-        rules = rules_of(value, device)
-        if rules != NOTHING:
-            tags[device.name, name] = known.setdefault(rules, rules)
+        same = _same(value, device)
+        if same not in seen:
+            rules = rules_of(value, device)
+            seen[same] = known.setdefault(rules, rules) if rules != NOTHING else NOTHING
+        if seen[same] is not NOTHING:
+            tags[device.name, name] = seen[same]
     oee = {owner.name: oee_of(owner) for owner in owners if owner.oee}
     return Recipes(tags, local, calendars, derived, weighed, oee)
 
@@ -82,6 +87,20 @@ def _values(
             yield owner, name, value
 
 
+def _same(tag: ValueConfig, device: Owner) -> tuple[Any, ...]:
+    """By what the rules of two tags are known to be equal: of sections, which they may share, that they are one."""
+    names = _basis_of(type(tag))
+    basis = [getattr(tag, name) for name in names]
+    turns = (getattr(device, "ct", 1), getattr(device, "pt", 1)) if "ratio" in names else ()
+    lists = [*map(id, tag.aggregate or ()), None, *map(id, tag.alarms or ())]
+    return (*basis, *turns, id(tag.limits), id(tag.counter), id(tag.state), id(tag.report or device.report), *lists)
+
+
+@cache
+def _basis_of(kind: type[ValueConfig]) -> tuple[str, ...]:
+    return tuple(name for name in ("unit", "as_", "ratio", *_BASIS) if name in kind.model_fields)
+
+
 def rules_of(tag: ValueConfig, device: Owner) -> Rules:
     """What one tag asks, be it read or derived; also for a tag that was found on its device."""
     conversion = _conversion(tag, device)
@@ -105,7 +124,7 @@ def _conversion(tag: ValueConfig, device: Owner) -> Conversion | None:
 def _basis(tag: ValueConfig, conversion: Conversion | None) -> str:
     """What the numbers of a tag are: its unit, and what the source's are multiplied by, or what they are made of."""
     turns = f"{conversion.factor} {conversion.offset}" if conversion else "1 0"
-    raw = [getattr(tag, name, neutral) for name, neutral in (("scale", 1.0), ("offset", 0.0), ("expr", ""))]
+    raw = [getattr(tag, name, neutral) for name, neutral in _BASIS.items()]
     return " ".join(map(str, [conversion.unit if conversion else tag.unit, turns, *raw]))
 
 

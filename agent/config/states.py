@@ -5,7 +5,7 @@ from collections.abc import Sequence as Several
 from typing import Any
 
 from agent.config.dtypes import dtype_of, never
-from agent.config.lists import title
+from agent.config.lists import of_item
 from agent.config.problems import Mark, Scope
 from agent.config.tree import Mapping
 from agent.config.words import shown
@@ -28,7 +28,7 @@ def check_states(raws: Several[Any], tags: Several[Any], scope: Scope) -> None:
     for index, (raw, tag) in enumerate(zip(raws, tags, strict=True)):
         if tag.state is None or scope.full or not isinstance(raw, Mapping):
             continue
-        inner, mark = scope.within(title(raw, "tag", index)), raw.value_marks.get("state", raw.mark)
+        inner, mark = of_item(raw, "tag", index, scope), raw.value_marks.get("state", raw.mark)
         _fits(tag, raw, mark, inner)
         for name in columns_of(tag.name, names_in(tag.state)):
             if len(name) > LONGEST_NAME:

@@ -8,8 +8,9 @@ from pydantic import FailFast, TypeAdapter, ValidationError
 
 from agent.config.bounds import check_limits
 from agent.config.defaults import TagDefaults
+from agent.config.equal import with_known
 from agent.config.explain import validate
-from agent.config.lists import name_of, title
+from agent.config.lists import name_of, of_item
 from agent.config.naming import check_naming
 from agent.config.problems import Mark, Scope
 from agent.config.references import Unresolved
@@ -80,7 +81,7 @@ def overlay(
     for raw, mark in zip(own, own.item_marks, strict=True):
         index = at.get(name_of(raw), len(tags))
         if index < len(tags):
-            tags[index], tags.item_marks[index] = defaults.below(merge(plain[index], raw)), mark
+            tags.replace(index, defaults.below(merge(plain[index], raw)), mark)
         else:
             tags.put(defaults.below(raw), mark)
         changed[index] = None
@@ -109,7 +110,7 @@ def known_groups(raws: Sequence, groups: Any, scope: Scope) -> None:
         group = raw.get("group") if isinstance(raw, Mapping) else None
         if group and isinstance(group, str) and group not in known:
             hint = did_you_mean(group, known) or "define it under `groups:` of the device or the map"
-            tag = scope.within(title(raw, "tag", index))
+            tag = of_item(raw, "tag", index, scope)
             tag.add(raw.value_marks["group"], f"there is no group {shown(group)}", hint)
 
 
@@ -117,14 +118,15 @@ def checked(kind: Any, raws: Sequence, scope: Scope, indexes: list[int] | None =
     """The tags (only those at `indexes`) as objects of `kind`, or None after all their problems were reported."""
     wanted = range(len(raws)) if indexes is None else indexes
     try:
-        found: list[Any] = _list_of(kind).validate_python([raws[index] for index in wanted])
+        known = scope.report.sections
+        found: list[Any] = _list_of(kind).validate_python([with_known(kind, raws[index], known) for index in wanted])
     except ValidationError:
         for index in wanted:
             if not scope.full:
-                validate(kind, raws[index], raws.item_marks[index], scope.within(title(raws[index], "tag", index)))
+                validate(kind, raws[index], raws.item_marks[index], of_item(raws[index], "tag", index, scope))
         return None
     for index, tag in zip(wanted, found, strict=True):
-        raw, inner = raws[index], scope.within(title(raws[index], "tag", index))
+        raw, inner = raws[index], of_item(raws[index], "tag", index, scope)
         check_units(tag, raw, inner)
         if tag.enabled:
             check_naming(tag, tag.name, raw, raw.value_marks.get("name", raw.mark), inner)

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as Several
 from typing import Any
 
-from agent.config.lists import title
+from agent.config.lists import of_item
 from agent.config.problems import Mark, Scope
 from agent.config.tree import Mapping, Sequence
 from agent.config.words import shown
 from agent.model.text import LONGEST_NAME
 from agent.normalise.windows.ask import NUMBERS, Window
+from agent.registry import pattern_of
 
 SECOND = 10**9  # ns
 
@@ -31,7 +32,7 @@ def check_windows(raws: Several[Any], tags: Several[Any], more: Iterable[str], s
     taken = {tag.name: f"the tag {shown(tag.name)}" for tag in tags} | dict.fromkeys(more, "something else")
     for index, (raw, tag) in enumerate(zip(raws, tags, strict=True)):
         if tag.aggregate and isinstance(raw, Mapping) and not scope.full:
-            _check(raw, tag, taken, scope.within(title(raw, "tag", index)))
+            _check(raw, tag, taken, of_item(raw, "tag", index, scope))
 
 
 def _check(raw: Mapping, tag: Any, taken: dict[str, str], scope: Scope) -> None:
@@ -42,18 +43,18 @@ def _check(raw: Mapping, tag: Any, taken: dict[str, str], scope: Scope) -> None:
             scope.add(
                 place, f"aggregate: of: there is no {wrong} of text", "of text there are first, last, count, good"
             )
-        if not getattr(tag, "match", ""):  # that of many gets its names later
+        if not pattern_of(tag):  # that of many gets its names later
             _names(window, tag.name, taken, mark, scope)
 
 
 def _names(window: Window, tag: str, taken: dict[str, str], mark: Mark, scope: Scope) -> None:
+    own = shown(tag)
     for name in window.named(tag):
         if len(name) > LONGEST_NAME:
             what = f"aggregate: {shown(name)} would be longer than {LONGEST_NAME} characters"
             return scope.add(mark, what, "give the tag a shorter name")
-        if name in taken and taken[name] != shown(tag):
+        if taken.setdefault(name, own) != own:
             return scope.add(mark, f"aggregate: {shown(name)} is {taken[name]} of this device", "give one another name")
-        taken[name] = shown(tag)
     return None
 
 

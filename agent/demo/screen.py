@@ -1,6 +1,7 @@
 """What a person sees: a live table on a terminal, plain lines anywhere else."""
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -17,13 +18,14 @@ from agent.demo.tally import Tally, Value
 
 SHOWN = 3  # tags per device
 REMEMBERED = 6  # lines of narration under the table
+Say = Callable[[str], str]  # into the language of whoever looks
 
 
 class Screen:
     """Tells the story. `draw` costs nothing when the output is not a terminal."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, said: Say = str) -> None:
+        self._console, self._said = console, said
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self._lines: list[Text] = []
         self._started = time.monotonic()
@@ -41,7 +43,9 @@ class Screen:
 
     def say(self, words: str) -> None:
         """One line of narration, with the time since the start."""
-        line = Text(f"{time.monotonic() - self._started:5.1f} s  {words}", no_wrap=True, overflow="ellipsis")
+        line = Text(
+            f"{time.monotonic() - self._started:5.1f} s  {self._said(words)}", no_wrap=True, overflow="ellipsis"
+        )
         self._lines.append(line)
         if self._live is None:
             self._console.print(line, soft_wrap=True)
@@ -49,18 +53,22 @@ class Screen:
     def draw(self, tally: Tally, scene: Scene, now: float) -> None:
         """Show the latest values; `now` is seconds since 1970 UTC."""
         if self._live:
-            parts = (table(tally, scene, now), _uplink(tally, scene), ProgressBar(total=1.0, completed=scene.done))
+            parts = (
+                table(tally, scene, now, self._said),
+                _uplink(tally, scene, self._said),
+                ProgressBar(total=1.0, completed=scene.done),
+            )
             self._live.update(Group(*parts, *self._lines[-REMEMBERED:]), refresh=True)
 
 
-def table(tally: Tally, scene: Scene, now: float) -> Table:
+def table(tally: Tally, scene: Scene, now: float, said: Say = str) -> Table:
     """What the platform knows of each device."""
-    drawn = Table(title="What the platform has", title_justify="left", expand=True, box=box.SIMPLE_HEAD)
-    drawn.add_column("device")
-    drawn.add_column("latest values", ratio=1, no_wrap=True)
-    drawn.add_column("age", justify="right", min_width=6)
-    drawn.add_column("quality", min_width=8)
-    drawn.add_column("frames", justify="right", min_width=6)
+    drawn = Table(title=said("What the platform has"), title_justify="left", expand=True, box=box.SIMPLE_HEAD)
+    drawn.add_column(said("device"))
+    drawn.add_column(said("latest values"), ratio=1, no_wrap=True)
+    drawn.add_column(said("age"), justify="right", min_width=6)
+    drawn.add_column(said("quality"), min_width=8)
+    drawn.add_column(said("frames"), justify="right", min_width=6)
     for device in DEVICES:
         newest = tally.newest.get(device)
         state = "dead" if device in scene.dead else "up"
@@ -80,8 +88,7 @@ def _line(tag: PlantTag, values: dict[str, Value]) -> str:
     return f"{tag.name:20}{shown:>12} {tag.unit}"
 
 
-def _uplink(tally: Tally, scene: Scene) -> Text:
+def _uplink(tally: Tally, scene: Scene, said: Say) -> Text:
     state = ("cut", "bold red") if scene.cut else ("up", "green")
-    return Text.assemble(
-        "uplink ", state, f"   {tally.total:,} frames arrived, {tally.history:,} of them from the disk"
-    )
+    arrived = said(f"{tally.total:,} frames arrived, {tally.history:,} of them from the disk")
+    return Text.assemble(said("uplink"), " ", state, f"   {arrived}")

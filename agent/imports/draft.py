@@ -70,7 +70,7 @@ class Draft:
     def __init__(self, notes: Notes, options: Options) -> None:
         self.notes, self.options = notes, options
         self.devices: list[Device] = []
-        self.lines: dict[str, dict[str, float]] = {}
+        self.lines: dict[str, dict[str, Any]] = {}
         self.sinks: list[str] = []  # lines of YAML, written as comments
         self._names = Names(notes)
         self._tags = 0
@@ -105,23 +105,25 @@ class Draft:
                 node.note("changed", f"devices on one wire say different `{key}`: the longest holds for all of them")
             line[key] = max(line.get(key, 0.0), time)
 
-    def endpoint(self, node: Node, scheme: str = "tcp", port: int = 502) -> tuple[str, bool]:
-        """(where a device is that the files do not say, whether somebody has said it)."""
+    def endpoint(self, node: Node, scheme: str = "tcp", port: int = 502) -> str:
+        """Where a device is that the files do not say; a device at the placeholder is disabled in the end."""
         host = self.options.host
         if "://" in host:
-            return host, True
+            return host
         if host:
             bracketed = f"[{host}]" if host.count(":") > 1 and not host.startswith("[") else host
             has_port = bracketed.rpartition("]")[2].count(":") > 0
-            return f"{scheme}://{bracketed}" + ("" if has_port else f":{port}"), True
+            return f"{scheme}://{bracketed}" + ("" if has_port else f":{port}")
         message = f"where the device is does not stand in the file: {PLACEHOLDER} stands for it, and it is not read"
         node.note("assumed", message, "say --host ADDRESS, or write `endpoint` and take `enabled: false` away")
-        return f"{scheme}://{PLACEHOLDER}:{port}", False
+        return f"{scheme}://{PLACEHOLDER}:{port}"
 
     def settle(self) -> None:
         """Tags with an interval of their own into groups; devices without tags go."""
         for device in self.devices:
             _grouped(device)
+            if f"//{PLACEHOLDER}:" in str(device.keys["endpoint"]):
+                device.keys["enabled"] = False
         for device in [each for each in self.devices if not each.tags]:
             self.notes.add("not carried", device.place, "a device that has no tag left", "see why above")
             self.devices.remove(device)

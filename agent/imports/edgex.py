@@ -46,7 +46,7 @@ def build(sources: Sequence[Source], draft: Draft) -> None:
         name = node.text("profileName") or node.text("profile")
         used.add(name)
         if name in profiles:
-            with node.or_none_of_it():
+            with node.or_none_of_it(strict=False):
                 _device(node, draft, profiles[name])
         else:
             node.give_up(f"a device whose profile {name[:60]!r} was not given", "give the file of the profile, too")
@@ -59,11 +59,11 @@ def build(sources: Sequence[Source], draft: Draft) -> None:
 
 def _alone(profile: Node, name: str, draft: Draft) -> None:
     """A profile without a device."""
-    endpoint, known = draft.endpoint(profile)
+    endpoint = draft.endpoint(profile)
     unit = draft.options.unit
     if unit is None:
         profile.note("assumed", "no device says the unit: 1", "say --unit")
-    device = draft.device(name, "modbus", profile, endpoint=endpoint, unit=unit or 1, enabled=None if known else False)
+    device = draft.device(name, "modbus", profile, endpoint=endpoint, unit=unit or 1)
     profile.note("assumed", "no device says how often it is read: every 10s", "`interval` of the device")
     device.every = 10.0
     _resources(profile, draft, device, None)

@@ -59,11 +59,11 @@ def _table(source: Source, draft: Draft) -> None:
             node.give_up("a row before the one with the names of the columns")
             continue
         if device is None:
-            endpoint, known = draft.endpoint(node)
+            endpoint = draft.endpoint(node)
             _assume(node, draft)
             unit = 1 if draft.options.unit is None else draft.options.unit
             order = None if settings.order == "ABCD" else settings.order
-            keys = {"endpoint": endpoint, "unit": unit, "order": order, "enabled": None if known else False}
+            keys = {"endpoint": endpoint, "unit": unit, "order": order}
             device = draft.device(source.name.rpartition(".")[0], "modbus", node, **keys)
         kepware_tags.of_table(node, draft, device, settings)
         node.close()
@@ -203,7 +203,7 @@ def _endpoint(node: Node, draft: Draft, host: str) -> str:
         if node.has(f"{before}ETHERNET_IP_PROTOCOL")
     )
     scheme = "udp" if udp else "tcp"
-    return modbus.network(scheme, host, port, node) if host else draft.endpoint(node, scheme, port or 502)[0]
+    return modbus.network(scheme, host, port, node) if host else draft.endpoint(node, scheme, port or 502)
 
 
 def _settings(node: Node, draft: Draft) -> Settings:

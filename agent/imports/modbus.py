@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from agent.imports.draft import Device, Draft
+from agent.imports.draft import PLACEHOLDER, Device, Draft
 from agent.imports.node import Node, Number
 from agent.imports.numbers import exact, product
 from agent.imports.numbers import unit as ucum
@@ -47,7 +47,7 @@ def network(scheme: str, host: str, port: int | None, node: Node, key: str = "ho
         host = f"[{host}]"
     if not re.fullmatch(r"[\w.%$\{\}\[\]:-]+", host):
         node.note("not carried", f"`{key}`: {host!r} is no host", "correct `endpoint` of the device", key)
-        host = "192.0.2.1"
+        host = PLACEHOLDER
     return f"{scheme}://{host}:{port or (802 if scheme == 'tls' else 502)}"
 
 

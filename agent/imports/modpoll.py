@@ -70,11 +70,11 @@ class Reader:
             node.close()
 
     def _new(self, node: Node, name: str, unit: int | None) -> None:
-        endpoint, known = self._draft.endpoint(node)
+        endpoint = self._draft.endpoint(node)
         if unit is None:
             node.note("assumed", "no id of the device: 1", "say --unit")
             unit = 1 if self._draft.options.unit is None else self._draft.options.unit
-        keys = {"endpoint": endpoint, "unit": unit, "enabled": None if known else False}
+        keys = {"endpoint": endpoint, "unit": unit}
         self._device = self._draft.device(name or f"unit-{unit}", "modbus", node, **keys)
         self._device.every = RATE
         node.note(

@@ -68,7 +68,7 @@ def build(sources: Sequence[Source], draft: Draft) -> None:
         root = Node(data, source.name, "", draft.notes)
         key = next((key for key in ("nodes", "templates") if isinstance(data.get(key), list)), "")
         for node in root.children(key) if key else [root]:
-            with node.or_none_of_it():
+            with node.or_none_of_it(strict=False):
                 _node(node, draft)
         root.drop(("subscriptions", "rules", "version"), "what goes north, or of the export itself")
         root.close()
@@ -113,12 +113,12 @@ def _table(source: Source, draft: Draft) -> None:
             continue
         if way is None:
             name = source.name.rpartition(".")[0]
-            endpoint, known = draft.endpoint(node)
+            endpoint = draft.endpoint(node)
             order = draft.options.order or "ABCD"
             if not draft.options.order:
                 node.note("assumed", "a table does not say in what order bytes lie: ABCD", "say --order")
             base = 1 if draft.options.base is None else draft.options.base
-            way = Units(node, draft, name, endpoint, order, order, base, enabled=None if known else False)
+            way = Units(node, draft, name, endpoint, order, order, base)
         with node.or_none_of_it():
             way.tag(node, node.text("group"), None)
         node.close()
@@ -142,18 +142,17 @@ class Units(Way):
         endpoint: str,
         order: str,
         order64: str,
-        base: int = 1,
-        enabled: bool | None = None,
+        base: int,
     ) -> None:
         self._node, self._draft, self._name, self._endpoint = node, draft, name, endpoint
-        self._order, self._order64, self._base, self._enabled = order, order64, base, enabled
+        self._order, self._order64, self._base = order, order64, base
         self._found: dict[int, Device] = {}
 
     def _device(self, unit: int) -> Device:
         if unit not in self._found:
             name = f"{self._name}-{unit}" if self._found else self._name
             order = None if self._order == "ABCD" else self._order
-            keys = {"endpoint": self._endpoint, "unit": unit, "order": order, "enabled": self._enabled}
+            keys = {"endpoint": self._endpoint, "unit": unit, "order": order}
             self._found[unit] = self._draft.device(name, "modbus", self._node, **keys)
         return self._found[unit]
 

@@ -68,7 +68,7 @@ def _endpoint(params: Node, plugin: str, draft: Draft) -> str:
             params.note("not carried", "Modbus TCP frames from a device that dials in", "set the modem to RTU")
         return f"listen://:{port}"
     if not host:
-        return draft.endpoint(params, scheme, port or 502)[0]
+        return draft.endpoint(params, scheme, port or 502)
     return modbus.network(scheme, host, port, params)
 
 

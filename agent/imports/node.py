@@ -35,6 +35,7 @@ class Node:
         self._file, self._place = file, place
         self._seen: set[str] = set()
         self._below: list[Node] = []
+        self._strict = False  # whether a number that is none is a reason to carry nothing of it
 
     @property
     def place(self) -> str:
@@ -65,7 +66,7 @@ class Node:
         found = self.raw(key)
         if isinstance(found, bool) or not isinstance(found, str | int | float):
             if found is not None:
-                self._wrong(key, "text")
+                self._told(key, "text")
             return default
         return clean(str(found).strip()) or default
 
@@ -140,12 +141,16 @@ class Node:
         self._below.clear()
 
     @contextmanager
-    def or_none_of_it(self) -> Iterator[None]:
-        """What is skipped within is told of the whole mapping."""
+    def or_none_of_it(self, *, strict: bool = True) -> Iterator[None]:
+        """What is skipped within is told of the whole mapping. When `strict`, so is a number or a flag that is none: a
+        tag without its scale or its bit would be another one."""
+        self._strict = strict
         try:
             yield
         except Skip as skip:
             self.give_up(skip.why, skip.hint)
+        finally:
+            self._strict = False
 
     def close(self) -> None:
         """Tell what nobody has looked at, here and below."""
@@ -158,6 +163,7 @@ class Node:
 
     def _child(self, data: Mapping[str, Any], path: str) -> "Node":
         node = Node(data, self._file, path, self.notes)
+        node._strict = self._strict
         self._below.append(node)
         return node
 
@@ -165,6 +171,11 @@ class Node:
         return f"{self._place}.{key}" if self._place else key
 
     def _wrong(self, key: str, wanted: str) -> None:
+        if self._strict:
+            raise Skip(f"`{key}`: must be {wanted}")
+        self._told(key, wanted)
+
+    def _told(self, key: str, wanted: str) -> None:
         self.notes.add("not carried", self.at(key), f"`{key}`: must be {wanted}", "", names(self.data.get(key)))
 
 

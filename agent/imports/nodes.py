@@ -37,7 +37,7 @@ def endpoint(node: Node, key: str, draft: Draft) -> str:
     if not re.fullmatch(r"opc\.tcp://[^\s\\]+", text):
         if text:
             node.note("not carried", f"`{key}`: {text!r} is no endpoint", "write opc.tcp://HOST:4840", key)
-        return draft.endpoint(node, "opc.tcp", 4840)[0]
+        return draft.endpoint(node, "opc.tcp", 4840)
     return text
 
 

@@ -104,7 +104,7 @@ def _endpoint(plugin: Node, draft: Draft) -> str:
     controller = plugin.text("controller")
     mode = plugin.text("transmission_mode").upper()
     if not controller:
-        return draft.endpoint(plugin)[0]
+        return draft.endpoint(plugin)
     scheme, found, rest = controller.partition("://")
     if scheme.lower() == "tcp" and found:
         plugin.drop(("baud_rate", "data_bits", "parity", "stop_bits", "rs485"), "a setting of serial ports")

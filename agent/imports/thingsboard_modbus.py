@@ -123,12 +123,14 @@ def _endpoint(node: Node, draft: Draft) -> str:
     node.drop(("baudrate", "stopbits", "bytesize", "parity", "handleLocalEcho"), "a setting of serial ports")
     host = node.text("host")
     port = node.whole("port", 1, 65535)
-    endpoint = modbus.network(scheme, host, port, node) if host else draft.endpoint(node, scheme)[0]
+    if port is None:
+        node.note("assumed", f"no `port`: {802 if scheme == 'tls' else 502}")
+    endpoint = modbus.network(scheme, host, port, node) if host else draft.endpoint(node, scheme)
     if scheme == "tls":
         line = draft.lines.setdefault(endpoint, {})
         for theirs, ours in (("certfile", "cert"), ("keyfile", "key"), ("cafile", "ca")):
             if path := tls.text(theirs):
-                line[ours] = path  # type: ignore[assignment]  # a path among times
+                line[ours] = path
         tls.drop(("password",), "the password of a key", "a key without one, mode 600")
         tls.drop(("server_hostname",), "the host is that of the endpoint")
     return endpoint

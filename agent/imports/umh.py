@@ -79,7 +79,7 @@ def _endpoint(plugin: Node, draft: Draft) -> str:
     scheme = MODES.get(plugin.text("transmissionMode").upper(), "tcp")
     rest = controller.partition("://")[2] or controller
     if not rest:
-        return draft.endpoint(plugin)[0]
+        return draft.endpoint(plugin)
     if "${" in rest:
         return Kept(f"{scheme}://{rest}")
     host, port = telegraf_modbus.split_host(rest)

@@ -30,9 +30,15 @@ def said(text: str) -> str:
 
 
 def word(text: str) -> str:
-    """A word that stands alone, such as the head of a column."""
+    """A word that messages are made with."""
     catalogue = _spoken.get()
     return catalogue.word(text) if catalogue else text
+
+
+def column(text: str) -> str:
+    """The head of a column."""
+    catalogue = _spoken.get()
+    return catalogue.column(text) if catalogue else text
 
 
 def between(text: str) -> str:
@@ -49,7 +55,7 @@ def foreign() -> bool:
 @contextmanager
 def speaking(language: str) -> Iterator[None]:
     """The block speaks `language`, one of LANGUAGES."""
-    token = _spoken.set(None if language == ENGLISH else catalogue(language))
+    token = _spoken.set(None if language == ENGLISH else load(language))
     try:
         yield
     finally:
@@ -57,7 +63,7 @@ def speaking(language: str) -> Iterator[None]:
 
 
 @cache
-def catalogue(language: str) -> "Catalogue":
+def load(language: str) -> "Catalogue":
     """Read when it is first needed."""
     from agent.lang.catalogue import Catalogue  # noqa: PLC0415  # who speaks English never needs it
     from agent.lang.po import entries  # noqa: PLC0415  # as above

@@ -1,10 +1,9 @@
 """A finished English text back to the template that it was made from, and from there into another language.
 
 A template is a text with numbered holes, `{0} is more than {1}`; what filled a hole is taken over, and looked up in
-turn where it is a message itself. Of the templates that fit, the one with most text counts. A template is looked for by
-its rarest word, and matched piece by piece from the left without a second try, so a text costs microseconds whoever
-wrote it.
-What no template fits is taken apart where messages are put together: `place: message (hint)`, lists.
+turn where it is a message itself. What messages are put together of is taken apart: `place: message (hint)`, lists. Of
+all ways to read a text the one that knows most of its letters counts. A template is looked for by its rarest word, and
+matched piece by piece from the left without a second try, so a text costs microseconds whoever wrote it.
 """
 
 import re
@@ -15,13 +14,21 @@ from typing import NamedTuple
 
 from agent.lang.po import Entry
 
-WORD = "word"  # the context of words that stand alone
-BETWEEN = "between"  # the context of what stands between messages
-BETWEENS = (": ", " ({0})", "; ", ", ", " or ", " and ")
+COLUMN = "column"  # the context of heads of columns
+WORD = "word"  # of words that messages are made with
+BETWEEN = "between"  # of what stands between messages
+BETWEENS = (": ", " ({0})", "; ", ", or ", ", ", " or ", " and ")
 LONGEST = 4000  # characters of a text that is looked up
 DEEPEST = 8  # messages within messages
 
+_BULLET = re.compile(r"[-+~] ")
 _WORDS = re.compile(r"\w+")
+_PROSE = re.compile(r"(?<![\w'])[a-z]{2,} [a-z]{2,}(?![\w'])")
+_SMALL = {
+    *("a", "an", "and", "are", "as", "at", "be", "by", "for", "from", "has", "have", "in", "is", "it", "no", "not"),
+    *("of", "on", "or", "such", "than", "the", "this", "to", "was", "with"),
+}
+Known = tuple[int, str] | None  # how many letters are known, and the translation; None: nothing is
 
 
 class Hole(NamedTuple):
@@ -36,10 +43,15 @@ class Template(NamedTuple):
 
     literals: tuple[str, ...]
     made: tuple[str | Hole, ...]
+    size: int
+    is_weak: bool  # without a word of its own: it fits much that it was not meant for
+    is_count: bool  # `{0} tags`
 
-    @property
-    def size(self) -> int:
-        return sum(map(len, self.literals))
+    @classmethod
+    def of(cls, literals: tuple[str, ...], translation: str) -> "Template":
+        words = {word for literal in literals for word in _WORDS.findall(literal)}
+        is_count = len(literals) == 2 and not literals[0] and re.fullmatch(r" \w+", literals[1]) is not None
+        return cls(literals, tuple(made_of(translation)), sum(map(len, literals)), words <= _SMALL, is_count)
 
 
 class Catalogue:
@@ -47,21 +59,27 @@ class Catalogue:
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         self._words: dict[str, str] = {}
+        self._columns: dict[str, str] = {}
         self._between = {text: text for text in BETWEENS}
         self._exact: dict[str, str] = {}
+        tables = {WORD: self._words, COLUMN: self._columns, BETWEEN: self._between}
         templates = []
-        for entry in entries:
-            if not entry.translation:
-                continue
-            if entry.context == WORD:
-                self._words[entry.text] = entry.translation
-            elif entry.context == BETWEEN:
-                self._between[entry.text] = entry.translation
-            elif "{" in entry.text and len(literals := literals_of(entry.text)) > 1:
-                templates.append(Template(literals, tuple(_made(entry.translation))))
+        for context, text, translation in filter(lambda entry: entry.translation, entries):
+            if context in tables:
+                tables[context][text] = translation
+            elif "{" in text and len(literals := literals_of(text)) > 1:
+                templates.append((literals, translation))
             else:
-                self._exact[_bare(entry.text)] = _bare(entry.translation)
-        self._templates = _by_rarest(templates)
+                self._exact[_bare(text)] = _bare(translation)
+        for literals, translation in templates:
+            self._behind(literals, translation)
+        self._templates = _by_rarest([Template.of(*each) for each in templates])
+
+    def _behind(self, literals: tuple[str, ...], translation: str) -> None:
+        """Of `{0}: cannot connect` what stands behind the colon is known, too: another message may follow it."""
+        place = "{0}" + self._between[": "]
+        if len(literals) == 2 and not literals[0] and literals[1].startswith(": ") and translation.startswith(place):
+            self._exact.setdefault(literals[1][2:], _bare(translation.removeprefix(place)))
 
     def said(self, text: str) -> str:
         """Line by line; the spaces around a line stay."""
@@ -70,88 +88,140 @@ class Catalogue:
     def word(self, text: str) -> str:
         return self._words.get(text, text)
 
+    def column(self, text: str) -> str:
+        return self._columns.get(text, text)
+
     def between(self, text: str) -> str:
         return self._between[text]
 
-    def knows(self, text: str) -> bool:
-        """Whether there is a template for the text as a whole."""
-        return self._whole(text, 0) is not None
-
     def _line(self, line: str) -> str:
-        if len(line) > LONGEST:
-            return line
-        return self._any(line, 0) or line
+        known = self.reading().of(line) if len(line) <= LONGEST else None
+        return known[1] if known else line
 
-    def _any(self, text: str, depth: int) -> str | None:
-        """None: nothing of it is known."""
+    def reading(self) -> "Reading":
+        return Reading(self)
+
+    def exact(self, text: str) -> str | None:
+        return self._exact.get(text)
+
+    def fitting(self, text: str) -> Iterator[tuple[Template, list[str]]]:
+        """The templates that may have made `text`, each with what filled its holes."""
+        for token in dict.fromkeys(_WORDS.findall(text)):
+            for template in self._templates.get(token, ()):
+                filled = fillings(text, template.literals)
+                if filled is not None:
+                    yield template, filled
+
+
+class Reading:
+    """Of one line: what was read once is remembered."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._read: dict[str, Known] = {}
+
+    @property
+    def looked_up(self) -> int:
+        """How many texts were."""
+        return len(self._read)
+
+    def of(self, text: str, depth: int = 0) -> Known:
         if depth > DEEPEST or not text or text.isspace():
             return None
-        found = self._whole(text, depth)
-        if found is None and (text[0] == " " or text[-1] == " "):
-            core = text.strip()
-            at = text.index(core)
-            inner = self._any(core, depth + 1)
-            return inner and text[:at] + inner + text[at + len(core) :]
-        return found if found is not None else self._parts(text, depth)
+        if text not in self._read:
+            self._read[text] = None  # what stands within itself is not looked up again
+            self._read[text] = self._padded(text, depth) if text != text.strip() else self._best(text, depth)
+        return self._read[text]
 
-    def _whole(self, text: str, depth: int) -> str | None:
-        exact = self._exact.get(text)
+    def _padded(self, text: str, depth: int) -> Known:
+        exact = self._catalogue.exact(text)
         if exact is not None:
-            return exact
-        template, filled = self._matched(text)
-        if template is None:
-            return None
-        return "".join(
-            piece if isinstance(piece, str) else self._filling(filled[piece.number], depth, is_word=piece.is_word)
-            for piece in template.made
-        )
+            return len(text), exact
+        whole = max(self._wholes(text, depth), key=lambda way: way[0], default=None)
+        core = text.strip()
+        inner = self.of(core, depth + 1)
+        at = text.index(core)
+        padded = inner and (inner[0], text[:at] + inner[1] + text[at + len(core) :])
+        return max(filter(None, (whole, padded)), key=lambda way: way[0], default=None)
 
-    def _matched(self, text: str) -> tuple[Template | None, list[str]]:
-        candidates: dict[Template, None] = {}
-        for token in dict.fromkeys(_WORDS.findall(text)):
-            candidates |= dict.fromkeys(self._templates.get(token, ()))
-        for template in sorted(candidates, key=lambda each: -each.size):
-            filled = fillings(text, template.literals)
-            if filled is not None:
-                return template, filled
-        return None, []
+    def _best(self, text: str, depth: int) -> Known:
+        exact = self._catalogue.exact(text)
+        if exact is not None:
+            return len(text), exact
+        ways = [*self._wholes(text, depth), *self._lists(text, depth), *self._parts(text, depth)]
+        return max(filter(None, ways), key=lambda way: way[0], default=None)
 
-    def _filling(self, text: str, depth: int, *, is_word: bool) -> str:
-        if is_word and text in self._words:
-            return self._words[text]
-        return (" " in text and self._any(text, depth + 1)) or text
+    def _wholes(self, text: str, depth: int) -> Iterator[tuple[int, str]]:
+        for template, filled in sorted(self._catalogue.fitting(text), key=lambda fit: -fit[0].size):
+            known = [self.of(each, depth + 1) if " " in each else None for each in filled]
+            if template.is_count and " " not in filled[0] and not filled[0][-1:].isdigit():
+                continue
+            if not (template.is_weak and _leaves_prose(filled, known)):
+                beyond = any(": " in each for each in filled)  # what fills a hole is seldom more than one message
+                size = template.size - beyond + sum(each[0] for each in known if each)
+                yield size, "".join(self._filled(piece, filled, known) for piece in template.made)
 
-    def _parts(self, text: str, depth: int) -> str | None:
-        """`message (hint)`, `place: message`, `one; another`, `one, another`, `one or another`."""
+    def _filled(self, piece: str | Hole, filled: list[str], known: list[Known]) -> str:
+        if isinstance(piece, str):
+            return piece
+        text, ours = filled[piece.number], known[piece.number]
+        return ours[1] if ours else self._catalogue.word(text) if piece.is_word else text
+
+    def _parts(self, text: str, depth: int) -> Iterator[Known]:
+        """`message (hint)` and `place: message`."""
         at = _opening(text) if text[-1] == ")" else -1
         if at > 1 and text[at - 1] == " ":
-            return self._hinted(text[: at - 1], text[at + 1 : -1], depth)
+            yield self._hinted(text[: at - 1], text[at + 1 : -1], depth)
         place, colon, rest = text.partition(": ")
         if colon:
-            before, after = self._any(place, depth + 1), self._any(rest, depth + 1)
-            if before is not None:
-                return f"{before}{self._between[colon]}{after or rest}"
-            return after and f"{place}{colon}{after}"
-        for between in ("; ", ", "):
-            if between in text:
-                return self._joined(text.split(between), between, depth)
-        for between in (" or ", " and "):
-            if between in text and (found := self._joined(text.split(between), between, depth, whole=True)):
-                return found
-        return None
+            yield self._placed(place, rest, depth)
+        if _BULLET.match(text):
+            listed = self.of(text[2:], depth + 1)
+            yield listed and (listed[0] + 2, text[:2] + listed[1])
 
-    def _hinted(self, message: str, hint: str, depth: int) -> str | None:
-        ours, theirs = self._any(message, depth + 1), self._any(hint, depth + 1)
+    def _lists(self, text: str, depth: int) -> Iterator[Known]:
+        """`one; another`, `one, another`, `one or another`."""
+        for between in BETWEENS[2:]:
+            if between in text:
+                yield self._joined(_split(text, between), between, depth)
+
+    def _hinted(self, message: str, hint: str, depth: int) -> Known:
+        ours, theirs = self.of(message, depth + 1), self.of(hint, depth + 1)
         if ours is None and theirs is None:
             return None
-        return (ours or message) + self._between[" ({0})"].replace("{0}", theirs or hint)
+        around = self._catalogue.between(" ({0})").replace("{0}", theirs[1] if theirs else hint)
+        return (ours[0] if ours else 0) + (theirs[0] if theirs else 0) + 3, (ours[1] if ours else message) + around
 
-    def _joined(self, parts: list[str], between: str, depth: int, *, whole: bool = False) -> str | None:
-        """None where no part is known; with `whole` all have to be."""
-        found = [self._any(part, depth + 1) for part in parts]
-        if not (all if whole else any)(found):
+    def _placed(self, place: str, message: str, depth: int) -> Known:
+        """A colon after a place stays as it is where the place does."""
+        before, after = self.of(place, depth + 1), self.of(message, depth + 1)
+        if before is None:
+            return after and (after[0] + 2, f"{place}: {after[1]}")
+        size, told = after or (0, message)
+        return before[0] + size + 2, f"{before[1]}{self._catalogue.between(': ')}{told}"
+
+    def _joined(self, parts: list[str], between: str, depth: int) -> Known:
+        """Of what a word stands between, all parts have to be known."""
+        found = [self.of(part, depth + 1) for part in parts]
+        if not (any if between.strip() in ",;" else all)(found) or _leaves_prose(parts, found):
             return None
-        return self._between[between].join(ours or part for ours, part in zip(found, parts, strict=True))
+        size = sum(each[0] for each in found if each) + len(between) * (len(parts) - 1)
+        texts = (ours[1] if ours else part for ours, part in zip(found, parts, strict=True))
+        return size, self._catalogue.between(between).join(texts)
+
+
+def _split(text: str, between: str) -> list[str]:
+    """At those that stand in no brackets."""
+    parts = [""]
+    for piece in text.split(between):
+        inside = parts[-1].count("(") > parts[-1].count(")")
+        parts = [*parts[:-1], parts[-1] + between + piece] if inside else [*parts, piece]
+    return parts[1:]
+
+
+def _leaves_prose(texts: Iterable[str], known: Iterable[Known]) -> bool:
+    """Whether English sentences would remain among what is known."""
+    return any(ours is None and _PROSE.search(text) for text, ours in zip(texts, known, strict=True))
 
 
 def literals_of(text: str) -> tuple[str, ...]:
@@ -199,7 +269,7 @@ def _by_rarest(templates: list[Template]) -> dict[str, list[Template]]:
     return dict(found)
 
 
-def _made(translation: str) -> Iterator[str | Hole]:
+def made_of(translation: str) -> Iterator[str | Hole]:
     for literal, field, spec, _ in Formatter().parse(translation):
         if literal:
             yield literal

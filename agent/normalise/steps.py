@@ -118,10 +118,6 @@ class Steps(dict[Schema, Step]):
         found = self._parts.get((schema.device, schema.group), {}).get("report")
         return found if isinstance(found, Reporter) else None
 
-    def rules(self, schema: Schema) -> Sequence[Rules]:
-        """What is asked of the tags of a group, in their order."""
-        return self._rules(schema)
-
     @property
     def recipes(self) -> Recipes:
         return self._context.recipes
@@ -287,7 +283,7 @@ class Steps(dict[Schema, Step]):
         builders = {name: TAPS[name] for name in JOINING}
         for name in JOINING:
             parts.pop(name, None)
-        parts |= _built(builders, leaving, self._rules(schema), context)
+        parts |= _built(builders, leaving, self.rules(schema), context)
         self._load_shared(known)
         taps: Any = [parts[name] for name in TAPS if name in parts]
         reporter: Any = parts.get("report")
@@ -327,7 +323,7 @@ class Steps(dict[Schema, Step]):
         context, group = self._context, (schema.device, schema.group)
         known = set(context.shared)
         self._sorts = None
-        rules = self._rules(schema)
+        rules = self.rules(schema)
         parts: dict[str, object] = {}
         shape: list[Stage] = []
         leaving = schema
@@ -354,7 +350,8 @@ class Steps(dict[Schema, Step]):
         for name in self._context.shared.keys() - known:
             self._load(f"{PREFIX}{name}", self._context.shared[name])
 
-    def _rules(self, schema: Schema) -> Sequence[Rules]:
+    def rules(self, schema: Schema) -> Sequence[Rules]:
+        """What is asked of the tags of a group, in their order."""
         known, device = self._context.recipes.tags, schema.device
         found = self._found(device) if self._found and not schema.made else {}
         return tuple(known.get((device, tag.name)) or found.get(tag.name, NOTHING) for tag in schema.tags)

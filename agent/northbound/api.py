@@ -228,6 +228,15 @@ class Sink(Protocol):
 
 
 @runtime_checkable
+class Mindful(Protocol):
+    """A sink that tells its other side which devices and tags there are."""
+
+    def renewed(self) -> None:
+        """The groups of the house are others now; called in the loop at any time, and returns at once."""
+        ...
+
+
+@runtime_checkable
 class Watchful(Protocol):
     """A sink whose other side may want nothing for now, or go although nothing is sent. Both raise what `open` does."""
 

@@ -1,92 +1,84 @@
-"""The object graph, the one TaskGroup, and the order in which things start and stop."""
+"""The object graph, the one TaskGroup, and the order in which things start, change and stop."""
 
 import asyncio
 import logging
 import shutil
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
-from agent import __version__, registry
-from agent.config import Site, rules_of
-from agent.config.sections import MAX_SIZE
+from agent import __version__
+from agent.config import Site
 from agent.health import Health, Part
 from agent.model.clock import SYSTEM, Clock, boot_id
-from agent.model.errors import StoreError
+from agent.model.errors import ConfigError, StoreError
+from agent.model.frame import Frame
 from agent.model.tag import Schema
 from agent.normalise import Rules, Steps
-from agent.northbound.api import Gateway, SinkConfig, commands_of, pulled_of
-from agent.runtime.alarms import Annunciator
+from agent.runtime import heap
+from agent.runtime.applied import Applied, compiled, fresh
 from agent.runtime.catalogue import Catalogue
 from agent.runtime.commands import ALL, KIND, Control
-from agent.runtime.desk import Desk
-from agent.runtime.expiry import watch
-from agent.runtime.house import Room
+from agent.runtime.field import Built, Field, build_units, priority_of
+from agent.runtime.front import Front
 from agent.runtime.inlet import Inlet
-from agent.runtime.line import Line
-from agent.runtime.pump import Pump
-from agent.runtime.sleepers import Sleepers
+from agent.runtime.loading import beside
+from agent.runtime.logs import setup
+from agent.runtime.north import North, owed
+from agent.runtime.prints import Change, Prints, compared, prints
 from agent.runtime.storage import Storage
-from agent.runtime.subscription import Subscription
 from agent.runtime.supervise import Backoff, attempt, keep
-from agent.runtime.tap import Tap
 from agent.runtime.targets import targets
+from agent.runtime.tasks import CLOSE, Named, Start, Work, finish, starter
 from agent.runtime.ticker import tick
-from agent.runtime.watching import Watcher
-from agent.runtime.why.explainer import Explainer
-from agent.runtime.window import Window
-from agent.runtime.wiring import lines_of
-from agent.status.people import People
-from agent.status.pull import Pull
-from agent.status.server import Place, serve
+from agent.runtime.wiring import build_drivers
+from agent.status.routes import Route
 from buffer.keeper import Keeper, Limits
 from buffer.store import Store
 from buffer.writer import Writer
-from drivers.api import Driver, DriverConfig, Learner, Poller, Priority, Spaced, Subscriber
-from drivers.finding import Finder
+from drivers.api import Driver
+
+__all__ = ["STORE", "App", "build_drivers", "priority_of", "run", "store_keeper"]
 
 STORE = "store.db"
 STEPS = "store", "steps"  # the part of health that speaks of them
-CLOSE = 5.0  # seconds for devices to be let go
+MAX_SIZE = 1 << 30  # bytes: the store's size where the file does not say, or a quarter of the disk if that is less
 DRAIN = 10.0  # seconds for the last frames to reach the disk
 GRACE = 5.0  # seconds for the pumps to send what they can
 DISK_CAP = 5.0  # seconds: a disk that failed is tried again at least about this often
-SINK_CAP = 5.0  # seconds: a sink is tried again at least about this often
-SESSION_CAP = 5.0  # seconds, for a session that is spaced besides: back within ten seconds, all in all
-FIELD_CAP = 10.0  # seconds: a line, a session or the status server is tried again at least about this often
+COMMANDS_CAP = 5.0  # seconds: who carries out commands is there again at least about this soon
+STILL = 2.0  # seconds that a command under way has until its device is made anew
 
-Work = Callable[[], Coroutine[Any, Any, None]]
 log = logging.getLogger("floorgate")
+Steward = Callable[["App"], Awaitable[None]]
 
 
-def build_drivers(site: Site, devices: Sequence[DriverConfig], data: Path) -> list[Driver]:
-    """The drivers of these devices; those on the same endpoint are built together and share its wire."""
-    built: list[Driver] = []
-    for (name, _), members in lines_of(devices).items():
-        built.extend(registry.driver_builder(name)(site.line(members[0].endpoint), members, data))
-    return built
+async def run(
+    site: Site,
+    data: Path,
+    stop: asyncio.Event,
+    clock: Clock = SYSTEM,
+    *,
+    steward: Steward | None = None,
+    routes: Sequence[Route] = (),
+) -> None:
+    """Run the site until `stop` is set, then stop in order. Raises StoreError when the store cannot be opened.
 
-
-def priority_of(devices: Mapping[str, DriverConfig], schema: Schema) -> Priority:
-    """Who goes first when several groups of a line are due: what the group says, or else its device."""
-    config = devices[schema.device]
-    group = config.groups.get(schema.group)
-    return (group and group.priority) or config.priority
-
-
-async def run(site: Site, data: Path, stop: asyncio.Event, clock: Clock = SYSTEM) -> None:
-    """Run the site until `stop` is set, then stop in order. Raises StoreError when the store cannot be opened."""
+    `steward` is given the agent once everything runs, and may have it go over to another site; it is kept alive.
+    `routes` are what the status server answers besides.
+    """
     keeper = store_keeper(site, data, clock)
     owner = Writer(keeper.open)
     try:
-        await asyncio.wrap_future(owner.call(keeper.attach, *_names(site)))
+        await asyncio.wrap_future(owner.attach(keeper, *owed(site)))
         log.info("started", extra=_facts(site, data, owner.store))
-        app = App(site, data, owner, keeper, clock)
+        app = App(site, data, owner, keeper, clock, steward, routes)
         del site  # its tags are to go: as the file has them ten thousand take 8 MB, and drivers have them in columns
         await app.run(stop)
     finally:
+        heap.take_back()
         owner.close()
         log.info("stopped")
 
@@ -95,78 +87,193 @@ def store_keeper(site: Site, data: Path, clock: Clock) -> Keeper:
     """The keeper of the store in the data directory, which is made if need be. Raises StoreError."""
     try:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StoreError(f"data directory {data}: {error.strerror}", hint="name another one with --data") from error
+    return Keeper(data / STORE, _limits(site, data), boot=boot_id(), clock=clock)
+
+
+def _limits(site: Site, data: Path) -> Limits:
+    """Raises StoreError."""
+    try:
         disk = shutil.disk_usage(data).total
     except OSError as error:
         raise StoreError(f"data directory {data}: {error.strerror}", hint="name another one with --data") from error
-    size = site.buffer.max_size or min(MAX_SIZE, disk // 4)
-    limits = Limits(site.buffer.keep, size, site.buffer.reserve)
-    return Keeper(data / STORE, limits, boot=boot_id(), clock=clock)
+    return Limits(site.buffer.keep, site.buffer.max_size or min(MAX_SIZE, disk // 4), site.buffer.reserve)
 
 
 class App:
-    """One run of one site: the tasks by the order in which they stop."""
+    """One run: the tasks by the order in which they stop, and the `site` that they serve, which may become another."""
 
-    def __init__(self, site: Site, data: Path, owner: Writer, keeper: Keeper, clock: Clock) -> None:
-        self._site, self._data, self._clock = site, data, clock
-        self._health, self._inlet, self._stopping = Health(), Inlet(), asyncio.Event()
-        self._commits = self._health.part("store", STORE), Backoff(DISK_CAP)
-        self._drivers: Sequence[Driver] = ()
-        self._devices = {device.name: device for device in site.bare().devices}
+    def __init__(
+        self,
+        site: Site,
+        data: Path,
+        owner: Writer,
+        keeper: Keeper,
+        clock: Clock,
+        steward: Steward | None = None,
+        routes: Sequence[Route] = (),
+    ) -> None:
+        self.site, self._data, self._clock, self._steward = site, data, clock, steward
+        self.health, self._inlet, self._stopping = Health(), Inlet(), asyncio.Event()
+        self._commits = self.health.part("store", STORE), Backoff(DISK_CAP)
         self._steps = Steps((), site.recipes, self._found)
+        part, backoff = self._commits
+        self._storage = Storage(owner, self._inlet, part, site.buffer.commit, backoff, keeper, self._steps)
+        self._field = Field(self._steps, self._inlet, self._storage, self.health, clock, self._stopping)
         self._catalogue = Catalogue((), self._steps)
-        self._storage = Storage(
-            owner, self._inlet, self._commits[0], site.buffer.commit, self._commits[1], keeper, self._steps
-        )
-        self._pumps: list[Pump] = []
-        self._taps: list[Tap] = []
+        self._control = Control({}, data, self.health, clock)
+        self._north = North(self._catalogue, self._storage, self.health, clock, self._control)
+        shown = self._catalogue, self._storage, self._steps
+        self._front = Front(data, *shown, self.health, clock, self._stopping, routes)
+        self._commands: list[asyncio.Task[None]] = []
+        self._changing: list[asyncio.Task[None]] = []
+        self._turn = asyncio.Lock()
+        self._start: Start
 
     async def run(self, stop: asyncio.Event) -> None:
-        self._drivers = drivers = build_drivers(self._site, self._site.devices, self._data)
-        self._catalogue = Catalogue(drivers, self._steps)
-        steps = self._health.part(*STEPS)
-        if await attempt(self._restore(), steps) is None:
-            steps.up()
-        known = targets(self._site.devices, drivers, self._health)
-        self._site = self._site.bare()
-        with closing(Control(known, self._data, self._health, self._clock)) as control:
-            await self._run(control, stop)
+        site, data = self.site, self._data
+        self._prints = prints(site)
+        with closing(self._control):
+            built = build_units(site, self._prints.units, data)
+            drafts = self._north.build(site, self._prints.sinks)
+            self._field.take(site.bare().devices, built)
+            self._catalogue.take(self._field.drivers)
+            steps = self.health.part(*STEPS)
+            if await attempt(self._restore(), steps) is None:
+                steps.up()
+            self._control.known = targets(site.devices, self._field.drivers, self.health)
+            self._north.place(site)
+            self.site = site = site.bare()
+            async with asyncio.TaskGroup() as group:
+                self._start = start = starter(group)
+                self._north.take(site.gateway.id, drafts)
+                self._front.show(site.gateway.id, self._north.taps)
+                house = start(self._house())
+                self._front.start(site, start)
+                writer = start([("writer", self._kept(self._storage.run, *self._commits))])
+                self._north.start(self._prints.sinks, start)
+                await self._field.recall(built)
+                self._field.start(built, start)
+                self._serve_commands()
+                heap.set_aside()
+                steward = start(self._advised())
+                await stop.wait()
+                log.info("stopping")
+                self._stopping.set()
+                self._north.stopping()
+                await finish(steward, CLOSE, cancel=True)
+                await finish(self._changing, 2 * CLOSE)
+                await self._stop(house, writer)
 
-    async def _run(self, control: Control, stop: asyncio.Event) -> None:
-        async with asyncio.TaskGroup() as group:
+    async def _stop(self, house: Sequence[asyncio.Task[None]], writer: Sequence[asyncio.Task[None]]) -> None:
+        """Field, inlet, disk, sinks, each with its deadline."""
+        tick, *others = house
+        await finish(self._commands, CLOSE)
+        await finish([tick, *self._field.tasks], CLOSE, cancel=True)
+        await attempt(self._give_up(), self.health.part(*STEPS))
+        self._inlet.close()
+        await finish(writer, DRAIN)
+        await finish(self._start([("rescue", self._rescue)]), CLOSE)
+        self._storage.ring()
+        self._north.wake()
+        await finish(self._north.tasks, GRACE)
+        await finish([*others, *self._front.tasks], CLOSE, cancel=True)
 
-            def start(works: Iterator[tuple[str, Work]]) -> list[asyncio.Task[None]]:
-                return [group.create_task(work(), name=name) for name, work in works]
+    def newest(self) -> Iterator[tuple[Schema, Frame | None]]:
+        """The groups that leave the gateway, each with its newest values; None: it has given nothing yet."""
+        return ((schema, self._storage.latest.get(schema)) for schema in self._catalogue.schemas)
 
-            self._taps = list(self._consumers(control))
-            house = start(self._house())
-            writer = start(iter([("writer", self._kept(self._storage.run, *self._commits))]))
-            pumps = start(self._pump_works(control))
-            for driver in self._drivers:
-                if isinstance(driver, Learner):
-                    await attempt(self._recall(driver), self._health.part("device", driver.device))
-            field = start(self._field_works())
-            commands = start(self._command_works(control))
-            await stop.wait()
-            log.info("stopping")
-            self._stopping.set()
-            await _finish(commands, CLOSE)
-            await _finish(field, CLOSE, cancel=True)
-            await attempt(self._give_up(), self._health.part(*STEPS))
-            self._inlet.close()
-            await _finish(writer, DRAIN)
-            await _finish(start(iter([("rescue", self._rescue)])), CLOSE)
-            for tap in self._taps:
-                tap.stop()
-            self._storage.ring()
-            for pump in self._pumps:
-                pump.wake()
-            await _finish(pumps, GRACE)
-            await _finish(house, CLOSE, cancel=True)
+    async def apply(self, site: Site) -> Applied:
+        """Go over to another site: only what says something else than before restarts, and an identical site restarts
+        nothing. Raises ConfigError or StoreError when that cannot be; then nothing has changed.
+
+        Two that come at once are done one after the other. A caller that is cancelled does not take it with it.
+        """
+        self._refuse_stopping()
+        done: asyncio.Future[Applied] = asyncio.get_running_loop().create_future()
+        self._changing = [task for task in self._changing if not task.done()]
+        self._changing += self._start([("apply", partial(self._applied, site, done))])
+        return await asyncio.shield(done)
+
+    async def _applied(self, site: Site, done: asyncio.Future[Applied]) -> None:
+        error: Exception | None = None
+        try:
+            async with self._turn:
+                with heap.undisturbed():
+                    error = await attempt(self._go_over(site, done), Part("site", "apply"))
+        finally:
+            if not done.done():
+                done.set_exception(error or _too_late())
+
+    async def _go_over(self, site: Site, done: asyncio.Future[Applied]) -> None:
+        began = self._clock.mono()
+        self._refuse_stopping()
+        new = await beside(partial(prints, site))
+        change = compared(self._prints, new)
+        if change:
+            await self._change(site, new, change)
+        applied = Applied(change, (self._clock.mono() - began) / 1e9)
+        log.info("applied" if change else "applied: nothing has changed", extra=applied.facts())
+        done.set_result(applied)
+
+    def _refuse_stopping(self) -> None:
+        if self._stopping.is_set():
+            raise _too_late()
+
+    async def _change(self, site: Site, new: Prints, change: Change) -> None:
+        """What can raise comes first; nothing is stopped before that."""
+        limits, units = _limits(site, self._data), change.units
+        built = await beside(partial(build_units, site, units.begun, self._data))
+        drafts = await self._north.drafted(site, change.sinks.begun)
+        devices, ended = fresh(change, self._prints, new), self._prints.devices(units.ended)
+        kept = [driver for driver in self._field.drivers if driver.device not in ended]
+        await compiled(site.recipes, [*kept, *chain.from_iterable(built.values())], devices)
+        if change.sinks:
+            await self._storage.attach(*owed(site))
+        self._refuse_stopping()
+        await self._north.end(change.sinks.ended)
+        async with self._control.still(ended, STILL):
+            await self._field.end(units.ended)
+            await self._field.recall(built)
+            self._swap(site, built, devices, kept)
+        self._prints = new
+        self._north.take(site.gateway.id, drafts)
+        self._front.show(site.gateway.id, self._north.taps)
+        if not self._stopping.is_set():
+            self._field.start(built, self._start)
+            self._north.start(change.sinks.begun, self._start)
+            self._serve_commands()
+            await self._settings(site, limits, {key.partition(".")[0] for key in change.sections})
+
+    def _swap(self, site: Site, built: Built, devices: Collection[str], kept: Sequence[Driver]) -> None:
+        """Drivers, steps and catalogue in one go: nobody sees one of them without the others."""
+        before, self.site = self._control.known, site.bare()
+        self._field.take(self.site.devices, built)
+        drivers = self._field.drivers
+        schemas = [schema for driver in drivers if driver.device in devices for schema in driver.schemas]
+        latest, now = self._storage.latest, (self._clock.wall(), self._clock.mono())
+        for frame in self._steps.renew(site.recipes, schemas, devices, latest.get, *now):
+            self._inlet.add(frame)
+        self._catalogue.take(drivers)
+        latest.keep_only(self._catalogue.schemas)
+        new = targets(site.devices, list(chain.from_iterable(built.values())), self.health)
+        self._control.known = {driver.device: before[driver.device] for driver in kept} | new
+        self._north.place(site)
+        self._north.renewed()
+
+    async def _settings(self, site: Site, limits: Limits, sections: Collection[str]) -> None:
+        """What is neither a line nor a sink. What fails is told, and keeps nothing else from it."""
+        if "log" in sections:
+            setup(site.log.level, site.log.format)
+        if "buffer" in sections:
+            await attempt(self._storage.limit(limits, site.buffer.commit), self._commits[0])
+        if "status" in sections:
+            await self._front.end()
+            self._front.start(site, self._start)
 
     def _found(self, device: str) -> Mapping[str, Rules]:
-        """What is asked of the tags that a device was found to have."""
-        found = (driver.tags for driver in self._drivers if driver.device == device and isinstance(driver, Finder))
-        return {tag.name: rules_of(tag, self._devices[device]) for tags in found for tag in tags}
+        return self._field.found(device)
 
     async def _restore(self) -> None:
         """What the steps knew when the last run ended; then all of them are compiled."""
@@ -181,123 +288,33 @@ class App:
             self._inlet.add(frame)
 
     async def _rescue(self) -> None:
-        await attempt(self._storage.rescue(), self._health.part("store", "disk"))
+        await attempt(self._storage.rescue(), self.health.part("store", "disk"))
 
-    async def _recall(self, driver: Learner) -> None:
-        kept = await self._storage.recall(driver.device)
-        if kept is not None:
-            driver.recall(kept)
-
-    def _house(self) -> Iterator[tuple[str, Work]]:
-        part = self._health.part("store", "housekeeping")
-        disk = self._health.part("store", "disk")
+    def _house(self) -> Iterator[Named]:
+        steps, disk, part = self.health.part(*STEPS), self.health.part("store", "disk"), ("store", "housekeeping")
+        ticks = partial(tick, self._steps, self._inlet, self._clock, steps)
+        yield "tick", self._kept(ticks, steps, Backoff(DISK_CAP))
         yield "mend", self._kept(partial(self._storage.mend, disk), disk, Backoff(DISK_CAP))
-        yield "tend", self._kept(partial(self._storage.tend, part), part, Backoff(DISK_CAP))
-        said = self._site.status
-        place = Place(said.listen, tuple(said.hosts), *((said.tls.cert, said.tls.key) if said.tls else ()))
-        window = Window(self._site.gateway.id, self._catalogue, self._storage, self._health)
-        pull = Pull(self._taps, window)
-        alarms = Annunciator(self._steps, self._clock)
-        people = self._people()
-        status = partial(serve, place, self._data, self._health, Desk(self._storage), pull, alarms, people)
-        part = self._health.part("status", place.listen)
-        yield "status", self._kept(status, part, Backoff(FIELD_CAP))
-        if place.cert:
-            yield "expiry", self._kept(partial(watch, place.cert, part), part, Backoff(FIELD_CAP))
+        tend = self.health.part(*part)
+        yield "tend", self._kept(partial(self._storage.tend, tend), tend, Backoff(DISK_CAP))
 
-    def _people(self) -> People:
-        """Who answers a person that looks over the agent's shoulder."""
-        explainer = Explainer(self._catalogue, self._steps, self._storage, self._health, self._clock)
-        watcher = Watcher(self._site.gateway.id, self._catalogue, self._storage, self._health, self._clock)
-        return People(explainer, watcher)
+    def _serve_commands(self) -> None:
+        """From the first sink on that takes any."""
+        if self._control.clerks and not self._commands:
+            run, part = partial(self._control.run, self._stopping), self.health.part(KIND, ALL)
+            self._commands = self._start([("commands", self._kept(run, part, Backoff(COMMANDS_CAP)))])
 
-    def _consumers(self, control: Control) -> Iterator[Tap]:
-        """The sinks that are asked; a token of one that is not enabled is not known."""
-        for config in (each for each in self._site.sinks if each.enabled):
-            pulled = pulled_of(config)
-            if pulled is not None:
-                part = self._health.part("sink", config.name)
-                room = self._room(config, control, part)
-                yield Tap(config.name, pulled, self._site.gateway.id, room, self._storage, part, self._clock)
+    def _advised(self) -> Iterator[Named]:
+        if self._steward is not None:
+            part, run = Part("site", "steward"), partial(self._steward, self)
+            yield "steward", self._kept(run, part, Backoff(DISK_CAP))
 
-    def _room(self, config: SinkConfig, control: Control, part: Part) -> Room:
-        commands = commands_of(config)
-        clerk = control.clerk(config.name, commands) if commands else None
-        return Room(config.name, self._catalogue, self._storage, part, clerk)
-
-    def _command_works(self, control: Control) -> Iterator[tuple[str, Work]]:
-        if control.clerks:
-            part = self._health.part(KIND, ALL)
-            run = partial(control.run, self._stopping)
-            yield "commands", self._kept(run, part, Backoff(SINK_CAP))
-
-    def _pump_works(self, control: Control) -> Iterator[tuple[str, Work]]:
-        who = self._site.gateway
-        places = {device.name: tuple(device.place) for device in self._devices.values() if device.place}
-        places |= {device.name: tuple(device.place) for device in self._site.virtual if device.place}
-        for config in (each for each in self._site.sinks if each.enabled and not pulled_of(each)):
-            part, backoff = self._health.part("sink", config.name), Backoff(SINK_CAP)
-            gateway = Gateway(who.id, tuple(who.site), self._room(config, control, part), places)
-            sink = registry.sink_builder(config.type)(config, gateway)
-            pump = Pump(config.name, sink, self._storage, part, backoff, self._stopping, config.backfill)
-            self._pumps.append(pump)
-            self._health.flights[config.name] = pump.flight
-            yield f"pump:{config.name}", self._kept(pump.run, part, backoff)
-
-    def _field_works(self) -> Iterator[tuple[str, Work]]:
-        part = self._health.part(*STEPS)
-        yield "tick", self._kept(partial(tick, self._steps, self._inlet, self._clock, part), part, Backoff(DISK_CAP))
-        lines: dict[str, list[Poller]] = {}
-        priority = partial(priority_of, self._devices)
-        for driver in self._drivers:
-            if isinstance(driver, Subscriber):
-                spacing = driver.spacing if isinstance(driver, Spaced) else 0.0
-                backoff = Backoff(SESSION_CAP if spacing else FIELD_CAP, spacing=spacing)
-                part = self._health.part("device", driver.device)
-                session = Subscription(driver, self._steps, self._inlet, part, self._clock, backoff)
-                yield f"sub:{driver.device}", self._kept(session.run, part, backoff)
-            elif isinstance(driver, Poller):
-                lines.setdefault(driver.line, []).append(driver)
-        sleepers = Sleepers(self._clock.mono)
-        for place, (name, members) in enumerate(lines.items()):
-            part = self._health.part("line", name)
-            line = Line(
-                members,
-                part,
-                self._steps,
-                self._inlet,
-                self._health,
-                self._clock,
-                place=place,
-                of=len(lines),
-                priority=priority,
-                learn=self._storage.learn,
-                sleepers=sleepers,
-            )
-            yield f"line:{name}", self._kept(line.run, part, Backoff(FIELD_CAP))
-
-    def _kept(self, work: Work, part: Part, backoff: Backoff) -> Work:
+    def _kept(self, work: Callable[[], Awaitable[object]], part: Part, backoff: Backoff) -> Work:
         return partial(keep, work, part, backoff, self._stopping)
 
 
-def _names(site: Site) -> tuple[list[str], list[str]]:
-    """All sinks that are owed frames, and those that start with the oldest there is."""
-    owed = [sink for sink in site.sinks if not (pulled := pulled_of(sink)) or "frames" in pulled.scopes]
-    return [sink.name for sink in owed], [sink.name for sink in owed if sink.start == "oldest"]
-
-
-async def _finish(tasks: Sequence[asyncio.Task[None]], within: float, *, cancel: bool = False) -> None:
-    """Wait for tasks to end; those that are not done in time, or are not meant to end by themselves, are cancelled."""
-    if cancel:
-        for task in tasks:
-            task.cancel()
-    if tasks:
-        _, late = await asyncio.wait(tasks, timeout=within)
-        for task in late:
-            log.warning("%s did not finish within %g s", task.get_name(), within)
-            task.cancel()
-        if late:
-            await asyncio.wait(late, timeout=CLOSE)
+def _too_late() -> ConfigError:
+    return ConfigError("the agent is stopping", hint="the next start takes the new configuration")
 
 
 def _facts(site: Site, data: Path, store: Store) -> dict[str, object]:

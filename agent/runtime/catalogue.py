@@ -11,7 +11,12 @@ class Catalogue:
     """As they are now: a device that grows has other ones later."""
 
     def __init__(self, drivers: Sequence[Driver], steps: Steps) -> None:
-        self._drivers, self._steps = drivers, steps
+        self._steps = steps
+        self.take(drivers)
+
+    def take(self, drivers: Sequence[Driver]) -> None:
+        """These are read from now on."""
+        self.drivers = drivers
         self._read = frozenset(driver.device for driver in drivers)
 
     @property
@@ -21,8 +26,8 @@ class Catalogue:
     @property
     def devices(self) -> Mapping[str, Sequence[Schema]]:
         """By device: those that are read in the order of the file, then those that are only worked out."""
-        found: dict[str, list[Schema]] = {driver.device: [] for driver in self._drivers}
-        for driver in self._drivers:
+        found: dict[str, list[Schema]] = {driver.device: [] for driver in self.drivers}
+        for driver in self.drivers:
             found[driver.device] += map(self._steps.output, driver.schemas)
         for schema in self._steps.made:
             found.setdefault(schema.device, []).append(schema)
@@ -34,7 +39,7 @@ class Catalogue:
 
     def driver(self, device: str) -> Driver | None:
         """Who reads the device; nobody reads one that is only worked out."""
-        return next((driver for driver in self._drivers if driver.device == device), None)
+        return next((driver for driver in self.drivers if driver.device == device), None)
 
     def before(self, device: str) -> Sequence[Schema]:
         """The groups of a device as its driver has them, and those that are made."""

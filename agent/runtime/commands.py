@@ -10,10 +10,9 @@ before its value leaves, and of an entry without an outcome nobody says later wh
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from agent.health import Health, Part
@@ -24,6 +23,7 @@ from agent.northbound.api import Commands
 from agent.northbound.house import Answer, Answered, Command, Outcome
 from agent.runtime.audit import NEARLY, Claim, Refusal, Repeated, Who
 from agent.runtime.book import Book
+from agent.runtime.doing import Doing
 from agent.runtime.fresh import SECOND, OurClock, Stale, fresh
 from agent.runtime.guard import Forbidden, TooSoon
 from agent.runtime.logs import safe
@@ -35,7 +35,6 @@ from agent.runtime.write import Leaving, Written, attempted, prepared
 from drivers.api import Writer, enum_names
 
 AT_ONCE = 16  # commands of a sink that are under way
-PATIENCE = 5.0  # seconds that a command may wait for its device and its wire
 WITHIN = 30.0  # seconds that a device may take to be read, and to be written
 TOLD = 10  # in a minute, of a sink's commands that were turned away at the door: so many are told one by one
 LONGEST = 256  # characters of an id
@@ -51,48 +50,13 @@ OUTCOMES: tuple[tuple[type[AgentError], Outcome], ...] = (
 log = logging.getLogger("floorgate")
 
 
-@dataclass(slots=True, eq=False)
-class Doing:
-    """A command under way: `patience` is for how many seconds it may still wait, `until` when it is worth nothing any
-    more (monotonic ns)."""
-
-    command: Command
-    answered: Answered
-    claim: Claim | None
-    clock: Clock
-    patience: float = PATIENCE
-    until: int | None = None
-    given: Answer | None = None  # by the sink itself, to what is no command
-    twin: bool = False  # another with its id is under way
-    admitted: bool = False
-    dropped: bool = False
-    leaving: Leaving = field(default_factory=Leaving)
-    _since: int = 0
-
-    def wait(self) -> float:
-        """It waits from now on; for how many seconds at most."""
-        self._since = self.clock.mono()
-        left = self.patience if self.until is None else min(self.patience, (self.until - self._since) / SECOND)
-        return max(left, 0.0)
-
-    def go(self) -> None:
-        """The wait is over. Raises Refused when it was too long, or nobody waits for the answer any more."""
-        now = self.clock.mono()
-        self.patience -= (now - self._since) / SECOND
-        self._since = now
-        if self.dropped:
-            raise Refused("the connection over which it came is gone", hint="nothing was sent")
-        if self.patience < 0 or (self.until is not None and now > self.until):
-            raise Refused("it had to wait too long for the device", hint="nothing was sent; give it again")
-
-
 class Control:
     """What the commands of all sinks share: the tags, the audit, our clock, and the one command of a device."""
 
     def __init__(self, known: Mapping[str, Mapping[str, Target]], data: Path, health: Health, clock: Clock) -> None:
         self.known, self.clock, self.book, self.ours = known, clock, Book(data), OurClock(clock)
         self._health, self._all = health, health.part(KIND, ALL)
-        self._locks = {device: asyncio.Lock() for device in known}
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._group: asyncio.TaskGroup | None = None
         self.clerks: list[Clerk] = []
         self._nearly = False
@@ -100,8 +64,30 @@ class Control:
     def clerk(self, sink: str, commands: Commands) -> "Clerk":
         """Who takes the commands of this sink."""
         made = Clerk(self, sink, commands, self._health.part(KIND, sink))
-        self.clerks.append(made)
+        self.admit(made)
         return made
+
+    def admit(self, clerk: "Clerk") -> None:
+        """Its commands are carried out from now on."""
+        self.clerks.append(clerk)
+        if self._group is not None:
+            clerk.part.up()
+
+    def dismiss(self, sink: str) -> None:
+        """No more commands of this sink; those of which nothing was sent yet are given up."""
+        for clerk in [clerk for clerk in self.clerks if clerk.sink == sink]:
+            clerk.drop()
+            self.clerks.remove(clerk)
+
+    @asynccontextmanager
+    async def still(self, devices: Iterable[str], seconds: float) -> AsyncIterator[None]:
+        """No command is carried out at these devices meanwhile; one that takes longer than that is not waited for."""
+        end = asyncio.get_running_loop().time() + seconds
+        async with AsyncExitStack() as turns:
+            for device in sorted(devices):
+                with suppress(Refused):
+                    await turns.enter_async_context(self.turn(device, end - asyncio.get_running_loop().time()))
+            yield
 
     async def run(self, stop: asyncio.Event) -> None:
         """Take commands until `stop` is set, and finish those that are under way."""
@@ -294,6 +280,9 @@ class Clerk:
         doing.leaving = Leaving(doing.go)
         async with self._control.turn(command.device, doing.wait()):
             doing.go()
+            now = self._control.known.get(command.device, {}).get(command.tag)
+            if now is None or now.driver is not driver:
+                raise Refused("the configuration has changed meanwhile", hint="nothing was sent; give it again")
             doing.wait()
             old = await _look(driver, tag.name, doing)
             doing.wait()

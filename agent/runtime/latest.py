@@ -80,6 +80,7 @@ class Latest:
         self._whole: dict[Schema, Frame] = {}
         self._rows: dict[Schema, _Row] = {}
         self._marks: dict[Schema, dict[tuple[int, ...] | None, tuple[int, Commit]]] = {}  # the newest last
+        self._past: set[Schema] = set()  # of which a frame or two may still come: those of others are newer
 
     def add(self, frames: Iterable[Frame], first: int = 0, commit: Commit | None = None) -> None:
         """Frames that were committed; their numbers begin with `first`, unless nobody knows them."""
@@ -87,6 +88,8 @@ class Latest:
         for number, frame in enumerate(frames, first):
             schema = frame.schema
             if schema not in self._known:
+                if schema in self._past:
+                    continue
                 self._meet(schema)
             if frame.columns is None:
                 whole[schema] = frame
@@ -132,10 +135,14 @@ class Latest:
         return Frame(schema, frame.ts, frame.values, frame.quality, frame.mono, None, tuple(_stamps(frame)))
 
     def keep_only(self, schemas: Iterable[Schema]) -> None:
-        """Groups that are no more are forgotten."""
-        wanted = set(schemas)
-        for gone in [schema for schema in (*self._whole, *self._rows) if schema not in wanted]:
+        """There are these groups now, and no others; what is known of a group goes on with its new schema."""
+        wanted, before = set(schemas), set(self._known)
+        for schema in wanted - before:
+            self._meet(schema)
+        for gone in self._known - wanted:
             self._forget(gone)
+        self._past = before - wanted
+        self._newest = {(schema.device, schema.group): schema for schema in wanted}
 
     def _forget(self, schema: Schema) -> None:
         self._whole.pop(schema, None)
@@ -144,7 +151,7 @@ class Latest:
         self._known.discard(schema)
 
     def _meet(self, schema: Schema) -> None:
-        """The first frame of a schema: it may be that of a group that has grown."""
+        """It is new: the group may have grown, or have other tags than before."""
         group = schema.device, schema.group
         before, self._newest[group] = self._newest.get(group), schema
         self._known.add(schema)
@@ -152,10 +159,14 @@ class Latest:
             return
         last = self.get(before)
         self._forget(before)
-        columns = tuple(range(len(before.tags)))
-        if last is not None and schema.tags[: len(columns)] == before.tags:
+        known = {tag: place for place, tag in enumerate(before.tags)}
+        pairs = [(column, known[tag]) for column, tag in enumerate(schema.tags) if tag in known]
+        if last is not None and last.stamps is not None and pairs:
+            columns, places = zip(*pairs, strict=True)
+            values, quality = [last.values[place] for place in places], bytes(last.quality[place] for place in places)
             row = self._rows[schema] = _Row(schema, None)
-            row.put(Frame(schema, last.ts, last.values, last.quality, last.mono, columns, last.stamps))
+            stamps = tuple(last.stamps[place] for place in places)
+            row.put(Frame(schema, last.ts, values, quality, last.mono, columns, stamps))
 
 
 def _stamps(frame: Frame) -> Iterable[int]:

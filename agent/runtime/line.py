@@ -168,10 +168,19 @@ class Line:
             self._judge(turn, found, ended)
         turn.schema = found.schema  # a device whose tags have grown has another one now
         if self._inlet.full:
-            await self._inlet.room()
+            await self._room(found)
         for made in self._steps[turn.schema](found):
             self._inlet.add(made)
         seat.gave()
+
+    async def _room(self, found: Frame) -> None:
+        """What has been read is not lost when the line is stopped meanwhile."""
+        try:
+            await self._inlet.room()
+        except asyncio.CancelledError:
+            for made in self._steps[found.schema](found):
+                self._inlet.add(made)
+            raise
 
     def _judge(self, turn: Turn, frame: Frame, now: int) -> None:
         """The group is not refused any more, or a part of it was silent while others waited for the wire."""

@@ -1,14 +1,15 @@
 """One look at the files of a site: what they say, what they are, and what else would count.
 
-A load in a running agent has a thread of its own. Its Python holds the interpreter for a fraction of a millisecond at a
-time meanwhile, so that scans keep theirs.
+A load in a running agent has a thread of its own, and scans keep their time meanwhile: Python changes threads every
+half millisecond, and does not look for cycles, which would stop all threads for 150 ms at 10,000 tags. What a load
+makes has none worth looking for; `settle` gives it back to those that are looked at.
 """
 
 import asyncio
+import gc
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -87,25 +88,28 @@ def take(config: Path, files: Asked, environ: Mapping[str, str] = os.environ) ->
 
 
 def told(config: Path, old: Taken, new: Taken) -> str:
-    """What changed, in a line. Where one of the two cannot be read any more, which files did."""
+    """What changed, in a line; of no `old` all of it. Where one of the two cannot be read any more, which files did."""
     try:
-        return difference(take(config, Asked(old)).site, take(config, Asked(new)).site).summary() or "spelling"
+        before = take(config, Asked(old)).site if old else None
+        return difference(before, take(config, Asked(new)).site).summary() or "spelling"
     except AgentError:
         files = [path.name for path in dict.fromkeys((*old, *new)) if old.get(path) != new.get(path)]
         return f"files changed: {', '.join(files)}"
 
 
 async def beside(work: Callable[[], T]) -> T:
-    """Do it in a thread, such that the loop keeps its pace."""
-    with _short_turns():
-        return await asyncio.to_thread(work)
-
-
-@contextmanager
-def _short_turns() -> Iterator[None]:
+    """Do it in a thread, such that the loop keeps its pace; `settle` is to be called when its objects may go."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(TURN)
+    gc.disable()
     try:
-        yield
+        return await asyncio.to_thread(work)
     finally:
+        gc.freeze()  # else the next look at the youngest objects, of which these are many, takes long
+        gc.enable()
         sys.setswitchinterval(before)
+
+
+def settle() -> None:
+    """Nothing large is under way any more."""
+    gc.unfreeze()

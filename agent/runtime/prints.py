@@ -5,7 +5,8 @@ tags of a device counts, because it is that of the columns. Digests of secrets d
 prints are compared within one and never kept.
 
 * A **unit** is what is built together: the devices of a line, or one device that speaks up by itself. Its print has
-  what its drivers are made of. What the steps alone look at (limits, reports, alarms, …) is not in it.
+  what its drivers are made of. What the steps alone look at (limits, reports, alarms, …) is not in that of a line; a
+  device that speaks of changes only says all of it again when it is asked anew, so there it is.
 * A **recipe** has what is asked of the values of one device, read or worked out.
 * A **sink** has its own section and who the gateway is.
 * Of all other **sections** each key has a print: `buffer.keep`.
@@ -13,7 +14,7 @@ prints are compared within one and never kept.
 
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Generic, TypeVar
@@ -46,6 +47,10 @@ class Prints:
     sinks: Mapping[str, bytes] = field(default_factory=dict)
     sections: Mapping[str, bytes] = field(default_factory=dict)
 
+    def devices(self, units: Iterable[Unit]) -> set[str]:
+        """All that belong to these."""
+        return {name for unit in units for name in self.members[unit]}
+
 
 @dataclass(frozen=True, slots=True)
 class Fate(Generic[K]):
@@ -71,12 +76,14 @@ class Fate(Generic[K]):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """From one site to another. `recipes` are by device; `sections` has the keys that say something else now."""
+    """From one site to another. `recipes` are by device; `sections` has the keys that say something else now. A device
+    restarts when it is part of another unit, or of one that restarts."""
 
     units: Fate[Unit]
     recipes: Fate[str]
     sinks: Fate[str]
     sections: tuple[str, ...] = ()
+    devices: Fate[str] = field(default_factory=Fate)
 
     def __bool__(self) -> bool:
         return bool(self.units or self.recipes or self.sinks or self.sections)
@@ -84,12 +91,12 @@ class Change:
 
 def prints(site: Site) -> Prints:
     """Of a site that still has the tags of its devices."""
-    units = units_of(site.devices)
+    units, recipes = units_of(site.devices), _recipes(site)
     who = _digest(site.gateway.id, site.gateway.site)
     return Prints(
-        {unit: _unit(site, members) for unit, members in units.items()},
+        {unit: _digest(_unit(site, members), recipes.get(unit.device)) for unit, members in units.items()},
         {unit: tuple(sorted(member.name for member in members)) for unit, members in units.items()},
-        _recipes(site),
+        recipes,
         {sink.name: _digest(who, sink) for sink in site.sinks},
         dict(_sections(gateway=site.gateway, buffer=site.buffer, log=site.log, status=site.status)),
     )
@@ -97,16 +104,22 @@ def prints(site: Site) -> Prints:
 
 def compared(old: Prints, new: Prints) -> Change:
     """What restarts, starts, stops and stays on the way from one to the other."""
-    keys = old.sections.keys() | new.sections.keys()
+    keys, units = old.sections.keys() | new.sections.keys(), _fate(old.units, new.units)
     return Change(
-        _fate(old.units, new.units),
+        units,
         _fate(old.recipes, new.recipes),
         _fate(old.sinks, new.sinks),
         tuple(sorted(key for key in keys if old.sections.get(key) != new.sections.get(key))),
+        _fate(_places(old, ()), _places(new, units.restarted)),
     )
 
 
-def _fate(old: Mapping[K, bytes], new: Mapping[K, bytes]) -> Fate[K]:
+def _places(prints: Prints, other: Collection[Unit]) -> dict[str, object]:
+    """By device, what is the same as long as it goes on; `other` units are not what they were."""
+    return {name: (unit, unit in other) for unit, names in prints.members.items() for name in names}
+
+
+def _fate(old: Mapping[K, object], new: Mapping[K, object]) -> Fate[K]:
     both = sorted(old.keys() & new.keys())
     return Fate(
         tuple(sorted(new.keys() - old.keys())),

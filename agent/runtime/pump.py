@@ -74,6 +74,10 @@ class Pump:
     def wake(self) -> None:
         self._bell.set()
 
+    def forget(self) -> None:
+        """It has ended, and is not started again."""
+        self._storage.silence(self._bell)
+
     @property
     def flight(self) -> Mapping[int, Sequence[Entry]]:
         """What is sent and not confirmed, by the first number of each send."""

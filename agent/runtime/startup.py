@@ -4,27 +4,30 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.config import Site
 from agent.model.errors import AgentError
 from agent.runtime.history import History, State, Version
-from agent.runtime.loading import Asked, Loaded, take
+from agent.runtime.history_files import Taken
+from agent.runtime.loading import Asked, take
 
 log = logging.getLogger("floorgate")
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What runs, how the history stood, and the files to be watched. `instead` runs where the file says `barred`."""
+    """The files of what runs, how the history stood, and what is to be watched. `instead` runs where the site file says
+    `barred`."""
 
-    loaded: Loaded
+    taken: Taken
     state: State
     files: Asked
     instead: Version | None = None
     barred: Version | None = None
 
 
-def begin(config: Path, history: History) -> Start:
-    """Nothing is written: another agent may run on the same data. Raises Invalid and ConfigError for the file as it is:
-    no older version runs because somebody made a mistake."""
+def begin(config: Path, history: History) -> tuple[Site, Start]:
+    """What is to run. Nothing is written: another agent may run on the same data. Raises Invalid and ConfigError for
+    the file as it is: no older version runs because somebody made a mistake."""
     files, state = Asked(), State()
     loaded = take(config, files)
     try:
@@ -32,7 +35,7 @@ def begin(config: Path, history: History) -> Start:
         barred = state.barred(loaded.digest)
         if barred is not None and state.good and (good := state[state.good]).digest != loaded.digest:
             older = take(config, Asked(history.content(good.n)))
-            return Start(older, state, files, good, barred)
+            return older.site, Start(older.taken, state, files, good, barred)
     except AgentError as error:  # a history that is damaged, or a secret that is gone, keeps nobody from running
         log.warning("the last good version of the configuration cannot be used: %s", error)
-    return Start(loaded, state, files)
+    return loaded.site, Start(loaded.taken, state, files)

@@ -18,10 +18,9 @@ from agent.config import Invalid, Site
 from agent.health import Part
 from agent.model.clock import SYSTEM, Clock
 from agent.model.errors import AgentError
-from agent.runtime import logs
 from agent.runtime.history import History, HistoryError, Why
-from agent.runtime.history_files import Taken
-from agent.runtime.loading import Asked, Loaded, Watch, beside, take, told
+from agent.runtime.history_files import Taken, digest_of
+from agent.runtime.loading import Asked, Loaded, Watch, beside, settle, take, told
 from agent.runtime.startup import Start
 from agent.runtime.trial import S, Trial, Vitals
 
@@ -37,7 +36,9 @@ log = logging.getLogger("floorgate")
 
 
 class Runs(Protocol):
-    """The running agent."""
+    """The running agent; `part` is what its health says of the configuration."""
+
+    part: Part
 
     async def apply(self, site: Site) -> Any:
         """Change to it. Raises ConfigError, and then nothing has changed."""
@@ -51,15 +52,15 @@ class Runs(Protocol):
 
 
 class Steward:
-    """`config` is the file that the agent was started with, `part` is what health says of it."""
+    """`config` is the file that the agent was started with."""
 
     def __init__(
-        self, config: Path, history: History, start: Start, part: Part, clock: Clock = SYSTEM, *, watch: bool = True
+        self, config: Path, history: History, start: Start, clock: Clock = SYSTEM, *, watch: bool = True
     ) -> None:
-        self._config, self._history, self._part, self._clock = config.absolute(), history, part, clock
+        self._config, self._history, self._clock = config.absolute(), history, clock
+        self._part = Part("config", config.name)  # until there is an agent
         self._start: Start | None = start
-        self._state, self._digest = start.state, start.loaded.digest  # of what runs
-        self._log = start.loaded.site.log
+        self._state, self._digest = start.state, digest_of(start.taken)  # of what runs
         self._watch, self._watches = Watch(start.files), watch
         self._trial: Trial | None = None
         self._old: Site | None = None  # what a trial goes back to
@@ -109,13 +110,14 @@ class Steward:
 
     async def run(self, app: Runs) -> None:
         """For ever; called again, it goes on."""
-        self._app = app
+        self._app, self._part = app, app.part
         if self._start is not None:
             start, self._start = self._start, None
             await self._started(start)
         while True:
             if self._jobs.empty():
                 await self._tell()
+                settle()
             job = await self._next()
             if job is not None:
                 await self._do(*job)
@@ -151,11 +153,12 @@ class Steward:
     async def _started(self, start: Start) -> None:
         """How the last run ended is put in order; what the history cannot take is told."""
         await asyncio.to_thread(self._watch.loaded, start.files)
-        self._part.up()
         for trial in [each for each in start.state.versions if each.outcome == "trial"]:
             await self._written(self._history.settle, trial.n, "reverted", "the agent ended before it was confirmed")
         if start.instead is None or start.barred is None:
-            await self._ran(start.loaded, "start", "")
+            await self._ran(start.taken, "start", "")
+            if self._part.state == "starting":
+                self._part.up()
         else:
             await self._written(self._history.runs, start.instead.n)
             barred = self._state[start.barred.n]
@@ -178,7 +181,7 @@ class Steward:
             return await self._try(loaded, who, confirm)
         applied = await self._go(loaded.site)
         self._part.up()
-        return {"changed": True, "version": await self._ran(loaded, why, who), "applied": applied, "trial": None}
+        return {"changed": True, "version": await self._ran(loaded.taken, why, who), "applied": applied, "trial": None}
 
     async def _try(self, loaded: Loaded, who: str, confirm: float) -> Answer:
         """Nothing is tried of which nobody knows how to go back."""
@@ -220,18 +223,21 @@ class Steward:
             raise AgentError(
                 "no configuration is on trial", hint="`floorgate history` shows what became of the last one"
             )
-        if trial.confirm(self._clock.mono()) == "reverted":
+        now = self._clock.mono()
+        if trial.left(now):  # on the disk first: else a kill would revert what was confirmed
+            await asyncio.to_thread(self._history.settle, trial.version, "good")
+        if trial.confirm(now) == "reverted":
             await self._revert(trial)
             raise AgentError(f"version {trial.version} was reverted: {trial.reason}", hint="apply it again")
+        self._state = await asyncio.to_thread(self._history.state)
         self._trial = self._old = None
-        await self._written(self._history.settle, trial.version, "good")
         log.info("configuration confirmed", extra={"version": trial.version})
         return {"version": trial.version}
 
     async def _revert(self, trial: Trial) -> Any:
         """On the disk first: a kill in between starts with the good one."""
-        old, self._old, self._trial = self._old, None, None
         await self._written(self._history.settle, trial.version, "reverted", trial.reason)
+        old, self._old, self._trial = self._old, None, None
         assert old is not None
         good = self._state[self._state.good]
         try:
@@ -265,9 +271,9 @@ class Steward:
         )
         applied = await self._go(loaded.site)
         if trial is not None:
-            self._trial = self._old = None
             await self._written(self._history.settle, trial.version, "reverted", f"{who or 'somebody'} rolled it back")
-        ran = await self._ran(loaded, "rollback", who)
+            self._trial = self._old = None
+        ran = await self._ran(loaded.taken, "rollback", who)
         await self._compare()
         return {"changed": True, "version": ran, "applied": applied}
 
@@ -294,33 +300,28 @@ class Steward:
     async def _go(self, site: Site) -> Any:
         """Raises AgentError after it was told."""
         assert self._app is not None
-        said = site.log
         try:
-            applied = await self._app.apply(site)
+            return await self._app.apply(site)
         except AgentError as error:
             self._refused(error)
             raise
-        if said != self._log:
-            self._log = said
-            logs.setup(said.level, said.format)
-        return applied
 
     # What is told, and kept.
 
-    async def _ran(self, loaded: Loaded, why: Why, who: str) -> int:
+    async def _ran(self, taken: Taken, why: Why, who: str) -> int:
         """It runs now, for good; the number that it has in the history, 0 if that cannot be written."""
-        self._digest, before = loaded.digest, self._state
-        known = before.running and before[before.running].digest == loaded.digest
+        self._digest, before = digest_of(taken), self._state
+        known = before.running and before[before.running].digest == self._digest
         if known and before[before.running].outcome == "good":
             return before.running
         old: Taken = {}
         with suppress(HistoryError):
             old = await beside(partial(self._history.content, before.running)) if before.running else {}
-        added = partial(self._history.add, loaded.taken, self._config, why, "good", who=who)
+        added = partial(self._history.add, taken, self._config, why, "good", who=who)
         await self._written(added)
         if self._state.next == before.next:
             return 0
-        self._untold = self._state.running, old, loaded.taken
+        self._untold = self._state.running, old, taken
         log.info("configuration", extra={"version": self._state.running, "why": why, "who": who})
         return self._state.running
 
@@ -337,8 +338,11 @@ class Steward:
     async def _tell(self) -> None:
         """What changed with the last version, when nobody waits for anything else."""
         if self._untold is not None:
-            (n, old, new), self._untold = self._untold, None
-            await self._written(self._history.tell, n, await beside(partial(told, self._config, old, new)))
+            n, old, new = self._untold
+            try:
+                await self._written(self._history.tell, n, await beside(partial(told, self._config, old, new)))
+            finally:
+                self._untold = None
 
     def _refused(self, error: AgentError) -> None:
         problems = error.problems if isinstance(error, Invalid) else ()

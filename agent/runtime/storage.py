@@ -15,7 +15,7 @@ from agent.runtime.backfill import Meter
 from agent.runtime.inlet import Inlet
 from agent.runtime.latest import Commit, Latest
 from agent.runtime.supervise import Backoff
-from buffer.keeper import Keeper
+from buffer.keeper import Keeper, Limits
 from buffer.ledger import LeftOut
 from buffer.state import MOST, Kept
 from buffer.store import Store
@@ -102,7 +102,25 @@ class Storage:
         try:
             yield event
         finally:
-            self._bells.remove(event)
+            self.silence(event)
+
+    def silence(self, bell: asyncio.Event) -> None:
+        """Its owner listens no more."""
+        self._bells.remove(bell)
+
+    async def attach(self, sinks: list[str], oldest: list[str]) -> None:
+        """From now on frames are owed to these sinks; see `Store.attach`. Raises StoreError."""
+        before = self.store
+        if self._keeper is not None:
+            await asyncio.wrap_future(self._owner.attach(self._keeper, sinks, oldest))
+        if self.store is not before:
+            self.ask_anew()
+
+    async def limit(self, limits: Limits, commit: float) -> None:
+        """What the store keeps from now on, and how often is committed."""
+        self._commit = commit
+        if self._keeper is not None:
+            await self.call(self._keeper.limit, limits)
 
     async def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run in the owner thread. A call that has begun is finished even when the caller is cancelled."""
@@ -124,7 +142,8 @@ class Storage:
 
     async def recall(self, device: str) -> bytes | None:
         """What was kept for a device, by this run or an earlier one. Raises StoreError."""
-        return await self.call(self.store.state.get, _learnt(device))
+        waiting = self._kept.get(_learnt(device))
+        return waiting or await self.call(self.store.state.get, _learnt(device))
 
     async def recall_all(self) -> dict[str, bytes]:
         """Everything that was kept, by this run or an earlier one. Raises StoreError."""

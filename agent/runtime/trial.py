@@ -119,4 +119,4 @@ def _told(keys: Mapping[Key, int] | list[Key]) -> str:
         some = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
         said.append(f"{kind} {some}" if len(names) == 1 else f"{len(names)} {kind}s ({some})")
     one = len(kinds) == 1 and len(keys) == 1
-    return f"{' and '.join(said)} {'is' if one else 'are'} not well any more"
+    return f"{' and '.join(said)} {'is' if one else 'are'} not well"

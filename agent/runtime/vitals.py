@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from agent.health import Health, Part
+from agent.model.frame import Frame
 from agent.model.quality import FIRST_BAD, Quality
 from agent.model.tag import Schema
-from agent.runtime.latest import Latest
 from agent.runtime.trial import Key, Vitals
 
 _JUDGED = ("device", "line", "sink")
@@ -13,19 +13,18 @@ _PROCESS = (Quality.BAD_STUCK, Quality.BAD_JUMP)  # a machine that stands still 
 _GOOD = bytes(code for code in range(256) if code < FIRST_BAD or code in _PROCESS)
 
 
-def vitals(health: Health, latest: Latest, groups: Iterable[Schema]) -> Vitals:
-    """`groups` are those that leave the agent; what is made here, or tells of events, is not judged. A group that has
-    given nothing yet is bad."""
+def vitals(health: Health, newest: Iterable[tuple[Schema, Frame | None]]) -> Vitals:
+    """`newest` has the groups that leave the agent; what is made here, or tells of events, is not judged. A group that
+    has given nothing yet is bad."""
     well: dict[Key, bool] = {}
     for part in [*health.parts.values()]:
         if part.kind in _JUDGED:
             well[part.kind, part.name] = _is_well(health, part)
     tags: list[str] = []
     bad: list[str] = []
-    for schema in groups:
+    for schema, frame in newest:
         if schema.made or any(tag.kind == "event" for tag in schema.tags):
             continue
-        frame = latest.get(schema)
         names = [f"{schema.device}/{tag.name}" for tag in schema.tags]
         tags += names
         if frame is None:

@@ -15,9 +15,11 @@ from agent.model.frame import Frame
 from agent.model.quality import Quality, quality_name
 from agent.model.tag import Schema
 from agent.model.text import public
+from agent.normalise import Steps
 from agent.northbound.api import fits
 from agent.runtime.catalogue import Catalogue
 from agent.runtime.storage import Storage
+from agent.runtime.why.shaping import Sample, sample
 from drivers.tracing import Traced
 
 SHOWN = 50  # devices that are not well, and dead ones of a line, that are told by name
@@ -27,14 +29,16 @@ S = 10**9
 class Watcher:
     """Of one running agent. See `agent.status.people.Watcher`."""
 
-    def __init__(self, gateway: str, catalogue: Catalogue, storage: Storage, health: Health, clock: Clock) -> None:
-        self._gateway, self._catalogue, self._storage = gateway, catalogue, storage
+    def __init__(
+        self, gateway: str, catalogue: Catalogue, steps: Steps, storage: Storage, health: Health, clock: Clock
+    ) -> None:
+        self.gateway, self._catalogue, self._steps, self._storage = gateway, catalogue, steps, storage
         self._health, self._clock = health, clock
 
     async def look(self, matches: Sequence[str], *, bad: bool, limit: int, offset: int) -> dict[str, Any]:
         tags, total = await self._tags([each.partition("/") for each in matches], bad=bad, limit=limit, offset=offset)
         return {
-            "gateway": self._gateway,
+            "gateway": self.gateway,
             "ts": self._clock.wall() // 10**6,
             "total": total,
             "tags": tags,
@@ -57,12 +61,20 @@ class Watcher:
             for schema in schemas:
                 await asyncio.sleep(0)
                 frame = self._storage.latest.get(schema)
-                for column in _columns(schema, frame, asked, bad=bad):
+                for column in columns_of(schema, frame, asked, bad=bad):
                     total += 1
                     if offset < total <= offset + limit:
-                        found.append(tag_row(schema, column, frame, self._clock.wall(), traced))
+                        found.append(
+                            tag_row(schema, column, self._newest(schema, column, frame), self._clock.wall(), traced)
+                        )
                         await asyncio.sleep(0)
         return found, total
+
+    def _newest(self, schema: Schema, column: int, frame: Frame | None) -> Sample | None:
+        """The newest value of a tag, told or not."""
+        reporter = self._steps.reporter(schema)
+        seen = reporter.seen(column) if reporter is not None else None
+        return sample(*seen) if seen is not None else None if frame is None else sample(frame, column)
 
     async def _sinks(self) -> dict[str, Any]:
         mono, error = self._clock.mono() / S, ""
@@ -75,7 +87,7 @@ class Watcher:
         return {"sinks": [sink_row(part, owed.get(part.name), mono) for part in sinks], "store": error}
 
 
-def _columns(schema: Schema, frame: Frame | None, asked: Sequence[str], *, bad: bool) -> Iterator[int]:
+def columns_of(schema: Schema, frame: Frame | None, asked: Sequence[str], *, bad: bool) -> Iterator[int]:
     """Those whose tags fit one of the patterns, an empty one is for all; with `bad` those that are not good."""
     everything = not asked or "" in asked
     for column, tag in enumerate(schema.tags):
@@ -85,20 +97,19 @@ def _columns(schema: Schema, frame: Frame | None, asked: Sequence[str], *, bad: 
             yield column
 
 
-def tag_row(schema: Schema, column: int, frame: Frame | None, wall: int, traced: Traced | None) -> dict[str, Any]:
+def tag_row(schema: Schema, column: int, found: Sample | None, wall: int, traced: Traced | None) -> dict[str, Any]:
     """A tag as it stands; `age` is seconds. What has not come yet has neither time nor value, and is `bad_comm`."""
     tag = schema.tags[column]
     trace = None if traced is None or schema.made else traced.trace(tag.name)
-    stamp = frame.stamps[column] if frame is not None and frame.stamps else frame.ts if frame is not None else 0
     return {
         "device": schema.device,
         "group": schema.group,
         "tag": tag.name,
-        "value": None if frame is None else frame.values[column],
+        "value": None if found is None else found.value,
         "dtype": tag.dtype,
         "unit": tag.unit,
-        "quality": quality_name(Quality.BAD_COMM if frame is None else frame.quality[column]),
-        "age": round(max(0, wall - stamp) / S, 3) if stamp else None,
+        "quality": quality_name(Quality.BAD_COMM if found is None else found.quality),
+        "age": round(max(0, wall - found.ts) / S, 3) if found is not None and found.ts else None,
         "raw": "" if trace is None else trace.raw,
     }
 

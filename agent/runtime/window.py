@@ -34,7 +34,7 @@ class Window:
     """As `agent.status.pull.Window`."""
 
     def __init__(self, gateway: str, catalogue: Catalogue, storage: Storage, health: Health) -> None:
-        self._gateway, self._catalogue, self._storage, self._health = gateway, catalogue, storage, health
+        self.gateway, self._catalogue, self._storage, self._health = gateway, catalogue, storage, health
         self._turn = asyncio.Semaphore(1)  # one question for the past at a time
 
     def devices(self) -> dict[str, Any]:
@@ -54,11 +54,11 @@ class Window:
             for device, schemas in self._catalogue.devices.items()
         ]
         found = [{"name": public(part.name), "state": part.state} for part in parts if part.kind == "line"]
-        return {"gateway": self._gateway, "devices": devices, "lines": found}
+        return {"gateway": self.gateway, "devices": devices, "lines": found}
 
     def values(self, devices: frozenset[str], tags: frozenset[str]) -> Iterator[bytes]:
         """`{"gateway", "tags": [{"device", "group", "tag", "ts", "value", "quality", "unit"}, …]}`"""
-        head = b'{"gateway":%b,"tags":[' % as_json(self._gateway)
+        head = b'{"gateway":%b,"tags":[' % as_json(self.gateway)
         for device, schemas in self._catalogue.devices.items():
             for schema in schemas if not devices or device in devices else ():
                 rows = _rows(schema, self._storage.latest.get(schema), tags)
@@ -70,7 +70,7 @@ class Window:
     async def history(self, span: Span, limit: int, style: Style) -> Page:
         async with self._turn:
             entries, cursor = await self._past(span, limit)
-        kind, write = pages(style.format, style.shape, self._gateway)
+        kind, write = pages(style.format, style.shape, self.gateway)
         following = str(cursor) if cursor else ""
         return Page(write(entries, msgspec.json.encode(following or None)), kind, following, _done)
 

@@ -1,10 +1,12 @@
 """Which devices of a site are built together, because they share what there is of a wire."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
-from agent.config import shared
-from drivers.api import DriverConfig
+from agent import registry
+from agent.config import Site, shared
+from drivers.api import Driver, DriverConfig
 
 
 class Unit(NamedTuple):
@@ -30,3 +32,12 @@ def lines_of(devices: Sequence[DriverConfig]) -> dict[tuple[str, str], list[Driv
     for device in devices:
         lines.setdefault((device.driver, shared(device.endpoint)), []).append(device)
     return lines
+
+
+def build_drivers(site: Site, devices: Sequence[DriverConfig], data: Path) -> list[Driver]:
+    """The drivers of these devices; those on the same endpoint are built together and share its wire. Raises
+    ConfigError."""
+    built: list[Driver] = []
+    for unit, members in units_of(devices).items():
+        built.extend(registry.driver_builder(unit.driver)(site.line(members[0].endpoint), members, data))
+    return built

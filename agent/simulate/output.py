@@ -34,8 +34,6 @@ def write_site(site: Path, output: Path, new: Mapping[str, str], *, ca: str = ""
     by_file: dict[str, dict[tuple[int, int], str]] = {}
     for swap in found:
         by_file.setdefault(swap.mark.file, {})[swap.mark.line, swap.mark.column] = swap.text
-    if output.absolute() == site.absolute():
-        raise AgentError(f"{output}: is the file that is simulated", hint="name another one with --out")
     texts = {output: _text(site, files.taken[site.absolute()], by_file)}
     for path in parts:
         texts[folder / FOLDER / path.name] = _text(path, files.taken[path], by_file)

@@ -1,7 +1,7 @@
 """The API as OpenAPI 3.1 (`/api/v1/openapi.json`): what programs may rely on.
 
-`/api/v1/ledger`, `/api/v1/store/…` and `/api/v1/health`, which the command line asks, are not in it: they may
-change with any version.
+`/api/v1/ledger`, `/api/v1/store/…`, `/api/v1/health`, `/api/v1/explain` and `/api/v1/watch`, which the command line
+asks, are not in it: they may change with any version.
 """
 
 from collections.abc import Sequence
@@ -9,6 +9,9 @@ from typing import Any
 
 from agent import __version__
 from agent.status.alarms import LONGEST as MOST_SHELVED
+from agent.status.config import LONGEST as LONGEST_TRIAL
+from agent.status.config import MOST_WHO
+from agent.status.config import SHORTEST as SHORTEST_TRIAL
 from agent.status.pull import FORMATS, LARGEST, LATEST, LONGEST, MOST_FRAMES, MOST_MARKS, MOST_NAMES, SHAPES
 
 Part = dict[str, Any]
@@ -109,6 +112,8 @@ def _paths() -> Part:
         ),
         "/api/v1/commands": _commands(),
         **_alarms(),
+        **_config(),
+        **_recording(),
     }
 
 
@@ -129,6 +134,37 @@ def _alarms() -> Part:
         "/api/v1/alarms": _get("those that are active or shelved, or all; scope values", found, [every]),
         f"{way}/shelve": _post("nothing is told of it for so long; the owner", _object(longest), alarm, parts, post),
         f"{way}/unshelve": _post("it is told again; the owner", _object({}), alarm, parts, post),
+    }
+
+
+def _config() -> Part:
+    who = {**TEXT, "maxLength": MOST_WHO}
+    seconds = {"anyOf": [{"type": "number", "minimum": SHORTEST_TRIAL, "maximum": LONGEST_TRIAL}, {"type": "null"}]}
+    number = {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}]}
+    found, way, post = _json({"type": "object"}), "/api/v1/config", (409,)
+    changed = _json(_ref("Changed"))
+    return {
+        way: _get("which configuration runs, its trial and its history; the owner", found),
+        f"{way}/apply": _post(
+            "load the file and go over to it; the owner", _object({"confirm": seconds, "who": who}), changed, [], post
+        ),
+        f"{way}/confirm": _post(
+            "what is on trial stays; the owner", _object({}), _json(_object({"version": {"type": "integer"}})), [], post
+        ),
+        f"{way}/rollback": _post(
+            "back to a version; the owner", _object({"version": number, "who": who}), changed, [], post
+        ),
+    }
+
+
+def _recording() -> Part:
+    found = _json(_object({"state": TEXT, "why": TEXT, "bytes": SEQ, "notes": SEQ, "path": TEXT}))
+    asked = _object({"size": {"type": "integer"}, "seconds": {"type": "number", "exclusiveMinimum": 0}})
+    way = "/api/v1/recording"
+    return {
+        way: _get("how far the recording of the wires is; the owner", found, []),
+        f"{way}/start": _post("what goes over the wires is recorded; the owner", asked, found, [], (409,)),
+        f"{way}/stop": _post("the recording ends; the owner", _object({}), found, [], (409,)),
     }
 
 
@@ -169,6 +205,11 @@ def _schemas() -> Part:
             "required": list(command),
             "properties": {**command, "ttl": TEXT, "who": TEXT},
             "additionalProperties": False,
+        },
+        "Changed": {
+            "type": "object",
+            "required": ["changed", "version"],
+            "properties": {"changed": {"type": "boolean"}, "version": {"type": "integer"}},
         },
         "Outcome": _object(
             {**outcome, "message": TEXT, "hint": TEXT, "audit": {"type": "integer"}, "ts": {"type": "integer"}}

@@ -107,8 +107,18 @@ class Pull:
     """The handlers, and what a question may hold."""
 
     def __init__(self, taps: Sequence[Tap] = (), window: Window | None = None) -> None:
-        self._taps = {tap.caller.name: tap for tap in taps}
         self._window = window
+        self._heard: Callable[[], None] = lambda: None
+        self.renew(taps)
+
+    def renew(self, taps: Sequence[Tap]) -> None:
+        """These are the consumers from now on."""
+        self._taps = {tap.caller.name: tap for tap in taps}
+        self._heard()
+
+    def hear(self, heard: Callable[[], None]) -> None:
+        """Who is to be told that there are other consumers."""
+        self._heard = heard
 
     def tokens(self) -> list[tuple[Caller, str]]:
         return [(tap.caller, tap.token) for tap in self._taps.values()]

@@ -33,8 +33,12 @@ class Keys:
 
     def __init__(self, owner: str, callers: Iterable[tuple[Caller, str]], patience: Patience | None = None) -> None:
         self._owner = Token(owner), Caller("", frozenset({OWNER, "values", "history", "metrics"}))
-        self._others = [(Token(token), caller, Rate(PER_SECOND, BURST)) for caller, token in callers]
         self._patience = patience or Patience()
+        self.renew(callers)
+
+    def renew(self, callers: Iterable[tuple[Caller, str]]) -> None:
+        """These and no others from now on; the owner stays."""
+        self._others = [(Token(token), caller, Rate(PER_SECOND, BURST)) for caller, token in callers]
 
     def caller(self, request: Request) -> Caller:
         """Raises Refusal: 401 without a token or with a wrong one, 429 for who asks too often."""

@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
@@ -52,15 +53,16 @@ async def serve(
     pull: Pull | None = None,
     board: alarms.Alarms | None = None,
     people: People | None = None,
+    more: Sequence[Route] = (),
 ) -> None:
-    """Serve until cancelled. Raises AgentError."""
+    """Serve until cancelled; `more` is what others answer. Raises AgentError."""
     token = secrets.token_urlsafe(24)
     part = health.part("status", place.listen)
     tls = Certificate(Path(place.cert), Path(place.key), part.noticed) if place.cert else None
     pull = pull or Pull()
     routes = [*_routes(health, desk, board), *store.Pages(desk).routes(), *pull.routes()]
     routes += alarms.Board(board).routes() if board else []
-    routes += people.routes() if people else []
+    routes += [*(people.routes() if people else ()), *more]
     router: Router | None = None
 
     async def answer(request: Request) -> Answer:
@@ -72,7 +74,9 @@ async def serve(
     try:
         host, port = await _listen(server, place.listen)
         hosts = Hosts(place.listen.rpartition(":")[0].lower(), port, place.hosts, tls=tls is not None)
-        router = Router(routes, Keys(token, pull.tokens()), hosts)
+        keys = Keys(token, pull.tokens())
+        pull.hear(lambda: keys.renew(pull.tokens()))
+        router = Router(routes, keys, hosts)
         _announce(path, {"pid": os.getpid(), "host": host, "port": port, "token": token, "cert": place.cert})
         part.up()
         await asyncio.Event().wait()

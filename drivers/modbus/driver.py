@@ -27,6 +27,7 @@ from drivers.modbus.wire import Wire
 from drivers.modbus.wires import wires
 from drivers.modbus.writer import carry_out
 from drivers.modbus.writing import Change, change, inspection
+from drivers.tapping import LEARNT, Tap
 from drivers.tracing import Trace
 
 UNNAMED = -1  # a refusal whose number is 0
@@ -43,7 +44,7 @@ class Step:
 
 
 class Device:
-    """One unit at an endpoint. A Poller, a Learner, a Revealer, a Traced and a Writer."""
+    """One unit at an endpoint. A Poller, a Learner, a Revealer, a Traced, a Tapped and a Writer."""
 
     def __init__(
         self,
@@ -76,6 +77,12 @@ class Device:
     async def close(self) -> None:
         await self._wire.close(self)
 
+    def tap(self, tap: Tap | None) -> None:
+        """See `drivers.tapping.Tapped`."""
+        if tap is not None:
+            tap(self.device, LEARNT, self._learning.kept)
+        self._wire.tap(tap)
+
     def recall(self, kept: bytes) -> None:
         self._learning.recall(kept)
         self._plan()
@@ -86,6 +93,14 @@ class Device:
 
     def learnt(self) -> bytes | None:
         return self._learning.learnt()
+
+    def requests(self, schema: Schema) -> list[Read]:
+        """What a scan of a group asks, as far as is known now."""
+        return [step.request for step in self._steps[schema]]
+
+    def tags(self, schema: Schema) -> list[TagConfig]:
+        """The tags of a group as the file has them, in the order of its columns."""
+        return [tag for step in self._steps[schema] for tag in step.block.tags]
 
     async def scan(self, schema: Schema) -> Frame:
         """One frame of `schema`, stamped when its last values arrived.
@@ -137,7 +152,8 @@ class Device:
         known = known or self._learning.known
         plans = {schema: group.blocks(known) for schema, group in self._groups.items()}
         before = [*self._asked(), *self._before]
-        self._steps = {schema: _steps(self._config, blocks) for schema, blocks in plans.items()}
+        patience = self._timeout or self._wire.timeout
+        self._steps = {schema: _steps(self._config, blocks, patience) for schema, blocks in plans.items()}
         self._before, self._where = elders(before, self._asked()), {}
         self._lost = {schema: [block for block in blocks if block.lost] for schema, blocks in plans.items()}
 
@@ -150,7 +166,7 @@ class Device:
         if tag not in self._where:
             return None
         asked, mine = self._where[tag]
-        return trace(self._config, mine, asked if asked.request.exchanged else newest(self._before, tag) or asked)
+        return trace(self._config, mine, asked if asked.request.last else newest(self._before, tag) or asked)
 
     async def reveal(self, schema: Schema) -> tuple[Frame, dict[str, Raw]]:
         twin, heard = copy(self), Overheard(self._wire, self)
@@ -215,8 +231,11 @@ def ordered(config: Config, line: LineConfig) -> Config:
     return config.model_copy(update={"order": line.order})
 
 
-def _steps(config: Config, blocks: Sequence[Block]) -> tuple[Step, ...]:
-    return tuple(Step(Read(config.unit, block, strict=config.strict), block, len(block.tags)) for block in blocks)
+def _steps(config: Config, blocks: Sequence[Block], patience: float) -> tuple[Step, ...]:
+    steps = tuple(Step(Read(config.unit, block, strict=config.strict), block, len(block.tags)) for block in blocks)
+    for step in steps:
+        step.request.patience = patience
+    return steps
 
 
 def _code(error: Refused) -> int:

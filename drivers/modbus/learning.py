@@ -92,6 +92,11 @@ class Learning:
     def recall(self, kept: bytes) -> None:
         self.terrain = self._kept = load(kept)
 
+    @property
+    def kept(self) -> bytes:
+        """All that is known, for `recall`."""
+        return dump(self.terrain)
+
     def learnt(self) -> bytes | None:
         """The terrain, once after each change."""
         if self.terrain is self._kept:  # the usual case

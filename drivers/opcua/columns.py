@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from agent.model.errors import DeviceError
 from agent.model.frame import Frame, Value
 from agent.model.quality import FIRST_BAD, Quality
 from agent.model.tag import Schema
@@ -10,6 +11,11 @@ from drivers.opcua.notify import Batch
 from drivers.opcua.status import overflowed, quality
 from drivers.opcua.values import Convert, converter, unchanged
 
+_SILENT = 0x80310000  # BadNoCommunication
+_REASONS: dict[int, int] = {
+    Quality.BAD_CONFIG: 0x80340000,
+    Quality.BAD_DEVICE: 0x808B0000,
+}  # BadNodeIdUnknown, BadDeviceFailure
 TICKS_1970 = 116_444_736_000_000_000  # 1970 in ticks of 100 ns since 1601
 _LAST = TICKS_1970 + ((1 << 63) - 1) // 100
 
@@ -24,6 +30,8 @@ class Columns:
         self._usual = tuple(converters[tag.dtype] for tag in schema.tags)
         self._convert = list(self._usual)
         self._special: set[int] = set()
+        self.tap: Callable[[Sequence[int], Batch, list[Value]], None] | None = None  # who wants to know what comes
+        self.lost: Callable[[DeviceError], None] | None = None  # and that nothing does any more
         self._plain = frozenset(range(256)).intersection(*map(unchanged, converters))
         self._unchanged = self._plain
 
@@ -66,6 +74,8 @@ class Columns:
         columns = batch.handles
         if not columns:
             return
+        if self.tap is not None:
+            self._tell(columns, batch)
         values, qualities, stamps = self.decode(columns, batch, ts)
         if len(set(columns)) == len(columns):
             yield self._frame(columns, values, qualities, ts, mono, stamps)
@@ -79,15 +89,42 @@ class Columns:
         """The frame of a scan; a column without an answer is None with its quality in `missing`."""
         values: list[Value] = [None] * len(missing)
         stamps = [ts] * len(missing)
+        if self.tap is not None:
+            self._tell_all(answers, missing)
         for columns, batch in answers:
             found, qualities, times = self.decode(columns, batch, ts)
             for column, value, trust, stamp in zip(columns, found, qualities, times, strict=True):
                 values[column], missing[column], stamps[column] = value, trust, stamp
         return Frame(self.schema, ts, values, bytes(missing), mono, None, tuple(stamps))
 
+    def _tell_all(self, answers: Sequence[tuple[Sequence[int], Batch]], missing: bytearray) -> None:
+        """All of a scan at once, with what was not answered."""
+        answered = {column for columns, _ in answers for column in columns}
+        left = [column for column in range(len(missing)) if column not in answered]
+        parts = [*answers, (left, _blank([missing[column] for column in left]))]
+        whole = Batch()
+        for columns, batch in parts:
+            whole.handles += columns
+            whole.values += batch.values
+            whole.codes += batch.codes or [0] * len(columns)
+            whole.ticks += batch.ticks
+            whole.served += batch.served
+            whole.kinds |= batch.kinds
+        self._tell(whole.handles, whole)
+
+    def _tell(self, columns: Sequence[int], batch: Batch) -> None:
+        """Values go to the tap as the node holds them; but of columns whose values need more than their type to be
+        understood (names of enumerations, parts of arrays and structures) as the tag is to have them."""
+        assert self.tap is not None
+        special, convert = self._special, self._convert
+        pairs = zip(columns, batch.values, strict=True)
+        self.tap(columns, batch, [convert[column](value) if column in special else None for column, value in pairs])
+
     def refused(self, qualities: Mapping[int, int], ts: int, mono: int) -> Frame:
         """A frame that says which columns there will be nothing of, with the quality of each."""
         places = tuple(sorted(qualities))
+        if self.tap is not None:
+            self._tell(places, _blank([qualities[column] for column in places]))
         trust = bytes(qualities[column] for column in places)
         return Frame(self.schema, ts, (None,) * len(places), trust, mono, places, (ts,) * len(places))
 
@@ -97,6 +134,12 @@ class Columns:
         places = tuple(columns)
         whole = len(places) == len(self._convert) and places == tuple(range(len(places)))
         return Frame(self.schema, ts, values, qualities, mono, None if whole else places, tuple(stamps))
+
+
+def _blank(qualities: Sequence[int]) -> Batch:
+    """No values, each for a reason that has this quality."""
+    size = len(qualities)
+    return Batch([], [None] * size, [_REASONS.get(each, _SILENT) for each in qualities], [0] * size, [0] * size)
 
 
 def _layers(columns: Sequence[int]) -> list[list[int]]:

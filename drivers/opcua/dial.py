@@ -34,6 +34,7 @@ class Dial:
         self._last: dict[str, Session] = {}  # by endpoint: one that could not say goodbye is closed by the next
         self._expiry = Expiry(config.name)
         self.skew: float | None = None
+        self.failed: Callable[[DeviceError], None] | None = None  # who wants to know that no session could be had
 
     @property
     def expiries(self) -> Mapping[str, float]:
@@ -67,7 +68,10 @@ class Dial:
             self._at = at
             self._expiry.watch(session)
             return session
-        raise _all(failures)
+        whole = _all(failures)
+        if self.failed is not None:
+            self.failed(whole)
+        raise whole
 
     def _left_at(self, endpoint: str) -> Left | None:
         last = self._last.get(endpoint)

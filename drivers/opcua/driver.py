@@ -11,7 +11,8 @@ from agent.model.errors import Refused, Unreachable
 from agent.model.frame import Frame, Value
 from agent.model.quality import Quality
 from agent.model.tag import Schema
-from drivers.api import Argument, Driver, DriverConfig, Encoded, LineConfig, Place, nothing
+from drivers.api import Argument, Driver, DriverConfig, Encoded, LineConfig, nothing
+from drivers.browsing import Place
 from drivers.finding import Search
 from drivers.opcua import methods, writes
 from drivers.opcua.browse import browse, peek
@@ -33,8 +34,10 @@ from drivers.opcua.session import Session
 from drivers.opcua.status import quality
 from drivers.opcua.stream import Stream
 from drivers.opcua.tally import Tally
+from drivers.opcua.tape import Reel, watch_plans
 from drivers.opcua.tracing import columns_of, trace
 from drivers.opcua.watch import ServerClock, look
+from drivers.tapping import Tap
 from drivers.tracing import Trace
 
 MINUTE, SECOND = 60.0, 1e9
@@ -56,7 +59,8 @@ def build(line: LineConfig, devices: Sequence[DriverConfig], data: Path | None =
 
 
 class OpcuaPoller:
-    """Implements `drivers.api.Poller`, which reads on request, `Browser`, `Finder`, `Traced`, `Writer` and `Caller`.
+    """Implements `drivers.api.Poller`, which reads on request, `Browser`, `Finder`, `Tapped`,
+    `Traced`, `Writer` and `Caller`.
 
     Its schemas grow, each at its end, when a pattern of the device finds nodes; a frame has the one of its time.
     """
@@ -79,6 +83,7 @@ class OpcuaPoller:
         self._groups: dict[str, Group] = {}
         self._known = Dictionaries()
         self._server, self._remarks = ServerClock(), Remarks()
+        self._reel: Reel | None = None
         self._check_at = self._walk_at = 0.0
         alone = not self._pins.named and not config.events
         self._seeker = Seeker(self._pins, config.name, clock, alone=alone) if self._pins.patterns else None
@@ -111,6 +116,12 @@ class OpcuaPoller:
     def overflows(self) -> int:
         """Values that said that the server had thrown away older ones: `queue_size` is too small."""
         return sum(plan.columns.overflows for plan in self._plans) + sum(each.overflows for each in self._events)
+
+    def tap(self, tap: Tap | None) -> None:
+        """See `drivers.tapping.Tapped`."""
+        self._reel = Reel(self.device, tap, whole=self._config.mode == "poll") if tap else None
+        self._dial.failed = self._reel.failed if self._reel else None
+        watch_plans(self._plans, self._reel)
 
     async def open(self) -> None:
         if self._session is not None and self._session.alive:
@@ -217,6 +228,7 @@ class OpcuaPoller:
         self._plans = tuple(before.values())
         if grown:
             self.tags = (*self._writable, *self._pins.tags)
+            watch_plans(grown, self._reel)
         return grown
 
     async def _grown(self, plan: Plan) -> Group:

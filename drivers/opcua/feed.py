@@ -364,6 +364,9 @@ class Feed:
         self._wake.set()
 
     def _fail(self, error: DeviceError) -> None:
+        tell = self._groups[0].plan.columns.lost if self._groups else None
+        if tell is not None and self._failure is None and not self._stopped:
+            tell(error)
         self._failure = self._failure or error
         self._wake.set()
 

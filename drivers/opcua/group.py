@@ -143,6 +143,8 @@ class Group:
                 failure = error
                 _mark(missing, columns, Quality.BAD_COMM)
         if failure is not None and not answers:
+            if self.plan.columns.lost is not None:
+                self.plan.columns.lost(failure)
             raise failure
         self._let_go(answers)
         return answers, missing

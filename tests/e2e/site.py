@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 from urllib.request import Request, urlopen
@@ -22,8 +22,10 @@ from tests.sim.mosquitto import wait_until
 class Agent:
     """`floorgate run` as a process that can be stopped, killed and started again on the same data."""
 
-    def __init__(self, folder: Path, config: str, data: Path | None = None, **environ: str) -> None:
-        self._environ = environ
+    def __init__(
+        self, folder: Path, config: str, data: Path | None = None, *, options: Sequence[str] = (), **environ: str
+    ) -> None:
+        self._environ, self._options = environ, options
         self.config, self.data, self.log = folder / "site.yaml", data or folder / "data", folder / "agent.log"
         self.config.write_text(config)
         self._process: subprocess.Popen[bytes] | None = None
@@ -40,7 +42,19 @@ class Agent:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-W", "error", "-m", "agent", "run", "-c", self.config, "--data", self.data],
+                [
+                    sys.executable,
+                    "-W",
+                    "error",
+                    "-m",
+                    "agent",
+                    "run",
+                    "-c",
+                    self.config,
+                    "--data",
+                    self.data,
+                    *self._options,
+                ],
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **self._environ},

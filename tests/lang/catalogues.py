@@ -8,6 +8,7 @@ from agent.lang import ENGLISH, LANGUAGES, path
 from agent.lang.catalogue import WORD
 from agent.lang.po import Entry, entries, quoted
 from tests.house import ROOT, parsed, sources
+from tests.lang import foreign
 from tests.lang.extract import Found, Key
 
 ENGLISH_CATALOGUE = ROOT / "agent/lang/en.pot"
@@ -69,7 +70,7 @@ def faults(found: Mapping[Key, Found], catalogue: Iterable[Entry]) -> Iterator[s
         if key in known:
             yield f"is there twice: {entry.text!r}"
         known[key] = entry
-    constants = _constants()
+    constants = _constants() | set(foreign.WORDS)
     for key, about in found.items():
         if key not in known or not known[key].translation:
             yield f"is not translated: {next(iter(about.files))}: {key[1]!r}"

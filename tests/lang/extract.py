@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from itertools import count
 
-from agent.lang.catalogue import BETWEEN, BETWEENS, WORD
+from agent.lang.catalogue import BETWEEN, BETWEENS, COLUMN
 from tests.house import parsed, sources
 from tests.lang import foreign
 from tests.lang.pieces import Local, Text, is_text, texts
@@ -21,8 +21,9 @@ Key = tuple[str, str]  # context and text, as in a catalogue
 SILENT = (  # files whose texts are for machines, or for the journal alone
     "agent/demo/site.py",
     "agent/cli/maps.py",
+    "agent/cli/commission/texts.py",
     "agent/cli/outline.py",
-    "agent/model/ucum_tables.py",
+    "agent/model/unit_hints.py",
     "agent/status/openapi*.py",
     "agent/status/metrics*.py",
     "agent/lang/*",
@@ -35,6 +36,9 @@ _MACHINE = re.compile(
     r"|.*\bcharset=|text/|application/|lambda |(Basic|Bearer|Host:|Proxy-Authorization:) "
 )
 _WORDY = re.compile(r"(^|[\s(])['\"`]?[A-Za-z][a-z'-]+(?=[\s:,.;?!)…'\"`]|$)")
+_YAML = re.compile(r"\s*(- |#|[\w$]+:(\s|$)|[{\[])|.*[{};]\s*$")  # or CSS
+_QUESTION = re.compile(r"[A-Z][a-z]+\?")
+_ARTICLE = re.compile("an? \0$")  # `a float64`
 _JOURNAL = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 _LOGGERS = {"log", "logging", "getLogger", "_LOGGER", "QUIET"}
 _FOR_MACHINES = {
@@ -80,18 +84,32 @@ class Source:
         made, inlined = [], set[int]()
         for node, local in self._wholes:
             made += [(id(node), text) for text in texts(node, local, self._fields, inlined)]
-        yield from (text for node, text in made if node not in inlined)
+        yield from (line for node, text in made if node not in inlined for line in lines_of(text))
 
     def words(self) -> Iterator[Key]:
-        """The heads of tables, and what is counted."""
+        """What stands over columns and progress bars, and what is counted."""
         for node in ast.walk(self._tree):
             match node:
-                case ast.Call(func=func, keywords=given) if _name(func) == "table":
-                    yield from (
-                        (WORD, each.arg.replace("_", " ")) for each in given if each.arg and each.arg != "title"
-                    )
+                case ast.Call(func=func, args=args, keywords=given) if _name(func) in {"table", "progress"}:
+                    yield from ((COLUMN, text) for text in _constants(args[:1]) if text)
+                    yield from ((COLUMN, each.arg) for each in given if each.arg and _is_side(each.value))
+                case ast.Call(func=ast.Attribute(attr="add_column"), args=[head, *_]):
+                    inner = head.args if isinstance(head, ast.Call) else [head]
+                    yield from ((COLUMN, text) for text in _constants(inner))
+                case ast.Dict(keys=keys, values=values) if values and all(map(_is_side, values)):
+                    yield from ((COLUMN, text) for text in _constants(keys))
+                case ast.Call(func=ast.Attribute(attr="fromkeys"), args=[names, side]) if _is_side(side):
+                    yield from ((COLUMN, text) for text in self._listed(names))
                 case ast.Call(func=func, args=[_, ast.Constant(value=str(word)), *_]) if _name(func) in COUNTERS:
                     yield from (("", f"{{0}} {word}{ending}") for ending in ("", "s"))
+
+    def _listed(self, names: ast.expr) -> list[str]:
+        """The texts of a tuple, or of one that has a name in this file."""
+        for node in self._tree.body:
+            match node:
+                case ast.Assign(targets=[ast.Name(id=name)], value=value) if name == _name(names):
+                    names = value
+        return list(_constants(names.elts)) if isinstance(names, ast.Tuple) else []
 
     def _visit(self, node: ast.AST, local: Local) -> None:
         """Each expression that makes text, as a whole, with the names that have one value where it stands."""
@@ -123,8 +141,8 @@ def extracted(files: Iterable[Source]) -> dict[Key, Found]:
             entry = found["", template(text)]
             entry.files[source.path] = None
             entry.holes = entry.holes or tuple(ast.unparse(piece) for piece in text if not isinstance(piece, str))
-        for key in source.words():
-            found[key].files[source.path] = None
+        for context, text in source.words():
+            found[context, text.replace("_", " ")].files[source.path] = None
     return dict(found)
 
 
@@ -141,11 +159,23 @@ def _escaped(text: str) -> str:
 def is_said(text: Text) -> bool:
     """Whether a person would read it as words of a sentence."""
     bare = "".join(piece if isinstance(piece, str) else "\0" for piece in text)
-    if _MACHINE.match(bare) or "</" in bare or bare.strip().count("\n") > 1:
+    if _MACHINE.match(bare) or "</" in bare:
         return False
-    return bool(re.search(r"\s", bare.strip())) and any(
-        _WORDY.search(piece) for piece in text if isinstance(piece, str)
-    )
+    literals = [piece for piece in text if isinstance(piece, str)]
+    wordy = re.search(r"\s", bare.strip()) is not None and any(map(_WORDY.search, literals))
+    return wordy or any(pattern.fullmatch(bare) for pattern in (_ARTICLE, _QUESTION))
+
+
+def lines_of(text: Text) -> list[Text]:
+    """A text is looked up line by line; of several lines those that are YAML or CSS are for machines."""
+    lines: list[list[str | ast.expr]] = [[]]
+    for piece in text:
+        first, *more = piece.split("\n") if isinstance(piece, str) else [piece]
+        lines[-1].append(first)
+        lines += [[each] for each in more]
+    if len(lines) == 1 or not is_said(text):
+        return [text]
+    return [tuple(line) for line in lines if not (isinstance(line[0], str) and _YAML.match(line[0]))]
 
 
 def _fields(tree: ast.Module) -> Iterator[str]:
@@ -156,6 +186,15 @@ def _fields(tree: ast.Module) -> Iterator[str]:
                 yield from (word.arg for word in given if word.arg)
             case ast.Call(func=ast.Attribute(attr="replace"), args=[ast.Constant(value=str(old)), *_]):
                 yield from re.findall(r"^\{([a-z_]+)\}$", old)
+
+
+def _constants(nodes: Iterable[ast.expr | None]) -> Iterator[str]:
+    yield from (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def _is_side(node: ast.expr) -> bool:
+    """Whether it says on which side of a column its cells stand."""
+    return isinstance(node, ast.Constant) and node.value in {"left", "right"}
 
 
 def _is_command(function: ast.FunctionDef) -> bool:
@@ -182,6 +221,9 @@ def _assigned(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Local:
 
 def _within(node: ast.expr) -> Iterator[ast.AST]:
     """What stands in the holes of an expression that makes text."""
+    if isinstance(node, ast.Call):  # of `"…".format(…)`
+        yield from [*node.args, *(word.value for word in node.keywords)]
+        return
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.FormattedValue):
             yield child.value

@@ -15,8 +15,9 @@ CLICK = (
     "Invalid value: {message}",
     "Invalid value for {param_hint}: {message}",
     "Missing command.",
-    "Missing argument",
-    "Missing option",
+    "Missing argument {param_hint}.",
+    "Missing option {param_hint}.",
+    "required",
     "Missing parameter: {param_name}",
     "No such option {name!r}.",
     "No such command {name!r}.",
@@ -41,6 +42,7 @@ CLICK = (
     "Error: invalid input",
     "Aborted!",
 )
+WORDS = ("File", "Directory", "Path")  # click's names of what a path leads to
 CLICK_SOURCES = ("core.py", "decorators.py", "exceptions.py", "formatting.py", "parser.py", "termui.py", "types.py")
 _ERRNOS = (
     "ENOENT EACCES EPERM EISDIR ENOTDIR EEXIST ENOTEMPTY ENOSPC EDQUOT EROFS EIO EBUSY EMFILE EPIPE ENODEV ENXIO ELOOP"
@@ -57,4 +59,5 @@ def numbered(text: str) -> str:
 
 
 def messages() -> list[str]:
-    return [numbered(text) for text in (*CLICK, *SYSTEM, *RESOLVER)]
+    small = [text.lower() for text in SYSTEM if " " in text]  # within a sentence
+    return [numbered(text) for text in dict.fromkeys((*CLICK, *SYSTEM, *small, *RESOLVER))]

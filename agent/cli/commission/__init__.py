@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 
 from agent import registry
-from agent.cli import pick
+from agent.cli import pick, voice
 from agent.cli.commission.report import Facts, page, table
 from agent.cli.commission.talk import Talk
 from agent.cli.commission.texts import LANGUAGES
-from agent.cli.commission.walk import STATE, State, Verdict, Walk, items, kept
+from agent.cli.commission.walk import STATE, State, Walk, items, kept
 from agent.cli.draft import draft
 from agent.cli.options import config_option, data_option
 from agent.config import Files, Site, load
@@ -121,6 +121,6 @@ def _write(folder: Path, walk: Walk, facts: Facts) -> None:
             path = folder / f"report.{language}.{kind}"
             with draft(path) as file:
                 file.write(make(language))
-    words: Sequence[tuple[Verdict, str]] = (("pass", "passed"), ("fail", "failed"), ("skip", "left out"))
-    said = ", ".join(f"{walk.count(key)} {word}" for key, word in words)
-    click.echo(f"{len(walk.items)} tags: {said}, {walk.count(None)} to be tried. Reports: {folder}/report.*")
+    passed, failed, left_out = (walk.count(verdict) for verdict in ("pass", "fail", "skip"))
+    said = f"{passed} passed, {failed} failed, {left_out} left out"
+    voice.echo(f"{len(walk.items)} tags: {said}, {walk.count(None)} to be tried. Reports: {folder}/report.*")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from agent import registry
+from agent import lang, registry
+from agent.cli import voice
 from agent.cli.ask import find
 from agent.cli.commission.walk import Answer, Item, Reading, Verdict, Walk, agree
 from agent.cli.read import DIGITS, read_groups
@@ -37,13 +38,13 @@ class Talk:
         """Until all tags have an answer, or the person stops. Raises AgentError when an answer cannot be kept."""
         walk, at = self._walk, self._walk.first()
         if at == len(walk.items):
-            click.echo("every tag has its answer; --anew begins again")
+            voice.echo("every tag has its answer; --anew begins again")
             return
-        click.echo(HELP)
+        voice.echo(HELP)
         while at < len(walk.items):
             step = self._tag(walk.items[at], at)
             if step is None:
-                click.echo(f"stopped; `floorgate commission` goes on with tag {at + 1} of {len(walk.items)}")
+                voice.echo(f"stopped; `floorgate commission` goes on with tag {at + 1} of {len(walk.items)}")
                 return
             at = max(0, at - 1) if step < 0 else next(self._open(at + 1), len(walk.items))
 
@@ -62,7 +63,7 @@ class Talk:
                 case "r" | "":
                     continue
                 case "?" | "h":
-                    click.echo(HELP)
+                    voice.echo(HELP)
                     continue
                 case "b":
                     return -1
@@ -79,7 +80,7 @@ class Talk:
         elif not reading.error and agree(reading, said, self._tolerance):
             self._put(item, reading, "pass", expected=said)
         else:
-            click.secho(f"  {said} is not {reading.text or 'what was read'}", fg="red")
+            voice.echo(f"  {said} is not {reading.text or 'what was read'}", fg="red")
             self._put(item, reading, "fail", expected=said, note=_asked("note"))
         return 1
 
@@ -87,17 +88,17 @@ class Talk:
         at = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
         seen = (reading.text, reading.unit, reading.quality or reading.error, reading.raw, reading.address)
         self._walk.put(item, Answer(verdict, item.digest, *seen, expected, note, self._by, at))
-        click.secho(f"  {verdict}", fg={"pass": "green", "fail": "red", "skip": "yellow"}[verdict])
+        voice.echo(f"  {lang.word(verdict)}", fg={"pass": "green", "fail": "red", "skip": "yellow"}[verdict])
 
     def _show(self, item: Item, at: int, reading: Reading) -> None:
         head = f"[{at + 1}/{len(self._walk.items)}] {item.device}  {item.tag}"
-        click.echo(plain(f"{head}  {item.description}".rstrip()))
+        voice.echo(plain(f"{head}  {item.description}".rstrip()))
         if reading.error:
-            click.secho(plain(f"  nothing was read: {reading.error}"), fg="red")
+            voice.echo(plain(f"  nothing was read: {reading.error}"), fg="red")
             return
         bad = f"  ({reading.quality})" if reading.quality != "good" else ""
         made = f"   raw {reading.raw} at {reading.address}" if reading.raw else ""
-        click.secho(plain(f"  {reading.text} {reading.unit}{bad}{made}"), bold=True)
+        voice.echo(plain(f"  {reading.text} {reading.unit}{bad}{made}"), bold=True)
 
     def _read(self, item: Item) -> Reading:
         try:
@@ -138,7 +139,9 @@ def _told(row: dict[str, object]) -> Reading:
 def _asked(what: str, nobody: str = "") -> str:
     """A line that a person typed, or `nobody` where there is none to type."""
     try:
-        return str(click.prompt(f"  {what}", default="", show_default=False, prompt_suffix=": ")).strip()
+        return str(
+            voice.prompt(f"  {lang.word(lang.said(what))}", default="", show_default=False, prompt_suffix=": ")
+        ).strip()
     except click.Abort:
-        click.echo()
+        voice.echo()
         return nobody

@@ -2,7 +2,7 @@
 
 import click
 
-from agent.cli import records, tables
+from agent.cli import records, tables, voice
 from agent.cli.options import json_option
 from agent.cli.shelf import Entry, shelf
 
@@ -26,4 +26,4 @@ def show(found: list[Entry], as_json: bool) -> None:
         cells = (entry.name, entry.vendor, entry.model, entry.kind, entry.tags, entry.status)
         table.add_row(*map(tables.cell, cells))
     tables.show(table)
-    click.echo(f"{len(found)} {'map' if len(found) == 1 else 'maps'}; `floorgate maps show NAME` has the details")
+    voice.echo(f"{len(found)} {'map' if len(found) == 1 else 'maps'}; `floorgate maps show NAME` has the details")

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from agent.cli import records, tables
+from agent.cli import records, tables, voice
 from agent.cli.options import json_option
 from agent.cli.shelf import named
 from agent.config import load_map
@@ -26,18 +26,18 @@ def command(name: str, as_json: bool) -> None:
             {**about, "quirks": dict(found.quirks), "groups": dict(found.groups), "tags": [_said(tag) for tag in tags]}
         )
         return
-    click.echo(plain(f"{head.device.vendor} {head.device.model}  {head.device.name_zh}".rstrip()))
+    voice.echo(plain(f"{head.device.vendor} {head.device.model}  {head.device.name_zh}".rstrip()))
     sure = (
         "at least two independent sources agree"
         if head.status == "confirmed"
         else "compare each value with the display"
     )
-    click.echo(f"{head.driver}, {head.device.kind or 'no kind'}, {head.status}: {sure}")
+    voice.echo(f"{head.driver}, {head.device.kind or 'no kind'}, {head.status}: {sure}")
     for title, lines in (("sources", head.sources), ("notes", head.notes)):
         for line in lines:
-            click.echo(plain(f"  {title[:-1]}: {line}"))
+            voice.echo(plain(f"  {title[:-1]}: {line}"))
     if found.quirks:
-        click.echo(plain("  quirks: " + ", ".join(f"{key}: {value}" for key, value in found.quirks.items())))
+        voice.echo(plain("  quirks: " + ", ".join(f"{key}: {value}" for key, value in found.quirks.items())))
     _table(tags)
 
 

@@ -7,19 +7,14 @@ from typing import Any
 
 import click
 
-from agent.cli import BAD_CONFIG, records
+from agent.cli import BAD_CONFIG, records, voice
 from agent.cli.maps.cases import cases, judged
 from agent.cli.online import online, said
 from agent.cli.options import json_option
-from agent.cli.shelf import devices_of, named, paths, site_beside
+from agent.cli.shelf import devices_of, named, paths, site_of
 from agent.config import Invalid, Problem, Report, load_map, load_vocabulary
 from agent.model.errors import AgentError
 from agent.model.text import plain
-
-_SITE = """\
-gateway: {{id: test}}
-devices: [{{name: '{name}', driver: modbus, endpoint: '{endpoint}', unit: {unit}, map: '{path}'}}]
-"""
 
 
 @click.command("test")
@@ -58,7 +53,7 @@ def command(
     else:
         for row in rows:
             for line in _lines(row):
-                click.echo(line)
+                voice.echo(line)
     failed = any(row["differences"] or any(each["state"] != "ok" for each in row["online"]) for row in rows)
     ctx.exit(BAD_CONFIG if any(row["problems"] for row in rows) else int(failed))
 
@@ -99,10 +94,8 @@ def _cases(file: Path, folder: Path) -> dict[str, Any]:
 
 
 def _read(file: Path, endpoint: str, unit: int) -> list[dict[str, Any]]:
-    name, where, place = (text.replace("'", "''") for text in (file.stem, endpoint, str(file.resolve())))
-    site = site_beside(file, _SITE.format(name=name, endpoint=where, unit=unit, path=place))
-    with tempfile.TemporaryDirectory() as folder:
-        return [seen.row() for seen in online(site, Path(folder)) if seen.kind == "device"]
+    with tempfile.TemporaryDirectory() as data:
+        return [seen.row() for seen in online(site_of(file, endpoint, unit), Path(data)) if seen.kind == "device"]
 
 
 def _lines(row: dict[str, Any]) -> Iterator[str]:

@@ -13,9 +13,11 @@ from agent.cli.progress import progress
 @click.command("forget")
 @click.argument("sink")
 @data_option
-@click.confirmation_option(prompt="What this sink never got will be gone for good. Go on?")
-def command(sink: str, data: Path) -> None:
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+def command(sink: str, data: Path, yes: bool) -> None:
     """Give up what SINK is owed, once it has been taken out of the configuration; the ledger keeps its account."""
+    if not yes:
+        voice.confirm("What this sink never got will be gone for good. Go on?")
     total = 0
     with hold(data) as store, progress("frames") as done:
         while count := store.forget(sink):

@@ -149,7 +149,7 @@ class Session:
                 continue
             place = self._tree.place(schema)
             life = self._life(place.device)
-            if entry.history or (schema.made and self._is_dead(place.device)):
+            if entry.history or not place.device.current or (schema.made and self._is_dead(place.device)):
                 self._past(index, entry, place, life, ms, written)
                 past[place.device.name] = place.device
             else:
@@ -182,6 +182,25 @@ class Session:
         messages: list[Message] = []
         for name in self._lives:
             self._die(name, _stamp(now), messages)
+        return messages
+
+    def bury(self, names: Sequence[str], now: int) -> list[Message]:
+        """These devices are no more; what is still to be told of them comes as history does."""
+        self.waiting = deque(device for device in self.waiting if device.name not in names)
+        messages: list[Message] = []
+        for name in names:
+            if name in self._lives:
+                self._die(name, _stamp(now), messages)
+                del self._lives[name]
+        return messages
+
+    def renew(self, devices: Sequence[Device], now: int) -> list[Message]:
+        """These have other metrics than their births told."""
+        messages: list[Message] = []
+        for device in devices:
+            life = self._life(device)
+            if life.born is not None and life.born != device.version:
+                self._be_born(device, _stamp(now), messages)
         return messages
 
     def _statistics(self) -> list[tuple[str, int, int]]:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from contextlib import suppress
-from typing import cast
+from typing import Any, cast
 
 from agent import __version__
 from agent.model.errors import Rejected, SinkError, Unavailable
@@ -26,6 +26,7 @@ from agent.northbound.sparkplug.tree import Book, Tree
 _LOOK, _LOOKS = 0.05, 40  # seconds between two looks whether there are values, and how often the first births wait so
 _HOST = 60.0  # seconds to wait for the primary host before that is said to be what is wrong
 _NEXT = 3.0  # seconds to wait for it where there is another broker
+_LATE = 1.0  # seconds in which what was read before a change of the devices has mostly been sent
 _ABOUT = [("Node Info/Product", codec.STRING, "Floorgate"), ("Node Info/Version", codec.STRING, __version__)]
 
 
@@ -59,7 +60,7 @@ class SparkplugSink:
         self._config, self._house = config, gateway.house
         place = clean(gateway.site[0]) if gateway.site else "floorgate"
         self._names = Names(config.group or place, config.edge or clean(gateway.id))
-        self._places = {device: "/".join(place) for device, place in gateway.places.items()}
+        self._where, self._places = gateway.places, dict[str, str]()
         self._marker = f"floorgate/{clean(gateway.id)}/$marker"
         self._brokers = [_Broker(each, gateway) for each in config.brokers()]
         self._tree: Tree | None = None
@@ -68,6 +69,7 @@ class SparkplugSink:
         self._told = 0.0  # when the node's own numbers were, monotonic
         self._link: Link | None = None
         self._turn = asyncio.Lock()
+        self._news: asyncio.Future[None] | None = None  # somebody waits for other groups
 
     async def open(self) -> None:
         await self.close()
@@ -92,9 +94,20 @@ class SparkplugSink:
 
     async def lost(self) -> None:
         link = self._there()
-        await asyncio.wait([link.over])
+        while not link.over.done():
+            async with self._turn:
+                self._look(link)
+            self._news = asyncio.get_running_loop().create_future()
+            either: list[asyncio.Future[Any]] = [link.over, self._news]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([link.over], timeout=_LATE)
         self._walk()
         raise link.over.result()
+
+    def renewed(self) -> None:
+        """Implements `Mindful`: devices that are no more die, others are born anew when they have other metrics."""
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
 
     async def send(self, batch: Batch) -> None:
         link = self._there()
@@ -156,6 +169,7 @@ class SparkplugSink:
         if self._tree is None:
             self._tree = Tree(Book(await self._house.recall("aliases")), old=self._config.compat == "2.2")
         self._tree.begin(self._house.schemas)
+        self._place()
         if self._tree.book.changed:
             await self._house.keep("aliases", self._tree.book.dump())
         return self._tree
@@ -171,9 +185,24 @@ class SparkplugSink:
         await self._house.keep("bdseq", str(bdseq).encode())
         return bdseq
 
+    def _look(self, link: Link) -> None:
+        """What is told of devices must be true of those that there are now."""
+        assert self._tree is not None
+        self._place()
+        schemas, session = self._house.schemas, link.session
+        gone, outdated = self._tree.lose(schemas), self._tree.outdated(schemas)
+        messages = session.bury(gone, time.time_ns()) + session.renew(outdated, time.time_ns())
+        if messages and not link.over.done():
+            link.publish(messages)
+
+    def _place(self) -> None:
+        self._places.clear()
+        self._places |= {device: "/".join(place) for device, place in self._where.items()}
+
     def _be_born(self, link: Link) -> None:
         if not link.session.born:
             link.check()
+            self._look(link)
             link.birth()
             self._told = time.monotonic()
 
@@ -194,7 +223,11 @@ class SparkplugSink:
         fresh = {entry.frame.schema: None for entry in batch if not tree.knows(entry.frame.schema)}
         new = [schema for schema in fresh if schema.device != DEVICE]
         if new:
-            tree.learn(new, self._house.schemas)
+            now = self._house.schemas
+            tree.meet(new, now)
+            live = (entry.frame.schema for entry in batch if not entry.history)
+            if any(schema in fresh and schema not in now for schema in live):
+                self.renewed()  # it was read before the change, and its metrics are to go again
         return tree
 
     def _tell_numbers(self, link: Link) -> None:

@@ -136,6 +136,46 @@ class Tree:
         for schema in wanted:
             self._settle(schema)
 
+    def lose(self, schemas: Sequence[Schema]) -> list[str]:
+        """The devices that none of these groups belongs to: they are no more."""
+        there = {schema.device for schema in schemas}
+        gone = [name for name in self.devices if name not in there]
+        for name in gone:
+            del self.devices[name]
+        self._forget(gone)
+        return gone
+
+    def outdated(self, schemas: Sequence[Schema]) -> list[Device]:
+        """Devices that have metrics which none of these groups has, and of whose new groups none is still to come."""
+        groups: dict[str, list[Schema]] = {}
+        for schema in schemas:
+            groups.setdefault(schema.device, []).append(schema)
+        known = [device for name, device in self.devices.items() if all(map(self.knows, groups.get(name, ())))]
+        return [device for device in known if self._tidy(device, groups.get(device.name, []))]
+
+    def meet(self, schemas: Sequence[Schema], now: Sequence[Schema]) -> None:
+        """As `learn`, for groups that come for the first time: of their devices what none of `now` has goes."""
+        for name in {schema.device for schema in schemas if schema in now} & self.devices.keys():
+            self._tidy(self.devices[name], [schema for schema in now if schema.device == name])
+        self.learn(schemas, now)
+
+    def _tidy(self, device: Device, now: Sequence[Schema]) -> bool:
+        """Only the metrics of these groups stay; whether any went, or means something else than before."""
+        tags = {key: tag for schema in now for key, tag in zip(_keys(schema), schema.tags, strict=True)}
+        stay = {key: Told(tags[key], told.name, told.alias) for key, told in device.told.items() if key in tags}
+        if stay.keys() == device.told.keys() and all(told.tag == device.told[key].tag for key, told in stay.items()):
+            return False
+        device.told, device.current = stay, [*now]
+        device.call(_names(device))
+        self._forget([device.name])
+        return True
+
+    def _forget(self, devices: Sequence[str]) -> None:
+        """Where their frames belong is asked anew."""
+        self._as, self._by_alias = None, {}
+        self._places = {schema: place for schema, place in self._places.items() if place.device.name not in devices}
+        self._plans = {key: plan for key, plan in self._plans.items() if key[0] not in devices}
+
     def _device(self, name: str) -> Device:
         device = self.devices.get(name)
         if device is None:

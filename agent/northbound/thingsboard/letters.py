@@ -1,6 +1,7 @@
 """A batch as messages of the gateway API: connects, attributes, telemetry, disconnects; no I/O happens here."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
@@ -56,11 +57,12 @@ class Letters:
         self._places = places
         self._records = Records(quality=quality)
         self._json: dict[str, bytes] = {}  # names of devices there, by ours
+        self._left = set[str]()  # devices that the gateway has no more
         self.begin()
 
     def begin(self) -> None:
         self._records.begin()
-        self.devices = Devices(self._records.live, self._places)
+        self.devices = Devices(self._records.live, self._places, self._left)
 
     def forget(self) -> None:
         """Something was refused: who knows what the platform has been told of qualities?"""
@@ -98,6 +100,13 @@ class Letters:
             told.messages.append(message)
             told.owners.append(())
         return Written([*told.messages, *written.messages], [*told.owners, *written.owners], written.too_large)
+
+    def leave(self, there: AbstractSet[str]) -> list[Message]:
+        """Only these devices are there now: goodbyes of the others."""
+        gone = [device for device in self.devices.connected if device not in there]
+        self._left |= set(gone)
+        self._left -= there
+        return self.goodbyes(self.devices.gone(gone))
 
     def goodbyes(self, devices: Sequence[str]) -> list[Message]:
         return [(DISCONNECT, as_json({"device": self._names.name(device)}), False) for device in devices]

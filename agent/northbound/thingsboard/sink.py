@@ -114,6 +114,13 @@ class ThingsBoardSink:
         self._letters.forget()
         raise worst([*errors, *([failure] if failure else [])], [batch[index].seq for index in confirmed])
 
+    def renewed(self) -> None:
+        """Implements `Mindful`: devices that are no more are disconnected."""
+        there = {schema.device for schema in self._gateway.house.schemas}
+        if self._connection is not None:
+            for message in self._letters.leave(there):
+                self._connection.publisher.post(message)
+
     async def close(self) -> None:
         connection, self._connection = self._connection, None
         if self._rpc is not None:

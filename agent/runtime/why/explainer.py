@@ -13,7 +13,7 @@ from agent.model.tag import Schema, Tag
 from agent.model.text import duration_text
 from agent.normalise import Rules, Steps
 from agent.normalise.calculated import Source
-from agent.normalise.origins import origin
+from agent.normalise.origins import Origin, origin
 from agent.runtime.catalogue import Catalogue
 from agent.runtime.latest import Mark
 from agent.runtime.storage import Storage
@@ -23,7 +23,7 @@ from agent.runtime.why.shaping import Policy, Sample, Subject
 from agent.runtime.why.stages import Explanation, Stage
 from drivers.tracing import Trace, Traced
 
-CONFIGURED = "configured"
+CONFIGURED, SOURCE = "configured", "source"
 DEEPEST = 8  # of what is made of what is made
 NO_SINK = "no sink is configured: nothing leaves the gateway"
 
@@ -136,15 +136,11 @@ class Explainer:
         for source in known.sources if deepest else ():
             each = await self._explain(source, deepest - 1)
             told = told or each
-            if not each.is_well:
+            if each.ill is not None:
                 told = each
                 break
         found.source = told
-        if told is not None and not told.is_well and told.verdict is not None:
-            wrong = f"{told.device}/{told.tag} is not well: {told.verdict.wrong}"
-            found.stages.append(Stage("source", "failed", [("made by", known.how)], wrong, told.verdict.hint))
-        else:
-            found.stages.append(Stage("source", "ok", [("made by", known.how), ("of", ", ".join(found.origin["of"]))]))
+        found.stages.append(made_stage(found, known))
 
     def _found(self, device: str) -> Mapping[str, Rules]:
         """What is asked of tags that were found on the device."""
@@ -155,6 +151,16 @@ class Explainer:
             for tag, rules in zip(schema.tags, self._steps.rules(schema), strict=True)
         ]
         return dict(pairs)
+
+
+def made_stage(found: Explanation, known: Origin) -> Stage:
+    """How the tag is made, and whether what it is made of is well."""
+    seen = [("made by", known.how), ("of", ", ".join(f"{device}/{tag}" for device, tag in known.sources))]
+    source = found.source
+    if source is None or source.ill is None:
+        return Stage(SOURCE, "ok", seen)
+    wrong = f"{source.device}/{source.tag} is not well: {source.ill.wrong}"
+    return Stage(SOURCE, source.ill.state, seen, wrong, source.ill.hint)
 
 
 def configured(schema: Schema, tag: Tag) -> Stage:

@@ -25,7 +25,7 @@ def line(health: Health, schema: Schema, now: float) -> Stage:
     if owner is not None and owner.state == "down":
         return Stage(LINE, "failed", seen, said(owner), owner.hint)
     if device is None or device.state in ("starting", "stopped"):
-        return Stage(LINE, "failed", seen, "the device has not been asked yet", "wait for one interval, and ask again")
+        return Stage(LINE, "doubt", seen, "the device has not been asked yet", "wait for one interval, and ask again")
     if device.state != "up" or device.breaker in ("open", "half_open"):
         return Stage(LINE, "failed", seen, said(device) or "the device does not answer", device.hint)
     if load is not None and load.overloaded:
@@ -68,7 +68,7 @@ def exchange(trace: Trace | None, schema: Schema, wall: int, mono: int) -> Stage
     if found is None:
         return Stage(EXCHANGE, "unreached", facts([("address", trace.address), *trace.about]), trace.wrong, trace.hint)
     age = (mono - found.mono) / 1e9
-    took = f"{found.seconds * 1e3:.1f} ms" if found.seconds else ""
+    took = f"{found.seconds * 1e3:.0f} ms" if found.seconds >= 1e-3 else "less than 1 ms" if found.sent else ""
     at = f"{moment(wall - (mono - found.mono))}, {span(age)} ago" if found.mono else ""
     seen = facts([("address", trace.address), ("at", at), ("took", took), *trace.about])
     shown = Hex(found.sent, found.received, trace.mine) if found.sent or found.received else None

@@ -27,8 +27,8 @@ _LEFT_OUT = {
 }
 _DOUBTS = {
     Quality.CLAMPED: (
-        "it was beyond its limits and is told as the limit",
-        "is `limits` right? else look at the source",
+        "it was beyond a limit, which is told instead",
+        "are `limits` right? else look at the source",
     ),
     Quality.ESTIMATED: ("the source says that it is uncertain", "look at the source"),
     Quality.STALE: ("the source has nothing newer", "look at the source"),
@@ -112,7 +112,7 @@ def _bad(seen: Sequence[tuple[str, str]], of: Subject, found: Sample) -> Stage:
     if found.quality == Quality.BAD_RANGE and limits is not None:
         wrong = f"{came} is beyond its limits: {_limits(limits, tag.unit)}"
         return Stage(VALUE, "failed", seen, wrong, _where(trace))
-    if found.quality == Quality.BAD_RANGE:
+    if found.quality == Quality.BAD_RANGE and rules.conversion is not None:
         return Stage(VALUE, "failed", seen, "converted, the value is too large", "is `as` or `ratio` right?")
     if found.quality == Quality.BAD_JUMP:
         wrong = f"{came} is further from the value before than `rate` allows"

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from agent.health import Part
 
 State = Literal["ok", "held", "doubt", "failed", "unreached"]
-RANK: Sequence[State] = ("failed", "doubt", "held")  # what a person is told of, the worst first
+NORTH = ("store", "sink")  # the first words of the stages behind the steps
 Seen = tuple[str, str]  # a word, and what it is
 
 
@@ -58,15 +58,18 @@ class Explanation:
 
     @property
     def verdict(self) -> Stage | None:
-        """The stage that is to be looked at: the first that failed, or else the first that is in doubt, or held."""
-        return next(filter(None, (self._first(state) for state in RANK)), None)
-
-    def _first(self, state: State) -> Stage | None:
-        return next((stage for stage in self.stages if stage.state == state), None)
+        """The stage that is to be looked at: where the value is lost, or may be; else what was left out on purpose."""
+        found = self.ill or self._first("failed", north=True) or self._first("doubt", north=True)
+        return found or self._first("held", north=False)
 
     @property
-    def is_well(self) -> bool:
-        return self.verdict is None or self.verdict.state == "held"
+    def ill(self) -> Stage | None:
+        """What is wrong up to the steps, before anything is stored."""
+        return self._first("failed", north=False) or self._first("doubt", north=False)
+
+    def _first(self, state: State, *, north: bool) -> Stage | None:
+        stages = (stage for stage in self.stages if stage.name.startswith(NORTH) == north)
+        return next((stage for stage in stages if stage.state == state), None)
 
     def as_row(self) -> dict[str, Any]:
         verdict = self.verdict

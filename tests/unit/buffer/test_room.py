@@ -96,7 +96,7 @@ def test_frames_that_could_not_be_deleted_are_still_owed(place: Path) -> None:
     store._log.connection.execute(
         "CREATE TEMP TRIGGER no_deletion BEFORE DELETE ON frame BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
     )
-    store._retention.limits = Limits(keep=1 << 60, max_size=1, reserve=0)
+    store.retention.limits = Limits(keep=1 << 60, max_size=1, reserve=0)
     for _ in range(5):
         with pytest.raises(StoreError, match="disk is full"):
             store.tend()

@@ -6,7 +6,7 @@ import tracemalloc
 import pytest
 
 from agent.config.problems import Invalid, Mark, Report
-from agent.config.reader import MAX_COPIED, MAX_DEPTH, read
+from agent.config.reader import MAX_COPIED, MAX_DEPTH, keys_of, read
 from agent.config.tree import Mapping, Sequence
 
 
@@ -31,7 +31,7 @@ def test_values_keys_and_items_know_their_place() -> None:
     assert root.value_marks["a"] == Mark("f", 1, 4)
     items = root["b"]
     assert isinstance(items, Sequence)
-    assert items.item_marks == [Mark("f", 3, 5), Mark("f", 4, 5)]
+    assert list(items.item_marks) == [Mark("f", 3, 5), Mark("f", 4, 5)]
     assert items[1].value_marks["c"] == Mark("f", 4, 9)
 
 
@@ -90,7 +90,16 @@ def test_an_alias_is_the_value_of_its_anchor() -> None:
         ("a: 1\nb: 2\na: 3", "f:3:1: the key 'a' is written twice (first on line 1; keep one)"),
         ("a: \x01", "f:1:4: a control character does not belong in YAML (remove it)"),
         (b"a: 1\nb: caf\xe9", "f:2:7: this is not UTF-8 text (save the file as UTF-8)"),
-        ("a: 1".encode("utf-16"), "f:1:1: this is not UTF-8 text"),
+        ("a: 1".encode("utf-16"), "f:1:1: this is UTF-16 text (save the file as UTF-8)"),
+        ("a: 1\nb: x\n".encode("utf-16-be"), "f:1:1: this looks like UTF-16 text (save the file as UTF-8)"),
+        ("a: 1".encode("utf-32"), "f:1:1: this is UTF-32 text (save the file as UTF-8)"),
+        (b"PK\x03\x04\x14\0", "f:1:1: this is an .xlsx or .zip file, not YAML (name a text file)"),
+        (bytes(range(256)), "f:1:1: this is a binary file, not YAML (name a text file)"),
+        (
+            "a: 1\ndescription: 主表、一号车间\n".encode("gb18030"),
+            "f:2:14: this looks like GBK (GB18030) (save the file as UTF-8: iconv -f GB18030 -t UTF-8)",
+        ),
+        ("b: Wärme für Öl\n".encode("latin-1"), "f:1:5: this is not UTF-8 text (save the file as UTF-8)"),
         ("a: {b: ${C}}", 'f:1:9: the { } opened on line 1 is not closed here (put "${NAME}" in quotes'),
         ("%YAML 3.0\n---\na: 1", "f:1:1: this is not YAML: found incompatible YAML document"),
     ],
@@ -153,3 +162,20 @@ def test_aliases_cannot_grow_memory() -> None:
     assert peak < 1 << 20
     with pytest.raises(Invalid, match=f"aliases .* stand for more than {MAX_COPIED:,} values"):
         report.settle()
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("a: 1\nb: {c: 1, d: [e]}\nf: [g, {h: i}]\nj:\n", {"a", "b", "f", "j"}),
+        ("{a: *x, b: &y {c: 1}, d: *y}", {"a", "b", "d"}),
+        ("a: 1\nstop: 2\nb: 3", {"a", "stop"}),
+        ("a: 1\nb: [", {"a", "b"}),
+        ("[a, b]", set()),
+        ("a", set()),
+        ("", set()),
+        (b"\xff\xfea", set()),
+    ],
+)
+def test_the_keys_of_a_file_are_told_without_its_values(text: str | bytes, keys: set[str]) -> None:
+    assert keys_of(text if isinstance(text, bytes) else text.encode(), ("stop",)) == keys

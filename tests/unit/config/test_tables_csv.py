@@ -144,7 +144,7 @@ def test_two_columns_for_one_thing_are_a_problem(table: Any) -> None:
         (b"# a: b\n" * 1001 + b"name,address\na,1\n", "row 1001: a head has 1000 rows at most"),
         (b"name,address" + b",x" * 250 + b"\na,1\n", "more than 200 columns"),
         (b"name,address\na\x01b,1\n", "row 2, 'name': name: a control character ('\\x01') does not belong"),
-        (b"name,address\na,1\n" + b" " * (5 << 20), "larger than 5120 KB"),
+        (b"name,address\na,1\n" + b" " * (4 << 20), "larger than 4096 KB"),
     ],
 )  # fmt: skip
 def test_what_is_no_table_is_refused_with_the_reason(table: Any, data: bytes, says: str) -> None:

@@ -33,6 +33,7 @@ class Agent:
     now: Vitals = WELL
     refuses: str = ""
     looks: int = 0
+    part: Part = field(default_factory=lambda: Part("config", "site.yaml"))
 
     async def apply(self, site: Site) -> dict[str, Any]:
         if self.refuses:
@@ -55,12 +56,15 @@ class World:
     folder: Path
     mono: int = 0
     agent: Agent = field(default_factory=Agent)
-    part: Part = field(default_factory=lambda: Part("config", "site.yaml"))
     steward: Steward | None = None
 
     @property
     def file(self) -> Path:
         return self.folder / "site.yaml"
+
+    @property
+    def part(self) -> Part:
+        return self.agent.part
 
     @property
     def history(self) -> History:
@@ -79,19 +83,20 @@ class World:
     async def running(self, *, watch: bool = False, recorded: bool = True) -> AsyncIterator[Steward]:
         """One run of an agent; it ends as by a kill."""
         (self.folder / "data").mkdir(exist_ok=True)
-        self.part = Part("config", "site.yaml")
+        self.agent.part = Part("config", "site.yaml")
         clock = Clock(SYSTEM.wall, lambda: self.mono)
-        start = begin(self.file, self.history)
-        self.agent.applied.append(
-            [tag.name for device in start.loaded.site.devices for tag in getattr(device, "tags", ())]
-        )
-        self.steward = Steward(self.file, self.history, start, self.part, clock, watch=watch)
+        site, start = begin(self.file, self.history)
+        self.agent.applied.append([tag.name for device in site.devices for tag in getattr(device, "tags", ())])
+        self.steward = Steward(self.file, self.history, start, clock, watch=watch)
         async with asyncio.TaskGroup() as group:
             task = group.create_task(self.steward.run(self.agent))
             await until(lambda: self.part.state != "starting")
             await until(lambda: not recorded or self.history.state().running > 0)
             try:
                 yield self.steward
+                await until(
+                    lambda: self.steward is not None and self.steward._untold is None
+                )  # a kill ends threads, too
             finally:
                 task.cancel()
 
@@ -99,10 +104,13 @@ class World:
         """So much time goes by, and the steward looks."""
         for _ in range(round(seconds)):
             self.mono += S
-            looks = self.agent.looks
-            if self.steward is not None and self.steward.standing()["trial"]:
-                await until(lambda looks=looks: self.agent.looks > looks)  # type: ignore[misc]  # no argument
+            await self._looked(self.agent.looks)
             await asyncio.sleep(module.LOOK * 2)
+
+    async def _looked(self, before: int) -> None:
+        steward = self.steward
+        assert steward is not None
+        await until(lambda: self.agent.looks > before or steward.standing()["trial"] is None)
 
     async def fails(self, job: Awaitable[Any], error: type[Exception]) -> str:
         try:

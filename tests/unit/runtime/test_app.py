@@ -9,7 +9,7 @@ import pytest
 from agent.config import load
 from agent.model.frame import Frame
 from agent.model.tag import Schema, Tag
-from agent.runtime import app
+from agent.runtime import app, field
 from agent.runtime.app import priority_of
 from drivers.sim.config import Config
 
@@ -80,7 +80,7 @@ async def test_a_device_is_told_before_it_is_opened_what_it_learnt_in_an_earlier
     pupils = [Pupil(), Pupil(), Pupil()]
     for pupil in pupils:
         made: Any = [pupil]
-        monkeypatch.setattr(app, "build_drivers", lambda site, devices, data, made=made: made)
+        monkeypatch.setattr(field, "build_drivers", lambda site, devices, data, made=made: made)
         stop = asyncio.Event()
         task = asyncio.create_task(app.run(site, tmp_path / "data", stop))
         async with asyncio.timeout(20):

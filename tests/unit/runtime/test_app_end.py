@@ -10,7 +10,7 @@ import pytest
 from agent.config import load
 from agent.model.frame import Frame
 from agent.model.tag import Schema, Tag
-from agent.runtime import app
+from agent.runtime import app, field
 from buffer.rest import peek_ledger
 
 SITE = """\
@@ -69,7 +69,7 @@ async def test_what_was_held_is_read_when_the_agent_stops(tmp_path: Path, monkey
     (tmp_path / "site.yaml").write_text(SITE.replace("FOLDER", str(tmp_path)), "utf-8")
     meter, press = Meter(), Press()
     drivers: Any = [meter, press]
-    monkeypatch.setattr(app, "build_drivers", lambda site, devices, data: drivers)
+    monkeypatch.setattr(field, "build_drivers", lambda site, devices, data: drivers)
     stop = asyncio.Event()
     task = asyncio.create_task(app.run(load(tmp_path / "site.yaml", {}), tmp_path / "data", stop))
     async with asyncio.timeout(20):

@@ -51,11 +51,11 @@ def test_a_trial_ends_good_or_reverted_and_what_was_reverted_is_barred_until_som
     tried = it.add({SITE: b"two"}, SITE, "apply", "trial")
     state = it.state()
     assert (state.running, state.good, state.trial, state.barred(tried.digest)) == (2, 1, tried, tried)
-    it.settle(2, "reverted", "device meter is not well any more")
+    it.settle(2, "reverted", "device meter is not well")
     state = it.state()
     barred = state.barred(tried.digest)
     assert (state.running, state.good, state.trial) == (1, 1, None)
-    assert barred is not None and barred.reason == "device meter is not well any more"
+    assert barred is not None and barred.reason == "device meter is not well"
     again = it.add({SITE: b"two"}, SITE, "apply", "good")
     assert (it.state().barred(again.digest), it.state().good) == (None, 3)
 

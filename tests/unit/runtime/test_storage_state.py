@@ -226,9 +226,10 @@ async def test_a_frame_that_no_store_can_hold_does_not_take_the_state_ahead(tmp_
     seen: list[tuple[int, int]] = []
     commit = house.storage._write
 
-    async def write(frames: list[Frame], kept: dict[str, bytes | None]) -> None:
-        await commit(frames, kept)
+    async def write(frames: list[Frame], kept: dict[str, bytes | None]) -> int:
+        first = await commit(frames, kept)
         seen.append((house.storage.store.last(), int(house.storage.store.state.get(KEY) or 0)))
+        return first
 
     house.storage._write = write  # type: ignore[method-assign]  # what it did is looked at in between
     house.steps.feed(20, bad=(7, 13))

@@ -33,15 +33,15 @@ def now(bad: frozenset[str] = frozenset({"dead/x"}), tags: frozenset[str] = TAGS
     ("vitals", "patience", "reason"),
     [
         (now(), 0, ""),
-        (now(meter=False), LEAST, "device meter is not well any more"),
-        (now(meter=False, bad=TAGS), LEAST, "device meter is not well any more"),  # its tags go without saying
-        (now(new=False), LEAST, "device new is not well any more"),
+        (now(meter=False), LEAST, "device meter is not well"),
+        (now(meter=False, bad=TAGS), LEAST, "device meter is not well"),  # its tags go without saying
+        (now(new=False), LEAST, "device new is not well"),
         (now(new=True), 0, ""),
         (now(dead=True, bad=frozenset()), 0, ""),
-        (now(up=False), SINK, "sink up is not well any more"),
-        (now(bad=frozenset({"meter/u"})), LEAST, "tag meter/u is not well any more"),
-        (now(bad=frozenset({"meter/new"}), tags=TAGS | {"meter/new"}), LEAST, "tag meter/new is not well any more"),
-        (now(meter=False, up=False), LEAST, "device meter is not well any more"),  # which is seen sooner
+        (now(up=False), SINK, "sink up is not well"),
+        (now(bad=frozenset({"meter/u"})), LEAST, "tag meter/u is not well"),
+        (now(bad=frozenset({"meter/new"}), tags=TAGS | {"meter/new"}), LEAST, "tag meter/new is not well"),
+        (now(meter=False, up=False), LEAST, "device meter is not well"),  # which is seen sooner
     ],
 )
 def test_what_is_worse_for_as_long_as_one_has_patience_ends_it(vitals: Vitals, patience: int, reason: str) -> None:
@@ -73,7 +73,7 @@ def test_several_things_are_told_in_a_line() -> None:
     bad = frozenset({"meter/u", "meter/i", "dead/x"})
     it.look(0, now(bad=bad, new=False))
     it.look(LEAST, now(bad=bad, new=False))
-    assert it.reason == "device new and 2 tags (meter/i, meter/u) are not well any more"
+    assert it.reason == "device new and 2 tags (meter/i, meter/u) are not well"
 
 
 def test_nobody_confirms_and_too_late_is_too_late() -> None:

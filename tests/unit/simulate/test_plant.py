@@ -32,7 +32,8 @@ def meter(name: str, endpoint: str, unit: int = 1, model: str = "eastron-sdm630"
 @pytest.mark.parametrize("tens", range(0, len(MAPS), 10))
 async def test_every_map_is_read_as_the_plant_says(tmp_path: Path, tens: int) -> None:
     """Every tag of every Modbus map that we have is there and good."""
-    models = [name for name in MAPS[tens : tens + 10] if load_map(configs_dir() / f"devices/{name}.yaml").head.driver == "modbus"]  # fmt: skip
+    kinds = {name: load_map(configs_dir() / f"devices/{name}.yaml").head.driver for name in MAPS[tens : tens + 10]}
+    models = [name for name, driver in kinds.items() if driver == "modbus"]
     lines = "\n".join(meter(model, f"tcp://10.0.0.{n}", model=model) for n, model in enumerate(models, 1))
     async with running(site(tmp_path, lines)) as (plant, written):
         frames = await read_all(written, tmp_path / "data")
@@ -59,7 +60,8 @@ async def test_every_kind_of_wire(tmp_path: Path) -> None:
     lines = "lines:\n  - {endpoint: 'tls://10.0.0.4:802', ca: /etc/ca.pem}\n"
     async with running(site(tmp_path, WIRES, lines)) as (_, written):
         places = {device.name: device.endpoint.partition(":")[0] for device in written.devices}
-        assert places == dict(zip("abcdefghi", ("rtu", "rtu", "udp", "listen", "ascii+tcp", "rtu+tcp", "tls", "ascii", "tcp"), strict=True))  # fmt: skip
+        schemes = ("rtu", "rtu", "udp", "listen", "ascii+tcp", "rtu+tcp", "tls", "ascii", "tcp")
+        assert places == dict(zip("abcdefghi", schemes, strict=True))
         assert bad(await read_all(written, tmp_path / "data")) == {}
 
 
@@ -115,7 +117,7 @@ async def test_one_of_two_on_a_wire_is_dead(tmp_path: Path) -> None:
     async with running(site(tmp_path, lines, wire)) as (plant, written):
         plant.plan([parse_step("b dead", plant.devices)])
         (first, second) = build_drivers(written, written.devices, tmp_path)
-        assert isinstance(first, Poller) and isinstance(second, Poller)  # noqa: PT018  # for the types
+        assert isinstance(first, Poller) and isinstance(second, Poller)  # for the types
         await first.open()
         await second.open()
         assert set((await first.scan(first.schemas[0])).quality) == {Quality.GOOD}
@@ -127,7 +129,7 @@ async def test_one_of_two_on_a_wire_is_dead(tmp_path: Path) -> None:
 
 def test_frozen_values_stand_and_a_jump_is_another_meter(tmp_path: Path) -> None:
     now = [100.0]
-    from agent.config import load  # noqa: PLC0415  # for this test only
+    from agent.config import load  # for this test only
 
     plant = Plant(load(site(tmp_path, meter("m", "tcp://10.0.0.1"))), 1, tmp_path, mono=lambda: now[0])
     device = plant.devices["m"]

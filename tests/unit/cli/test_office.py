@@ -1,0 +1,116 @@
+"""`floorgate simulate`, `record` and `replay`: what is wrong is said, with the next step; the same plays the same."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from agent.cli import main
+from agent.record.format import Header
+from agent.record.recorder import LEAST, Recorder
+from drivers.tapping import CONNECTED, HEARD, SENT
+
+SITE = """\
+gateway: {id: gw}
+devices:
+  - {name: meter, driver: modbus, endpoint: "tcp://10.0.0.1", tags: [{name: level, address: 3, scale: 0.1, unit: m}]}
+  - {name: other, driver: sim, tags: [{name: x}]}
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    path = tmp_path / "site.yaml"
+    path.write_text(SITE)
+    return path
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """Three scans of the meter: 23.0, none, 23.1."""
+    recorder = Recorder(tmp_path / "r.fgr", Header("t", "gw"), LEAST)
+    recorder("tcp://10.0.0.1", CONNECTED, b"")
+    for number, word in ((1, 230), (2, None), (3, 231)):
+        recorder("tcp://10.0.0.1", SENT, bytes((0, number, 0, 0, 0, 6, 1, 3, 0, 3, 0, 1)))
+        if word is not None:
+            recorder("tcp://10.0.0.1", HEARD, bytes((0, number, 0, 0, 0, 5, 1, 3, 2)) + word.to_bytes(2, "big"))
+    recorder.stop()
+    return recorder.path
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, list(map(str, arguments)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("simulate", "-c", "{site}", "--fault", "nobody=dead"), 78, "there is no device 'nobody': meter"),
+        (("simulate", "-c", "{site}", "--fault", "meter=drunk"), 78, "is no fault: dead, silent"),
+        (("simulate", "-c", "{site}", "--fault", "meter"), 78, "is not DEVICE FAULT"),
+        (("simulate", "-c", "{site}", "--script", "{folder}/none"), 78, "No such file"),
+        (("simulate", "-c", "{site}", "--script", "{folder}"), 78, "Is a directory"),
+        (("simulate", "-c", "{site}", "--out", "{site}"), 78, "is the file that is simulated"),
+        (("simulate", "-c", "{site}", "--out", "{site}/x.yaml", "--for", "1ms"), 1, "--out"),
+        (("simulate", "-c", "{site}", "--for", "soon"), 2, "soon"),
+        (("simulate", "-c", "{folder}/none.yaml"), 78, "there is no such file"),
+        (("record", "-o", "{folder}/r", "--data", "{folder}"), 78, "no agent runs on"),
+        (("record", "-o", "{folder}/r", "--size", "1KB", "--data", "{folder}"), 78, "from 64KB"),
+        (("record", "-o", "{folder}/r", "--size", "much", "--data", "{folder}"), 2, "is no size"),
+        (("record", "-o", "{site}/r", "-c", "{site}", "--data", "{folder}"), 1, "-o"),
+        (("replay", "{site}", "-c", "{site}"), 1, "is no recording"),
+        (("replay", "{folder}/none", "-c", "{site}"), 1, "No such file"),
+        (("replay", "{site}", "-c", "{site}", "--speed", "warp"), 2, "neither max nor a speed"),
+    ],
+)
+def test_what_is_wrong_is_said(site: Path, arguments: tuple[str, ...], code: int, said: str) -> None:
+    done = run(*(each.format(site=site, folder=site.parent) for each in arguments))
+    assert said in done.output
+    assert done.exit_code == code
+
+
+def test_a_site_with_nothing_to_simulate(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text("gateway: {id: gw}\ndevices: [{name: other, driver: sim, tags: [{name: x}]}]\n")
+    done = run("simulate", "-c", path)
+    assert "no device of this file can be simulated" in done.output
+    assert done.exit_code == 78
+
+
+def test_what_was_simulated_is_told(site: Path) -> None:
+    done = run("simulate", "-c", site, "--for", "10ms", "--fault", "meter=dead")
+    assert done.exit_code == 0
+    assert "tcp://10.0.0.1" in done.output
+    assert "other: devices of the driver 'sim' are not simulated" in done.output
+    assert "tcp://127.0.0.1:" in (site.parent / "site.simulated.yaml").read_text()
+
+
+def test_the_last_values_and_what_was_wrong(site: Path, recording: Path) -> None:
+    done = run("replay", recording, "-c", site)
+    assert done.exit_code == 0
+    assert "23.1" in done.stdout
+    assert "last error of meter" in done.stderr
+    assert "not played: other" in done.stderr
+
+
+def test_all_frames_twice_the_same(site: Path, recording: Path) -> None:
+    first, again = (run("replay", recording, "-c", site, "--json") for _ in "12")
+    assert first.stdout == again.stdout
+    assert [line.partition('"values":')[2][:13] for line in first.stdout.splitlines()[1:]] == [
+        '{"level":23.0',
+        '{},"quality":',
+        '{"level":23.1',
+    ]
+
+
+def test_a_store_for_the_other_commands_but_never_an_old_one(site: Path, recording: Path) -> None:
+    data = site.parent / "desk"
+    assert run("replay", recording, "-c", site, "--data", data).exit_code == 0
+    assert "23.1" in run("store", "peek", "--data", data).output
+    again = run("replay", recording, "-c", site, "--data", data)
+    assert "is there already" in again.output
+    assert again.exit_code == 1
+
+
+def test_as_fast_as_it_was(site: Path, recording: Path) -> None:
+    assert run("replay", recording, "-c", site, "--speed", "10x").exit_code == 0
