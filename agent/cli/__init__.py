@@ -27,8 +27,10 @@ COMMANDS = (
     "confirm",
     "demo",
     "explain",
+    "export",
     "history",
     "import",
+    "init",
     "export",
     "ledger",
     "maps",
@@ -55,6 +57,9 @@ class Commands(Lazy):
     """Ends every command with a message and an exit code, in the language of whoever reads it."""
 
     def main(self, args: Sequence[str] | None = None, *more: Any, **extra: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")  # a character that it cannot show is no reason to fail
         given = sys.argv[1:] if args is None else list(args)
         encodings = [stream.encoding for stream in (sys.stdout, sys.stderr)]
         with lang.speaking(lang.chosen(given, os.environ, encodings)):
@@ -64,9 +69,6 @@ class Commands(Lazy):
             return run(**extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, io.TextIOWrapper):
-                stream.reconfigure(errors="backslashreplace")  # a character that it cannot show is no reason to fail
         try:
             return super().invoke(ctx)
         except AgentError as error:

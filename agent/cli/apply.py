@@ -9,7 +9,7 @@ from agent.cli import records, voice
 from agent.cli.agree import agree
 from agent.cli.compared import compare, refuse, said, who
 from agent.cli.options import config_option, data_option, json_option
-from agent.cli.standing import not_this, past, running
+from agent.cli.standing import changed, not_this, past, running
 from agent.cli.trying import follow
 from agent.config import Invalid
 from agent.model.errors import AgentError
@@ -60,7 +60,7 @@ def command(ctx: click.Context, config: Path, seconds: float | None, yes: bool, 
             raise AgentError(f"version {version} is on trial", hint="`floorgate confirm` or `floorgate rollback` first")
         state, content = past(data)
         try:
-            found = compare(config, None, state, content)
+            found = compare(config, None, state, content, alive=True)
         except Invalid as invalid:
             refuse(ctx, invalid, as_json=as_json)
             return
@@ -68,13 +68,15 @@ def command(ctx: click.Context, config: Path, seconds: float | None, yes: bool, 
             voice.echo(line, err=as_json)
         if found.changes:
             agree("Apply it?" if seconds is None else "Try it?", yes=yes)
-        answer = agent.post("/api/v1/config/apply", confirm=seconds, who=who())
+        else:
+            seconds = None  # there is nothing to try
+        answer = changed(agent, data, "/api/v1/config/apply", confirm=seconds, who=who())
         if not answer["changed"]:
             _say(answer, as_json, "nothing changed: it runs already" if found.changes else "")
         elif seconds is None:
             _say(answer, as_json, f"version {answer['version']} runs")
         else:
-            ended = follow(agent, answer["version"], seconds)
+            ended = follow(data, answer["version"], seconds)
             _say({**answer, "outcome": ended["outcome"], "reason": ended["reason"]}, as_json, "")
             ctx.exit(ended["outcome"] == "reverted")
 

@@ -18,6 +18,10 @@ MOST = 64 << 20  # bytes of one
 _NOBODY = (ConnectionError, http.client.HTTPException, ValueError, TypeError, LookupError)
 
 
+class Silent(StoreError):
+    """The agent did not answer."""
+
+
 class Agent:
     """A running agent. Every call raises StoreError, and ConfigError where the agent finds a file wrong."""
 
@@ -44,7 +48,7 @@ class Agent:
         try:
             return self._ask(path, body, query, kind)
         except (*_NOBODY, OSError) as error:
-            raise StoreError(f"{self._path}: the agent does not answer: {error!r}", hint="has it ended?") from error
+            raise Silent(f"{self._path}: the agent does not answer: {error!r}", hint="has it ended?") from error
 
     def alive(self) -> bool:
         """Whether it is one: after a `kill -9` somebody else may have got the port, or nobody."""

@@ -68,6 +68,7 @@ class Compared:
     members: Mapping[Unit, Sequence[str]]
     lines: list[dict[str, Any]]
     hidden: Mapping[str, str]  # what came from the environment, by its name
+    alive: bool  # whether an agent runs now
 
     @property
     def changes(self) -> bool:
@@ -91,7 +92,7 @@ class Compared:
 _HOW = ("started", "stopped", "restarted", "stayed")
 
 
-def compare(file: Path, new: Taken | None, state: State, running: Taken | None) -> Compared:
+def compare(file: Path, new: Taken | None, state: State, running: Taken | None, *, alive: bool) -> Compared:
     """Between what runs, `running`, and `file`, as it is or with the bytes of `new`. Raises Invalid for the file."""
     environ, lenient = Noted(os.environ), Noted(os.environ, lenient=True)
     loaded = take(file, Asked(new or {}), environ)
@@ -114,6 +115,7 @@ def compare(file: Path, new: Taken | None, state: State, running: Taken | None) 
         {**before.members, **after.members},
         _bus_time(budgets(old) if old else [], budgets(loaded.site)),
         {**lenient.given, **environ.given},
+        alive,
     )
 
 
@@ -129,11 +131,13 @@ def _bus_time(old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> l
 
 def said(compared: Compared) -> Iterator[str]:
     """The whole plan, line by line."""
-    n = compared.against.n if compared.against else 0
+    n, runs = compared.against.n if compared.against else 0, "runs" if compared.alive else "ran last"
     if not compared.changes:
-        yield f"nothing changes: {compared.file} says what version {n} says, which runs"
+        yield f"nothing changes: {compared.file} says what version {n} says, which {runs}"
         return
-    yield f"{compared.file} against version {n}, which runs:" if n else f"{compared.file}, and no version has run here:"
+    yield (
+        f"{compared.file} against version {n}, which {runs}:" if n else f"{compared.file}, and no version has run here:"
+    )
     for name, word in WORDS.items():
         yield from _kind(word, getattr(compared.found, name), compared.hidden)
     yield from _fates(compared)
@@ -171,13 +175,13 @@ def _fates(compared: Compared) -> Iterator[str]:
             some = ", ".join(devices[:3]) + (", …" if len(devices) > 3 else "")
             told.append(f"  {word}: connection {public(unit.endpoint) or unit.driver} ({some})")
         yield from _some([*told, *(f"  {word}: sink {sink}" for sink in getattr(sinks, how))])
-    stay = [
-        f"{n} {what}{'s' * (n > 1)}"
-        for n, what in ((len(units.stayed), "connection"), (len(sinks.stayed), "sink"))
-        if n
-    ]
-    if stay:
-        yield f"  untouched: {', '.join(stay)}"
+    stay = [_n(len(units.stayed), "connection"), _n(len(sinks.stayed), "sink")]
+    if any(stay):
+        yield f"  untouched: {', '.join(filter(None, stay))}"
+
+
+def _n(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count > 1)}" if count else ""
 
 
 def _percent(share: float | None) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from agent.cli import explained, records
+from agent.cli import explained, records, voice
 from agent.cli.ask import Agent, find
 from agent.cli.options import data_option, json_option
 from agent.config import load
@@ -47,7 +47,7 @@ def command(device: str, tag: str, config: Path | None, data: Path, as_json: boo
         records.show(row)
         return
     for line in explained.lines(row, time.time()):
-        click.echo(line)
+        voice.show(line)
 
 
 def _file_of(agent: Agent) -> Path | None:

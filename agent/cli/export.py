@@ -4,7 +4,9 @@ from pathlib import Path
 
 import click
 
+from agent.cli import voice
 from agent.cli.draft import draft
+from agent.cli.shelf import named
 from agent.config import Report
 from agent.config.described import FORMATS, map_at, map_of, written
 from agent.model.errors import AgentError
@@ -31,15 +33,15 @@ def command(name: str, output: Path, config: Path | None, lang_headers: str, for
     if output.exists() and not force:
         raise AgentError(f"{output} is there already", hint="choose another name, or add --force")
     report = Report()
-    found, left = map_of(config, name, report) if config else (map_at(name, report), [])
+    found, left = map_of(config, name, report) if config else (map_at(named(name), report), [])
     data = written(found, ending, lang_headers)
     with draft(output) as file:
         file.write(data)
     count = len(found.tags)
-    click.echo(
+    voice.echo(
         f"{output}: {count} {'tag' if count == 1 else 'tags'} of {found.head.device.vendor} {found.head.device.model}"
     )
     if left:
-        click.echo(f"left out, as they belong to the device alone: {', '.join(left)}", err=True)
+        voice.echo(f"left out, as they belong to the device alone: {', '.join(left)}", err=True)
     for warning in report.warnings:
-        click.echo(warning.said("warning"), err=True)
+        voice.echo(warning.said("warning"), err=True)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from inspect import cleandoc
 from unicodedata import category, east_asian_width
 
 import click
@@ -64,7 +65,7 @@ class Group(click.Group):
         return command
 
     def help_of(self, name: str) -> str:
-        return self.commands[name].help or ""
+        return cleandoc(self.commands[name].help or "")
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         names = self.list_commands(ctx)
@@ -99,6 +100,10 @@ def _option(text: str) -> str:
 def width(text: str) -> int:
     """Columns on a terminal."""
     return len(text) if text.isascii() else sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def padded(text: str, columns: int) -> str:
+    return text + " " * (columns - width(text))
 
 
 def wrapped(text: str, most: int, indent: str = "") -> str:

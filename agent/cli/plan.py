@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from agent.cli import records, voice
+from agent.cli.ask import find
 from agent.cli.compared import compare, refuse, said
 from agent.cli.options import config_option, data_option, json_option
 from agent.cli.standing import past
@@ -23,8 +24,10 @@ def command(ctx: click.Context, config: Path, data: Path, as_json: bool) -> None
     anything would.
     """
     state, running = past(data)
+    with find(data) as agent:
+        alive = agent is not None
     try:
-        found = compare(config, None, state, running)
+        found = compare(config, None, state, running, alive=alive)
     except Invalid as error:
         refuse(ctx, error, as_json=as_json)
         return

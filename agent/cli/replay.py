@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli import lines
+from agent.cli import lines, voice
 from agent.cli.options import config_option, json_option
 from agent.cli.progress import progress
 from agent.model.errors import AgentError
@@ -80,7 +81,7 @@ def command(file: Path, config: Path, data: Path | None, speed: float, as_json: 
 
 def _warn(recording: "Recording") -> None:
     if recording.damage:
-        click.echo(f"floorgate: {recording.path}: {recording.damage}; what comes before that is played", err=True)
+        voice.echo(f"floorgate: {recording.path}: {recording.damage}; what comes before that is played", err=True)
 
 
 async def _play(play: "Play", store: "Store | None", last: Last, speed: float, *, as_json: bool) -> None:
@@ -91,7 +92,7 @@ async def _play(play: "Play", store: "Store | None", last: Last, speed: float, *
                 number += 1
                 if as_json:
                     for line in writer.lines(Entry(EPOCH, number, False, frame)):
-                        click.echo(line, nl=False)
+                        sys.stdout.buffer.write(line)
                 else:
                     _remember(last, frame)
             if store is not None:
@@ -155,6 +156,6 @@ def _tell(account: "Account") -> None:
     said += [f"not played: {each}" for each in account.omitted]
     said += [f"last error of {device}: {error}" for device, error in account.errors.items()]
     for line in said:
-        click.echo(f"floorgate: {line}", err=True)
+        voice.echo(f"floorgate: {line}", err=True)
     found = {"moments": account.moments, "frames": account.frames}
-    click.echo(f"floorgate: played {json.dumps(found)}", err=True)
+    voice.echo(f"floorgate: played {json.dumps(found)}", err=True)

@@ -12,6 +12,7 @@ from agent.cli.ask import Agent, find
 from agent.cli.compared import compare, said, who
 from agent.cli.options import data_option, json_option
 from agent.cli.putback import Restoring, restoring
+from agent.cli.standing import changed
 from agent.model.errors import AgentError
 from agent.runtime.history import History, State, Version
 from agent.runtime.history_files import digest_of
@@ -33,11 +34,11 @@ def command(number: int | None, yes: bool, data: Path, as_json: bool) -> None:
     version = _wanted(state, number)
     content = history.content(version.n)
     files = restoring(Path(version.file), content)
-    found = compare(Path(version.file), content, state, history.content(state.running) if state.running else None)
-    for line in (*said(found), *_files(files)):
-        voice.echo(line, err=as_json)
-    trouble = files.trouble()
+    running, trouble = history.content(state.running) if state.running else None, files.trouble()
     with find(data) as agent:
+        found = compare(Path(version.file), content, state, running, alive=agent is not None)
+        for line in (*(said(found) if found.changes else ()), *_files(files)):
+            voice.echo(line, err=as_json)
         if trouble and agent is None:
             raise AgentError(f"the files cannot be put back: {trouble}", hint="run this as a user who may write there")
         if trouble:
@@ -91,7 +92,7 @@ def _go(
     agent: Agent | None, history: History, state: State, version: Version, content: dict[Path, bytes]
 ) -> dict[str, Any]:
     if agent is not None:
-        return dict(agent.post("/api/v1/config/rollback", version=version.n, who=who()))
+        return changed(agent, history.folder.parent, "/api/v1/config/rollback", version=version.n, who=who())
     if state.running == version.n:
         return {"changed": False, "version": version.n}
     text = f"as version {version.n}"

@@ -1,16 +1,14 @@
 """The device maps that come with floorgate: as a list, and as devices with their quirks, orders and defaults put in."""
 
-import tempfile
+import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agent.config import configs_dir, load, load_map
+from agent.config import Files, Site, configs_dir, load, load_map
 from agent.config.words import did_you_mean
 from agent.model.errors import ConfigError
 from drivers.modbus.config import Config
-
-_DEVICE = "  - {{name: {name}, driver: modbus, endpoint: 'tcp://127.0.0.1', map: '{path}'}}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +57,16 @@ def modbus_maps() -> dict[str, Config]:
 
 def devices_of(files: list[Path]) -> dict[str, Config]:
     """A device for each map for Modbus, by the name of the map. Raises Invalid."""
-    lines = [_DEVICE.format(name=path.stem, path=path) for path in files]
-    with tempfile.TemporaryDirectory() as folder:
-        site = Path(folder) / "site.yaml"
-        site.write_text("gateway: {id: scan}\ndevices:\n" + "".join(lines), "utf-8")
-        devices = load(site, {}).devices if lines else ()
-    return {device.name: device for device in devices if isinstance(device, Config)}
+    found = {path.stem: site_of(path).devices[0] for path in files}
+    return {name: device for name, device in found.items() if isinstance(device, Config)}
+
+
+def site_of(path: Path, endpoint: str = "tcp://127.0.0.1", unit: int = 1) -> Site:
+    """One device for Modbus that uses the map in a file. Raises Invalid."""
+    site = path.absolute().parent / ".one-device.yaml"  # which is never written
+    device = {"name": path.stem, "driver": "modbus", "endpoint": endpoint, "unit": unit, "map": f"./{path.name}"}
+    text = json.dumps({"gateway": {"id": "one-device"}, "devices": [device]})
+    return load(site, {}, files=Files({site: text.encode()}))
 
 
 def _entry(path: Path) -> Entry:

@@ -149,8 +149,8 @@ def _introduce(plant: "Plant", stands: "Sequence[Stand]", written: Path, *, as_j
         f"written: {written}: the same site with these endpoints. Its sinks are yours: what is simulated goes there."
     )
     voice.echo(f"try it: floorgate run -c {written} --data DIR")
-    if plant.secured:
-        voice.echo(f"its OPC UA servers are encrypted: floorgate pki trust {plant.secured} --data DIR")
+    for certificate in plant.secured:
+        voice.echo(f"its OPC UA servers are encrypted: floorgate pki trust {certificate} --data DIR")
     sys.stdout.flush()
 
 

@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
-from agent.cli.ask import Agent, find
+from agent.cli.ask import Agent, Silent, find
 from agent.model.errors import AgentError
 from agent.runtime.history import History, State
 from agent.runtime.history_files import Taken
+
+EVERY, PATIENCE = 0.5, 20  # seconds between two looks, and how many
 
 
 @contextmanager
@@ -19,6 +22,26 @@ def running(data: Path) -> Iterator[Agent]:
             hint = "`floorgate run` starts one, with --data if it is another directory"
             raise AgentError(f"no agent runs on {data}", hint=hint)
         yield agent
+
+
+def changed(agent: Agent, data: Path, path: str, **fields: object) -> dict[str, Any]:
+    """What the agent answers, which has to go over to something. Raises AgentError.
+
+    Its server may start anew with that, and the answer is lost then: the history says what became of it.
+    """
+    before = History(data).state().next
+    try:
+        return dict(agent.post(path, **fields))
+    except KeyboardInterrupt:
+        what = "interrupted: the agent may go over to it all the same"
+        raise AgentError(what, hint="`floorgate history` says whether it did") from None
+    except Silent:
+        for _ in range(PATIENCE):
+            Event().wait(EVERY)
+            ran = [each.n for each in History(data).state().versions if each.n >= before and each.outcome != "kept"]
+            if ran:
+                return {"changed": True, "version": ran[-1], "applied": None, "trial": None}
+        raise
 
 
 def past(data: Path) -> tuple[State, Taken | None]:

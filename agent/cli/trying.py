@@ -2,29 +2,30 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from threading import Event
 from typing import Any
 
 from agent.cli import voice
-from agent.cli.ask import Agent
+from agent.cli.ask import Silent, find
 from agent.model.errors import AgentError
 from agent.model.text import duration_text
 
-EVERY = 1.0  # seconds between two looks
+EVERY, PATIENCE = 1.0, 10  # seconds between two looks, and how many without an answer
 Tell = Callable[[str, float], None]
 
 
-def follow(agent: Agent, version: int, seconds: float) -> dict[str, Any]:
+def follow(data: Path, version: int, seconds: float) -> dict[str, Any]:
     """The version as the history has it when the trial is over. Ctrl-C leaves it running."""
-    voice.echo(
-        f"version {version} runs on trial: `floorgate confirm` within {duration_text(seconds)} keeps it, "
-        "`floorgate rollback` ends it; Ctrl-C leaves it running",
-        err=True,
-    )
     try:
+        voice.echo(
+            f"version {version} runs on trial: `floorgate confirm` within {duration_text(seconds)} keeps it, "
+            "`floorgate rollback` ends it; Ctrl-C leaves it running",
+            err=True,
+        )
         with _shown(seconds) as tell:
-            while (standing := agent.get("/api/v1/config"))["trial"]:
+            while (standing := _standing(data))["trial"]:
                 tell(*_told(standing["trial"]))
                 Event().wait(EVERY)  # which Ctrl-C ends
     except KeyboardInterrupt:
@@ -37,6 +38,16 @@ def follow(agent: Agent, version: int, seconds: float) -> dict[str, Any]:
     else:
         voice.echo(f"version {version} was reverted: {ended['reason']}; version {standing['running']} runs", err=True)
     return ended
+
+
+def _standing(data: Path) -> dict[str, Any]:
+    """A connection each time: the server may start anew meanwhile. Raises AgentError when the agent has ended."""
+    for _ in range(PATIENCE):
+        with suppress(Silent), find(data) as agent:
+            if agent is not None:
+                return dict(agent.get("/api/v1/config"))
+        Event().wait(EVERY)
+    raise AgentError("the agent has ended in the trial", hint="its next start is with the last good version")
 
 
 def _told(trial: dict[str, Any]) -> tuple[str, float]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from agent.cli import records, watched
+from agent.cli import records, voice, watched
 from agent.cli.options import data_option, json_option
 from agent.cli.watching import MOST, Asked, Source, source
 from agent.model.errors import StoreError
@@ -66,7 +66,7 @@ def _on_and_on(found: Source, asked: Asked, *, as_json: bool) -> None:
         changes = watched.Changes()
         for answer in _answers(found, asked):
             for line in changes.lines(answer) if answer else changes.gone(WAITING):
-                click.echo(line)
+                voice.echo(line)
             sys.stdout.flush()
 
 

@@ -5,9 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from agent.cli import tables
+from agent.cli import tables, voice
 from agent.cli.watching import Asked
 from agent.model.figures import figure, moment, span
 from agent.model.text import plain
@@ -80,9 +78,9 @@ class Screen:
 
 def show(answer: Row, asked: Asked) -> None:
     """Once, as wide as it needs."""
-    click.echo(plain(headline(answer, asked, len(answer["tags"]) or 1)))
+    voice.echo(plain(headline(answer, asked, len(answer["tags"]) or 1)))
     for table in (_tags(answer["tags"], _WIDEST), *_others(answer, Rates(), _WIDEST)):
-        click.echo("")
+        voice.echo("")
         tables.show(table)
 
 

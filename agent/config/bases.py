@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from agent.config.defaults import TagDefaults
-from agent.config.lists import unique_names
-from agent.config.problems import Scope
-from agent.config.tags import overlay, spelt_out
+from agent.config.defaults import layered
+from agent.config.lists import name_of, unique_names
+from agent.config.problems import Mark, Scope
+from agent.config.tags import spelt_out
 from agent.config.tree import Mapping, Sequence, merge
 
 DEEPEST = 8  # maps, one on the other
@@ -19,7 +19,7 @@ def joined(base: Mapping, own: Mapping, kind: Any, scope: Scope) -> Mapping:
     for name in SECTIONS:
         below, above = base.get(name), own.get(name)
         if isinstance(below, Mapping) and (above is None or isinstance(above, Mapping)):
-            both = below if above is None else merge(below, above)
+            both = below if above is None else _over(name, below, above)
             mark = base.value_marks[name] if above is None else own.value_marks[name]
             root.put(name, both, mark, mark)
     below, above = base.get("tags"), own.get("tags")
@@ -29,6 +29,10 @@ def joined(base: Mapping, own: Mapping, kind: Any, scope: Scope) -> Mapping:
     return root
 
 
+def _over(name: str, below: Mapping, above: Mapping) -> Any:
+    return layered(below, above) if name == "groups" else merge(below, above)
+
+
 def _tags(below: Sequence, above: Sequence | None, kind: Any, scope: Scope) -> Sequence:
     below = spelt_out(below, kind, scope) if kind else below
     unique_names(below, "tag", scope)
@@ -36,5 +40,17 @@ def _tags(below: Sequence, above: Sequence | None, kind: Any, scope: Scope) -> S
         return below
     above = spelt_out(above, kind, scope) if kind else above
     unique_names(above, "tag", scope)
-    nothing = Mapping(above.mark)
-    return overlay(below, below, above, TagDefaults(nothing, nothing), ())[0]
+    laid: list[tuple[Any, Mark]] = []
+    at: dict[str, int] = {}
+    for raw, mark in (*zip(below, below.item_marks, strict=True), *zip(above, above.item_marks, strict=True)):
+        name = name_of(raw)
+        if name in at:
+            laid[at[name]] = merge(laid[at[name]][0], raw), mark
+        else:
+            if name:
+                at[name] = len(laid)
+            laid.append((raw, mark))
+    tags = Sequence(above.mark)
+    for raw, mark in laid:
+        tags.put(raw, mark)
+    return tags

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from agent import registry
-from agent.config.files import Files, configs_dir
+from agent.config.defaults import NOT_OF_TAGS, TagDefaults
+from agent.config.files import Files
 from agent.config.load import load, load_map
 from agent.config.maps import NO_QUIRKS, DeviceMap, Maps, tag_class
 from agent.config.problems import Report, Scope
@@ -28,13 +29,8 @@ PERSONAL = frozenset(  # what is said of one device and not of its model
 )
 
 
-def map_at(name: str, report: Report) -> Described:
-    """The map in a file, or the one of the shelf that has this name. Raises Invalid and ConfigError."""
-    shelf = configs_dir() / "devices" / f"{name}.yaml"
-    path = shelf if "/" not in name and not Path(name).exists() and shelf.is_file() else Path(name)
-    if not path.exists() and "/" not in name and not path.suffix:
-        known = [each.stem for each in (configs_dir() / "devices").glob("*.yaml")]
-        raise ConfigError(f"there is no device map {name!r}", hint=did_you_mean(name, known) or "or give a file")
+def map_at(path: Path, report: Report) -> Described:
+    """The map in a file. Raises Invalid."""
     return _described(load_map(path, report))
 
 
@@ -53,8 +49,8 @@ def map_of(config: Path, device: str, report: Report) -> tuple[Described, list[s
     kept = {key: value for key, value in raw.items() if key not in NO_QUIRKS and key not in PERSONAL}
     _is_pure([*kept.values(), raw.get("groups"), *(raw.get("tags") or ())])
     left = [key for key in raw if key in PERSONAL]
-    defaults = base.defaults if base else {}
-    return Described(head, kept, defaults, raw.get("groups") or {}, _own(raw.get("tags") or (), defaults)), left
+    tags = list(raw.get("tags") or ())
+    return Described(head, kept, {}, raw.get("groups") or {}, tags, tags), left
 
 
 def _base(raw: Raw, config: Path, report: Report) -> DeviceMap | None:
@@ -70,13 +66,16 @@ def _head(device: str, driver: str) -> MapHead:
 
 
 def _described(found: DeviceMap) -> Described:
-    """With everything that it extends."""
-    return Described(found.head, found.quirks, found.defaults, found.groups, _own(found.raws, found.defaults))
+    """With everything that it extends, and each tag without what the defaults say of it anyway."""
+    defaults = TagDefaults(found.defaults, found.groups)
+    plain = [_own(raw, defaults) for raw in found.plain]
+    return Described(found.head, found.quirks, found.defaults, found.groups, plain, list(found.raws))
 
 
-def _own(raws: Iterable[Any], defaults: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The tags without what the map's defaults say of them."""
-    return [{key: raw[key] for key in raw if not (key in defaults and same(raw[key], defaults[key]))} for raw in raws]
+def _own(raw: Raw, defaults: TagDefaults) -> Mapping[str, Any]:
+    below = defaults.below(raw.without(*(key for key in raw if key not in NOT_OF_TAGS)))
+    said = {key: value for key, value in below.items() if key not in NOT_OF_TAGS}
+    return {key: value for key, value in raw.items() if not (key in said and same(value, said[key]))}
 
 
 def _is_pure(values: Iterable[Any]) -> None:

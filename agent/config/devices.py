@@ -136,7 +136,8 @@ class _Devices:
             if "driver" in line:
                 driver_class(line, self._scope)
             if isinstance(line.get("map"), str) and not isinstance(line["map"], Unresolved):
-                self._maps.find(line["map"], line.value_marks["map"], self._scope)
+                driver = str(line.get("driver", ""))
+                self._maps.find(line["map"], line.value_marks["map"], self._scope, driver)
             check_line(config, item_type(config), line, self._scope)
 
 

@@ -74,6 +74,9 @@ class Difference:
 _ONE = {"devices": "device", "tags": "tag", "virtual": "virtual device", "lines": "line", "sinks": "sink"}
 
 
+_TOLD = {"added": "{what} added", "removed": "{what} removed", "changed": "{what} changed"}
+
+
 def _counts(what: str, kind: Kind) -> Iterator[str]:
     for how, names in (
         ("added", kind.added),
@@ -84,9 +87,10 @@ def _counts(what: str, kind: Kind) -> Iterator[str]:
             continue
         some = ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
         if what == "sections":
-            yield f"{some} {how}"
+            yield _TOLD[how].format(what=some)
         else:
-            yield f"{len(names)} {_ONE[what]}{'s' if len(names) > 1 else ''} {how} ({some})"
+            count = f"{len(names)} {_ONE[what]}{'s' if len(names) > 1 else ''}"
+            yield f"{_TOLD[how].format(what=count)} ({some})"
 
 
 @dataclass(slots=True)
@@ -161,11 +165,13 @@ def _sections(site: Site) -> dict[str, Any]:
 def _keys(old: Any, new: Any, path: str = "", but: Sequence[str] = ()) -> Iterator[Change]:
     """Each leaf that differs, by its dotted path; what the two do not share is as if it were not set."""
     if isinstance(new, BaseModel):
-        if type(old) is type(new) and old.__dict__ == new.__dict__:
+        same = type(old) is type(new)
+        if same and old.__dict__ == new.__dict__:
             return
         for name, about in type(new).model_fields.items():
             before, after = getattr(old, name, None), getattr(new, name)
-            if name not in but and before != after:
+            silent = not same and not hasattr(old, name) and name not in new.model_fields_set
+            if name not in but and before != after and not silent:
                 yield from _inner(before, after, _join(path, about.alias or name), number_of(type(new), name))
     else:
         for name in dict.fromkeys((*old, *new)):

@@ -47,11 +47,13 @@ def _tag(tag: Any) -> Iterator[tuple[str, str, str]]:
     scaled = getattr(tag, "scale", 1.0) != 1.0
     if scaled and not tag.unit and tag.kind != "state" and "factor" not in tag.name and "ratio" not in tag.name:
         yield "scale", "it is scaled and has no unit", 'what is the number in? `unit: "1"` for a plain one'
-    energy = bool(tag.unit) and any(_converts(tag.unit, unit) for unit in ("kWh", "kvarh", "kVAh"))
+    energy = (
+        bool(tag.unit) and "N" not in tag.unit and any(_converts(tag.unit, unit) for unit in ("kWh", "kvarh", "kVAh"))
+    )
     if energy and tag.kind != "counter":
         yield "unit", f"it is in {tag.unit} and no counter", "`kind: counter`, if it only grows"
     limit = _NARROW.get(getattr(tag, "type", ""))
-    if limit and energy and tag.kind == "counter" and tag.enabled:
+    if limit and energy and tag.kind == "counter" and tag.enabled and "today" not in tag.name:
         most = f"{limit * getattr(tag, 'scale', 1.0):g} {tag.unit}"
         yield "type", f"it begins anew after {most}", "is it the low half of a 32-bit counter?"
 

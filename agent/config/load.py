@@ -27,8 +27,8 @@ from agent.config.maps import MAX_MAP, DeviceMap, Maps
 from agent.config.oddities import check_oddities, places
 from agent.config.oee import check_virtual_oee
 from agent.config.parts import FOLDER, read_parts
-from agent.config.problems import Mark, Report, Scope
-from agent.config.reader import read
+from agent.config.problems import Report, Scope
+from agent.config.reader import keys_of
 from agent.config.recipes import Owner, recipes
 from agent.config.sections import BufferConfig, GatewayConfig, LogConfig, MapHead, StatusConfig
 from agent.config.site import Site
@@ -42,6 +42,7 @@ from agent.normalise.local import Local
 from agent.registry import Section, SinkConfig
 
 KEYS = ("gateway", "devices", "virtual", "lines", "calendars", "factors", "sinks", "buffer", "log", "status")
+_OF_A_SITE = frozenset(KEYS) - set(MapHead.model_fields)  # both have a `status`
 _GATEWAY = "such as `gateway: {id: gw-1, site: [acme, hangzhou]}`"
 S = TypeVar("S", bound=Section)
 
@@ -90,29 +91,17 @@ def is_map(path: Path) -> bool:
     """Whether `path` looks like a device map rather than a site."""
     if is_table(path):
         return True
-    root = _map_root(path, Report())
-    of_a_site = set(KEYS) - set(MapHead.model_fields)  # both have a `status`
-    return root is not None and bool({"tags", "extends"} & root.keys()) and not root.keys() & of_a_site
+    try:
+        keys = keys_of(Files().read(path, MAX_MAP), _OF_A_SITE)
+    except Unreadable:
+        return False
+    return bool({"tags", "extends"} & keys) and not _OF_A_SITE & keys
 
 
 def _home(path: Path) -> Path:
     """The folder in which the maps are that a map by itself may extend: where we are, or else its own."""
     here = Path.cwd()
     return here if path.absolute().is_relative_to(here) else path.parent
-
-
-def _map_root(path: Path, report: Report) -> Mapping | None:
-    """What a device map holds; it is pure data, so its text is taken as it stands."""
-    start = Mark(str(path), 1, 1)
-    try:
-        data = Files().read(path, MAX_MAP)
-    except Unreadable as error:
-        report.add(start, str(error.args[0]), error.hint)
-        return None
-    root = read(data, str(path), report)
-    if root is not None and not isinstance(root, Mapping):
-        report.add(start, "a configuration is a mapping, such as `gateway: {id: gw-1}`")
-    return root if isinstance(root, Mapping) else None
 
 
 def _site(root: Mapping, folder: Path, files: Files, scope: Scope) -> Site | None:

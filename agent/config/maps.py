@@ -69,7 +69,7 @@ class Maps:
         return self._read[key]
 
     def open(self, path: Path) -> DeviceMap | None:
-        """The map in a file; None after a problem was reported."""
+        """The map in a file, with all that it extends; None after a problem was reported."""
         root = self._root(path, "", Mark(str(path), 1, 1), self._scope, "")
         return None if root is None else self._parse(root, path)
 

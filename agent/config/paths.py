@@ -1,4 +1,4 @@
-"""Where a device map may be: on the shelf, or in the folder of whoever names it, and nowhere else."""
+"""Where a device map may be: on the shelf, in the folder of whoever names it, or where an absolute path says."""
 
 from pathlib import Path
 
@@ -13,8 +13,9 @@ YAML = (".yaml", ".yml")
 def map_path(key: str, name: str, start: Path, home: Path, mark: Mark, scope: Scope) -> Path | None:
     """The file that `key: name` at `mark` means; None after a problem was reported.
 
-    A name without a slash or an ending is one of the shelf. A path starts at the folder `start`, and must lead to
-    something in or below `home`, links followed; an absolute one may also lead to the shelf.
+    A name without a slash or an ending is one of the shelf. A relative path starts at the folder `start`, and must lead
+    to something in or below `home`, links followed. An absolute one was written by somebody who knows this machine: it
+    may lead anywhere, but only to a file that by its name is a map.
     """
     if "/" in name or name.lower().endswith(YAML) or is_table(name):
         return _inside(key, name, start, home, mark, scope)
@@ -28,14 +29,17 @@ def map_path(key: str, name: str, start: Path, home: Path, mark: Mark, scope: Sc
 def _inside(key: str, name: str, start: Path, home: Path, mark: Mark, scope: Scope) -> Path | None:
     path = start / name
     try:
-        real = path.resolve()
-        allowed = (home.resolve(), (configs_dir() / "devices").resolve())
+        real, within = path.resolve(), home.resolve()
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL byte
         scope.add(mark, f"{key}: {shown(name)}: this cannot be a path: {error}")
         return None
-    if not any(real.is_relative_to(folder) for folder in allowed):
-        scope.add(
-            mark, f"{key}: {shown(name)} leads out of {home.absolute()}", "put the map there, or in a folder below"
-        )
-        return None
-    return path
+    if real.is_relative_to(within):
+        return path
+    if Path(name).is_absolute():
+        if real.name.lower().endswith(YAML) or is_table(real):
+            return path
+        scope.add(mark, f"{key}: {shown(name)} is no device map", "a map is a .yaml, .csv or .xlsx")
+    else:
+        hint = "put the map there, or in a folder below"
+        scope.add(mark, f"{key}: {shown(name)} leads out of {home.absolute()}", hint)
+    return None

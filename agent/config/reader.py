@@ -5,7 +5,8 @@ keys and unbounded aliases are what this module exists to keep out.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from yaml import YAMLError
@@ -17,6 +18,7 @@ from yaml.events import (
     MappingStartEvent,
     ScalarEvent,
     SequenceEndEvent,
+    SequenceStartEvent,
     StreamEndEvent,
 )
 from yaml.reader import ReaderError
@@ -69,6 +71,33 @@ def read(data: bytes, file: str, report: Report, expand: Expand | None = None, *
     except _Stop:
         pass
     return None
+
+
+def keys_of(data: bytes, until: Collection[str]) -> set[str]:
+    """The keys of the mapping that is the root of `data`, up to the first that is one of `until`, or to what cannot be
+    read. Nothing else is kept of it."""
+    found: set[str] = set()
+    depth, is_key = 0, True
+    if not_text(data):
+        return found
+    with suppress(YAMLError, UnicodeDecodeError):
+        following: Callable[[], Any] = CParser(data.decode("utf-8-sig")).get_event
+        while (kind := type(event := following())) is not StreamEndEvent:
+            if depth == 0 and kind is SequenceStartEvent:
+                break
+            if depth == 1 and kind is ScalarEvent and is_key:
+                found.add(event.value)
+                if event.value in until:
+                    break
+            if kind in (MappingStartEvent, SequenceStartEvent):
+                depth += 1
+                is_key = depth == 1
+            elif kind in (MappingEndEvent, SequenceEndEvent):
+                depth -= 1
+                is_key = True
+            elif depth == 1:
+                is_key = not is_key
+    return found
 
 
 def _mark_at(before: str, file: str) -> Mark:

@@ -11,7 +11,7 @@ _NOT_IN_NAMES = re.compile(r"[\s/+#\x00-\x1f\x7f]+")
 def valid(text: str, otherwise: str) -> str:
     """A name as near to `text` as can be; letters of any language stay."""
     name = _NOT_IN_NAMES.sub("_", text.strip()).strip("_")
-    if name.startswith(("$", "file:")):  # the second would be read as a file
+    if name.startswith(("$", "file:", "credential:")):  # the others would be read as a file
         name = f"_{name}"
     name = name.replace("${", "$_{")[:LONGEST_NAME]
     return name if is_name(name) else otherwise

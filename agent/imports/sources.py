@@ -112,7 +112,7 @@ def _toml(text: str, name: str, _notes: Notes) -> Any:
 def _yaml(text: str, name: str, _notes: Notes) -> Any:
     report = Report()
     found = read_yaml(text.encode("utf-8", "replace"), name, report)
-    report.settle()
+    tables.refuse(report)
     return found
 
 

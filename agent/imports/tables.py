@@ -2,18 +2,18 @@
 
 import csv
 import io
-import zipfile
 from dataclasses import dataclass
 from typing import Any
 
+from agent.config.problems import Invalid, Report, Scope
+from agent.config.tables.grid import Grid, Odd, Refused
+from agent.config.tables.workbook import Workbook
 from agent.imports.node import Node, clean
 from agent.imports.notes import Notes
 from agent.model.errors import AgentError
 
 MOST_ROWS = 50_000
 MOST_COLUMNS = 64
-MOST_UNPACKED = 64 << 20
-MOST_PARTS = 1000
 _DELIMITERS = (",", ";", "\t")
 
 
@@ -57,47 +57,46 @@ def lines(text: str, name: str) -> tuple[Row, ...]:
 
 
 def sheets(data: bytes, name: str, notes: Notes) -> tuple[Row, ...]:
-    """All rows of all sheets. Raises AgentError."""
-    try:
-        from openpyxl import load_workbook  # noqa: PLC0415  # 10 MB that only Excel files need
-        from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
-    except ImportError:
-        raise AgentError(f"{name}: Excel files need a package: pip install 'floorgate[xlsx]'") from None
-    broken = AgentError(f"{name}: this is no Excel file that can be read", hint="save it as .xlsx anew, or as CSV")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as packed:
-            parts = packed.infolist()
-        if len(parts) > MOST_PARTS or sum(part.file_size for part in parts) > MOST_UNPACKED:
-            raise _too_large(name)
-        book = load_workbook(io.BytesIO(data), read_only=True)
-        return tuple(row for sheet in book.worksheets for row in _rows(sheet, name, notes))
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, TypeError, SyntaxError, OSError):
-        raise broken from None
-
-
-def _rows(sheet: Any, name: str, notes: Notes) -> list[Row]:
+    """All rows of all sheets that people see. Raises AgentError."""
+    report = Report()
     found: list[Row] = []
-    for number, cells in enumerate(sheet.iter_rows(values_only=True, max_col=MOST_COLUMNS), 1):
-        if number > MOST_ROWS:
-            raise _too_large(name)
-        if any(cell not in (None, "") for cell in cells):
-            place = f"{clean(sheet.title)}, row {number}"
+    try:
+        book = Workbook(data)
+    except Refused as refused:
+        raise AgentError(f"{name}: {refused.message}", hint=refused.hint) from None
+    for sheet in book.sheets:
+        title = clean(sheet.name)
+        if sheet.hidden:
+            notes.add("not carried", f"{name}:{title}", "a sheet that is hidden", "unhide it, or delete it")
+            continue
+        for line, cells in book.rows(sheet, Grid(name, iter(()), sheet.name), Scope(report)):
+            place = f"{title}, row {line}"
             found.append(Row(place, tuple(_cell(cell, name, place, notes) for cell in cells)))
-    return found
+            if len(found) > MOST_ROWS or len(cells) > MOST_COLUMNS:
+                raise _too_large(name)
+    refuse(report)
+    for odd in report.warnings:
+        notes.add("assumed", name, odd.message, odd.hint)
+    return tuple(found)
+
+
+def refuse(report: Report) -> None:
+    """Raises AgentError with the problems of a file that is not ours."""
+    try:
+        report.settle()
+    except Invalid as error:
+        raise AgentError("\n".join(map(str, error.problems[:10]))) from None
 
 
 def _cell(cell: Any, name: str, place: str, notes: Notes) -> Any:
+    if isinstance(cell, Odd):
+        notes.add("not carried", f"{name}:{place}", cell.message, cell.hint)
+        return ""
     if isinstance(cell, str):
-        text = clean(cell.strip())
-        if text.startswith("=") and len(text) > 1:
-            notes.add(
-                "not carried", f"{name}:{place}", "a cell with a formula, which is not worked out", "paste values"
-            )
-            return ""
-        return text
+        return clean(cell.strip())
     return int(cell) if isinstance(cell, float) and cell == int(cell) and abs(cell) < 1 << 53 else cell
 
 
 def _too_large(name: str) -> AgentError:
-    most = f"{MOST_ROWS:,} rows, {MOST_COLUMNS} columns, {MOST_UNPACKED >> 20} MB unpacked"
+    most = f"{MOST_ROWS:,} rows, {MOST_COLUMNS} columns"
     return AgentError(f"{name}: larger than a table may be: {most}", hint="import it in parts")

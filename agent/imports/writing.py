@@ -48,7 +48,7 @@ def site(draft: Draft, head: Iterable[str], gateway: str, maps: Mapping[str, str
     if draft.lines:
         text.add("lines:")
         for endpoint, keys in draft.lines.items():
-            text.add(f"  - {flow({'endpoint': Kept(endpoint) if '${' in endpoint else endpoint, **keys})}")
+            text.add(f"  - {flow({'endpoint': endpoint, **keys})}")
         text.add("")
     text.add("devices:")
     alias = {
@@ -130,7 +130,7 @@ def scalar(value: Any, *, escape: bool = True) -> str:
     text = str(value)
     if escape and not isinstance(value, Kept):
         text = text.replace("${", "$${")
-        text = f" {text}" if text.startswith("file:") else text
+        text = f" {text}" if text.startswith(("file:", "credential:")) else text
     if _PLAIN.fullmatch(text) and text.lower() not in _WORDS and not text.endswith(":"):
         return text
     return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in json.dumps(text, ensure_ascii=False))

@@ -119,6 +119,7 @@ class Machine:
         self._shifts: dict[int, Shift] = {}
         self._closed = 0  # ns; what ended before is told already
         self._meters: dict[str, Meter] = {}
+        self._counted: dict[str, tuple[Tag, Counter, bool]] = {}  # what each was made of
         self._last: dict[str, float] = {}  # totals
         self._left: dict[str, bytes] = {}  # what an earlier run knew of meters that are not built yet
         self._minute = -1
@@ -132,7 +133,10 @@ class Machine:
         It counts ten times as fast as the cycle at most."""
         fastest = FASTER * 3600 * SECOND / self.asked.cycle
         counter = Counter(said.rollover, said.max_rate or fastest, said.confirm) if said else Counter(max_rate=fastest)
-        known = self._meters.get(tag.name)
+        known, asked = self._meters.get(tag.name), (tag, counter, silent)
+        if known and self._counted.get(tag.name) == asked:
+            return known
+        self._counted[tag.name] = asked
         made = self._meters[tag.name] = Meter(tag, counter, -1, silent=silent)
         unpack([pack([known]) if known else self._left.pop(tag.name, b"")], {tag.name: made})
         return made

@@ -17,12 +17,14 @@ from agent.model.errors import ConfigError, StoreError
 from agent.model.frame import Frame
 from agent.model.tag import Schema
 from agent.normalise import Rules, Steps
+from agent.runtime import heap
 from agent.runtime.applied import Applied, compiled, fresh
 from agent.runtime.catalogue import Catalogue
 from agent.runtime.commands import ALL, KIND, Control
 from agent.runtime.field import Built, Field, build_units, priority_of
 from agent.runtime.front import Front
 from agent.runtime.inlet import Inlet
+from agent.runtime.loading import beside
 from agent.runtime.logs import setup
 from agent.runtime.north import North, owed
 from agent.runtime.prints import Change, Prints, compared, prints
@@ -76,6 +78,7 @@ async def run(
         del site  # its tags are to go: as the file has them ten thousand take 8 MB, and drivers have them in columns
         await app.run(stop)
     finally:
+        heap.take_back()
         owner.close()
         log.info("stopped")
 
@@ -153,6 +156,7 @@ class App:
                 await self._field.recall(built)
                 self._field.start(built, start)
                 self._serve_commands()
+                heap.set_aside()
                 steward = start(self._advised())
                 await stop.wait()
                 log.info("stopping")
@@ -186,6 +190,7 @@ class App:
 
         Two that come at once are done one after the other. A caller that is cancelled does not take it with it.
         """
+        self._refuse_stopping()
         done: asyncio.Future[Applied] = asyncio.get_running_loop().create_future()
         self._changing = [task for task in self._changing if not task.done()]
         self._changing += self._start([("apply", partial(self._applied, site, done))])
@@ -195,7 +200,8 @@ class App:
         error: Exception | None = None
         try:
             async with self._turn:
-                error = await attempt(self._go_over(site, done), Part("site", "apply"))
+                with heap.undisturbed():
+                    error = await attempt(self._go_over(site, done), Part("site", "apply"))
         finally:
             if not done.done():
                 done.set_exception(error or _too_late())
@@ -203,7 +209,7 @@ class App:
     async def _go_over(self, site: Site, done: asyncio.Future[Applied]) -> None:
         began = self._clock.mono()
         self._refuse_stopping()
-        new = await asyncio.to_thread(prints, site)
+        new = await beside(partial(prints, site))
         change = compared(self._prints, new)
         if change:
             await self._change(site, new, change)
@@ -218,7 +224,7 @@ class App:
     async def _change(self, site: Site, new: Prints, change: Change) -> None:
         """What can raise comes first; nothing is stopped before that."""
         limits, units = _limits(site, self._data), change.units
-        built = await asyncio.to_thread(build_units, site, units.begun, self._data)
+        built = await beside(partial(build_units, site, units.begun, self._data))
         drafts = await self._north.drafted(site, change.sinks.begun)
         devices, ended = fresh(change, self._prints, new), self._prints.devices(units.ended)
         kept = [driver for driver in self._field.drivers if driver.device not in ended]

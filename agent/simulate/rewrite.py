@@ -121,8 +121,9 @@ def _extents(text: str) -> dict[tuple[int, int], Extent]:
         if isinstance(event, ScalarEvent | AliasEvent):
             first, last = event.start_mark, event.end_mark
             assert first is not None and last is not None  # noqa: PT018  # of text there always are
-            extent = Extent(starts[first.line] + first.column, starts[last.line] + last.column)
-            found[first.line + 1, first.column + 1] = extent
+            start, end = starts[first.line] + first.column, starts[last.line] + last.column
+            end -= len(text[start:end]) - len(text[start:end].rstrip())  # a block ends with the line after it
+            found[first.line + 1, first.column + 1] = Extent(start, end)
     return found
 
 

@@ -17,7 +17,7 @@ BLOCKS = 2  # of a map, at most
 TAGS = 12  # in a block, at most
 GAP = 16  # registers that are read along
 SURE = 3.0  # weight from which on a map has enough to say
-LIKELY = 0.5  # score from which on a map is worth a word
+LIKELY = 0.7  # score from which on a map is worth a word
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,14 @@ class Trait:
 TRAITS = {
     "V": Trait(80, 500, 1.0),
     "kV": Trait(0.2, 40, 0.5),
-    "Hz": Trait(45, 65, 1.0),
+    "Hz": Trait(45, 65, 2.0),
     "Cel": Trait(-40, 120, 0.2),
     "%": Trait(0, 100, 0.1),
     "A": Trait(0, 10_000, 0.1),
 }
 POWER_FACTOR = Trait(-1, 1, 0.3)
+DIRECT = Trait(10, 1500, 0.1)  # volts of a string or a battery
+_DIRECT = ("pv", "battery", "dc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ def trait(tag: Tag) -> Trait | None:
     """What this tag tells of its device, if anything."""
     if not tag.enabled or tag.register in BIT_REGISTERS or tag.dtype in ("bool", "str"):
         return None
+    if tag.unit == "V" and tag.name.startswith(_DIRECT):
+        return DIRECT
     return POWER_FACTOR if tag.name.startswith("power_factor") else TRAITS.get(tag.unit)
 
 

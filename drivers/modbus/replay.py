@@ -175,7 +175,7 @@ class Tape:
             exchange = self.exchanges[self._drawn]
             self._drawn += 1
             read = exchange.registers
-            if read is None or not 1 <= read[2] <= 2000:
+            if read is None or not 1 <= read[2] <= (2000 if read[0] < 3 else 125):
                 continue
             function, first, count = read
             try:

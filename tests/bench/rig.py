@@ -172,10 +172,10 @@ class Agent:
 
 
 @contextmanager
-def agent(place: Path) -> Iterator[Agent]:
+def agent(place: Path, *options: str) -> Iterator[Agent]:
     """The agent with `site.yaml` of this folder."""
     log = place / "agent.log"
-    command = [str(FLOORGATE), "run", "-c", str(place / "site.yaml"), "--data", str(place / "data")]
+    command = [str(FLOORGATE), "run", "-c", str(place / "site.yaml"), "--data", str(place / "data"), *options]
     with running(command, log) as process:
         yield Agent(process, log)
 

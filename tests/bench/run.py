@@ -26,6 +26,7 @@ AREAS = (
     "shapes",
     "normalise",
     "commissioning",
+    "changing",
     "packaging",
 )
 

@@ -37,6 +37,7 @@ _MACHINE = re.compile(
 )
 _WORDY = re.compile(r"(^|[\s(])['\"`]?[A-Za-z][a-z'-]+(?=[\s:,.;?!)…'\"`]|$)")
 _YAML = re.compile(r"\s*(- |#|[\w$]+:(\s|$)|[{\[])|.*[{};]\s*$")  # or CSS
+_QUESTION = re.compile(r"[A-Z][a-z]+\?")
 _ARTICLE = re.compile("an? \0$")  # `a float64`
 _JOURNAL = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 _LOGGERS = {"log", "logging", "getLogger", "_LOGGER", "QUIET"}
@@ -162,7 +163,7 @@ def is_said(text: Text) -> bool:
         return False
     literals = [piece for piece in text if isinstance(piece, str)]
     wordy = re.search(r"\s", bare.strip()) is not None and any(map(_WORDY.search, literals))
-    return wordy or _ARTICLE.match(bare) is not None
+    return wordy or any(pattern.fullmatch(bare) for pattern in (_ARTICLE, _QUESTION))
 
 
 def lines_of(text: Text) -> list[Text]:

@@ -122,7 +122,7 @@ CASES = {
     ),
     "a map of mappings": Case("", lambda: WITH_MAP, _map(lambda: "  - {}\n" * (MEGABYTE // 7))),
     "parts that are too much together": Case("there is too much in this file", lambda: GOOD, _parts),
-    "a device as a map": Case("this is not a file", lambda: DEVICE + "map: /dev/zero}\n"),
+    "a device as a map": Case("is no device map", lambda: DEVICE + "map: /dev/zero}\n"),
     "a secret that everybody can write": Case(
         "others can write it (mode 0666)", lambda: GOOD.replace("'${HOME}'", "file:secret"), _secret
     ),

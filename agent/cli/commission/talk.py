@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from agent import registry
+from agent import lang, registry
 from agent.cli import voice
 from agent.cli.ask import find
 from agent.cli.commission.walk import Answer, Item, Reading, Verdict, Walk, agree
@@ -88,7 +88,7 @@ class Talk:
         at = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
         seen = (reading.text, reading.unit, reading.quality or reading.error, reading.raw, reading.address)
         self._walk.put(item, Answer(verdict, item.digest, *seen, expected, note, self._by, at))
-        voice.echo(f"  {verdict}", fg={"pass": "green", "fail": "red", "skip": "yellow"}[verdict])
+        voice.echo(f"  {lang.word(verdict)}", fg={"pass": "green", "fail": "red", "skip": "yellow"}[verdict])
 
     def _show(self, item: Item, at: int, reading: Reading) -> None:
         head = f"[{at + 1}/{len(self._walk.items)}] {item.device}  {item.tag}"
@@ -139,7 +139,9 @@ def _told(row: dict[str, object]) -> Reading:
 def _asked(what: str, nobody: str = "") -> str:
     """A line that a person typed, or `nobody` where there is none to type."""
     try:
-        return str(voice.prompt(f"  {what}", default="", show_default=False, prompt_suffix=": ")).strip()
+        return str(
+            voice.prompt(f"  {lang.word(lang.said(what))}", default="", show_default=False, prompt_suffix=": ")
+        ).strip()
     except click.Abort:
         voice.echo()
         return nobody

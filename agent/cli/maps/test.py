@@ -11,15 +11,10 @@ from agent.cli import BAD_CONFIG, records, voice
 from agent.cli.maps.cases import cases, judged
 from agent.cli.online import online, said
 from agent.cli.options import json_option
-from agent.cli.shelf import devices_of, named, paths
-from agent.config import Invalid, Problem, Report, load, load_map, load_vocabulary
+from agent.cli.shelf import devices_of, named, paths, site_of
+from agent.config import Invalid, Problem, Report, load_map, load_vocabulary
 from agent.model.errors import AgentError
 from agent.model.text import plain
-
-_SITE = """\
-gateway: {{id: test}}
-devices: [{{name: '{name}', driver: modbus, endpoint: '{endpoint}', unit: {unit}, map: '{path}'}}]
-"""
 
 
 @click.command("test")
@@ -89,7 +84,7 @@ def _tested(file: Path, folder: Path | None, endpoint: str, unit: int) -> dict[s
 def _cases(file: Path, folder: Path) -> dict[str, Any]:
     own = folder / file.stem
     found = cases(own if own.is_dir() else folder)
-    (config,) = devices_of([file.absolute()]).values()
+    (config,) = devices_of([file]).values()
     differences = [
         {"case": case.stem, "tag": each.tag, "found": each.found, "expected": each.expected}
         for case in found
@@ -99,12 +94,8 @@ def _cases(file: Path, folder: Path) -> dict[str, Any]:
 
 
 def _read(file: Path, endpoint: str, unit: int) -> list[dict[str, Any]]:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "site.yaml"
-        quoted = (text.replace("'", "''") for text in (file.stem, endpoint, str(file.absolute())))
-        name, where, place = quoted
-        path.write_text(_SITE.format(name=name, endpoint=where, unit=unit, path=place), "utf-8")
-        return [seen.row() for seen in online(load(path, {}), Path(folder)) if seen.kind == "device"]
+    with tempfile.TemporaryDirectory() as data:
+        return [seen.row() for seen in online(site_of(file, endpoint, unit), Path(data)) if seen.kind == "device"]
 
 
 def _lines(row: dict[str, Any]) -> Iterator[str]:

@@ -103,6 +103,8 @@ def _map(
         used = columns(grid, titles, kind, known, scope)
         if not Rows(grid, titles.line, used, known, scope).read(tags, groups):
             return None
+    if not tags and scope.report.found:
+        return None
     if groups and "groups" not in root:
         root.put("groups", groups, first, first)
     sections = [root.get(name, {}) for name in ("defaults", "quirks")]

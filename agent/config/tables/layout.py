@@ -35,20 +35,23 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A map as it is written: what its `defaults` say is not in its `tags`."""
+    """A map as it is written: what its `defaults` say is not in its `tags`, and is in the same tags of `whole`."""
 
     head: MapHead
     quirks: Mapping[str, Any]
     defaults: Mapping[str, Any]
     groups: Mapping[str, Any]
     tags: list[Mapping[str, Any]]
+    whole: list[Mapping[str, Any]]
 
 
 def table_of(found: Described, config: type[DriverConfig], kind: type[BaseModel], names: Names, lang: str) -> Table:
     """Titles and keys in a language, `en` or `zh`. What the defaults say of where a tag is and what it holds is written
     out in each row, as people expect of a table. Raises ConfigError for what cannot stand in one."""
-    common = {key: value for key, value in found.defaults.items() if key in FIRST}
-    rows = [dict(_flat({**common, **tag}, kind)) for tag in found.tags]
+    rows = [
+        dict(_flat({**{key: full[key] for key in full if key in FIRST}, **tag}, kind))
+        for tag, full in zip(found.tags, found.whole, strict=True)
+    ]
     used = dict.fromkeys(path for row in rows for path in row)
     ordered = sorted(used, key=_place(kind))
     columns = [Column(at, "", path, form_of(kind, path) or "flow", kind) for at, path in enumerate(ordered)]

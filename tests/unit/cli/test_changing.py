@@ -68,7 +68,7 @@ def test_a_plan_says_what_changes_what_restarts_and_what_the_wire_will_need(
     site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran(site)
-    assert plan(site) == f"nothing changes: {site} says what version 1 says, which runs\n"
+    assert plan(site) == f"nothing changes: {site} says what version 1 says, which ran last\n"
     (site.parent / "meter.yaml").write_text(MAP.replace("address: 1", "address: 9"))
     site.write_text(
         SITE.replace("./meter.yaml", "./meter.yaml, interval: 250ms")
@@ -77,7 +77,7 @@ def test_a_plan_says_what_changes_what_restarts_and_what_the_wire_will_need(
     )
     monkeypatch.setenv("PW", "another one that is longer")
     assert plan(site).splitlines() == [
-        f"{site} against version 1, which runs:",
+        f"{site} against version 1, which ran last:",
         "  ~ device meter: interval: 1s → 250ms",
         "  + tag pump/level",
         "  ~ tag meter/u: address: 1 → 9",

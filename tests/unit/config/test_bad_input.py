@@ -18,6 +18,7 @@ LENGTHY = ("numbers in a list", "lists in a list", "tags of one name", "a long l
 NAMES = [name for name in CASES if name not in LENGTHY or often(0, 1)]
 CHILD = """
 import json, os, resource, sys
+from pathlib import Path
 from agent.config import Invalid, load
 pairs = json.load(sys.stdin)
 load(Path(pairs[0][0]), {"HOME": "x"})

@@ -38,9 +38,16 @@ PROMISED = {
     "xy-md02",
 }
 ENERGIES = {"Wh", "kWh", "varh", "kvarh", "VAh", "kVAh"}
-UNITS = ENERGIES | {"V", "A", "W", "kW", "var", "kvar", "VA", "kVA", "Hz", "%", "deg", "Cel", "MOhm"}
+UNITS = (
+    ENERGIES
+    | {"V", "A", "W", "kW", "var", "kvar", "VA", "kVA", "Hz", "%", "deg", "Cel", "MOhm", "kOhm"}
+    | {"r/min", "min", "kHz", "N.m", "m/min", "m/s", "m3/h", "m3", "mm"}
+)
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-BASIC = re.compile(r"(voltage|current|active_power)(_l[123]|_total)?|temperature|humidity")
+BASIC = re.compile(
+    r"(voltage|current|active_power)(_l[123]|_total)?|temperature|humidity"
+    r"|output_(frequency|current|voltage)|frequency_reference|fault_code|motor_speed|flow_(rate|velocity)"
+)
 TYPES = {
     "u16": "uint16",
     "i16": "int16",
@@ -151,7 +158,7 @@ def test_names_are_snake_case_and_units_are_known(path: Path) -> None:
 def test_what_has_a_dimension_has_a_unit_and_what_counts_is_a_counter(path: Path) -> None:
     for tag in load_map(path).tags or ():
         assert bool(tag.unit) is not ("power_factor" in tag.name or tag.kind == "state"), tag.name
-        assert (tag.kind == "counter") is (tag.unit in ENERGIES), tag.name
+        assert (tag.kind == "counter") is (tag.unit in ENERGIES | {"m3"}), tag.name
 
 
 @every_map

@@ -102,11 +102,11 @@ def test_a_path_starts_at_the_site(name: str, site: Any, write: Any) -> None:
     ("name", "message"),
     [
         ("eastron-sdm360", "there is no device map 'eastron-sdm360' (did you mean 'eastron-sdm630'?)"),
-        ("../../etc/passwd", "'../../etc/passwd': there is no such file"),
+        ("../../etc/passwd", "'../../etc/passwd' leads out of "),
         ("..", "there is no device map '..'"),
         ("no.yaml", "'no.yaml': there is no such file"),
-        ("points.csv", "'points.csv': tables are not supported yet (write the map as YAML for now)"),
-        ("./点表.XLSX", "'./点表.XLSX': tables are not supported yet (write the map as YAML for now)"),
+        ("points.csv", "'points.csv': there is no such file"),
+        ("./点表.XLSX", "'./点表.XLSX': there is no such file"),
     ],
 )
 def test_a_map_that_cannot_be_found_is_said_at_its_name(name: str, message: str, problems: Any) -> None:

@@ -6,7 +6,7 @@ import tracemalloc
 import pytest
 
 from agent.config.problems import Invalid, Mark, Report
-from agent.config.reader import MAX_COPIED, MAX_DEPTH, read
+from agent.config.reader import MAX_COPIED, MAX_DEPTH, keys_of, read
 from agent.config.tree import Mapping, Sequence
 
 
@@ -162,3 +162,20 @@ def test_aliases_cannot_grow_memory() -> None:
     assert peak < 1 << 20
     with pytest.raises(Invalid, match=f"aliases .* stand for more than {MAX_COPIED:,} values"):
         report.settle()
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("a: 1\nb: {c: 1, d: [e]}\nf: [g, {h: i}]\nj:\n", {"a", "b", "f", "j"}),
+        ("{a: *x, b: &y {c: 1}, d: *y}", {"a", "b", "d"}),
+        ("a: 1\nstop: 2\nb: 3", {"a", "stop"}),
+        ("a: 1\nb: [", {"a", "b"}),
+        ("[a, b]", set()),
+        ("a", set()),
+        ("", set()),
+        (b"\xff\xfea", set()),
+    ],
+)
+def test_the_keys_of_a_file_are_told_without_its_values(text: str | bytes, keys: set[str]) -> None:
+    assert keys_of(text if isinstance(text, bytes) else text.encode(), ("stop",)) == keys

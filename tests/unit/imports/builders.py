@@ -60,5 +60,7 @@ def changed(data: Any, way: Path_, value: Any) -> Any:
     holder = found
     for key in way[:-1]:
         holder = holder[key]
+    if isinstance(holder, dict) != isinstance(way[-1], str):
+        raise TypeError("an earlier change put something else there")
     holder[way[-1]] = value
     return found

@@ -54,7 +54,7 @@ def test_a_formula_is_told_and_not_worked_out(tmp_path: Path) -> None:
     ]
     found = imported(workbook(tmp_path / "tags.xlsx", rows))
     assert "HYPERLINK" not in found.texts["site.yaml"]
-    assert "a cell with a formula" in "\n".join(found.notes.text())
+    assert "there is a formula here" in "\n".join(found.notes.text())
 
 
 def test_a_column_that_is_not_known_is_told(tmp_path: Path) -> None:
@@ -65,21 +65,21 @@ def test_a_column_that_is_not_known_is_told(tmp_path: Path) -> None:
 def test_an_excel_file_that_unpacks_without_end_is_refused(tmp_path: Path) -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr("xl/workbook.xml", b"0" * (65 << 20))
+        file.writestr("_rels/.rels", b" " * (30 << 20))
     (tmp_path / "bomb.xlsx").write_bytes(packed.getvalue())
-    with pytest.raises(AgentError, match="larger than a table may be"):
+    with pytest.raises(AgentError, match="when it is unpacked"):
         imported(tmp_path / "bomb.xlsx")
 
 
 @pytest.mark.parametrize("data", [b"PK\x03\x04 no zip", b"PK\x03\x04" + bytes(2000)])
 def test_a_broken_excel_file_is_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "bad.xlsx").write_bytes(data)
-    with pytest.raises(AgentError, match="no Excel file that can be read"):
+    with pytest.raises(AgentError, match=r"bad\.xlsx: "):
         imported(tmp_path / "bad.xlsx")
 
 
 def test_a_zip_that_is_no_workbook_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "other.xlsx", "w") as file:
         file.writestr("x.txt", "x")
-    with pytest.raises(AgentError, match="no Excel file that can be read"):
+    with pytest.raises(AgentError, match=r"other\.xlsx: "):
         imported(tmp_path / "other.xlsx")

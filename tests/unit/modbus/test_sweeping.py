@@ -18,7 +18,13 @@ from tests.sim.pymodbus_server import pymodbus_meter
 
 MAPS = {name: features(config) for name, config in modbus_maps().items()}
 IMAGES = sorted((ROOT / "tests" / "cases" / "modbus" / "maps").glob("*/usual.hex"))
-WEAK = {"xy-md02"}  # a temperature and a humidity: as many things have
+WEAK = {
+    "xy-md02",
+    "peacefair-pzem-017",
+    "victron-gx",
+    "delta-vfd",
+    "tuf-2000m",
+}  # nothing of the mains: many things have the like
 
 
 async def guessed(behave: Behaviour, who: Identity | None = None) -> tuple[list[Guess], int]:

@@ -1,4 +1,4 @@
-"""What counters and states know when the file has changed between two runs."""
+"""What counters and states know when the file has changed, between two runs or under a running agent."""
 
 from pathlib import Path
 
@@ -19,17 +19,22 @@ CALENDAR = "calendars: {tou: {days: [{times: {00:00: flat}}]}}"
 
 
 class Run:
-    """A site of simulated devices, from one file to the next, with all that was committed."""
+    """A site of simulated devices, from one file to the next, with all that was committed; `goes_on` in one run."""
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "site.yaml"
+    def __init__(self, folder: Path, *, goes_on: bool) -> None:
+        self._path, self._goes_on = folder / "site.yaml", goes_on
         self._known: dict[str, bytes] = {}
+        self._steps: Steps | None = None
 
     def start(self, devices: str) -> None:
         self._path.write_text(f"gateway: {{id: gw, timezone: UTC}}\n{CALENDAR}\n{devices}")
         site = load(self._path, {})
         drivers = [SimDriver(device) for device in site.devices if isinstance(device, Config)]
         self._schemas = [schema for driver in drivers for schema in driver.schemas]
+        if self._steps is not None and self._goes_on:
+            names = {driver.device for driver in drivers}
+            assert not self._steps.renew(site.recipes, self._schemas, names, lambda _: None, MIDNIGHT, MINUTE)
+            return
         self._steps = Steps(self._schemas, site.recipes)
         self._steps.restore(self._known)
 
@@ -39,6 +44,7 @@ class Run:
 
     def read(self, at: int, **values: Value) -> Told:
         """What is made of these readings, at `at` after midnight; all of it is committed."""
+        assert self._steps is not None
         found: Told = {}
         for schema in self._schemas:
             for made in self._steps[schema](_frame(schema, at, values)):
@@ -55,9 +61,9 @@ def _frame(schema: Schema, at: int, values: dict[str, Value]) -> Frame:
     return Frame(schema, MIDNIGHT + at, found, bytes(len(columns)), at + MINUTE, columns)
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    return Run(tmp_path)
+@pytest.fixture(params=[False, True], ids=["restarted", "goes-on"])
+def run(request: pytest.FixtureRequest, tmp_path: Path) -> Run:
+    return Run(tmp_path, goes_on=request.param)
 
 
 ENERGY = "name: energy, type: uint32, unit: kWh, kind: counter"

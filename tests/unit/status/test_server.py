@@ -14,7 +14,7 @@ import pytest
 from agent.health import Health
 from agent.model.errors import AgentError, StoreError
 from agent.status.pull import Pull
-from agent.status.routes import JSON, PARCEL
+from agent.status.routes import JSON, PARCEL, Route
 from agent.status.server import FILE, Place, serve
 
 
@@ -64,9 +64,9 @@ ENDLESS = 2**63 - 1
 
 @asynccontextmanager
 async def serving(
-    folder: Path, health: Health, clerk: Clerk, pull: Pull | None = None
+    folder: Path, health: Health, clerk: Clerk, pull: Pull | None = None, routes: Sequence[Route] = ()
 ) -> AsyncIterator[dict[str, Any]]:
-    task = asyncio.create_task(serve(Place("127.0.0.1:0"), folder, health, clerk, pull))
+    task = asyncio.create_task(serve(Place("127.0.0.1:0"), folder, health, clerk, pull, more=routes))
     path = folder / FILE
     async with asyncio.timeout(5):
         while not path.exists():
