@@ -10,7 +10,6 @@ than their file lists has `pins.py`, see `drivers/finding.py`.
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Annotated, Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -176,18 +175,6 @@ def names_of(tag: TagConfig) -> list[str]:
     """The tags that one of the file stands for: itself, or one for each of its named bits."""
     found: Mapping[object, object] = getattr(tag, "bits", None) or {}
     return [f"{tag.name}_{name}" for name in found.values()] or [tag.name]
-
-
-@cache
-def _has(kind: type, name: str) -> bool:
-    """To ask an object of pydantic for what it does not have takes longer than to read one of its registers."""
-    return name in getattr(kind, "model_fields", ())
-
-
-def pattern_of(tag: TagConfig) -> str:
-    """What a tag says that stands for all that a driver finds by it, or nothing."""
-    found: str = getattr(tag, "match", "") if _has(type(tag), "match") else ""
-    return found
 
 
 def enum_names(tag: TagConfig) -> dict[str, int]:
