@@ -17,6 +17,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from agent.model.frame import Frame, Value
 from agent.model.tag import Schema
 from agent.model.text import duration_text
+from drivers.placing import Placer
 from drivers.rules.derived import Derivations
 from drivers.rules.energy import EnergyConfig
 from drivers.rules.oee import OeeConfig
@@ -112,6 +113,13 @@ class TagConfig(ValueConfig):
     def spelt(cls, text: str) -> dict[str, Any] | None:
         """The keys that `text` in the list of tags stands for, where a driver knows a short form. Raises ValueError."""
         del text
+        return None
+
+    @classmethod
+    def placer(cls, areas: Mapping[str, Any]) -> Placer | None:
+        """What finds tags whose address is a word of their PLC, where a driver knows such. `areas` is the device's
+        `areas`, validated."""
+        del areas
         return None
 
 
