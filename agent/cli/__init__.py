@@ -31,6 +31,7 @@ COMMANDS = (
     "history",
     "import",
     "init",
+    "export",
     "ledger",
     "maps",
     "pki",

@@ -22,7 +22,8 @@ from agent.cli.spelt import Span
 from agent.config import load
 from agent.model.errors import AgentError, DeviceError
 from agent.runtime.app import build_drivers
-from drivers.api import Browser, Driver, LineConfig, Place
+from drivers.api import Driver, LineConfig
+from drivers.browsing import Browser, Place
 from drivers.opcua.globs import DEEPEST
 from drivers.opcua.naming import check, legal
 

@@ -190,6 +190,7 @@ class App:
 
         Two that come at once are done one after the other. A caller that is cancelled does not take it with it.
         """
+        self._refuse_stopping()
         done: asyncio.Future[Applied] = asyncio.get_running_loop().create_future()
         self._changing = [task for task in self._changing if not task.done()]
         self._changing += self._start([("apply", partial(self._applied, site, done))])
