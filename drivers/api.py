@@ -10,7 +10,6 @@ than their file lists has `pins.py`, see `drivers/finding.py`.
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Annotated, Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -184,18 +183,6 @@ def names_of(tag: TagConfig) -> list[str]:
     """The tags that one of the file stands for: itself, or one for each of its named bits."""
     found: Mapping[object, object] = getattr(tag, "bits", None) or {}
     return [f"{tag.name}_{name}" for name in found.values()] or [tag.name]
-
-
-@cache
-def _has(kind: type, name: str) -> bool:
-    """To ask an object of pydantic for what it does not have takes longer than to read one of its registers."""
-    return name in getattr(kind, "model_fields", ())
-
-
-def pattern_of(tag: TagConfig) -> str:
-    """What a tag says that stands for all that a driver finds by it, or nothing."""
-    found: str = getattr(tag, "match", "") if _has(type(tag), "match") else ""
-    return found
 
 
 def enum_names(tag: TagConfig) -> dict[str, int]:
@@ -374,45 +361,4 @@ class Subscriber(Driver, Protocol):
 
     def frames(self) -> AsyncIterator[Frame]:
         """Sparse frames as they come, until the session is lost: then Unreachable."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Something that a device has. `parent` is its number in the list, -1 for where browsing began.
-
-    `address` is what a tag of it says (`node`), `type` the tag's type: empty when it cannot be a tag; `source` is the
-    device's own word for it, or for what an object is. `name` is one level of its path, and `way` the same as the path
-    in a tag's address has it.
-    """
-
-    parent: int
-    name: str
-    address: str
-    kind: Literal["object", "variable", "property", "method"]
-    type: str = ""
-    source: str = ""
-    array: bool = False
-    writable: bool = False
-    unit: str = ""
-    way: str = ""
-
-
-@runtime_checkable
-class Browser(Driver, Protocol):
-    """A device that can tell what it has."""
-
-    def browse(
-        self, found: list[Place], expanded: int, *, start: str = "", wanted: Callable[[int], bool], most: int
-    ) -> AsyncIterator[int]:
-        """Look into the places of `found` from number `expanded` on, if they are `wanted`; what is new goes to its end.
-
-        Gives after each request how many are done; ends when all are, or `found` has `most`. It may be given up at any
-        time, and goes on with what it gave and the same list, in another session too. With an empty list it begins at
-        `start`. Raises ValueError for a `start` that is none, Unreachable, Garbled and Refused.
-        """
-        ...
-
-    async def peek(self, addresses: Sequence[str]) -> Sequence[str]:
-        """What stands there, as text for people; empty where it cannot be read. Raises Unreachable and Garbled."""
         ...

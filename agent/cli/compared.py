@@ -175,13 +175,13 @@ def _fates(compared: Compared) -> Iterator[str]:
             some = ", ".join(devices[:3]) + (", …" if len(devices) > 3 else "")
             told.append(f"  {word}: connection {public(unit.endpoint) or unit.driver} ({some})")
         yield from _some([*told, *(f"  {word}: sink {sink}" for sink in getattr(sinks, how))])
-    stay = [
-        f"{n} {what}{'s' * (n > 1)}"
-        for n, what in ((len(units.stayed), "connection"), (len(sinks.stayed), "sink"))
-        if n
-    ]
-    if stay:
-        yield f"  untouched: {', '.join(stay)}"
+    stay = [_n(len(units.stayed), "connection"), _n(len(sinks.stayed), "sink")]
+    if any(stay):
+        yield f"  untouched: {', '.join(filter(None, stay))}"
+
+
+def _n(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count > 1)}" if count else ""
 
 
 def _percent(share: float | None) -> str:

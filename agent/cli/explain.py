@@ -47,7 +47,7 @@ def command(device: str, tag: str, config: Path | None, data: Path, as_json: boo
         records.show(row)
         return
     for line in explained.lines(row, time.time()):
-        voice.echo(line)
+        voice.show(line)
 
 
 def _file_of(agent: Agent) -> Path | None:

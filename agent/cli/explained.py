@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from agent.cli.pages import padded
 from agent.lang import said, word
 from agent.model.figures import figure, span
 from agent.model.text import plain
@@ -44,13 +45,13 @@ def _value(found: dict[str, Any], now: float) -> str:
 def _stage(number: int, stage: dict[str, Any]) -> Iterator[str]:
     state = stage["state"]
     state_word = click.style(word(WORDS.get(state, state)), fg=COLOURS.get(state))
-    yield f"{number} {plain(word(stage['stage'])):<{WIDTH + 1}} {state_word}"
+    yield f"{number} {padded(plain(said(word(stage['stage']))), WIDTH + 1)} {state_word}"
     for what, how in stage["seen"]:
-        yield f"    {plain(word(what)):<{WIDTH}}{plain(said(how))}"
+        yield f"    {padded(plain(word(what)), WIDTH)}{plain(said(how))}"
     if "hex" in stage:
         sent, received = bytes.fromhex(stage["hex"]["sent"]), bytes.fromhex(stage["hex"]["received"])
-        yield f"    {word('sent'):<{WIDTH}}{hexed(sent)}"
-        yield f"    {word('received'):<{WIDTH}}{hexed(received, *stage['hex']['mine'])}"
+        yield f"    {padded(word('sent'), WIDTH)}{hexed(sent)}"
+        yield f"    {padded(word('received'), WIDTH)}{hexed(received, *stage['hex']['mine'])}"
     if stage["wrong"]:
         yield f"    {click.style(plain(said(stage['wrong'])), fg=COLOURS.get(state))}"
 
@@ -80,7 +81,7 @@ def hexed(data: bytes, first: int = 0, after: int = 0) -> str:
         kept |= {*range(first - AROUND, min(after, first + MOST)), after - 1, *range(after, after + AROUND)}
     shown = [at for at in range(len(data)) if at in kept]
     text = "".join(_pieces(data, shown, first, after)).strip()
-    return text if len(shown) == len(data) else f"{text} ({len(data)} bytes)"
+    return text if len(shown) == len(data) else said(f"{text} ({len(data)} bytes)")
 
 
 def _pieces(data: bytes, shown: Sequence[int], first: int, after: int) -> Iterator[str]:

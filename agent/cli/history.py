@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from agent import lang
 from agent.cli import records, voice
 from agent.cli.options import data_option, iso, json_option
 from agent.cli.tables import cell, show, table
@@ -34,7 +35,11 @@ def _show(state: State) -> None:
         why = f"{each.why} by {each.who}" if each.who else each.why
         style = "green" if runs == "current" else _STYLES.get(each.outcome, "")
         rows.add_row(
-            cell(each.n), cell(iso(each.at * 10**6)[:19] + "Z"), cell(why), cell(runs, style), cell(_changes(each))
+            cell(each.n),
+            cell(iso(each.at * 10**6)[:19] + "Z"),
+            cell(lang.word(why)),
+            cell(lang.word(runs), style),
+            cell(_changes(each)),
         )
     show(rows)
 

@@ -6,7 +6,7 @@ from typing import Any
 from agent.cli.query import Query
 from agent.model.text import escaped, plain
 from agent.model.units import is_unit
-from drivers.api import Place
+from drivers.browsing import Place
 from drivers.opcua.naming import check, formed, path, tag_names, unique
 
 _ESCAPES = {'"': '\\"', "\\": "\\\\"}

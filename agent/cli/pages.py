@@ -102,6 +102,10 @@ def width(text: str) -> int:
     return len(text) if text.isascii() else sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
+def padded(text: str, columns: int) -> str:
+    return text + " " * (columns - width(text))
+
+
 def wrapped(text: str, most: int, indent: str = "") -> str:
     """In lines of `most` columns: broken at spaces, and between letters of which each is a word."""
     lines, line = [], indent

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from drivers.api import Place
+from drivers.browsing import Place
 from drivers.opcua.globs import DEEPEST, Glob, Trails, can_be_tag, glob
 from drivers.opcua.naming import path
 

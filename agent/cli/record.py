@@ -7,8 +7,10 @@ import re
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,7 +20,7 @@ from agent.cli import ask, voice
 from agent.cli.options import data_option, json_option
 from agent.cli.progress import progress
 from agent.cli.simulate import Seconds
-from agent.model.errors import AgentError, ConfigError
+from agent.model.errors import AgentError
 
 if TYPE_CHECKING:
     from agent.config import Site
@@ -55,8 +57,11 @@ class Size(click.ParamType[int]):
 @data_option
 @click.option("--for", "seconds", type=Seconds(), default="1m", show_default=True, metavar="DURATION", help="How long.")
 @click.option("--size", type=Size(), default="64MB", show_default=True, help="It ends when it is so large.")
+@click.option("--stop", is_flag=True, help="End the recording that the agent has under way, and take it.")
 @json_option
-def command(output: Path, config: Path | None, data: Path, seconds: float, size: int, as_json: bool) -> None:
+def command(
+    output: Path, config: Path | None, data: Path, seconds: float, size: int, stop: bool, as_json: bool
+) -> None:
     """Record what goes over the wires, with times, into one bounded file for `floorgate replay`.
 
     Asks the agent that runs on the data directory, which owns the wires; without one it reads FILE itself and stores
@@ -65,12 +70,14 @@ def command(output: Path, config: Path | None, data: Path, seconds: float, size:
     from agent.record.recorder import LEAST, MOST  # noqa: PLC0415  # help is to come at once
 
     if not LEAST <= size <= MOST:
-        raise ConfigError(f"--size: from {LEAST >> 10}KB to {MOST >> 30}GB", hint="such as --size 64MB")
+        raise click.BadParameter(f"from {LEAST >> 10}KB to {MOST >> 30}GB, such as 64MB", param_hint="--size")
     with ask.find(data) as agent:
-        if agent is not None:
+        if agent is not None and stop:
+            found = _fetched(agent, output, config, data)
+        elif agent is not None:
             found = _asked(agent, output, config, data, seconds, size)
-        elif config is None:
-            raise ConfigError(
+        elif config is None or stop:
+            raise AgentError(
                 f"no agent runs on {data}", hint="name its --data, or the site with -c to read it yourself"
             )
         else:
@@ -79,7 +86,7 @@ def command(output: Path, config: Path | None, data: Path, seconds: float, size:
         click.echo(json.dumps(found))
         return
     voice.echo(f"{output}: {found['notes']:,} notes, {found['bytes']:,} bytes ({found['why']})")
-    voice.echo(f"play it: floorgate replay {output} -c FILE")
+    voice.echo(f"play it: floorgate replay {quote(str(output))} -c FILE")
 
 
 def _asked(
@@ -88,28 +95,33 @@ def _asked(
     """Have the running agent record; Ctrl-C ends that, too."""
     status = agent.post("/api/v1/recording/start", size=size, seconds=seconds)
     began = time.monotonic()
-    with progress("recording", round(seconds)) as done:
-        try:
-            while status["state"] == "recording":
-                _wait(POLL)
-                status = agent.get("/api/v1/recording")
-                done(round(time.monotonic() - began))
-        except KeyboardInterrupt:
-            pass
-        finally:
-            status = agent.post("/api/v1/recording/stop")
+    with _signals() as told, progress("recording", round(seconds)) as done:
+        while status["state"] == "recording" and not told:
+            asyncio.run(asyncio.sleep(POLL))
+            status = agent.get("/api/v1/recording")
+            done(round(time.monotonic() - began))
+        return _fetched(agent, output, config, data)
+
+
+def _fetched(agent: ask.Agent, output: Path, config: Path | None, data: Path) -> dict[str, Any]:
+    """End the recording of the agent, if it has not ended, and take it. Raises AgentError when there is none."""
+    status = agent.post("/api/v1/recording/stop")
+    if status["state"] == "none" or not Path(status["path"]).exists():
+        raise AgentError("the agent has no recording", hint="begin one without --stop")
     _collect(Path(status["path"]), output, _files(config, data))
     return {"output": str(output), "notes": status["notes"], "bytes": output.stat().st_size, "why": status["why"]}
 
 
-def _wait(seconds: float) -> None:
-    signal.signal(signal.SIGTERM, _interrupt)
-    asyncio.run(asyncio.sleep(seconds))
-
-
-def _interrupt(number: int, frame: object) -> None:
-    del number, frame
-    raise KeyboardInterrupt
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """The signals that came while the block runs: they end the recording, and not this command."""
+    told: list[int] = []
+    before = {number: signal.signal(number, lambda got, _: told.append(got)) for number in SIGNALS}
+    try:
+        yield told
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _files(config: Path | None, data: Path) -> tuple[str, dict[str, bytes]]:

@@ -8,7 +8,7 @@ import msgspec
 
 from agent.cli.draft import draft
 from agent.model.errors import AgentError
-from drivers.api import Place
+from drivers.browsing import Place
 
 MOST = 512 << 20  # bytes of such a file
 

@@ -14,6 +14,11 @@ def echo(text: object = "", *, err: bool = False, nl: bool = True, **style: Any)
     click.echo(click.style(told, **style) if style else told, err=err, nl=nl)
 
 
+def show(text: str) -> None:
+    """What is in the person's language already."""
+    click.echo(text)
+
+
 def confirm(text: str) -> None:
     """Asks on stderr, and breaks off unless the answer is yes."""
     click.confirm(lang.said(text), abort=True, err=True)

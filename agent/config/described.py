@@ -31,7 +31,7 @@ PERSONAL = frozenset(  # what is said of one device and not of its model
 
 def map_at(path: Path, report: Report) -> Described:
     """The map in a file. Raises Invalid."""
-    return _described(load_map(path, report))
+    return described(load_map(path, report))
 
 
 def map_of(config: Path, device: str, report: Report) -> tuple[Described, list[str]]:
@@ -65,7 +65,7 @@ def _head(device: str, driver: str) -> MapHead:
     return MapHead(device=MapDevice(vendor="", model=device), driver=driver)
 
 
-def _described(found: DeviceMap) -> Described:
+def described(found: DeviceMap) -> Described:
     """With everything that it extends, and each tag without what the defaults say of it anyway."""
     defaults = TagDefaults(found.defaults, found.groups)
     plain = [_own(raw, defaults) for raw in found.plain]

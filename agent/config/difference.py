@@ -74,6 +74,9 @@ class Difference:
 _ONE = {"devices": "device", "tags": "tag", "virtual": "virtual device", "lines": "line", "sinks": "sink"}
 
 
+_TOLD = {"added": "{what} added", "removed": "{what} removed", "changed": "{what} changed"}
+
+
 def _counts(what: str, kind: Kind) -> Iterator[str]:
     for how, names in (
         ("added", kind.added),
@@ -84,9 +87,10 @@ def _counts(what: str, kind: Kind) -> Iterator[str]:
             continue
         some = ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
         if what == "sections":
-            yield f"{some} {how}"
+            yield _TOLD[how].format(what=some)
         else:
-            yield f"{len(names)} {_ONE[what]}{'s' if len(names) > 1 else ''} {how} ({some})"
+            count = f"{len(names)} {_ONE[what]}{'s' if len(names) > 1 else ''}"
+            yield f"{_TOLD[how].format(what=count)} ({some})"
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ BETWEENS = (": ", " ({0})", "; ", ", or ", ", ", " or ", " and ")
 LONGEST = 4000  # characters of a text that is looked up
 DEEPEST = 8  # messages within messages
 
+_BULLET = re.compile(r"[-+~] ")
 _WORDS = re.compile(r"\w+")
 _PROSE = re.compile(r"(?<![\w'])[a-z]{2,} [a-z]{2,}(?![\w'])")
 _SMALL = {
@@ -61,21 +62,24 @@ class Catalogue:
         self._columns: dict[str, str] = {}
         self._between = {text: text for text in BETWEENS}
         self._exact: dict[str, str] = {}
+        tables = {WORD: self._words, COLUMN: self._columns, BETWEEN: self._between}
         templates = []
-        for entry in entries:
-            if not entry.translation:
-                continue
-            if entry.context == WORD:
-                self._words[entry.text] = entry.translation
-            elif entry.context == COLUMN:
-                self._columns[entry.text] = entry.translation
-            elif entry.context == BETWEEN:
-                self._between[entry.text] = entry.translation
-            elif "{" in entry.text and len(literals := literals_of(entry.text)) > 1:
-                templates.append(Template.of(literals, entry.translation))
+        for context, text, translation in filter(lambda entry: entry.translation, entries):
+            if context in tables:
+                tables[context][text] = translation
+            elif "{" in text and len(literals := literals_of(text)) > 1:
+                templates.append((literals, translation))
             else:
-                self._exact[_bare(entry.text)] = _bare(entry.translation)
-        self._templates = _by_rarest(templates)
+                self._exact[_bare(text)] = _bare(translation)
+        for literals, translation in templates:
+            self._behind(literals, translation)
+        self._templates = _by_rarest([Template.of(*each) for each in templates])
+
+    def _behind(self, literals: tuple[str, ...], translation: str) -> None:
+        """Of `{0}: cannot connect` what stands behind the colon is known, too: another message may follow it."""
+        place = "{0}" + self._between[": "]
+        if len(literals) == 2 and not literals[0] and literals[1].startswith(": ") and translation.startswith(place):
+            self._exact.setdefault(literals[1][2:], _bare(translation.removeprefix(place)))
 
     def said(self, text: str) -> str:
         """Line by line; the spaces around a line stay."""
@@ -144,13 +148,13 @@ class Reading:
         exact = self._catalogue.exact(text)
         if exact is not None:
             return len(text), exact
-        ways = [*self._wholes(text, depth), *self._parts(text, depth), *self._lists(text, depth)]
+        ways = [*self._wholes(text, depth), *self._lists(text, depth), *self._parts(text, depth)]
         return max(filter(None, ways), key=lambda way: way[0], default=None)
 
     def _wholes(self, text: str, depth: int) -> Iterator[tuple[int, str]]:
         for template, filled in sorted(self._catalogue.fitting(text), key=lambda fit: -fit[0].size):
             known = [self.of(each, depth + 1) if " " in each else None for each in filled]
-            if template.is_count and not filled[0][-1:].isdigit():
+            if template.is_count and " " not in filled[0] and not filled[0][-1:].isdigit():
                 continue
             if not (template.is_weak and _leaves_prose(filled, known)):
                 beyond = any(": " in each for each in filled)  # what fills a hole is seldom more than one message
@@ -171,12 +175,15 @@ class Reading:
         place, colon, rest = text.partition(": ")
         if colon:
             yield self._placed(place, rest, depth)
+        if _BULLET.match(text):
+            listed = self.of(text[2:], depth + 1)
+            yield listed and (listed[0] + 2, text[:2] + listed[1])
 
     def _lists(self, text: str, depth: int) -> Iterator[Known]:
         """`one; another`, `one, another`, `one or another`."""
         for between in BETWEENS[2:]:
             if between in text:
-                yield self._joined(text.split(between), between, depth)
+                yield self._joined(_split(text, between), between, depth)
 
     def _hinted(self, message: str, hint: str, depth: int) -> Known:
         ours, theirs = self.of(message, depth + 1), self.of(hint, depth + 1)
@@ -201,6 +208,15 @@ class Reading:
         size = sum(each[0] for each in found if each) + len(between) * (len(parts) - 1)
         texts = (ours[1] if ours else part for ours, part in zip(found, parts, strict=True))
         return size, self._catalogue.between(between).join(texts)
+
+
+def _split(text: str, between: str) -> list[str]:
+    """At those that stand in no brackets."""
+    parts = [""]
+    for piece in text.split(between):
+        inside = parts[-1].count("(") > parts[-1].count(")")
+        parts = [*parts[:-1], parts[-1] + between + piece] if inside else [*parts, piece]
+    return parts[1:]
 
 
 def _leaves_prose(texts: Iterable[str], known: Iterable[Known]) -> bool:

@@ -115,7 +115,7 @@ class Play:
         first = max(self._ticked + SECOND, mono - MOST_TICKS * SECOND)
         for moment in range(first, mono + 1, SECOND):
             self._ticked = moment
-            yield from self.steps.tick(wall - (mono - moment), moment)
+            yield from self.steps.tick(max(0, wall - (mono - moment)), moment)
 
     async def _moment(self, seat: _Seat, number: int) -> Sequence[Frame]:
         """As a line does: what fails says so once, for all groups of the device; what is refused for its group."""

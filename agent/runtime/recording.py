@@ -33,7 +33,7 @@ class Recordings:
             raise AgentError("a recording has 64 KB to 4 GB, and lasts up to 7 days", hint="see --size and --for")
         if self._recorder is not None and not self._recorder.progress.why:
             raise AgentError(
-                "a recording is under way", hint="wait for its end, or end it with `floorgate record --stop`"
+                "a recording is under way", hint="wait for its end, or end it with `floorgate record --stop -o FILE`"
             )
         self._recorder = Recorder(self._path, Header(f"floorgate {__version__}", self.gateway), size)
         self._recorder.ended = self._untap

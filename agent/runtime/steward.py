@@ -223,10 +223,13 @@ class Steward:
             raise AgentError(
                 "no configuration is on trial", hint="`floorgate history` shows what became of the last one"
             )
-        if trial.confirm(self._clock.mono()) == "reverted":
+        now = self._clock.mono()
+        if trial.left(now):  # on the disk first: else a kill would revert what was confirmed
+            await asyncio.to_thread(self._history.settle, trial.version, "good")
+        if trial.confirm(now) == "reverted":
             await self._revert(trial)
             raise AgentError(f"version {trial.version} was reverted: {trial.reason}", hint="apply it again")
-        await self._written(self._history.settle, trial.version, "good")
+        self._state = await asyncio.to_thread(self._history.state)
         self._trial = self._old = None
         log.info("configuration confirmed", extra={"version": trial.version})
         return {"version": trial.version}

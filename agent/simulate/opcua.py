@@ -79,6 +79,11 @@ class OpcuaServer:
     def secured(self) -> bool:
         return any(config.security != "none" for config in self._configs)
 
+    @property
+    def host(self) -> str:
+        """The name in its certificate: that of the endpoint here, or the one that the file says."""
+        return next((config.certificate_host for config in self._configs if config.certificate_host), HOSTNAME)
+
     async def start(self, port: int) -> str:
         logging.getLogger("asyncua").setLevel(logging.CRITICAL + 1)
         server = self._server
@@ -87,7 +92,7 @@ class OpcuaServer:
         await server.set_application_uri(URI)
         server.set_security_policy(list(self._policies()))
         if self.secured:
-            cert, key = self._papers.pem()
+            cert, key = self._papers.pem(self.host)
             await server.load_certificate(cert)
             await server.load_private_key(key)
         await Space(server).build(self._leaves)

@@ -11,7 +11,7 @@ from agent.config import Site, canonical, shared
 from agent.model.errors import AgentError, ConfigError
 from agent.registry import DriverConfig
 from agent.simulate.device import Simulated
-from agent.simulate.papers import Papers
+from agent.simulate.papers import HOSTNAME, Papers
 from agent.simulate.script import Step
 from agent.simulate.servers import HOST, Server
 
@@ -42,7 +42,7 @@ class Plant:
         self.devices: dict[str, Simulated] = {}
         self._servers: list[tuple[str, Server, tuple[str, ...], str]] = []
         self._steps: list[Step] = []
-        self._encrypted = False
+        self._hosts: dict[str, None] = {}  # names in the certificates of OPC UA servers that encrypt
         self.omitted: dict[str, str] = {}  # what cannot be simulated: why, by device or tag
         wires: dict[tuple[str, str], list[DriverConfig]] = {}
         for config in site.devices:
@@ -50,7 +50,8 @@ class Plant:
         for (driver, _), members in wires.items():
             self._servers += self._build(driver, site, members, seed)
         if not self._servers:
-            raise ConfigError("no device of this file can be simulated", hint="it has none of modbus or opcua")
+            why = "it has none of modbus or opcua" if site.devices else "it has none that is enabled"
+            raise ConfigError("no device of this file can be simulated", hint=why)
 
     def _build(
         self, driver: str, site: Site, members: Sequence[DriverConfig], seed: int
@@ -89,19 +90,20 @@ class Plant:
                 leaf for config in configs for leaf in nodes.leaves(config, self.devices[config.name], self.omitted)
             ]
             server = opcua.OpcuaServer(endpoint, configs, devices, leaves, self._papers)
-            self._encrypted = self._encrypted or server.secured
+            if server.secured:
+                self._hosts[server.host] = None
             yield endpoint, server, tuple(config.name for config in configs), ""
 
     @property
     def ca(self) -> str:
         """The certificate that lines with TLS are to trust, once there is one."""
-        path = self._papers.folder / "server.pem"
+        path = self._papers.folder / f"{HOSTNAME}.pem"
         return str(path.absolute()) if path.exists() else ""
 
     @property
-    def secured(self) -> str:
-        """The certificate of OPC UA servers that encrypt; empty where none does."""
-        return str(self._papers.der) if self._encrypted else ""
+    def secured(self) -> list[Path]:
+        """The certificates of OPC UA servers that encrypt."""
+        return [self._papers.der(host) for host in self._hosts]
 
     def clock(self) -> float:
         """Seconds since the plant was started."""

@@ -18,7 +18,7 @@ from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
 
 from agent.model.errors import DeviceError, Refused
-from drivers.api import Place
+from drivers.browsing import Place
 from drivers.opcua import services
 from drivers.opcua.datatypes import DataTypes
 from drivers.opcua.nodes import parse

@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from drivers.api import Place
+from drivers.browsing import Place
 
 DEEPEST = 64  # levels that are looked into; a server may have them without end
 LONGEST = 1024  # characters of a pattern

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from agent.model.text import plain
-from drivers.api import Place
+from drivers.browsing import Place
 
 LONGEST = 120  # characters of a name that is made here
 Names = tuple[str, ...]

@@ -17,7 +17,8 @@ import msgspec
 
 from agent.model.tag import DType
 from agent.model.text import is_name
-from drivers.api import DriverConfig, Place, TagConfig
+from drivers.api import DriverConfig, TagConfig
+from drivers.browsing import Place
 from drivers.finding import Kept
 from drivers.opcua.config import Config, Tag
 from drivers.opcua.files import locked, make_folder, write

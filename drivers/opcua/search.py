@@ -13,7 +13,7 @@ from asyncua import ua
 
 from agent.model.clock import SYSTEM, Clock
 from agent.model.errors import Refused
-from drivers.api import Place
+from drivers.browsing import Place
 from drivers.opcua.browse import OBJECTS, browse
 from drivers.opcua.config import Tag
 from drivers.opcua.globs import DEEPEST, Trails, can_be_tag

@@ -59,4 +59,5 @@ def numbered(text: str) -> str:
 
 
 def messages() -> list[str]:
-    return [numbered(text) for text in (*CLICK, *SYSTEM, *RESOLVER)]
+    small = [text.lower() for text in SYSTEM if " " in text]  # within a sentence
+    return [numbered(text) for text in dict.fromkeys((*CLICK, *SYSTEM, *small, *RESOLVER))]

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from agent.config.sections import MapHead
 from agent.config.tables.cells import Column
 from agent.config.tables.columns import paths
-from agent.config.tables.flowing import flowing
+from agent.config.tables.flowing import flowing, is_seen
 from agent.config.tables.forms import form_of, keys_of, literals, sections
 from agent.config.tables.names import Names, parted
 from agent.config.tables.spelt import Spelt, spell
@@ -118,10 +118,15 @@ def _head(
         ("areas", found.areas, MapHead),
     ):
         for key, value in values.items():
-            if _PLAIN.fullmatch(key):
+            if _is_plain(key):
                 form = (form_of(model, (key,)) if model is not MapHead else None) or "flow"
                 yield said(section, value, Column(0, "", (key,), form, model), key)
-        rest = {key: value for key, value in values.items() if not _PLAIN.fullmatch(key)}
+        rest = {key: value for key, value in values.items() if not _is_plain(key)}
         if rest:
             title = names.zh_head.get(section, section) if lang == "zh" else section
             yield title, flowing(rest)
+
+
+def _is_plain(key: str) -> bool:
+    """Whether it can stand behind the name of its section."""
+    return _PLAIN.fullmatch(key) is not None and is_seen(key)

@@ -26,6 +26,7 @@ from agent.northbound.sparkplug.tree import Book, Tree
 _LOOK, _LOOKS = 0.05, 40  # seconds between two looks whether there are values, and how often the first births wait so
 _HOST = 60.0  # seconds to wait for the primary host before that is said to be what is wrong
 _NEXT = 3.0  # seconds to wait for it where there is another broker
+_LATE = 1.0  # seconds in which what was read before a change of the devices has mostly been sent
 _ABOUT = [("Node Info/Product", codec.STRING, "Floorgate"), ("Node Info/Version", codec.STRING, __version__)]
 
 
@@ -99,6 +100,7 @@ class SparkplugSink:
             self._news = asyncio.get_running_loop().create_future()
             either: list[asyncio.Future[Any]] = [link.over, self._news]
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([link.over], timeout=_LATE)
         self._walk()
         raise link.over.result()
 
@@ -221,7 +223,11 @@ class SparkplugSink:
         fresh = {entry.frame.schema: None for entry in batch if not tree.knows(entry.frame.schema)}
         new = [schema for schema in fresh if schema.device != DEVICE]
         if new:
-            tree.meet(new, self._house.schemas)
+            now = self._house.schemas
+            tree.meet(new, now)
+            live = (entry.frame.schema for entry in batch if not entry.history)
+            if any(schema in fresh and schema not in now for schema in live):
+                self.renewed()  # it was read before the change, and its metrics are to go again
         return tree
 
     def _tell_numbers(self, link: Link) -> None:

@@ -17,7 +17,7 @@ from agent.cli.resume import Broken, keep, resumed
 from agent.config import load_map
 from agent.model.errors import AgentError
 from agent.model.text import is_name, plain
-from drivers.api import Place
+from drivers.browsing import Place
 from drivers.opcua.naming import legal, tag_names, unique
 from tests.sim.opcua_fixtures import MACHINE, OpcuaServer, machine_server
 

@@ -9,7 +9,7 @@ from agent.cli.outline import device_map
 from agent.cli.query import Query, Wishes
 from agent.config import load_map
 from agent.model.units import is_unit
-from drivers.api import Place
+from drivers.browsing import Place
 from drivers.opcua.units import UNECE, unit
 
 

@@ -122,8 +122,10 @@ def test_a_problem_of_the_base_is_said_in_the_base(wrong: Any) -> None:
 
 def test_circles_are_said_with_both_places(write: Any, tmp_path: Path, wrong: Any) -> None:
     assert wrong(base=BASE + "extends: own.yaml\n") == [
-        "base.yaml:13:10: extends: 'own.yaml': maps extend one another in a circle "
-        "(it begins at own.yaml:2:10; end it here)"
+        (
+            "base.yaml:13:10: extends: 'own.yaml': maps extend one another in a circle "
+            "(it begins at own.yaml:2:10; end it here)"
+        )
     ]
     (said,) = wrong(own=OWN.replace("base.yaml", "./own.yaml"))
     assert said.startswith("own.yaml:2:10: extends: './own.yaml': maps extend one another in a circle")

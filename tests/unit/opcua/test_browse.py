@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from agent.model.errors import Refused
-from drivers.api import Browser, Place
+from drivers.browsing import Browser, Place
 from drivers.opcua.browse import browse
 from drivers.opcua.nodes import spellings
 from drivers.opcua.session import Session

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.api import Place
+from drivers.browsing import Place
 from drivers.opcua.globs import Glob, Trails, glob
 
 NAMES = st.lists(st.text("ab2:*/&?[]", min_size=1, max_size=4), max_size=5).map(tuple)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from drivers.api import Place
+from drivers.browsing import Place
 from drivers.opcua import pins as module
 from drivers.opcua.config import Config
 from drivers.opcua.pins import MOST, Hit, Pins, TooMany, kept

@@ -92,6 +92,22 @@ async def test_a_trial_is_confirmed_and_stays(world: World) -> None:
     assert world.outcomes() == [(1, "start", "good"), (2, "apply", "good")]
 
 
+async def test_what_cannot_be_written_is_not_confirmed_and_the_trial_goes_on(world: World) -> None:
+    folder = world.history.folder
+    async with world.running() as steward:
+        world.write(site("flow", "level"))
+        await steward.apply(60.0, "ann")
+        await until(lambda: steward._untold is None)
+        folder.rename(folder.with_name("away"))
+        folder.write_text("no folder")
+        assert "Not a directory" in await world.fails(steward.confirm(), AgentError)
+        assert steward.standing()["trial"]
+        folder.unlink()
+        folder.with_name("away").rename(folder)
+        assert await steward.confirm() == {"version": 2}
+    assert world.outcomes()[-1] == (2, "apply", "good")
+
+
 @pytest.mark.parametrize(
     ("worse", "seconds", "reason"),
     [
@@ -204,6 +220,23 @@ async def test_files_that_change_are_taken_once_they_rest(world: World) -> None:
         world.mono += 2 * 10**9
         await until(lambda: world.part.state == "up")
     assert world.outcomes() == [(1, "start", "good"), (2, "file", "good")]
+
+
+async def test_parts_that_appear_and_vanish_count(world: World) -> None:
+    part = world.folder / "conf.d" / "fan.yaml"
+    async with world.running(watch=True) as steward:
+        for there in (True, False):
+            if there:
+                part.parent.mkdir()
+                part.write_text("devices: [{name: fan, driver: sim, tags: [{name: speed}]}]\n")
+            else:
+                part.unlink()
+            await until(lambda: steward._watch.moving)
+            world.mono += 2 * 10**9
+            expected = ["flow", "speed"] if there else ["flow"]
+            await until(lambda expected=expected: world.agent.applied[-1] == expected)  # type: ignore[misc]
+        told = ["1 device added (fan)", "1 device removed (fan)"]
+        await until(lambda: [each.text for each in world.history.state().versions[1:]] == told)
 
 
 async def test_a_history_that_cannot_be_written_is_told_and_keeps_nobody_from_running(world: World) -> None:

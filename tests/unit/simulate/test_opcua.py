@@ -103,13 +103,20 @@ async def test_every_kind_of_tag_is_read_by_two_clients(tmp_path: Path) -> None:
 
 async def test_it_is_secured_as_the_file_wants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PRESS", "geheim")
-    path = site(tmp_path, "mode: poll", "security: Aes256Sha256RsaPss", "user: gw", "password: ${PRESS}")
+    path = site(
+        tmp_path,
+        "mode: poll",
+        "security: Aes256Sha256RsaPss",
+        "certificate_host: press-3",
+        "user: gw",
+        "password: ${PRESS}",
+    )
     data = tmp_path / "data"
     async with running(path) as (plant, written):
         with pytest.raises(Refused, match="not accepted"):
             await read_all(written, data)
         (data / "pki" / "trusted").mkdir(parents=True, exist_ok=True)
-        shutil.copy(plant.secured, data / "pki" / "trusted" / "plant.der")
+        shutil.copy(plant.secured[0], data / "pki" / "trusted" / "plant.der")
         assert bad([await whole(written, data)]) == {}
         monkeypatch.setenv("PRESS", "wrong")
         with pytest.raises(DeviceError):

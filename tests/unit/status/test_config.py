@@ -78,22 +78,22 @@ TIMES: tuple[object, ...] = (0, 9.9, LONGEST + 1, -1, True, "10m", [])
 BODIES: tuple[object, ...] = ([], None, b"", b"{", b"[" * 100_000)
 
 
-@pytest.mark.parametrize(
-    ("what", "body"),
-    [
-        *(("apply", {"confirm": confirm, "who": ""}) for confirm in TIMES),
-        ("apply", {"confirm": 60}),
-        ("apply", {"confirm": 60, "who": "a" * 129}),
-        ("apply", {"confirm": 60, "who": "", "file": "/etc/passwd"}),
-        *(("rollback", {"version": n, "who": ""}) for n in (0, -1, 1.0, True, "1", 2**60)),
-        ("confirm", {"version": 1}),
-        *((what, body) for what in ("apply", "confirm", "rollback") for body in BODIES),
-    ],
-)
-async def test_what_makes_no_sense_is_refused(agent: tuple[Steward, dict[str, Any]], what: str, body: object) -> None:
+SENSELESS: list[tuple[str, object]] = [
+    *(("apply", {"confirm": time, "who": ""}) for time in TIMES),
+    ("apply", {"confirm": 60}),
+    ("apply", {"confirm": 60, "who": "a" * 129}),
+    ("apply", {"confirm": 60, "who": "", "file": "/etc/passwd"}),
+    *(("rollback", {"version": n, "who": ""}) for n in (0, -1, 1.0, True, "1", 2**60)),
+    ("confirm", {"version": 1}),
+    *((what, body) for what in ("apply", "confirm", "rollback") for body in BODIES),
+]
+
+
+async def test_what_makes_no_sense_is_refused(agent: tuple[Steward, dict[str, Any]]) -> None:
     steward, facts = agent
-    status, found = await post(facts, what, body)
-    assert (status, bool(found["error"])) == (400, True)
+    for what, body in SENSELESS:
+        status, found = await post(facts, what, body)
+        assert (status, bool(found["error"])) == (400, True), (what, body)
     assert steward.asked == []
 
 
