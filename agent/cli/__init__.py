@@ -30,6 +30,8 @@ COMMANDS = (
     "export",
     "history",
     "import",
+    "init",
+    "export",
     "ledger",
     "maps",
     "pki",

@@ -169,15 +169,20 @@ class Asked:
             raise click.UsageError(
                 "name the file of the device with -c, or an endpoint such as opc.tcp://192.168.1.31:4840"
             )
-        keys = {"name": "browse", "driver": "opcua", "endpoint": self.device, "security": self.security}
-        try:
-            config = registry.driver_config("opcua").model_validate(keys)
-        except ValidationError as error:
-            said = "; ".join(str(each["msg"]).removeprefix("Value error, ") for each in error.errors())
-            raise click.UsageError(said) from error
-        line = LineConfig.model_validate({"endpoint": self.device, "timeout": f"{self.timeout or PATIENCE:g}s"})
-        (found,) = registry.driver_builder("opcua")(line, [config], self.data)
-        return found
+        return of_no_file(self.device, self.security, self.timeout or PATIENCE, self.data)
+
+
+def of_no_file(endpoint: str, security: str, timeout: float, data: Path) -> Driver:
+    """An OPC UA server that is in no file yet; `timeout` in seconds for one answer. Raises click.UsageError."""
+    keys = {"name": "browse", "driver": "opcua", "endpoint": endpoint, "security": security}
+    try:
+        config = registry.driver_config("opcua").model_validate(keys)
+    except ValidationError as error:
+        said = "; ".join(str(each["msg"]).removeprefix("Value error, ") for each in error.errors())
+        raise click.UsageError(said) from error
+    line = LineConfig.model_validate({"endpoint": endpoint, "timeout": f"{timeout:g}s"})
+    (found,) = registry.driver_builder("opcua")(line, [config], data)
+    return found
 
 
 async def _walk(

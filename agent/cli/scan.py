@@ -108,16 +108,27 @@ def command(
     longest = lasting(sweep.longest(PORTS))
     how = f" with {_many(len(sweep.endpoints), 'setting')}" if endpoint.serial else ""
     voice.echo(f"{_many(len(sweep.units), 'unit')}{how}, {longest} if nobody answers", err=True)
-    maps = {name: features(config) for name, config in modbus_maps().items()}
     try:
-        with port_in_use(data, str(endpoint)), progress("asked", sweep.places) as done:
-            asyncio.run(_go(sweep, maps, results, done, everything=everything))
+        _fill(results, sweep, endpoint, data, everything=everything)
     except KeyboardInterrupt:
         interrupted = True
     _report(results, as_json)
     if interrupted:
         voice.echo("floorgate: interrupted, the rest was not asked", err=True)
     ctx.exit(INTERRUPTED if interrupted or not results.found else 0)
+
+
+def explored(endpoint: Endpoint, units: Sequence[int] | None, data: Path) -> list[dict[str, Any]]:
+    """What --json prints, of a scan with the usual settings. Raises AgentError and click.UsageError."""
+    results = Results()
+    _fill(results, _sweep(endpoint, units, (), (), None, None), endpoint, data, everything=False)
+    return [_record(each) for each in results.found]
+
+
+def _fill(results: Results, sweep: Sweep, endpoint: Endpoint, data: Path, *, everything: bool) -> None:
+    maps = {name: features(config) for name, config in modbus_maps().items()}
+    with port_in_use(data, str(endpoint)), progress("asked", sweep.places) as done:
+        asyncio.run(_go(sweep, maps, results, done, everything=everything))
 
 
 def _sweep(

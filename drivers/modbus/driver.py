@@ -60,6 +60,7 @@ class Device:
         self.line = wire.name
         self._wire = wire
         self._pause, self._timeout = max(pause, config.pause), config.timeout
+        self._patience = config.timeout or wire.timeout
         self._clock = clock
         self._config = config
         self._learning = Learning(tags=[tag for tag in config.tags if tag.enabled])
@@ -152,7 +153,7 @@ class Device:
         known = known or self._learning.known
         plans = {schema: group.blocks(known) for schema, group in self._groups.items()}
         before = [*self._asked(), *self._before]
-        self._steps = {schema: _steps(self._config, blocks) for schema, blocks in plans.items()}
+        self._steps = {schema: _steps(self._config, blocks, self._patience) for schema, blocks in plans.items()}
         self._before, self._where = elders(before, self._asked()), {}
         self._lost = {schema: [block for block in blocks if block.lost] for schema, blocks in plans.items()}
 
@@ -165,7 +166,7 @@ class Device:
         if tag not in self._where:
             return None
         asked, mine = self._where[tag]
-        return trace(self._config, mine, asked if asked.request.exchanged else newest(self._before, tag) or asked)
+        return trace(self._config, mine, asked if asked.request.last else newest(self._before, tag) or asked)
 
     async def reveal(self, schema: Schema) -> tuple[Frame, dict[str, Raw]]:
         twin, heard = copy(self), Overheard(self._wire, self)
@@ -230,8 +231,11 @@ def ordered(config: Config, line: LineConfig) -> Config:
     return config.model_copy(update={"order": line.order})
 
 
-def _steps(config: Config, blocks: Sequence[Block]) -> tuple[Step, ...]:
-    return tuple(Step(Read(config.unit, block, strict=config.strict), block, len(block.tags)) for block in blocks)
+def _steps(config: Config, blocks: Sequence[Block], patience: float) -> tuple[Step, ...]:
+    steps = tuple(Step(Read(config.unit, block, strict=config.strict), block, len(block.tags)) for block in blocks)
+    for step in steps:
+        step.request.patience = patience
+    return steps
 
 
 def _code(error: Refused) -> int:

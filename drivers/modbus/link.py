@@ -13,7 +13,7 @@ import asyncio
 import logging
 import struct
 from collections.abc import Awaitable, Callable
-from typing import cast
+from typing import NamedTuple, cast
 
 from pymodbus.framer import FramerSocket
 from pymodbus.pdu import DecodePDU, ModbusPDU
@@ -35,7 +35,18 @@ EARLY = 0.0005  # seconds by which a timer may be early: uvloop counts whole mil
 _HEADER = struct.Struct(">HHHB")  # transaction, protocol, length of what follows, unit
 
 
-Exchanged = tuple[bytes, bytes, float, float]  # as it was sent, what was heard then, from when until when (loop time)
+Answered = tuple["Reply", float, float]  # when it came, and until when it would have been waited for (loop time)
+
+
+class Failed(NamedTuple):
+    """A request that got no proper answer: as it was sent (empty if it was not), what came, times as in `Answered`."""
+
+    sent: bytes
+    came: bytes
+    ended: float
+    until: float
+    message: str
+    hint: str
 
 
 class Request(ModbusPDU):
@@ -50,8 +61,8 @@ class Request(ModbusPDU):
     strict = False  # nothing but its registers may be read
     once = False  # it changes something, so it is not sent again on a new connection
     leaving: Callable[[], None] | None = None  # called right before it is sent; what it raises keeps it from that
-    exchanged: Exchanged | None = None  # the last time that it was sent
-    failed: tuple[str, str] | None = None  # what became of that and what to do, unless it was answered properly
+    last: Answered | Failed | None = None  # what became of it the last time
+    patience = 0.0  # seconds that there were for the answer then
 
     def __init__(self, unit: int, body: bytes, head: bytes, length: int, what: str) -> None:
         super().__init__(dev_id=unit)
@@ -91,7 +102,10 @@ def plain_read(unit: int, function: int, address: int, count: int, what: str) ->
 
 
 class Reply(ModbusPDU):
-    """An answer as it came: function code, byte count and data in `pdu`. pymodbus adds unit and transaction."""
+    """An answer as it came: function code, byte count and data in `pdu`. pymodbus adds unit and transaction. On a
+    serial line `frame` is the whole of it, and `asked` that of its request."""
+
+    frame = asked = b""
 
     def __init__(self, pdu: bytes) -> None:  # the parent's fields belong to parts of pymodbus that are not used
         self.pdu = pdu
@@ -112,13 +126,12 @@ class Link(TransactionManager):
 
     def __init__(self, endpoint: Endpoint, params: CommParams) -> None:
         self.endpoint = endpoint
-        self.sent = b""  # the last request, as it went over the wire
         self.heard = b""  # what arrived last since the request was sent
         self.served = False  # it brought an answer
         self._taken = 0  # bytes since the last request
         self._waiter: asyncio.Future[Reply] | None = None
         self._put: Callable[[bytes], None]
-        self._until = 0.0  # its deadline (loop time)
+        self.until = 0.0  # its deadline (loop time)
         self._timer: asyncio.TimerHandle | None = None
         self.tap: Callable[[str, bytes], None] | None = None  # who wants to know what goes over this wire
         super().__init__(params, FramerSocket(Replies(is_server=False)), 0, False, None, None, None)
@@ -142,6 +155,10 @@ class Link(TransactionManager):
         """What was sent has not left."""
         return self.is_active() and cast(asyncio.WriteTransport, self.transport).get_write_buffer_size() > 0
 
+    def asked(self, request: Request) -> bytes:
+        """How the last request went over the wire."""
+        return request.transaction_id.to_bytes(2, "big") + request.frame
+
     @property
     def came(self) -> bytes:
         """What came back since the request was sent: the answer, or what was there instead."""
@@ -152,21 +169,20 @@ class Link(TransactionManager):
 
         Raises TimeoutError at `until` (loop time), ConnectionError, or Garbled for bytes that are no Modbus TCP at all.
         """
-        self.heard = self.sent = b""
         if self.transport is None:
             raise ConnectionResetError
-        self.recv_buffer = b""
+        self.heard = self.recv_buffer = b""
         self._taken = 0
         waiter: asyncio.Future[Reply] = self.loop.create_future()
         self._waiter = self.response_future = waiter
         self.next_tid = number = self.next_tid % MOST_NUMBER + 1
         request.transaction_id = self.request_transaction_id = number
         self.request_dev_id = request.dev_id
-        self.sent = sent = number.to_bytes(2, "big") + request.frame
+        sent = number.to_bytes(2, "big") + request.frame
         if self.tap is not None:
             self.tap(SENT, sent)
         self._put(sent)
-        self._until = until
+        self.until = until
         if self._timer is None or until < self._timer.when():
             self._set_timer()
         return waiter
@@ -174,7 +190,7 @@ class Link(TransactionManager):
     def _set_timer(self) -> None:
         """One timer for the deadlines of many requests: most are answered, and it is not set anew for each."""
         self._stop_timer()
-        self._timer = self.loop.call_at(self._until, self._ring)
+        self._timer = self.loop.call_at(self.until, self._ring)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -185,7 +201,7 @@ class Link(TransactionManager):
         self._timer = None
         if self._waiter is None or self._waiter.done():
             return
-        if self._until - self.loop.time() > EARLY:
+        if self.until - self.loop.time() > EARLY:
             self._set_timer()  # that of an older request has rung
         else:
             self._fail(TimeoutError())

@@ -33,7 +33,7 @@ class StreamLink(Link):
         self.last = 0.0
         self.grain = 0.0 if isinstance(self.loop, asyncio.BaseEventLoop) else GRAIN  # by which `last` may be too early
         self.passed = b""
-        self._answer = b""  # the frame that was it
+        self._built = b""  # the last request
         self.echo = echo  # of every request, as the endpoint says
         self._echoes: bool | None = echo or None  # whether the line was found to hear what it sends
         self._alike = False  # the echo of the request could be taken for its answer
@@ -47,16 +47,19 @@ class StreamLink(Link):
     def clean(self) -> bool:
         return self.is_active()
 
+    def asked(self, request: Request) -> bytes:
+        return self._built
+
     @property
     def came(self) -> bytes:
-        return self._answer or self.passed + self.heard
+        return self.passed + self.heard
 
     async def ask(self, request: Request, until: float) -> Reply:
         """Send, and wait for the answer; what is not it is passed over.
 
         Raises TimeoutError at `until` (loop time), ConnectionError, or Garbled for an answer whose checksum is wrong.
         """
-        self.sent = self._answer = b""
+        self._built = b""
         if not self.is_active():
             raise ConnectionResetError
         self.heard, self.passed, self._taken, self._since, self.echoed = b"", b"", 0, 0, False
@@ -65,10 +68,11 @@ class StreamLink(Link):
         self._wanted = Wanted(request.dev_id, request.head, request.length)
         pdu = bytes((request.function_code,)) + request.encode()
         self._alike = len(pdu) == request.length
-        self.sent = self._sent = self.framing.build(request.dev_id, pdu)
+        self._built = self._sent = self.framing.build(request.dev_id, pdu)
         if self.tap is not None:
             self.tap(SENT, self._sent)
         self.send(self._sent)
+        self.until = until
         timer = self.loop.call_at(until, self._fail, TimeoutError())
         try:
             return await waiter
@@ -103,7 +107,7 @@ class StreamLink(Link):
         if found:
             reply = Reply(found.pdu)
             reply.dev_id, reply.transaction_id = found.unit, 0
-            self._answer = self.heard[found.start : found.end]
+            reply.frame, reply.asked = self.heard[found.start : found.end], self._built
             self.passed, self.heard = self.passed + self.heard[: found.start], self.heard[found.end :]
             if not self._alike:
                 self._echoes = self.echoed or self.echo

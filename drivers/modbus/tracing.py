@@ -12,7 +12,7 @@ from drivers.modbus.doubts import doubt
 from drivers.modbus.faults import EXCEPTIONS
 from drivers.modbus.frames import Ascii, Rtu
 from drivers.modbus.kinds import BCD, BIT_REGISTERS, SIZED
-from drivers.modbus.link import Read
+from drivers.modbus.link import Answered, Failed, Read
 from drivers.modbus.plan import Block
 from drivers.modbus.tag import Tag
 from drivers.modbus.writing import place
@@ -39,8 +39,8 @@ class Told(NamedTuple):
 
 def elders(before: Iterable[Asked], now: Sequence[Asked]) -> list[Asked]:
     """Of the requests of earlier plans, the newest first, those that alone know how it went of a tag that is read."""
-    fresh = [each for each in now if each.request.exchanged is None]
-    found = (each for each in before if each.request.exchanged and any(_shares(each.block, new.block) for new in fresh))
+    fresh = [each for each in now if each.request.last is None]
+    found = (each for each in before if each.request.last and any(_shares(each.block, new.block) for new in fresh))
     return list(found)[:MOST_ELDERS]
 
 
@@ -55,27 +55,32 @@ def _shares(one: Block, other: Block) -> bool:
 
 def trace(config: Config, tag: Tag, asked: Asked | None) -> Trace:
     """`asked` is the last request for the tag that was made, or else would be."""
-    if asked is None or asked.request.exchanged is None:
-        failed = asked.request.failed if asked else None
-        wrong, hint = failed or ("it has not been asked for yet", "")
-        return Trace(place(tag), wrong=wrong, hint=hint)
-    request, block = asked
-    exchange = _exchange(request)
-    told = None if request.failed else _told(exchange.received, numbered=_numbered(config))
-    if told is None or len(told.pdu) < HEAD + block.size:
-        code = _exception(exchange, config)
-        quality = Quality.BAD_COMM if code is None else Quality.BAD_DEVICE
-        facts = (
-            () if code is None else (("exception", f"{code}, {EXCEPTIONS.get(code, ('not in the standard', ''))[0]}"),)
-        )
-        return Trace(place(tag), exchange, about=facts, quality=quality, wrong=exchange.error, hint=exchange.hint)
-    return _decoded(config, tag, block, exchange, told)
+    last = asked.request.last if asked is not None else None
+    if asked is None or last is None:
+        return Trace(place(tag), wrong="it has not been asked for yet")
+    if isinstance(last, Failed) and not last.sent:
+        return Trace(place(tag), wrong=last.message, hint=last.hint)
+    exchange = _exchange(asked.request, last)
+    told = None if exchange.error else _told(exchange.received, numbered=_numbered(config))
+    if told is not None and len(told.pdu) >= HEAD + asked.block.size:
+        return _decoded(config, tag, asked.block, exchange, told)
+    code = _exception(exchange, config)
+    quality = Quality.BAD_COMM if code is None else Quality.BAD_DEVICE
+    name = EXCEPTIONS.get(code or 0, ("not in the standard", ""))[0]
+    about = () if code is None else (("exception", f"{code}, {name}"),)
+    return Trace(place(tag), exchange, about, quality=quality, wrong=exchange.error, hint=exchange.hint)
 
 
-def _exchange(request: Read) -> Exchange:
-    assert request.exchanged is not None
-    sent, received, began, ended = request.exchanged
-    return Exchange(sent, received, int(ended * 1e9), ended - began, *(request.failed or ("", "")))
+def _exchange(request: Read, last: Answered | Failed) -> Exchange:
+    if isinstance(last, Failed):
+        took = last.ended - (last.until - request.patience)
+        return Exchange(last.sent, last.came, int(last.ended * 1e9), max(0.0, took), last.message, last.hint)
+    reply, ended, until = last
+    sent, came = reply.asked, reply.frame
+    if not came:
+        number, unit = reply.transaction_id.to_bytes(2, "big"), bytes((reply.dev_id,))
+        sent, came = number + request.frame, number + (len(reply.pdu) + 1).to_bytes(4, "big") + unit + reply.pdu
+    return Exchange(sent, came, int(ended * 1e9), max(0.0, ended - (until - request.patience)))
 
 
 def _numbered(config: Config) -> bool:

@@ -13,7 +13,7 @@ from agent.model.errors import DeviceError, Garbled, Unreachable
 from drivers.modbus.dial import Dial
 from drivers.modbus.faults import GARBLED_HINT, refused, unlike, unlike_any
 from drivers.modbus.ghosts import Ghosts
-from drivers.modbus.link import Link, Reply, Request, plain_read
+from drivers.modbus.link import Failed, Link, Reply, Request, plain_read
 from drivers.modbus.stream import StreamLink
 from drivers.modbus.timing import REPLY, REQUEST, Timing
 from drivers.tapping import CONNECTED, FAILED, Tap
@@ -40,7 +40,7 @@ class Wire:
         connect_delay: float = 0.0,
     ) -> None:
         self.endpoint, self.name = endpoint, name or str(endpoint)
-        self._timeout, self._dial, self._connect_delay = timeout, dial, connect_delay
+        self.timeout, self._dial, self._connect_delay = timeout, dial, connect_delay
         self._timing = timing or Timing()
         self._ghosts = Ghosts(timeout)
         self._link: Link | None = None
@@ -90,8 +90,9 @@ class Wire:
         serial line the time that the frames take comes on top of it.
         """
         await self._lock.acquire()  # `async with` would be two coroutines more
+        asked: Link | None = None
         try:
-            patience = timeout or self._timeout
+            patience = timeout or self.timeout
             link = self._link
             loop = asyncio.get_running_loop() if link is None else link.loop  # which costs no system call
             until = loop.time() + patience
@@ -102,18 +103,21 @@ class Wire:
             ask = self._ask if link.numbered else self._ask_safely
             if pause or not link.numbered:
                 await self._settle(link, request, pause, until)
+                request.patience = until - loop.time()
+            asked = link
             try:
                 return self._checked(link, request, await ask(link, request, until, patience))
             except OSError as error:
                 if request.once or not link.served or not self._users:
                     raise self._cut(request, error) from error
-            link = await self._connect(until)  # a device may close after each answer, and this request came too late
+            # A device may close after each answer, and this request came too late
+            asked = link = await self._connect(until)
             try:
                 return self._checked(link, request, await ask(link, request, until, patience))
             except OSError as error:
                 raise self._cut(request, error) from error
         except DeviceError as error:
-            request.failed = error.message, error.hint
+            self._note(request, asked, error)
             raise
         finally:
             self._lock.release()
@@ -124,7 +128,8 @@ class Wire:
         unit, now = request.dev_id, link.loop.time
         if self._ghosts.like(unit, _looks(request), now()):
             await self._fence(link, request, patience)
-        return await self._ask(link, request, now() + patience + self._on_wire(request), patience)
+        request.patience = patience + self._on_wire(request)
+        return await self._ask(link, request, now() + request.patience, patience)
 
     async def _fence(self, link: StreamLink, request: Request, patience: float) -> None:
         """Ask the unit for something else: its answer says that nothing is late any more. Raises Unreachable or
@@ -152,7 +157,7 @@ class Wire:
                 self._ghosts.refused(request.dev_id, _looks(request), link.loop.time())
             raise self._misfit(request, reply, link)
         self._answered = link.served = True
-        request.failed = None
+        request.last = reply, self._quiet_since, link.until
         if not link.numbered:
             self._ghosts.answered(request.dev_id, _looks(request), link.loop.time())
             if request.dev_id not in self._met:
@@ -167,7 +172,6 @@ class Wire:
             self._overhear(link, link.heard)
         if request.leaving is not None:
             request.leaving()
-        began = link.loop.time()
         try:
             reply = await link.ask(request, until)
             answered = True
@@ -176,9 +180,7 @@ class Wire:
         except Garbled as error:
             raise self._garbled(request, str(error)) from None
         finally:
-            self._quiet_since = ended = link.loop.time()
-            self._dirty = not answered
-            request.exchanged = link.sent, link.came, began, ended
+            self._quiet_since, self._dirty = link.loop.time(), not answered
             if not link.numbered and not answered:
                 self._ghosts.note(request.dev_id, _looks(request), self._quiet_since)
         if isinstance(link, StreamLink):
@@ -194,7 +196,7 @@ class Wire:
         """A new connection, made before `until` (loop time), or within the timeout."""
         self._drop()
         loop = asyncio.get_running_loop()
-        left = until - loop.time() if until else self._timeout
+        left = until - loop.time() if until else self.timeout
         try:
             link = await self._dial(max(left, 0.001))
         except Unreachable as error:
@@ -242,6 +244,12 @@ class Wire:
     def _on_wire(self, request: Request) -> float:
         """Seconds that the frames of a request take on a serial line."""
         return (REQUEST + REPLY + len(request.encode()) + (request.length or 256)) * self._timing.char
+
+    def _note(self, request: Request, asked: Link | None, error: DeviceError) -> None:
+        """What became of a request that failed; without a link it was not sent."""
+        now = asyncio.get_running_loop().time()
+        sent, came, until = (b"", b"", now) if asked is None else (asked.asked(request), asked.came, asked.until)
+        request.last = Failed(sent, came, now, until, error.message, error.hint)
 
     def _what(self, request: Request) -> str:
         return f"{self.endpoint}, {request}"

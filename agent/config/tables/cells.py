@@ -1,6 +1,5 @@
 """The value that a cell stands for, by what its column can hold. `spelt.py` is the way back."""
 
-import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -108,12 +107,9 @@ def _text(cell: Cell, path: tuple[str, ...], names: Names) -> Any:
 
 
 def unquoted(text: str) -> str | None:
-    """The text that stands in quotes, with escapes as in JSON; None when it is none."""
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return None
-    return found if isinstance(found, str) else None
+    """The text that stands in quotes, with the escapes of YAML; None when it is none."""
+    found, problem = _composed(text)
+    return found if problem is None and isinstance(found, str) else None
 
 
 def _unit(text: str) -> Read:

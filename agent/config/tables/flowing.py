@@ -21,7 +21,7 @@ def flowing(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(flowing, value))}]"
     if isinstance(value, str):
-        return value if _SIMPLE.fullmatch(value) and scalar(value) == value else quoted(value)
+        return value if _SIMPLE.fullmatch(value) and is_seen(value) and scalar(value) == value else quoted(value)
     return number(value)
 
 
@@ -37,18 +37,22 @@ def number(value: object) -> str:
 
 
 def quoted(text: str) -> str:
-    """In double quotes, with everything escaped that is not seen: JSON as well as YAML."""
+    """In double quotes, with everything escaped that is not seen."""
     return _ODD.sub(r"\\u005f", "".join(map(_escaped, json.dumps(text, ensure_ascii=False))))
 
 
 def is_seen(text: str) -> bool:
     """Whether it can stand in a cell as it is: no control characters, no line breaks, nothing that turns it around."""
+    if _ODD.search(text):
+        return False
     return (text.isascii() and text.isprintable()) or not any(category(char).startswith(_UNSEEN) for char in text)
 
 
 def _escaped(char: str) -> str:
-    return char if is_seen(char) else json.dumps(char)[1:-1]
+    if is_seen(char):
+        return char
+    return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"
 
 
 def _key(text: str) -> str:
-    return text if re.fullmatch(r"[\w.]+", text) and text.isascii() else flowing(text)
+    return text if re.fullmatch(r"[\w.]+", text, re.ASCII) and is_seen(text) else flowing(text)

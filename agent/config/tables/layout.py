@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from agent.config.sections import MapHead
 from agent.config.tables.cells import Column
 from agent.config.tables.columns import paths
-from agent.config.tables.flowing import flowing
+from agent.config.tables.flowing import flowing, is_seen
 from agent.config.tables.forms import form_of, keys_of, literals, sections
 from agent.config.tables.names import Names, parted
 from agent.config.tables.spelt import Spelt, spell
@@ -20,6 +20,7 @@ FIRST = (
     *("name", "node", "match", "register", "address", "type", "order", "bit", "bits", "layout", "length"),
     *("scale", "offset", "unit", "as", "kind", "ratio", "invalid", "enum", "group", "enabled", "description"),
 )
+_EMPTY = (("name",), ("address",), ("type",), ("unit",))  # of a map that leaves the tags to its devices
 _PLAIN = re.compile(r"[\w-][\w.-]*")
 
 
@@ -43,6 +44,7 @@ class Described:
     groups: Mapping[str, Any]
     tags: list[Mapping[str, Any]]
     whole: list[Mapping[str, Any]]
+    areas: Mapping[str, Any]
 
 
 def table_of(found: Described, config: type[DriverConfig], kind: type[BaseModel], names: Names, lang: str) -> Table:
@@ -52,7 +54,7 @@ def table_of(found: Described, config: type[DriverConfig], kind: type[BaseModel]
         dict(_flat({**{key: full[key] for key in full if key in FIRST}, **tag}, kind))
         for tag, full in zip(found.tags, found.whole, strict=True)
     ]
-    used = dict.fromkeys(path for row in rows for path in row)
+    used = dict.fromkeys(path for row in rows for path in row) or dict.fromkeys(_EMPTY)
     ordered = sorted(used, key=_place(kind))
     columns = [Column(at, "", path, form_of(kind, path) or "flow", kind) for at, path in enumerate(ordered)]
     cells = [
@@ -113,12 +115,18 @@ def _head(
         ("quirks", found.quirks, config),
         ("defaults", found.defaults, kind),
         ("groups", found.groups, MapHead),
+        ("areas", found.areas, MapHead),
     ):
         for key, value in values.items():
-            if _PLAIN.fullmatch(key):
+            if _is_plain(key):
                 form = (form_of(model, (key,)) if model is not MapHead else None) or "flow"
                 yield said(section, value, Column(0, "", (key,), form, model), key)
-        rest = {key: value for key, value in values.items() if not _PLAIN.fullmatch(key)}
+        rest = {key: value for key, value in values.items() if not _is_plain(key)}
         if rest:
             title = names.zh_head.get(section, section) if lang == "zh" else section
             yield title, flowing(rest)
+
+
+def _is_plain(key: str) -> bool:
+    """Whether it can stand behind the name of its section."""
+    return _PLAIN.fullmatch(key) is not None and is_seen(key)

@@ -40,7 +40,7 @@ def _spellings(value: Any, column: Column) -> Iterator[Spelt]:
         yield number(value)
     elif isinstance(value, int) and abs(value) < EXACT:
         yield value
-    elif isinstance(value, float) and value - value == 0:
+    elif isinstance(value, float) and float(f"{value:.15g}") == value:  # as many digits as a workbook keeps
         yield value
         yield number(value)
     else:

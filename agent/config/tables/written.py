@@ -15,7 +15,7 @@ from agent.model.errors import AgentError, ConfigError
 
 INSTALL = "pip install 'floorgate[xlsx]', or export it as CSV"
 NARROWEST, WIDEST = 8, 60  # characters
-_TEXT, _GENERAL = "@", "General"
+_TEXT = "@"
 
 
 def to_csv(table: Table) -> bytes:
@@ -42,6 +42,9 @@ def to_xlsx(table: Table, name: str) -> bytes:
         from openpyxl.utils import get_column_letter  # noqa: PLC0415
     except ImportError as error:
         raise AgentError("an .xlsx cannot be written here: openpyxl is not installed", hint=INSTALL) from error
+    for cell in (cell for row in (*table.head, *table.rows) for cell in row):
+        if isinstance(cell, str) and len(cell) > LONGEST:  # openpyxl would cut it
+            raise ConfigError(f"{cell[:40]!r}… is longer than a cell of an .xlsx can be", hint="export it as CSV")
     bold, shade = Font(bold=True), PatternFill("solid", fgColor="DDE6F0")
     book = Workbook(write_only=True)
     book.properties.title = name[:200]
@@ -78,7 +81,11 @@ def _yaml(found: Described) -> Iterator[str]:
     for key, section in (("quirks", found.quirks), ("defaults", found.defaults), ("groups", found.groups)):
         if section:
             yield f"{key}: {flowing(section)}"
-    yield "tags:"
+    if found.areas:
+        yield "areas:"
+        yield from (f"  {flowing(name)}: {flowing(area)}" for name, area in found.areas.items())
+    if found.tags or not found.areas:
+        yield "tags:"
     yield from (f"  - {flowing(tag)}" for tag in found.tags)
 
 
@@ -98,10 +105,9 @@ def _cells(row: list[Spelt | None], table: Table, make: Callable[[Spelt], Any]) 
             yield None
             continue
         said = value if numeric and not isinstance(value, str) else _spelt(value)
-        if isinstance(said, str) and len(said) > LONGEST:
-            raise ConfigError(f"{said[:40]!r}… is longer than a cell of an .xlsx can be", hint="export it as CSV")
         cell = make(said)
-        cell.number_format = _TEXT if isinstance(said, str) else _GENERAL
+        if isinstance(said, str):
+            cell.data_type, cell.number_format = "s", _TEXT  # openpyxl would make an error of `#N/A`
         yield cell
 
 

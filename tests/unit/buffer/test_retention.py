@@ -295,3 +295,27 @@ def test_nothing_is_ever_vacuumed(place: Path, hands: Hands) -> None:
     connection = sqlite3.connect(place)
     assert connection.execute("PRAGMA auto_vacuum").fetchone() == (0,)
     connection.close()
+
+
+def test_limits_that_change_under_an_open_store_hold_at_once(place: Path, hands: Hands) -> None:
+    """And they are what the file says of itself when it is opened at rest."""
+    store = open_store(place, hands, sinks=["platform"], max_size=64 << 20)
+    fill(store, 8000, hands)
+    used = store.stats().bytes
+    hands.move(2 * HOUR)
+    store.append(frames(1, ts=hands.wall, mono=hands.mono))
+    store.retention.limit(Limits(keep=1 << 60, max_size=used // 2, reserve=0))
+    store.tend()
+    assert store.stats().bytes <= used // 2
+    assert store.stats().limit == used // 2
+    left = store.stats().frames
+    store.retention.limit(Limits(keep=HOUR * SECOND, max_size=64 << 20, reserve=0))
+    store.tend()
+    assert (left > 1, store.stats().frames) == (True, 1)
+    fill(store, 8000, hands)
+    store.tend()
+    assert store.stats().frames == 8001, "more room than before"
+    assert all(account.balanced for account in store.ledger())
+    store.close()
+    (said,) = look(place, "SELECT v FROM meta WHERE k = 'limits'")
+    assert str(HOUR * SECOND) in str(said[0])
