@@ -273,8 +273,7 @@ class App:
         if "buffer" in sections:
             await attempt(self._storage.limit(limits, site.buffer.commit), self._commits[0])
         if "status" in sections:
-            await self._front.end()
-            self._front.start(site, self._start)
+            self._front.move(site, self._start)
 
     def _found(self, device: str) -> Mapping[str, Rules]:
         return self._field.found(device)
