@@ -1,5 +1,6 @@
 """`floorgate simulate`, `record` and `replay`: what is wrong is said, with the next step; the same plays the same."""
 
+import resource
 import shlex
 from pathlib import Path
 
@@ -60,6 +61,9 @@ def run(*arguments: object) -> Result:
         (("record", "-o", "{folder}/r", "--data", "{folder}"), 1, "no agent runs on"),
         (("record", "-o", "{folder}/r", "--size", "1KB", "--data", "{folder}"), 2, "from 64KB"),
         (("record", "-o", "{folder}/r", "--size", "much", "--data", "{folder}"), 2, "is no size"),
+        (("record", "-o", "{site}", "-c", "{site}", "--data", "{folder}"), 1, "is there already, and is no recording"),
+        (("record", "-o", "/dev/null", "-c", "{site}", "--data", "{folder}"), 1, "is no recording"),
+        (("record", "-o", "{folder}", "-c", "{site}", "--data", "{folder}"), 1, "is no recording"),
         (("record", "-o", "{site}/r", "-c", "{site}", "--data", "{folder}"), 1, "-o"),
         (("replay", "{site}", "-c", "{site}"), 1, "is no recording"),
         (("replay", "{folder}/none", "-c", "{site}"), 1, "No such file"),
@@ -146,3 +150,16 @@ def test_a_store_for_the_other_commands_but_never_an_old_one(site: Path, recordi
 
 def test_as_fast_as_it_was(site: Path, recording: Path) -> None:
     assert run("replay", recording, "-c", site, "--speed", "10x").exit_code == 0
+
+
+def test_a_recording_that_the_disk_cannot_hold_is_a_failure(site: Path, tmp_path: Path) -> None:
+    """Even one of which not even the head has room."""
+    output = tmp_path / "full.fgr"
+    keep = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, keep[1]))
+    try:
+        done = run("record", "-o", output, "-c", site, "--for", "50ms", "--data", tmp_path / "data")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, keep)
+    assert done.exit_code == 1
+    assert "the recording was broken off: " in done.output
