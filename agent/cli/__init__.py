@@ -31,7 +31,6 @@ COMMANDS = (
     "history",
     "import",
     "init",
-    "export",
     "ledger",
     "maps",
     "pki",
