@@ -204,7 +204,7 @@ class Store:
         """
         debtor = self._sink(sink)
         if debtor in self._attached:
-            raise StoreError(f"sink {sink!r} is in use", hint="take it out of the configuration and restart first")
+            raise StoreError(f"sink {sink!r} is in use", hint="take it out of the configuration first")
         with mapped(self._path):
             ranges = [run for held in debtor.held for run in held.head(most)]
             self._log.give_up(debtor, self.retention.parts(ranges), ranges, "forgotten")

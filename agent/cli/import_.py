@@ -1,6 +1,7 @@
 """`floorgate import`"""
 
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
@@ -78,7 +79,7 @@ def _tell(found: Imported, written: list[Path]) -> None:
         _say(line)
     _say(f"{_n(len(found.devices), 'device')}, {_n(sum(len(device.tags) for device in found.devices), 'tag')}")
     if written:
-        site = next(path for path in written if path.suffix == ".yaml" and path.parent.name != "maps")
+        site = quote(str(next(path for path in written if path.suffix == ".yaml" and path.parent.name != "maps")))
         _say(f"next: floorgate check {site}, then compare values: floorgate read -c {site} DEVICE")
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,7 +20,7 @@ from agent.cli import ask, voice
 from agent.cli.options import data_option, json_option
 from agent.cli.progress import progress
 from agent.cli.simulate import Seconds
-from agent.model.errors import AgentError, ConfigError
+from agent.model.errors import AgentError
 
 if TYPE_CHECKING:
     from agent.config import Site
@@ -69,14 +70,14 @@ def command(
     from agent.record.recorder import LEAST, MOST  # noqa: PLC0415  # help is to come at once
 
     if not LEAST <= size <= MOST:
-        raise ConfigError(f"--size: from {LEAST >> 10}KB to {MOST >> 30}GB", hint="such as --size 64MB")
+        raise click.BadParameter(f"from {LEAST >> 10}KB to {MOST >> 30}GB, such as 64MB", param_hint="--size")
     with ask.find(data) as agent:
         if agent is not None and stop:
             found = _fetched(agent, output, config, data)
         elif agent is not None:
             found = _asked(agent, output, config, data, seconds, size)
         elif config is None or stop:
-            raise ConfigError(
+            raise AgentError(
                 f"no agent runs on {data}", hint="name its --data, or the site with -c to read it yourself"
             )
         else:
@@ -85,7 +86,7 @@ def command(
         click.echo(json.dumps(found))
         return
     voice.echo(f"{output}: {found['notes']:,} notes, {found['bytes']:,} bytes ({found['why']})")
-    voice.echo(f"play it: floorgate replay {output} -c FILE")
+    voice.echo(f"play it: floorgate replay {quote(str(output))} -c FILE")
 
 
 def _asked(

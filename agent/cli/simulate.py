@@ -7,13 +7,13 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
 
 from agent.cli import voice
 from agent.cli.options import config_option, json_option
-from agent.model.errors import ConfigError
 from agent.model.text import duration
 
 if TYPE_CHECKING:
@@ -82,8 +82,10 @@ def command(
     from agent.simulate.plant import Plant  # noqa: PLC0415  # as above
 
     output = out or default_output(config)
-    if output.absolute() == config.absolute():
-        raise ConfigError(f"{output}: is the file that is simulated", hint="name another one with --out")
+    if output.resolve() == config.resolve():
+        raise click.BadParameter(f"{output} is the file that is simulated: name another one", param_hint="--out")
+    if not output.name:
+        raise click.BadParameter(f"{output} is no name of a file", param_hint="--out")
     plant = Plant(load(config), seed, output.with_suffix(".pki"), port=port)
     plant.plan(_steps(plant, faults, script))
     asyncio.run(_play(plant, config, output, seconds, as_json=as_json))
@@ -95,7 +97,7 @@ def _steps(plant: "Plant", faults: Sequence[str], script: Path | None) -> "list[
     try:
         steps = [parse_step(text, plant.devices) for text in faults]
     except ValueError as error:
-        raise ConfigError(f"--fault: {error}") from None
+        raise click.BadParameter(str(error), param_hint="--fault") from None
     return steps + (read_script(script, plant.devices) if script else [])
 
 
@@ -148,9 +150,9 @@ def _introduce(plant: "Plant", stands: "Sequence[Stand]", written: Path, *, as_j
     voice.echo(
         f"written: {written}: the same site with these endpoints. Its sinks are yours: what is simulated goes there."
     )
-    voice.echo(f"try it: floorgate run -c {written} --data DIR")
+    voice.echo(f"try it: floorgate run -c {quote(str(written))} --data DIR")
     for certificate in plant.secured:
-        voice.echo(f"its OPC UA servers are encrypted: floorgate pki trust {certificate} --data DIR")
+        voice.echo(f"its OPC UA servers are encrypted: floorgate pki trust {quote(str(certificate))} --data DIR")
     sys.stdout.flush()
 
 

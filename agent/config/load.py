@@ -95,7 +95,7 @@ def is_map(path: Path) -> bool:
         keys = keys_of(Files().read(path, MAX_MAP), _OF_A_SITE)
     except Unreadable:
         return False
-    return bool({"tags", "extends"} & keys) and not _OF_A_SITE & keys
+    return bool({"tags", "extends", "areas"} & keys) and not _OF_A_SITE & keys
 
 
 def _home(path: Path) -> Path:

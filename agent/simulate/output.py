@@ -1,6 +1,7 @@
 """Where the simulated site is written: a file beside the user's, or a folder where it has parts in `conf.d/`."""
 
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from agent.config import Files, Report
 from agent.config.parts import FOLDER, read_parts
 from agent.model.errors import AgentError
 from agent.simulate.rewrite import NOTE, Swap, moved, rewritten, swaps
+
+_MARK = NOTE.partition("{")[0].encode()
 
 
 def default_output(site: Path) -> Path:
@@ -37,9 +40,30 @@ def write_site(site: Path, output: Path, new: Mapping[str, str], *, ca: str = ""
     texts = {output: _text(site, files.taken[site.absolute()], by_file)}
     for path in parts:
         texts[folder / FOLDER / path.name] = _text(path, files.taken[path], by_file)
+    there = [*texts, *(folder / FOLDER).glob("*.y*ml")] if parts else list(texts)
+    for target in there:
+        _ours(target)
+    sources = dict(zip(texts, [site, *parts], strict=True))
     for target, text in texts.items():
-        _write(target, text)
+        _write(target, text, sources[target])
+    for target in there:  # a part that the site has no more would be read along
+        if target not in texts:
+            target.unlink(missing_ok=True)
     return output
+
+
+def _ours(path: Path) -> None:
+    """Raises AgentError for a file that somebody else has written."""
+    try:
+        with path.open("rb") as file:
+            if file.read(len(_MARK)) == _MARK:
+                return
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise AgentError(f"{path}: {error.strerror}", hint="name a file that may be written with --out") from error
+    wrong = f"{path}: is there already, and `floorgate simulate` has not written it"
+    raise AgentError(wrong, hint="name another file with --out, or move this one away")
 
 
 def _text(path: Path, data: bytes, by_file: Mapping[str, dict[tuple[int, int], str]]) -> str:
@@ -51,11 +75,17 @@ def _same(path: Path, by_file: Mapping[str, dict[tuple[int, int], str]]) -> dict
     return next((found for name, found in by_file.items() if Path(name).absolute() == path.absolute()), {})
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, source: Path) -> None:
+    """For those who may read the user's own file, and nobody else: a password may stand in it."""
     draft = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, "utf-8", newline="")
-        draft.replace(path)
+        try:
+            draft.touch(0o600)
+            draft.write_text(text, "utf-8", newline="")
+            shutil.copymode(source, draft)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
     except OSError as error:
         raise AgentError(f"{path}: {error.strerror}", hint="name a file that may be written with --out") from error

@@ -50,7 +50,8 @@ class Plant:
         for (driver, _), members in wires.items():
             self._servers += self._build(driver, site, members, seed)
         if not self._servers:
-            raise ConfigError("no device of this file can be simulated", hint="it has none of modbus or opcua")
+            why = "it has none of modbus or opcua" if site.devices else "it has none that is enabled"
+            raise ConfigError("no device of this file can be simulated", hint=why)
 
     def _build(
         self, driver: str, site: Site, members: Sequence[DriverConfig], seed: int

@@ -2,6 +2,7 @@
 here."""
 
 import asyncio
+import errno
 import os
 import ssl
 from contextlib import suppress
@@ -18,7 +19,7 @@ from drivers.modbus.callers import Porch
 from drivers.modbus.frames import Ascii, Framing, Rtu
 from drivers.modbus.link import Link
 from drivers.modbus.stream import StreamLink
-from drivers.transport import Endpoint, Serial, mapped
+from drivers.transport import Endpoint, Serial, mapped, reason
 
 _TERMINAL: list[type[Exception]] = []
 with suppress(ImportError):  # Windows has no termios
@@ -27,8 +28,8 @@ with suppress(ImportError):  # Windows has no termios
     _TERMINAL.append(termios.error)  # what pyserial lets through for a setting that the port does not know
 _NETWORK: list[type[Exception]] = [TimeoutError, OSError, UnicodeError]
 _ERRORS = dict.fromkeys(_NETWORK, Unreachable)
-_UNUSABLE: tuple[type[Exception], ...] = (*_NETWORK, ValueError, *_TERMINAL)
-_SERIAL_ERRORS = dict.fromkeys(_UNUSABLE, Unreachable)
+_REFUSED: tuple[type[Exception], ...] = (ValueError, NotImplementedError, *_TERMINAL)
+_UNUSABLE: tuple[type[Exception], ...] = (*_NETWORK, *_REFUSED)
 _KINDS = {"udp": CommType.UDP, "tls": CommType.TLS, "rtu": CommType.SERIAL, "ascii": CommType.SERIAL}
 
 
@@ -88,13 +89,23 @@ class _Port:
 
     async def __call__(self, timeout: float) -> Link:
         link = _link(self._endpoint, _params(self._endpoint, timeout), echo=self._settings.echo)
-        hint = "is it plugged in (see /dev/serial/by-id), not in use, and may this user open it (group dialout)?"
-        with mapped(_SERIAL_ERRORS, f"{self._endpoint}: cannot open the port", hint=hint):
+        try:
             link.connection_made(opened(link, self._settings))
+        except _UNUSABLE as error:
+            raise Unreachable(f"{self._endpoint}: cannot open the port: {reason(error)}", hint=_hint(error)) from error
         return link
 
     def close(self) -> None:
         """Nothing is kept."""
+
+
+def _hint(error: Exception) -> str:
+    """What to do about a port that cannot be opened. What is no error of the system is a setting that it refuses."""
+    if isinstance(error, _REFUSED):
+        return "it does not take a setting of its endpoint: a pseudo-terminal, for one, has neither parity nor rs485"
+    if isinstance(error, OSError) and error.errno in (errno.EAGAIN, errno.EBUSY):
+        return "another program has it open, which may be a running agent: `fuser -v` and the path names it"
+    return "is it plugged in (see /dev/serial/by-id), not in use, and may this user open it (group dialout)?"
 
 
 class _Visit:

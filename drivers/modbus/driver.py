@@ -60,6 +60,7 @@ class Device:
         self.line = wire.name
         self._wire = wire
         self._pause, self._timeout = max(pause, config.pause), config.timeout
+        self._patience = config.timeout or wire.timeout
         self._clock = clock
         self._config = config
         self._learning = Learning(tags=[tag for tag in config.tags if tag.enabled])
@@ -152,8 +153,7 @@ class Device:
         known = known or self._learning.known
         plans = {schema: group.blocks(known) for schema, group in self._groups.items()}
         before = [*self._asked(), *self._before]
-        patience = self._timeout or self._wire.timeout
-        self._steps = {schema: _steps(self._config, blocks, patience) for schema, blocks in plans.items()}
+        self._steps = {schema: _steps(self._config, blocks, self._patience) for schema, blocks in plans.items()}
         self._before, self._where = elders(before, self._asked()), {}
         self._lost = {schema: [block for block in blocks if block.lost] for schema, blocks in plans.items()}
 

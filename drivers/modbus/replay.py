@@ -215,7 +215,7 @@ class _Line:
 
     def __init__(self, tape: Tape, past: Past, timeout: float) -> None:
         self.endpoint, self.name = tape.endpoint, str(tape.endpoint)
-        self._tape, self._past, self._timeout = tape, past, timeout
+        self._tape, self._past, self.timeout = tape, past, timeout
         self.until = 0
         self.missing: dict[str, None] = {}
 
@@ -226,7 +226,7 @@ class _Line:
         del pause
         exchange = self._tape.exact(request, self._past.mono, self.until)
         if exchange is not None:
-            late = round((timeout or self._timeout) * 1e9)
+            late = round((timeout or self.timeout) * 1e9)
             if exchange.heard or exchange.lost:
                 self._past.move(*exchange.ended)
             else:

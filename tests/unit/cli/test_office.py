@@ -1,5 +1,6 @@
 """`floorgate simulate`, `record` and `replay`: what is wrong is said, with the next step; the same plays the same."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -45,17 +46,19 @@ def run(*arguments: object) -> Result:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("simulate", "-c", "{site}", "--fault", "nobody=dead"), 78, "there is no device 'nobody': meter"),
-        (("simulate", "-c", "{site}", "--fault", "meter=drunk"), 78, "is no fault: dead, silent"),
-        (("simulate", "-c", "{site}", "--fault", "meter"), 78, "is not DEVICE FAULT"),
+        (("simulate", "-c", "{site}", "--fault", "nobody=dead"), 2, "there is no device 'nobody': meter"),
+        (("simulate", "-c", "{site}", "--fault", "meter=drunk"), 2, "is no fault: dead, silent"),
+        (("simulate", "-c", "{site}", "--fault", "meter"), 2, "is not DEVICE FAULT"),
         (("simulate", "-c", "{site}", "--script", "{folder}/none"), 78, "No such file"),
         (("simulate", "-c", "{site}", "--script", "{folder}"), 78, "Is a directory"),
-        (("simulate", "-c", "{site}", "--out", "{site}"), 78, "is the file that is simulated"),
+        (("simulate", "-c", "{site}", "--out", "{site}"), 2, "is the file that is simulated"),
+        (("simulate", "-c", "{site}", "--out", "{folder}/../{name}/site.yaml"), 2, "is the file that is simulated"),
+        (("simulate", "-c", "{site}", "--out", "."), 2, "is no name of a file"),
         (("simulate", "-c", "{site}", "--out", "{site}/x.yaml", "--for", "1ms"), 1, "--out"),
         (("simulate", "-c", "{site}", "--for", "soon"), 2, "soon"),
         (("simulate", "-c", "{folder}/none.yaml"), 78, "there is no such file"),
-        (("record", "-o", "{folder}/r", "--data", "{folder}"), 78, "no agent runs on"),
-        (("record", "-o", "{folder}/r", "--size", "1KB", "--data", "{folder}"), 78, "from 64KB"),
+        (("record", "-o", "{folder}/r", "--data", "{folder}"), 1, "no agent runs on"),
+        (("record", "-o", "{folder}/r", "--size", "1KB", "--data", "{folder}"), 2, "from 64KB"),
         (("record", "-o", "{folder}/r", "--size", "much", "--data", "{folder}"), 2, "is no size"),
         (("record", "-o", "{site}/r", "-c", "{site}", "--data", "{folder}"), 1, "-o"),
         (("replay", "{site}", "-c", "{site}"), 1, "is no recording"),
@@ -64,17 +67,46 @@ def run(*arguments: object) -> Result:
     ],
 )
 def test_what_is_wrong_is_said(site: Path, arguments: tuple[str, ...], code: int, said: str) -> None:
-    done = run(*(each.format(site=site, folder=site.parent) for each in arguments))
+    done = run(*(each.format(site=site, folder=site.parent, name=site.parent.name) for each in arguments))
     assert said in done.output
     assert done.exit_code == code
 
 
-def test_a_site_with_nothing_to_simulate(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("device", "why"),
+    [
+        ("name: other, driver: sim, tags: [{name: x}]", "none of modbus or opcua"),
+        (
+            "name: m, driver: modbus, endpoint: 'tcp://10.0.0.1', enabled: false, tags: [{name: x, address: 1}]",
+            "none that is enabled",
+        ),
+    ],
+)
+def test_a_site_with_nothing_to_simulate(tmp_path: Path, device: str, why: str) -> None:
     path = tmp_path / "site.yaml"
-    path.write_text("gateway: {id: gw}\ndevices: [{name: other, driver: sim, tags: [{name: x}]}]\n")
+    path.write_text(f"gateway: {{id: gw}}\ndevices: [{{{device}}}]\n")
     done = run("simulate", "-c", path)
-    assert "no device of this file can be simulated" in done.output
+    assert f"no device of this file can be simulated (it has {why})" in done.output
     assert done.exit_code == 78
+
+
+def test_what_somebody_has_written_is_not_written_over(site: Path) -> None:
+    mine = site.parent / "mine.yaml"
+    mine.write_text("precious")
+    done = run("simulate", "-c", site, "--for", "1ms", "--out", mine)
+    assert (done.exit_code, mine.read_text()) == (1, "precious")
+    assert "`floorgate simulate` has not written it" in done.output
+    link = site.parent / "link.yaml"
+    link.symlink_to(site)
+    assert run("simulate", "-c", link, "--for", "1ms", "--out", site).exit_code == 2
+    assert site.read_text() == SITE
+
+
+def test_a_command_to_paste_is_quoted(site: Path) -> None:
+    odd = site.rename(site.parent / "站 点's.yaml")
+    done = run("simulate", "-c", odd, "--for", "1ms")
+    pasted = done.stdout.partition("floorgate run -c ")[2].splitlines()[0]
+    assert shlex.split(pasted)[0] == str(odd.parent / "站 点's.simulated.yaml")
 
 
 def test_what_was_simulated_is_told(site: Path) -> None:

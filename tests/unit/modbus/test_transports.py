@@ -163,7 +163,7 @@ async def test_a_port_that_another_program_has_is_an_error(tmp_path: Path) -> No
     with libmodbus_line(tmp_path) as port:
         first, second = device(f"rtu://{port}"), device(f"rtu://{port}")
         await first.open()
-        with pytest.raises(Unreachable, match="cannot open the port"):
+        with pytest.raises(Unreachable, match=r"cannot open the port: .*another program has it open"):
             await second.open()
         await first.close()
         await second.open()
@@ -172,9 +172,26 @@ async def test_a_port_that_another_program_has_is_an_error(tmp_path: Path) -> No
 
 async def test_a_setting_that_the_port_refuses_is_an_error(tmp_path: Path) -> None:
     """A pseudo-terminal knows no parity."""
-    refused = pytest.raises(Unreachable, match="cannot open the port: invalid argument")
+    refused = pytest.raises(Unreachable, match=r"cannot open the port: invalid argument .*does not take a setting")
     with serial_pair(tmp_path) as (port, _), refused:
         await device(f"rtu://{port}?parity=E").open()
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_port_that_refused_a_setting_is_free_at_once(tmp_path: Path, loop: Loop) -> None:
+    """Nothing of the failed attempt keeps it locked, whether it failed at the speed, the parity, or RS-485."""
+
+    async def tried(port: str) -> None:
+        for settings in ("parity=E", "rs485=on", "parity=O&rs485=on") * 3:
+            refused, fine = device(f"rtu://{port}?{settings}"), device(f"rtu://{port}")
+            with pytest.raises(Unreachable, match="does not take a setting"):
+                await refused.open()
+            await fine.open()  # beside the one that still wants it
+            await fine.close()
+            await refused.close()
+
+    with serial_pair(tmp_path) as (port, _), asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(tried(port))
 
 
 async def test_a_port_that_vanishes_and_returns_is_used_again(tmp_path: Path) -> None:

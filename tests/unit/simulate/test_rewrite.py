@@ -126,3 +126,26 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     path = site(tmp_path, f"{HEAD}  - {{name: a, driver: modbus, endpoint: 'tcp://10.0.0.1', {TAG}}}\n")
     with pytest.raises(AgentError, match="--out"):
         write_site(path, path / "x.yaml", NEW)
+
+
+def test_a_part_that_is_gone_is_gone_from_the_simulated_site_too(tmp_path: Path) -> None:
+    """Else it would be read along, with an endpoint of the last plant."""
+    path = site(tmp_path, f"{HEAD}  - {{name: a, driver: modbus, endpoint: 'tcp://10.0.0.1', {TAG}}}\n")
+    parts = tmp_path / "conf.d"
+    parts.mkdir()
+    for name in "bc":
+        text = f"devices:\n  - {{name: {name}, driver: modbus, endpoint: 'tcp://10.0.0.1', unit: 2, {TAG}}}\n"
+        (parts / f"{name}.yaml").write_text(text)
+    write_site(path, default_output(path), NEW)
+    (parts / "b.yaml").unlink()
+    written = write_site(path, default_output(path), NEW)
+    assert [device.name for device in load(written).devices] == ["a", "c"]
+    (written.parent / "conf.d" / "mine.yaml").write_text("devices: []\n")
+    with pytest.raises(AgentError, match=r"mine\.yaml: is there already"):
+        write_site(path, default_output(path), NEW)
+
+
+def test_the_simulated_file_is_for_those_who_may_read_the_own_one(tmp_path: Path) -> None:
+    path = site(tmp_path, f"{HEAD}  - {{name: a, driver: modbus, endpoint: 'tcp://10.0.0.1', {TAG}}}\n")
+    path.chmod(0o600)
+    assert write_site(path, default_output(path), NEW).stat().st_mode & 0o777 == 0o600
