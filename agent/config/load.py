@@ -131,6 +131,7 @@ def _site(root: Mapping, folder: Path, files: Files, scope: Scope) -> Site | Non
     asked = recipes(enabled, existing, local, calendars, derived, weighed)
     check_clashes(pairs, asked, scope)
     check_weighed(pairs, asked, scope)
+    known.clear()  # its tags know it: a ring of all that was read is not to be left to the garbage collector
     site = Site(gateway, enabled, lines, sinks, buffer, log, status, tuple(existing), asked)
     check_wires(root, site, scope)
     check_commands(root, devices, sinks, scope)

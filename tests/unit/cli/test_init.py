@@ -202,7 +202,7 @@ def test_endpoints_that_there_are_will_do(given: str) -> None:
     assert asking.endpoint(given) == given
 
 
-@pytest.mark.parametrize("given", ["h", "tcp://", "ftp://h", "rtu://x?speed=1", "opc.tcp://"])
+@pytest.mark.parametrize("given", ["h", "tcp://", "ftp://h", "rtu://x?speed=1"])
 def test_endpoints_that_there_are_not_are_refused_with_the_reason(given: str) -> None:
-    with pytest.raises(ValueError, match="tcp|endpoint"):
+    with pytest.raises(ValueError, match="://"):
         asking.endpoint(given)
