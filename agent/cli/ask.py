@@ -36,7 +36,7 @@ class Agent:
         self._connection.close()
 
     def environ(self) -> dict[str, str]:
-        """What it was started with, for its `${NAME}` and credentials; empty when the machine does not tell this user."""
+        """What it was started with, for its `${NAME}` and credentials; empty when the machine does not say."""
         try:
             said = Path(f"/proc/{self._pid}/environ").read_bytes()
         except OSError:
