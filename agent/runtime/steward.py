@@ -193,9 +193,9 @@ class Steward:
     async def _try(self, loaded: Loaded, who: str, confirm: float) -> Answer:
         """Nothing is tried of which nobody knows how to go back."""
         assert self._app is not None
-        running = self._state.running
+        running = self._state.running and (await asyncio.to_thread(self._history.state)).running  # if still there
         if not running:
-            hint = "the history of the configuration cannot be written; without --confirm it works"
+            hint = "the history of the configuration is gone or cannot be written; without --confirm it works"
             raise AgentError("there is nothing to go back to", hint=hint)
         content = await beside(partial(self._history.content, running))
         old = (await beside(partial(take, self._config, Asked(content)))).site
@@ -326,22 +326,24 @@ class Steward:
         with suppress(HistoryError):
             old = await beside(partial(self._history.content, before.running)) if before.running else {}
         added = partial(self._history.add, taken, self._config, why, "good", who=who)
-        await self._written(added)
-        if self._state.next == before.next:
+        if not await self._written(added):
             return 0
         self._untold = self._state.running, old, taken
         log.info("configuration", extra={"version": self._state.running, "why": why, "who": who})
         return self._state.running
 
-    async def _written(self, change: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+    async def _written(self, change: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> bool:
         """What cannot be written is told; what runs goes on."""
+        done = False
         try:
             await asyncio.to_thread(change, *args, **kwargs)
             self._state = await asyncio.to_thread(self._history.state)
+            done = True
         except HistoryError as error:
             self._down(error.message, error.hint)
         while self._history.remarks:
             self._part.noticed(self._history.remarks.pop(0), logging.WARNING)
+        return done
 
     async def _tell(self) -> None:
         """What changed with the last version, when nobody waits for anything else."""

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,16 @@ async def test_what_was_set_aside_stays_so_and_changes_leave_nothing_behind(worl
             assert after - before < 20 * 100, "a load makes some thousand things"
     finally:
         gc.unfreeze()
+
+
+async def test_a_history_that_is_removed_begins_anew(world: World) -> None:
+    async with world.running() as steward:
+        await until(lambda: steward._untold is None)
+        shutil.rmtree(world.history.folder)
+        world.write(site("flow", "level"))
+        assert "nothing to go back to" in await world.fails(steward.apply(60.0, ""), AgentError)
+        assert (await steward.apply(None, ""))["version"] == 1
+        await until(lambda: steward._untold is None)
+        world.write(site("flow", "speed"))
+        assert (await steward.apply(60.0, ""))["version"] == 2
+    assert world.outcomes() == [(1, "apply", "good"), (2, "apply", "trial")]
