@@ -236,6 +236,7 @@ class App:
         if change.sinks:
             await self._storage.attach(*owed(site))
         self._refuse_stopping()
+        self._prints = self._prints.without(change, devices)  # as long as nothing has taken its place
         await self._north.end(change.sinks.ended)
         async with self._control.still(ended, STILL):
             await self._field.end(units.ended)
@@ -273,8 +274,7 @@ class App:
         if "buffer" in sections:
             await attempt(self._storage.limit(limits, site.buffer.commit), self._commits[0])
         if "status" in sections:
-            await self._front.end()
-            self._front.start(site, self._start)
+            self._front.move(site, self._start)
 
     def _found(self, device: str) -> Mapping[str, Rules]:
         return self._field.found(device)

@@ -28,7 +28,11 @@ def take_back() -> None:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Nothing is looked through meanwhile; what is there at the end is set aside."""
+    """Nothing is looked through meanwhile; what is there at the end is set aside.
+
+    Rings that were made and let go have to go before that: they would be there for good. Only what has come since the
+    last time is looked through for them. Within another one this does nothing.
+    """
     if not gc.isenabled():
         yield
         return
@@ -36,5 +40,6 @@ def undisturbed() -> Iterator[None]:
     try:
         yield
     finally:
+        gc.collect()
         gc.freeze()
         gc.enable()
