@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
@@ -31,7 +32,6 @@ COMMANDS = (
     "history",
     "import",
     "init",
-    "export",
     "ledger",
     "maps",
     "pki",
@@ -57,6 +57,7 @@ class Commands(Lazy):
     """Ends every command with a message and an exit code, in the language of whoever reads it."""
 
     def main(self, args: Sequence[str] | None = None, *more: Any, **extra: Any) -> Any:
+        _have_streams()
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")  # a character that it cannot show is no reason to fail
@@ -79,6 +80,13 @@ class Commands(Lazy):
                 raise
             _say(f"{error.filename or ctx.invoked_subcommand}: {error.strerror or error}")
             ctx.exit(1)
+
+
+def _have_streams() -> None:
+    """`>&-` leaves none, and what is said then is said to nobody."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # until the end
 
 
 def _say(error: str) -> None:

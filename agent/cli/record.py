@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from agent.record.recorder import Recorder
 
 POLL = 0.2  # seconds between two looks at how far it is
+ENDS = ("time", "full", "stopped")  # of a recording; any other is what was wrong
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _UNITS = {"": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 
@@ -67,10 +68,11 @@ def command(
     Asks the agent that runs on the data directory, which owns the wires; without one it reads FILE itself and stores
     nothing. Passwords are never in it. Ctrl-C ends it, and keeps what there is.
     """
-    from agent.record.recorder import LEAST, MOST  # noqa: PLC0415  # help is to come at once
+    from agent.record.recorder import LEAST, MOST, vacant  # noqa: PLC0415  # help is to come at once
 
     if not LEAST <= size <= MOST:
         raise click.BadParameter(f"from {LEAST >> 10}KB to {MOST >> 30}GB, such as 64MB", param_hint="--size")
+    vacant(output)
     with ask.find(data) as agent:
         if agent is not None and stop:
             found = _fetched(agent, output, config, data)
@@ -82,6 +84,8 @@ def command(
             )
         else:
             found = asyncio.run(_alone(config, data, output, seconds, size))
+    if found["why"] not in ENDS:
+        raise AgentError(f"the recording was broken off: {found['why']}", hint=f"{output} holds what came before that")
     if as_json:
         click.echo(json.dumps(found))
         return
@@ -186,6 +190,8 @@ async def _alone(config: Path, data: Path, output: Path, seconds: float, size: i
     recorder = Recorder(output, header, size)
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     recorder.ended = stop.set
+    if recorder.progress.why:  # there was no room for its head
+        stop.set()
     for number in SIGNALS:
         loop.add_signal_handler(number, recorder.stop, "stopped")
     loop.call_later(seconds, recorder.stop, "time")

@@ -88,7 +88,17 @@ def command(
         raise click.BadParameter(f"{output} is no name of a file", param_hint="--out")
     plant = Plant(load(config), seed, output.with_suffix(".pki"), port=port)
     plant.plan(_steps(plant, faults, script))
+    _many_files()
     asyncio.run(_play(plant, config, output, seconds, as_json=as_json))
+
+
+def _many_files() -> None:
+    """As many sockets as the system allows at all: by default a process has some 1,000."""
+    with suppress(ImportError, OSError, ValueError):  # Windows has no such limits
+        import resource  # noqa: PLC0415  # as above
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _steps(plant: "Plant", faults: Sequence[str], script: Path | None) -> "list[Step]":

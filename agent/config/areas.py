@@ -13,7 +13,8 @@ from agent.config.lists import of_item
 from agent.config.problems import Mark, Scope
 from agent.config.references import Unresolved
 from agent.config.tree import Mapping, Sequence, merge
-from agent.registry import DriverConfig, Placer
+from agent.registry import DriverConfig
+from drivers.placing import Placer
 
 KEY = "areas"
 

@@ -63,8 +63,7 @@ class Steps(dict[Schema, Step]):
         group = schema.device, schema.group
         before = self._newest.get(group)
         if before is not None:
-            del self[before]
-            del self._outputs[before], self._shapes[before]
+            self._forget(before)
         self._newest[group] = schema
         known = {name: part for name, part in self._parts.get(group, {}).items() if isinstance(part, Kept)}
         self._kept |= {_key(group, name): part.dump() for name, part in known.items()}
@@ -212,9 +211,11 @@ class Steps(dict[Schema, Step]):
         only what they feed is looked at again. Nothing is to wait between this and the catalogue going over.
         """
         context = self._context
-        groups = [group for group in self._parts if group[0] in devices]
+        groups = [group for group in self._newest if group[0] in devices]
         held = list(
-            self._ended(((_key(g, name), part) for g in groups for name, part in self._parts[g].items()), wall, mono)
+            self._ended(
+                ((_key(g, name), part) for g in groups for name, part in self._parts.get(g, {}).items()), wall, mono
+            )
         )
         others = joined(context.recipes, recipes, devices)
         moved = repr(context.recipes.local) != repr(recipes.local)
@@ -257,13 +258,18 @@ class Steps(dict[Schema, Step]):
 
     def _drop(self, group: tuple[str, str]) -> None:
         schema = self._newest.pop(group)
-        del self[schema], self._outputs[schema], self._shapes[schema]
-        for name, part in self._parts.pop(group).items():
+        self._forget(schema)
+        for name, part in self._parts.pop(group, {}).items():
             self._hand_over(f"{'/'.join(group)}/{name}", part)
             key = _key(group, name)
             if key in self._kept:
                 self._before.setdefault((group[0], name), {})[key] = self._kept[key]
         self._context.shared.get("report", {}).pop(group, None)
+
+    def _forget(self, schema: Schema) -> None:
+        """It is not there at all when its compiling has failed."""
+        for table in (self, self._outputs, self._shapes):
+            table.pop(schema, None)
 
     def _join(self, schema: Schema, wall: int, mono: int) -> None:
         """Give what is worked out elsewhere another look at this group; all else of it stays as it is."""

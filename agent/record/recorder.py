@@ -1,5 +1,6 @@
 """Writes a recording while it happens: a tap that never raises and never grows beyond its bound."""
 
+import errno
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,6 +24,24 @@ class Progress:
     bytes: int = 0
     notes: int = 0
     why: str = ""
+
+
+def vacant(path: Path) -> None:
+    """Whether a recording may be written there, over nothing but another one. Raises AgentError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() or path.is_symlink():
+            if not path.is_file() or not _is_recording(path):
+                raise AgentError(f"{path}: is there already, and is no recording", hint="name another file with -o")
+        elif not os.access(path.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise AgentError(f"{path}: {error.strerror}", hint="name a file that may be written with -o") from error
+
+
+def _is_recording(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
 
 
 class Recorder:

@@ -236,6 +236,7 @@ class App:
         if change.sinks:
             await self._storage.attach(*owed(site))
         self._refuse_stopping()
+        self._prints = self._prints.without(change, devices)  # as long as nothing has taken its place
         await self._north.end(change.sinks.ended)
         async with self._control.still(ended, STILL):
             await self._field.end(units.ended)

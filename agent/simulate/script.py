@@ -28,7 +28,7 @@ def parse_step(line: str, known: Collection[str], now: float = 0.0) -> Step:
     if words and words[0].startswith("t="):
         at = duration(words.pop(0)[2:])
     if len(words) == 1 and "=" in words[0]:
-        words = words[0].split("=", 1)
+        words = words[0].rsplit("=", 1)  # a name may have one, too
     if len(words) != 2:
         raise ValueError(f"{line.strip()[:80]!r} is not DEVICE FAULT: {HINT}")
     name, told = words

@@ -176,6 +176,9 @@ class Socket:
         except OSError as error:
             said = f"{self._bus.endpoint}: cannot listen on {HOST}:{self._port}: {error.strerror or error}"
             raise AgentError(said, hint="name another first port with --port") from error
+        if not self._server.sockets:  # the loop passes over a socket that the system does not give
+            said = f"{self._bus.endpoint}: there are too many open files for one more socket"
+            raise AgentError(said, hint="`ulimit -n` says how many there may be")
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def run(self) -> None:

@@ -17,7 +17,7 @@ from agent.cli.commission.walk import STATE, State, Walk, items, kept
 from agent.cli.draft import draft
 from agent.cli.options import config_option, data_option
 from agent.config import Files, Site, load
-from agent.model.errors import AgentError
+from agent.model.errors import AgentError, ConfigError
 
 
 class Share(click.ParamType[float]):
@@ -73,6 +73,8 @@ def command(
     names = [pick.device(site.devices, name).name for name in devices] or [device.name for device in site.devices]
     tags = {device.name: registry.kept(device, data).tags for device in site.devices}
     walk = Walk(folder / STATE, _state(folder, site, config, anew=anew), items(site, names, tags))
+    if not walk.items:
+        raise ConfigError(f"{config}: no tag is read", hint="is a device enabled, and has it tags?")
     digest = sha256(b"".join(data for _, data in sorted(files.taken.items()))).hexdigest()
     facts = _facts(site, config, digest, tolerance)
     try:

@@ -42,7 +42,11 @@ class Talk:
             return
         voice.echo(HELP)
         while at < len(walk.items):
-            step = self._tag(walk.items[at], at)
+            try:
+                step = self._tag(walk.items[at], at)
+            except click.Abort:  # Ctrl-C, or nobody to type: what was asked has no answer
+                voice.echo()
+                step = None
             if step is None:
                 voice.echo(f"stopped; `floorgate commission` goes on with tag {at + 1} of {len(walk.items)}")
                 return
@@ -56,7 +60,7 @@ class Talk:
         while True:
             reading = self._read(item)
             self._show(item, at, reading)
-            said = _asked("reads", "q")
+            said = _asked("reads")
             match said.lower():
                 case "q":
                     return None
@@ -136,12 +140,7 @@ def _told(row: dict[str, object]) -> Reading:
     return Reading(value, str(row["quality"]), str(row["unit"]), digits=7)
 
 
-def _asked(what: str, nobody: str = "") -> str:
-    """A line that a person typed, or `nobody` where there is none to type."""
-    try:
-        return str(
-            voice.prompt(f"  {lang.word(lang.said(what))}", default="", show_default=False, prompt_suffix=": ")
-        ).strip()
-    except click.Abort:
-        voice.echo()
-        return nobody
+def _asked(what: str) -> str:
+    """A line that a person typed. Raises click.Abort where there is none to type."""
+    label = f"  {lang.word(lang.said(what))}"
+    return str(voice.prompt(label, default="", show_default=False, prompt_suffix=": ")).strip()

@@ -69,6 +69,20 @@ def test_what_differs_fails_with_a_note_and_the_exit_code_says_so(tmp_path: Path
     assert "3 tags: 0 passed, 2 failed, 1 left out, 0 to be tried" in done.output
 
 
+@pytest.mark.parametrize("typed", ["f\n", "70\n", "s\n"])
+def test_a_walk_that_is_broken_off_at_a_note_asks_for_that_tag_again(tmp_path: Path, typed: str) -> None:
+    done = commission(tmp_path, typed)
+    assert "goes on with tag 1 of 3" in done.output
+    assert [row["Result"] for row in rows(tmp_path)] == ["not tried"] * 3
+
+
+def test_a_site_of_which_nothing_is_read_has_nothing_to_sign(tmp_path: Path) -> None:
+    done = commission(tmp_path, "", text=SITE.replace("driver: sim", "driver: sim\n    enabled: false"))
+    assert done.exit_code == 78
+    assert "no tag is read" in done.output
+    assert not (tmp_path / "commissioning" / "report.en.csv").exists()
+
+
 def test_a_walk_that_was_broken_off_goes_on_where_it_was(tmp_path: Path) -> None:
     first = commission(tmp_path, "65\nq\n")
     assert (first.exit_code, "goes on with tag 2 of 3" in first.output) == (1, True)

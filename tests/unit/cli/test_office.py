@@ -1,6 +1,9 @@
 """`floorgate simulate`, `record` and `replay`: what is wrong is said, with the next step; the same plays the same."""
 
+import resource
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,6 +46,13 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(main, list(map(str, arguments)))
 
 
+def shell(command: str, path: Path) -> tuple[int, str]:
+    """Exit code and stderr."""
+    given = ["/bin/sh", "-c", command, sys.executable, str(path)]
+    done = subprocess.run(given, check=False, capture_output=True, timeout=30, text=True)
+    return done.returncode, done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -60,6 +70,9 @@ def run(*arguments: object) -> Result:
         (("record", "-o", "{folder}/r", "--data", "{folder}"), 1, "no agent runs on"),
         (("record", "-o", "{folder}/r", "--size", "1KB", "--data", "{folder}"), 2, "from 64KB"),
         (("record", "-o", "{folder}/r", "--size", "much", "--data", "{folder}"), 2, "is no size"),
+        (("record", "-o", "{site}", "-c", "{site}", "--data", "{folder}"), 1, "is there already, and is no recording"),
+        (("record", "-o", "/dev/null", "-c", "{site}", "--data", "{folder}"), 1, "is no recording"),
+        (("record", "-o", "{folder}", "-c", "{site}", "--data", "{folder}"), 1, "is no recording"),
         (("record", "-o", "{site}/r", "-c", "{site}", "--data", "{folder}"), 1, "-o"),
         (("replay", "{site}", "-c", "{site}"), 1, "is no recording"),
         (("replay", "{folder}/none", "-c", "{site}"), 1, "No such file"),
@@ -146,3 +159,38 @@ def test_a_store_for_the_other_commands_but_never_an_old_one(site: Path, recordi
 
 def test_as_fast_as_it_was(site: Path, recording: Path) -> None:
     assert run("replay", recording, "-c", site, "--speed", "10x").exit_code == 0
+
+
+def test_a_recording_that_the_disk_cannot_hold_is_a_failure(site: Path, tmp_path: Path) -> None:
+    """Even one of which not even the head has room."""
+    output = tmp_path / "full.fgr"
+    keep = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, keep[1]))
+    try:
+        done = run("record", "-o", output, "-c", site, "--for", "50ms", "--data", tmp_path / "data")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, keep)
+    assert done.exit_code == 1
+    assert "the recording was broken off: " in done.output
+
+
+def test_without_a_place_to_print_to_a_command_still_works(site: Path) -> None:
+    """`>&-`, as some schedulers start programs."""
+    for closed in (">&-", "2>&-"):
+        command = f'exec "$0" -m agent simulate -c "$1" --for 1ms {closed}'
+        assert shell(command, site) == (0, "")
+
+
+def test_more_sockets_than_the_system_gives_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    device = "{{name: m{0}, driver: modbus, endpoint: 'tcp://10.0.0.{0}', tags: [{{name: x, address: 1}}]}}"
+    listed = ", ".join(device.format(number) for number in range(1, 90))
+    path.write_text(f"gateway: {{id: gw}}\ndevices: [{listed}]\n")
+    command = 'ulimit -n 64; exec "$0" -m agent simulate -c "$1" --for 1ms'
+    code, said = shell(command, path)
+    assert (code, "ulimit -n" in said, "Traceback" in said) == (1, True, False)
+
+
+def test_a_device_with_an_equals_sign_in_its_name_can_have_a_fault(site: Path) -> None:
+    site.write_text(SITE.replace("name: meter", "name: m=1"))
+    assert run("simulate", "-c", site, "--for", "1ms", "--fault", "m=1=dead").exit_code == 0

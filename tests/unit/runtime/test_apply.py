@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from agent.model.errors import ConfigError
+from agent.model.tag import Schema
+from agent.normalise.parts import TAPS
 from agent.runtime.wiring import Unit
 from agent.status.routes import OWNER, Route
 from agent.status.web import Answer, Request, as_json
@@ -129,3 +131,31 @@ async def test_who_asks_for_another_listener_is_answered_by_the_one_before(
             assert await idle[0].read() == b""
         assert [name for kind, name in agent.health.parts if kind == "status"] == ["127.0.0.1:0"]
     assert not [record.getMessage() for record in caplog.records if record.name == "asyncio"]
+
+
+async def test_a_bug_in_the_middle_is_made_up_for_by_the_next_change(
+    tmp_path: Path, meters: list[FaultyDevice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It shows when the steps go over, and not before, when they are tried."""
+    calls: list[Schema] = []
+
+    def build(schema: Schema, rules: object, context: object) -> None:
+        if schema.device == "one" and calls:
+            calls.append(schema)
+            if len(calls) == 3:
+                raise RuntimeError("a bug")
+
+    monkeypatch.setitem(TAPS, "part", build)
+    said = two(tmp_path, meters)
+    async with plant(tmp_path, said) as agent:
+        await agent.until(lambda: agent.values("one", "a") and agent.values("two", "c"), "values")
+        calls.append(Schema("", "", ()))
+        said["devices"][0]["tags"][1] = tag("b", 12)
+        with pytest.raises(RuntimeError, match="a bug"):
+            await agent.apply(said)
+        count = len(agent.values("two", "c"))
+        await agent.until(lambda: len(agent.values("two", "c")) > count, "what is not touched goes on")
+        applied = await agent.apply(said)
+        assert applied.change.units.started == (unit_of(meters[0]),)
+        await agent.until(lambda: 12 in agent.values("one", "b"), "the tag at its new address")
+    assert all(account.balanced for account in agent.accounts().values())
