@@ -25,8 +25,8 @@ from agent.northbound.api import (
     fits,
     pulled_of,
 )
-from drivers.api import Budget, Driver, DriverConfig, LineConfig, TagConfig, names_of, pattern_of
-from drivers.finding import Kept
+from drivers.api import Budget, Driver, DriverConfig, LineConfig, TagConfig, names_of
+from drivers.finding import Kept, pattern_of
 from drivers.rules.limits import LimitsConfig
 from drivers.rules.report import ReportConfig, When
 from drivers.rules.value import ValueConfig

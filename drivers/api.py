@@ -10,7 +10,6 @@ than their file lists has `pins.py`, see `drivers/finding.py`.
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Annotated, Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -18,6 +17,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from agent.model.frame import Frame, Value
 from agent.model.tag import Schema
 from agent.model.text import duration_text
+from drivers.placing import Placer
 from drivers.rules.derived import Derivations
 from drivers.rules.energy import EnergyConfig
 from drivers.rules.oee import OeeConfig
@@ -115,6 +115,13 @@ class TagConfig(ValueConfig):
         del text
         return None
 
+    @classmethod
+    def placer(cls, areas: Mapping[str, Any]) -> Placer | None:
+        """What finds tags whose address is a word of their PLC, where a driver knows such. `areas` is the device's
+        `areas`, validated."""
+        del areas
+        return None
+
 
 class DriverConfig(Standing):
     """A device. Each driver adds where it is and what its tags look like (`tags: list[TheirTag]`)."""
@@ -176,18 +183,6 @@ def names_of(tag: TagConfig) -> list[str]:
     """The tags that one of the file stands for: itself, or one for each of its named bits."""
     found: Mapping[object, object] = getattr(tag, "bits", None) or {}
     return [f"{tag.name}_{name}" for name in found.values()] or [tag.name]
-
-
-@cache
-def _has(kind: type, name: str) -> bool:
-    """To ask an object of pydantic for what it does not have takes longer than to read one of its registers."""
-    return name in getattr(kind, "model_fields", ())
-
-
-def pattern_of(tag: TagConfig) -> str:
-    """What a tag says that stands for all that a driver finds by it, or nothing."""
-    found: str = getattr(tag, "match", "") if _has(type(tag), "match") else ""
-    return found
 
 
 def enum_names(tag: TagConfig) -> dict[str, int]:

@@ -5,9 +5,22 @@ A driver with such devices has `pins.py` with a function `kept(config: Config, d
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol, runtime_checkable
 
 from drivers.api import Driver, TagConfig
+
+
+@cache
+def _has(kind: type, name: str) -> bool:
+    """To ask an object of pydantic for what it does not have takes longer than all the rest."""
+    return name in getattr(kind, "model_fields", ())
+
+
+def pattern_of(tag: TagConfig) -> str:
+    """What a tag says that stands for all that a driver finds by it, or nothing."""
+    found: str = getattr(tag, "match", "") if _has(type(tag), "match") else ""
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,6 @@ COMMANDS = (
     "history",
     "import",
     "init",
-    "export",
     "ledger",
     "maps",
     "pki",

@@ -60,7 +60,7 @@ def command(ctx: click.Context, config: Path, seconds: float | None, yes: bool, 
             raise AgentError(f"version {version} is on trial", hint="`floorgate confirm` or `floorgate rollback` first")
         state, content = past(data)
         try:
-            found = compare(config, None, state, content, alive=True)
+            found = compare(_spelt(config, standing), None, state, content, agent)
         except Invalid as invalid:
             refuse(ctx, invalid, as_json=as_json)
             return
@@ -70,7 +70,7 @@ def command(ctx: click.Context, config: Path, seconds: float | None, yes: bool, 
             agree("Apply it?" if seconds is None else "Try it?", yes=yes)
         else:
             seconds = None  # there is nothing to try
-        answer = changed(agent, data, "/api/v1/config/apply", confirm=seconds, who=who())
+        answer = changed(agent, data, "/api/v1/config/apply", confirm=seconds, who=who(), digest=found.loaded.digest)
         if not answer["changed"]:
             _say(answer, as_json, "nothing changed: it runs already" if found.changes else "")
         elif seconds is None:
@@ -79,6 +79,12 @@ def command(ctx: click.Context, config: Path, seconds: float | None, yes: bool, 
             ended = follow(data, answer["version"], seconds)
             _say({**answer, "outcome": ended["outcome"], "reason": ended["reason"]}, as_json, "")
             ctx.exit(ended["outcome"] == "reverted")
+
+
+def _spelt(config: Path, standing: dict[str, Any]) -> Path:
+    """As the agent calls it, if that is another name: what is looked at has the same paths then."""
+    ours = Path(standing["file"])
+    return config if config.absolute() == ours else ours
 
 
 def _say(answer: dict[str, Any], as_json: bool, text: str) -> None:

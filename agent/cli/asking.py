@@ -44,13 +44,10 @@ def devices(data: Path, taken: set[str], units: Sequence[int] | None) -> list[De
     """One endpoint after the other, until none is given."""
     found: list[Device] = []
     question = "Endpoint of a device: tcp://HOST, rtu:///dev/ttyUSB0, opc.tcp://HOST:4840 (empty: no more)"
-    while endpoint := answer(question, "", _endpoint):
+    while given := answer(question, "", endpoint):
         with suppress(_Again):
-            found += (
-                _server(endpoint, data, taken)
-                if endpoint.startswith("opc.tcp:")
-                else _modbus(endpoint, data, taken, units)
-            )
+            is_server = given.startswith("opc.tcp:")
+            found += _server(given, data, taken) if is_server else _modbus(given, data, taken, units)
     return found
 
 
@@ -58,23 +55,23 @@ class _Again(Exception):
     """The endpoint was no use."""
 
 
-def _server(endpoint: str, data: Path, taken: set[str]) -> list[Device]:
+def _server(where: str, data: Path, taken: set[str]) -> list[Device]:
     try:
-        device = finding.server(endpoint, data, taken)
+        device = finding.server(where, data, taken)
     except (AgentError, click.UsageError) as error:
         raise _told(error) from error
     return [replace(device, user=answer("  User name at the server (empty: anonymous)", "", str))]
 
 
-def _modbus(endpoint: str, data: Path, taken: set[str], units: Sequence[int] | None) -> list[Device]:
-    if click.confirm("  Scan it now? Nothing is written to any device", default=True, err=True):
+def _modbus(where: str, data: Path, taken: set[str], units: Sequence[int] | None) -> list[Device]:
+    if answer("  Scan it now? Nothing is written to any device (y/n)", "y", yes):
         try:
-            return finding.scanned(endpoint, units, data, taken)
+            return finding.scanned(where, units, data, taken)
         except (AgentError, click.UsageError) as error:
             raise _told(error) from error
     unit = answer("  Unit", "1", _unit)
     entry = answer("  Device map: its name, or a word such as sdm630 to search for (empty: none)", "", _map)
-    return [Device(named(f"{entry.partition('-')[2] or 'unit'}-{unit}", taken), endpoint, unit, entry)]
+    return [Device(named(f"{entry.partition('-')[2] or 'unit'}-{unit}", taken), where, unit, entry)]
 
 
 def _told(error: AgentError | click.UsageError) -> _Again:
@@ -94,6 +91,13 @@ def password(of: str) -> str:
     """Not shown while it is typed."""
     given: str = voice.prompt(f"Password of {of}", hide_input=True, confirmation_prompt=True, err=True)
     return given
+
+
+def yes(text: str) -> bool:
+    """Raises ValueError."""
+    if text.lower() not in ("y", "yes", "n", "no"):
+        raise ValueError("y or n")
+    return text.lower().startswith("y")
 
 
 def name(text: str) -> str:
@@ -118,7 +122,7 @@ def sink_url(text: str) -> str:
     return text
 
 
-def _endpoint(text: str) -> str:
+def endpoint(text: str) -> str:
     if not text:
         return ""
     driver = "opcua" if text.startswith("opc.tcp:") else "modbus"

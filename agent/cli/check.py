@@ -99,6 +99,7 @@ def _map(file: Path, with_blocks: bool, report: Report) -> dict[str, Any]:
         "model": device.model,
         "driver": found.head.driver,
         "tags": len(found.tags or ()),
+        "areas": len(found.areas),
         "status": found.head.status,
         "sources": len(found.head.sources),
     }
@@ -129,7 +130,8 @@ def _lines(summary: dict[str, Any]) -> list[str]:
     if "vendor" in summary:
         model = f"{summary['vendor']} {summary['model']}"
         known = f"{summary['status']}, {_n(summary['sources'], 'source')}"
-        return [f"{summary['file']}: fine: {model}, {summary['tags']} tags for {summary['driver']}; {known}"]
+        count = f"{summary['tags']} tags" if summary["tags"] else _n(summary["areas"], "area")
+        return [f"{summary['file']}: fine: {model}, {count} for {summary['driver']}; {known}"]
     devices, virtual, sinks = summary["devices"], summary["virtual"], summary["sinks"]
     tags = sum(device["tags"] for device in devices)
     counts = [_n(len(devices), "device"), _n(tags, "tag")]

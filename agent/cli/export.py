@@ -37,10 +37,8 @@ def command(name: str, output: Path, config: Path | None, lang_headers: str, for
     data = written(found, ending, lang_headers)
     with draft(output) as file:
         file.write(data)
-    count = len(found.tags)
-    voice.echo(
-        f"{output}: {count} {'tag' if count == 1 else 'tags'} of {found.head.device.vendor} {found.head.device.model}"
-    )
+    count, title = len(found.tags), f"{found.head.device.vendor} {found.head.device.model}".strip()
+    voice.echo(f"{output}: {count} {'tag' if count == 1 else 'tags'} of {title}")
     if left:
         voice.echo(f"left out, as they belong to the device alone: {', '.join(left)}", err=True)
     for warning in report.warnings:

@@ -23,6 +23,7 @@ class Entry:
     driver: str
     status: str
     tags: int
+    areas: int
     sources: int
     text: str = field(default="", repr=False)
 
@@ -51,8 +52,8 @@ def named(name: str) -> Path:
 
 
 def modbus_maps() -> dict[str, Config]:
-    """By name. Raises Invalid for a map that is wrong."""
-    return devices_of([path for path in paths() if load_map(path).head.driver == "modbus"])
+    """By name; not those that list no tags. Raises Invalid for a map that is wrong."""
+    return devices_of([path for path in paths() if (found := load_map(path)).tags and found.head.driver == "modbus"])
 
 
 def devices_of(files: list[Path]) -> dict[str, Config]:
@@ -72,7 +73,7 @@ def site_of(path: Path, endpoint: str = "tcp://127.0.0.1", unit: int = 1) -> Sit
 def _entry(path: Path) -> Entry:
     found = load_map(path)
     head, tags = found.head, [tag for tag in found.tags or () if tag is not None]
-    words = [*head.notes, *(f"{tag.name} {tag.description}" for tag in tags)]
+    words = [*head.notes, *(f"{tag.name} {tag.description}" for tag in tags), *found.areas]
     device = head.device
     about = (device.vendor, device.model, device.name_zh, device.kind, head.driver, head.status)
-    return Entry(path.stem, *about, len(tags), len(head.sources), " ".join(words))
+    return Entry(path.stem, *about, len(tags), len(found.areas), len(head.sources), " ".join(words))

@@ -9,12 +9,12 @@ from agent.config.tags import spelt_out
 from agent.config.tree import Mapping, Sequence, merge
 
 DEEPEST = 8  # maps, one on the other
-SECTIONS = ("quirks", "defaults", "groups")
+SECTIONS = ("quirks", "defaults", "groups", "areas")
 
 
 def joined(base: Mapping, own: Mapping, kind: Any, scope: Scope) -> Mapping:
-    """The map `own` with `base` below it: its quirks, defaults, groups, and tags by their names. `kind` is the class of
-    a tag. Everything else, such as sources and status, is said of one map alone."""
+    """The map `own` with `base` below it: its quirks, defaults, groups, areas, and tags by their names. `kind` is the
+    class of a tag. Everything else, such as sources and status, is said of one map alone."""
     root = own.without()
     for name in SECTIONS:
         below, above = base.get(name), own.get(name)

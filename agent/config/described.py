@@ -47,10 +47,10 @@ def map_of(config: Path, device: str, report: Report) -> tuple[Described, list[s
     base = _base(raw, config, report)
     head = base.head if base else _head(device, str(raw["driver"]))
     kept = {key: value for key, value in raw.items() if key not in NO_QUIRKS and key not in PERSONAL}
-    _is_pure([*kept.values(), raw.get("groups"), *(raw.get("tags") or ())])
+    _is_pure([*kept.values(), raw.get("groups"), raw.get("areas"), *(raw.get("tags") or ())])
     left = [key for key in raw if key in PERSONAL]
-    tags = list(raw.get("tags") or ())
-    return Described(head, kept, {}, raw.get("groups") or {}, tags, tags), left
+    tags, areas = list(raw.get("tags") or ()), raw.get("areas") or {}
+    return Described(head, kept, {}, raw.get("groups") or {}, tags, tags, areas), left
 
 
 def _base(raw: Raw, config: Path, report: Report) -> DeviceMap | None:
@@ -69,7 +69,7 @@ def described(found: DeviceMap) -> Described:
     """With everything that it extends, and each tag without what the defaults say of it anyway."""
     defaults = TagDefaults(found.defaults, found.groups)
     plain = [_own(raw, defaults) for raw in found.plain]
-    return Described(found.head, found.quirks, found.defaults, found.groups, plain, list(found.raws))
+    return Described(found.head, found.quirks, found.defaults, found.groups, plain, list(found.raws), found.areas)
 
 
 def _own(raw: Raw, defaults: TagDefaults) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from agent.config.alarms import asked_of, check_alarms, derived_of
+from agent.config.areas import KEY, Places
 from agent.config.asks import check_tags
 from agent.config.classes import driver_class
 from agent.config.defaults import (
@@ -39,21 +40,29 @@ from agent.config.tree import Mapping, Sequence, merge
 from agent.config.words import shown
 from agent.registry import DriverConfig
 
+_UNASKED = (
+    "has no tags: its map says where the words of a PLC are, and not which of them are read",
+    "such as `tags: [{name: speed, address: D100}]`",
+)
+
 
 class Tags(NamedTuple):
-    """`raws` as in the files; `objects` as validated, or None when one of them is wrong."""
+    """`raws` as in the files; `objects` as validated, or None when one of them is wrong. `areas` are validated too."""
 
     raws: Sequence
     objects: list[Any] | None
+    areas: dict[str, Any] | None = None
 
 
 class Said(NamedTuple):
-    """A device as the file says it (`own`), over what its line and its map say. `groups` have their `defaults`."""
+    """A device as the file says it (`own`), over what its line and its map say. `groups` have their `defaults`; `areas`
+    are those of its map, if no other are said."""
 
     own: Mapping
     whole: Mapping
     groups: Any
     map: DeviceMap | None
+    areas: Any
 
 
 def read_devices(
@@ -97,7 +106,7 @@ class _Devices:
         if asked.get("map") and said.map is None:  # what it would have with its map, nobody knows
             _built(config, merged, Tags(Sequence(raw.mark), None), scope)
             return None
-        return self._with_tags(said, config, _tags(said, kind, scope), scope)
+        return self._with_tags(said, config, _tags(said, config, kind, scope), scope)
 
     def _with_tags(
         self, said: Said, config: type[DriverConfig], tags: Tags, scope: Scope
@@ -114,6 +123,8 @@ class _Devices:
             free_group(event["name"], event.value_marks["name"], scope.within("events"))
         if not any(raw.get(key) or merged.get(key) for key in ("map", "tags", "events")):
             scope.add(raw.value_marks.get("tags", raw.mark), "has no tags", "give it `map:` or `tags:`")
+        elif said.map is not None and said.map.areas and not tags.raws:
+            scope.add(raw.value_marks.get("map", raw.mark), *_UNASKED)
         built = _built(config, merged, tags, scope)
         if built is None:
             return None
@@ -171,11 +182,14 @@ def _map(raw: Mapping, maps: Maps, scope: Scope) -> DeviceMap | None:
 
 def _said(raw: Mapping, line: Mapping | None, device_map: DeviceMap | None) -> Said:
     """The device without its tags, its map's quirks and groups below its own, and its line's defaults below both."""
-    merged, groups = raw.without("tags"), raw.get("groups")
+    merged, groups, areas = raw.without("tags"), raw.get("groups"), raw.get(KEY)
     layers = [device_map.groups] if device_map is not None and device_map.groups else []
     layers += [line["groups"]] if line is not None and "groups" in line else []
     for weaker in layers:
         groups = layered(weaker, groups)
+    for weaker_areas in (device_map and device_map.areas, line and line.get(KEY)):
+        if weaker_areas and (areas is None or isinstance(areas, Mapping)):
+            areas = weaker_areas if areas is None else merge(weaker_areas, areas)
     if device_map is not None:
         merged = merge(device_map.quirks.without(*NO_QUIRKS), merged, origin="quirks")
     if line is not None:
@@ -183,29 +197,35 @@ def _said(raw: Mapping, line: Mapping | None, device_map: DeviceMap | None) -> S
     if isinstance(groups, Mapping):
         plain = bare(groups)
         merged.put("groups", plain, merged.key_marks.get("groups", plain.mark), plain.mark)
-    return Said(raw, merged, groups, device_map)
+    if isinstance(areas, Mapping) and areas:
+        merged.put(KEY, areas, merged.key_marks.get(KEY, areas.mark), areas.mark)
+    return Said(raw, merged, groups, device_map, areas)
 
 
-def _tags(said: Said, kind: Any, scope: Scope) -> Tags:
+def _tags(said: Said, config: type[DriverConfig], kind: Any, scope: Scope) -> Tags:
     """The device's tags: its map's, with its own added or laid over."""
     device_map = said.map
     own = spelt_out(_own_tags(said.own, scope), kind, scope)
     unique_names(own, "tag", scope)
     if device_map is None:
+        places = Places(config, kind, said.areas)
         own = with_defaults(own, TagDefaults(Mapping(said.own.mark), said.groups))
-        return Tags(own, checked(kind, own, scope))
+        return Tags(own, checked(kind, own, scope, places=places), places.known)
+    is_same = said.areas is None or said.areas is device_map.areas
+    places = device_map.places if is_same else Places(config, kind, said.areas)
     anew = unlike(said.groups, device_map.groups)
-    if not own and not anew:
-        return Tags(device_map.raws, device_map.tags)
+    if not own and not anew and is_same:
+        return Tags(device_map.raws, device_map.tags, places.known)
     defaults = TagDefaults(device_map.defaults, said.groups)
     raws, changed = overlay(device_map.plain, device_map.raws, own, defaults, anew)
-    new = checked(kind, raws, scope, changed)
+    changed = changed if is_same else list(range(len(raws)))
+    new = checked(kind, raws, scope, changed, places)
     if new is None or device_map.tags is None:
         return Tags(raws, None)
     objects = [*device_map.tags, *[None] * (len(raws) - len(device_map.tags))]
     for index, tag in zip(changed, new, strict=True):
         objects[index] = tag
-    return Tags(raws, objects)
+    return Tags(raws, objects, places.known)
 
 
 def _own_tags(raw: Mapping, scope: Scope) -> Sequence:
@@ -224,6 +244,8 @@ def _built(config: type[DriverConfig], merged: Mapping, tags: Tags | None, scope
     raw = merged
     if tags is not None:
         data["tags"] = tags.objects or []
+        if tags.areas is not None:
+            data[KEY] = tags.areas
         raw = merged.without()
         raw.put("tags", tags.raws, tags.raws.mark, tags.raws.mark)
     whole = tags is None or bool(tags.objects)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from weakref import proxy
 
 from agent.config.dtypes import dtype_of
 from agent.config.lists import name_of
@@ -85,7 +86,8 @@ class Known(dict[str, Tags]):
             is_open = is_open or any(self._raws[owner.name].get(key) for key in ("tags", "map"))
         read = {name: dtype_of(tag) for tag in tags if tag.enabled for name in names_of(tag)}
         off = [name for tag in tags if not tag.enabled for name in names_of(tag)]
-        return Tags(read, owner.derived, off, is_open, partial(self.made_of, owner))
+        mine = proxy(self)  # else the two hold each other, and with them all that the file says
+        return Tags(read, owner.derived, off, is_open, partial(Known.made_of, mine, owner))
 
     @cached_property
     def weighed(self) -> Mapping[Source, list[Source]]:

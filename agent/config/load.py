@@ -95,7 +95,7 @@ def is_map(path: Path) -> bool:
         keys = keys_of(Files().read(path, MAX_MAP), _OF_A_SITE)
     except Unreadable:
         return False
-    return bool({"tags", "extends"} & keys) and not _OF_A_SITE & keys
+    return bool({"tags", "extends", "areas"} & keys) and not _OF_A_SITE & keys
 
 
 def _home(path: Path) -> Path:
@@ -131,6 +131,7 @@ def _site(root: Mapping, folder: Path, files: Files, scope: Scope) -> Site | Non
     asked = recipes(enabled, existing, local, calendars, derived, weighed)
     check_clashes(pairs, asked, scope)
     check_weighed(pairs, asked, scope)
+    known.clear()  # its tags know it: a ring of all that was read is not to be left to the garbage collector
     site = Site(gateway, enabled, lines, sinks, buffer, log, status, tuple(existing), asked)
     check_wires(root, site, scope)
     check_commands(root, devices, sinks, scope)

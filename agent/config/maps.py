@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from agent import registry
 from agent.config.alarms import asked_of, check_alarms
+from agent.config.areas import KEY, Places, has_areas
 from agent.config.asks import check_tags
 from agent.config.bases import DEEPEST, joined
 from agent.config.classes import driver_class
@@ -27,21 +28,24 @@ from agent.config.words import shown
 from agent.registry import DriverConfig
 
 MAX_MAP = 4 << 20
-NO_QUIRKS = ("name", "driver", "endpoint", "map", "enabled", "tags", "groups", "place", "ct", "pt", "oee")
+NO_QUIRKS = ("name", "driver", "endpoint", "map", "enabled", "tags", "groups", "areas", "place", "ct", "pt", "oee")
 _PARTS = ("quirks", "defaults", "groups", "tags")
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceMap:
     """A map as read; `said` is the head as written.
-    `quirks` and `groups` are defaults for its devices. `plain` are its tags as written, `raws` the
-    same with `defaults` filled in, and `tags` as validated objects, or None when they had problems."""
+    `quirks`, `groups` and `areas` are defaults for its devices, `places` the areas as its own tags use them. `plain`
+    are its tags as written, `raws` the same with `defaults` filled in, and `tags` as validated objects, or None when
+    they had problems."""
 
     head: MapHead
     said: Mapping
     quirks: Mapping
     defaults: Mapping
     groups: Mapping
+    areas: Mapping
+    places: Places
     plain: Sequence
     raws: Sequence
     tags: list[Any] | None
@@ -134,14 +138,15 @@ def tag_class(driver: object) -> Any:
 
 def parse_map(root: Mapping, scope: Scope, calendars: Collection[str] | None = None) -> DeviceMap | None:
     """The map below `root`, or None after problems that leave nothing to use. The calendars are those of the site."""
-    said = root.without(*_PARTS)
+    config = driver_class(root, scope) if "driver" in root else None
+    kind = item_type(config) if config else None
+    parts = (*_PARTS, KEY) if config is None or has_areas(config) else _PARTS
+    said = root.without(*parts)
     head = validate(MapHead, said, root.mark, scope)
-    quirks, defaults, groups = (_section(root, name, scope) for name in ("quirks", "defaults", "groups"))
+    quirks, defaults, groups, areas = (_section(root, name, scope) for name in ("quirks", "defaults", "groups", KEY))
     _refuse(quirks, NO_QUIRKS, "quirks", scope)
     _refuse(defaults, ("name",), "defaults", scope)
     group_names(groups, scope)
-    config = driver_class(root, scope) if "driver" in root else None
-    kind = item_type(config) if config else None
     raws = _tags(root, scope)
     plain = spelt_out(raws, kind, scope) if kind else raws
     raws = with_defaults(plain, TagDefaults(defaults, groups))
@@ -150,7 +155,9 @@ def parse_map(root: Mapping, scope: Scope, calendars: Collection[str] | None = N
         return None
     if kind:
         check_groups(kind, groups, scope)
-    found = DeviceMap(head, said, quirks, defaults, groups, plain, raws, checked(kind, raws, scope) if kind else [])
+    places = Places(config, kind, areas or None)
+    tags = checked(kind, raws, scope, places=places) if kind else []
+    found = DeviceMap(head, said, quirks, defaults, groups, areas, places, plain, raws, tags)
     if found.tags:
         check_tags(raws, found.tags, (), calendars, scope)
         check_alarms(asked_of(found.tags, raws), scope)
@@ -169,8 +176,10 @@ def _section(root: Mapping, name: str, scope: Scope) -> Mapping:
 
 def _tags(root: Mapping, scope: Scope) -> Sequence:
     found = root.get("tags")
-    if isinstance(found, Sequence) and found:
+    if isinstance(found, Sequence) and (found or root.get(KEY)):
         return found
+    if found is None and root.get(KEY):  # of a PLC: what is read is for each device to say
+        return Sequence(root.mark)
     mark = root.value_marks.get("tags", root.mark)
     scope.add(mark, "a device map needs tags", "`tags:` is a list, such as - {name: voltage_l1, address: 0}")
     return Sequence(mark)
@@ -186,6 +195,8 @@ def _check_as_device(config: type[DriverConfig], found: DeviceMap, scope: Scope)
     """Problems of quirks and groups, and of the tags with one another, whatever device they will serve."""
     raw = merge(found.quirks.without(*NO_QUIRKS), Mapping(found.quirks.mark), origin="quirks")
     raw.put("groups", bare(found.groups), found.groups.mark, found.groups.mark)
+    if found.areas:
+        raw.put(KEY, found.areas, found.areas.mark, found.areas.mark)
     data: dict[str, Any] = dict(raw)
     if found.tags:
         data["tags"] = found.tags

@@ -209,9 +209,11 @@ class _Composer:
                 self._nodes += 1
                 value, below = self._node(event, depth + 1)
                 levels = max(levels, below)
-            if len(found) > MAX_KEYS or self._report.full:
+            if len(found) > MAX_KEYS:
                 self._stop(self._mark(at), f"a mapping has more than {MAX_KEYS:,} keys", "is this a list?")
             if key in found:
+                if self._report.full:
+                    raise _Stop
                 line = found.key_marks[key].line
                 self._report.add(
                     self._mark(at), f"the key {key[:60]!r} is written twice", f"first on line {line}; keep one"

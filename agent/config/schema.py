@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from agent import registry
+from agent.config.areas import KEY
 from agent.config.calendars import CalendarConfig
 from agent.config.defaults import DEFAULTS, NOT_OF_DEVICES, NOT_OF_TAGS
 from agent.config.factors import FactorsConfig
@@ -91,6 +92,7 @@ def map_schema() -> Schema:
         },
         "defaults": {"type": "object", "description": "what every tag is unless it says otherwise"},
         "groups": {"type": "object", "description": "scan groups that the tags name, with `defaults` of their own"},
+        KEY: {"type": "object", "description": "the words of a PLC: where each stretch of them is"},
         "tags": {
             "type": "array",
             "minItems": 1,
@@ -101,7 +103,7 @@ def map_schema() -> Schema:
     properties["driver"]["enum"] = list(drivers)
     choices = [_when("driver", name, {"properties": _of_map(defs, name)}) for name in drivers]
     whole = _object("A Floorgate device map", properties, [key for key in head["required"] if key != "driver"])
-    complete = [{"required": ["driver", "tags"]}, {"required": ["extends"]}]
+    complete = [{"required": needed} for needed in (["driver", "tags"], ["driver", KEY], ["extends"])]
     return {"$schema": _DIALECT, **whole, "anyOf": complete, "allOf": choices, "$defs": defs}
 
 
@@ -136,11 +138,12 @@ def _add_group_defaults(defs: Schema, name: str) -> None:
 
 
 def _of_map(defs: Schema, name: str) -> Schema:
-    """What quirks, defaults, groups and tags of a map for one driver look like; its definition is used up."""
+    """What quirks, defaults, groups, areas and tags of a map for one driver look like; its definition is used up."""
     device = defs.pop(name)["properties"]
     found = {
         "quirks": _object("", {key: value for key, value in device.items() if key not in NO_QUIRKS}, []),
         "groups": device["groups"],
+        KEY: device.get(KEY, False),
     }
     if "tags" in device:
         tag = defs[f"{name}_tag"]

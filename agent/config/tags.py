@@ -6,6 +6,7 @@ from typing import Annotated, Any, get_args
 
 from pydantic import FailFast, TypeAdapter, ValidationError
 
+from agent.config.areas import NOWHERE, Places
 from agent.config.bounds import check_limits
 from agent.config.defaults import TagDefaults
 from agent.config.equal import with_known
@@ -114,16 +115,23 @@ def known_groups(raws: Sequence, groups: Any, scope: Scope) -> None:
             tag.add(raw.value_marks["group"], f"there is no group {shown(group)}", hint)
 
 
-def checked(kind: Any, raws: Sequence, scope: Scope, indexes: list[int] | None = None) -> list[Any] | None:
+def checked(
+    kind: Any, raws: Sequence, scope: Scope, indexes: list[int] | None = None, places: Places = NOWHERE
+) -> list[Any] | None:
     """The tags (only those at `indexes`) as objects of `kind`, or None after all their problems were reported."""
-    wanted = range(len(raws)) if indexes is None else indexes
+    if places.broken:  # where they are, nobody knows
+        return None
+    wanted = list(range(len(raws))) if indexes is None else indexes
+    placed, fine = places.of(raws, wanted, scope)
     try:
         known = scope.report.sections
-        found: list[Any] = _list_of(kind).validate_python([with_known(kind, raws[index], known) for index in wanted])
+        found: list[Any] = _list_of(kind).validate_python([with_known(kind, raw, known) for raw in placed])
     except ValidationError:
-        for index in wanted:
+        for index, raw in zip(wanted, placed, strict=True):
             if not scope.full:
-                validate(kind, raws[index], raws.item_marks[index], of_item(raws[index], "tag", index, scope))
+                validate(kind, raw, raws.item_marks[index], of_item(raws[index], "tag", index, scope))
+        return None
+    if not fine:
         return None
     for index, tag in zip(wanted, found, strict=True):
         raw, inner = raws[index], of_item(raws[index], "tag", index, scope)

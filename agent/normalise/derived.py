@@ -49,11 +49,15 @@ class Plans:
     def renew(self, context: Context, devices: Collection[str]) -> None:
         """Other recipes hold now; the plans of these devices are made anew. What feeds a plan is to be built again."""
         known = {plan.device: plan for plan in self._plans if plan.device not in devices}
+        before = self._plans
         self._plans = [
             known.get(each.device) or Plan(each, context, self._turns) for each in users_last(context.recipes.derived)
         ]
         for rank, plan in enumerate(self._plans):
             plan.rank = rank
+        for plan in before:
+            if plan not in self._plans:
+                plan.dismiss()
 
     def forget(self, group: tuple[str, str]) -> None:
         """No frame of this group of a device will come any more."""
@@ -203,6 +207,10 @@ class Plan:
 
     def forget(self, group: str) -> None:
         self._feeds.pop(group, None)
+
+    def dismiss(self) -> None:
+        """Nothing feeds it any more: no ring is left to the garbage collector."""
+        self._feeds.clear()
 
     def tick(self, wall: int, mono: int, stale: set[Source]) -> Iterator[Frame]:
         """Mark what is stale, and evaluate what has waited for its time. `stale`: what has become so elsewhere."""

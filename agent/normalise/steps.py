@@ -9,39 +9,18 @@ from typing import Any, NamedTuple, TypeVar
 
 from agent.model.frame import Frame
 from agent.model.tag import Schema
-from agent.normalise import carbon, convert, derived, oee, states
-from agent.normalise.alarms import watch
 from agent.normalise.alarms.board import Board
-from agent.normalise.api import Build, Context, Ending, Kept, Latest, LeftOut, Moving, Report, Stage, Tap, Timed
-from agent.normalise.counters import tap as counters
+from agent.normalise.api import Context, Ending, Kept, Latest, LeftOut, Moving, Report, Stage, Tap, Timed
 from agent.normalise.fit import fitting
 from agent.normalise.leftovers import Leftovers
-from agent.normalise.limits import stage as limits
 from agent.normalise.parcels import count, join, keys_of, parcels
+from agent.normalise.parts import JOINING, REPORT, SHAPERS, TAPS, Shape, built, shaping
 from agent.normalise.relations import derives, joined
-from agent.normalise.report import stage as report
 from agent.normalise.report.stage import Reporter
 from agent.normalise.rules import NOTHING, Recipes, Rules
-from agent.normalise.windows import grid as windows
 
 Step = Callable[[Frame], tuple[Frame, ...]]
-Shape = Callable[[Frame], Frame]
 RulesOf = Callable[[str], Mapping[str, Rules]]  # of the tags that were found on a device, by name
-SHAPERS: dict[str, Build[Stage]] = {  # in this order
-    "convert": convert.build,
-    "limits": limits.build,
-}
-TAPS: dict[str, Build[Tap]] = {
-    "carbon": carbon.build,
-    "derived": derived.build,
-    "counters": counters.build,
-    "states": states.build,
-    "oee": oee.build,
-    "alarms": watch.build,
-    "windows": windows.build,
-}
-JOINING = "carbon", "derived", "oee"  # those that may make something for other devices
-REPORT: Build[Report] = report.build
 T = TypeVar("T")
 MINUTE = 60 * 10**9
 PREFIX = "normal/"  # of all keys under which state is kept
@@ -84,8 +63,7 @@ class Steps(dict[Schema, Step]):
         group = schema.device, schema.group
         before = self._newest.get(group)
         if before is not None:
-            del self[before]
-            del self._outputs[before], self._shapes[before]
+            self._forget(before)
         self._newest[group] = schema
         known = {name: part for name, part in self._parts.get(group, {}).items() if isinstance(part, Kept)}
         self._kept |= {_key(group, name): part.dump() for name, part in known.items()}
@@ -130,6 +108,16 @@ class Steps(dict[Schema, Step]):
     def tick(self, wall: int, mono: int) -> Iterator[Frame]:
         """What time alone brings: to be called about once a second. A part that raises keeps no other from it."""
         return self._told(self._sorted().timed, lambda part: part.tick(wall, mono))
+
+    def dismiss(self) -> None:
+        """It is not used any more: the rings in which its parts are go at once, and are not left to the collector."""
+        self.clear()
+        self._parts.clear()
+        self._context.recipes = Recipes()
+        if (plans := self._context.shared.get("derived")) is not None:
+            plans.renew(self._context, ())
+        self._context.shared.clear()
+        self._context.sheets.clear()
 
     def _told(self, parts: Sequence[tuple[str, T]], ask: Callable[[T], Sequence[Frame]]) -> Iterator[Frame]:
         """What all of them say, one after the other; those of a report pass no step again."""
@@ -223,9 +211,11 @@ class Steps(dict[Schema, Step]):
         only what they feed is looked at again. Nothing is to wait between this and the catalogue going over.
         """
         context = self._context
-        groups = [group for group in self._parts if group[0] in devices]
+        groups = [group for group in self._newest if group[0] in devices]
         held = list(
-            self._ended(((_key(g, name), part) for g in groups for name, part in self._parts[g].items()), wall, mono)
+            self._ended(
+                ((_key(g, name), part) for g in groups for name, part in self._parts.get(g, {}).items()), wall, mono
+            )
         )
         others = joined(context.recipes, recipes, devices)
         moved = repr(context.recipes.local) != repr(recipes.local)
@@ -268,13 +258,18 @@ class Steps(dict[Schema, Step]):
 
     def _drop(self, group: tuple[str, str]) -> None:
         schema = self._newest.pop(group)
-        del self[schema], self._outputs[schema], self._shapes[schema]
-        for name, part in self._parts.pop(group).items():
+        self._forget(schema)
+        for name, part in self._parts.pop(group, {}).items():
             self._hand_over(f"{'/'.join(group)}/{name}", part)
             key = _key(group, name)
             if key in self._kept:
                 self._before.setdefault((group[0], name), {})[key] = self._kept[key]
         self._context.shared.get("report", {}).pop(group, None)
+
+    def _forget(self, schema: Schema) -> None:
+        """It is not there at all when its compiling has failed."""
+        for table in (self, self._outputs, self._shapes):
+            table.pop(schema, None)
 
     def _join(self, schema: Schema, wall: int, mono: int) -> None:
         """Give what is worked out elsewhere another look at this group; all else of it stays as it is."""
@@ -283,7 +278,7 @@ class Steps(dict[Schema, Step]):
         builders = {name: TAPS[name] for name in JOINING}
         for name in JOINING:
             parts.pop(name, None)
-        parts |= _built(builders, leaving, self.rules(schema), context)
+        parts |= built(builders, leaving, self.rules(schema), context)
         self._load_shared(known)
         taps: Any = [parts[name] for name in TAPS if name in parts]
         reporter: Any = parts.get("report")
@@ -332,13 +327,13 @@ class Steps(dict[Schema, Step]):
             if stage is not None:
                 parts[name], leaving = stage, stage.schema
                 shape.append(stage)
-        taps: dict[str, Tap] = _built(TAPS, leaving, rules, context)
+        taps: dict[str, Tap] = built(TAPS, leaving, rules, context)
         parts |= taps
         reporter = REPORT(leaving, rules, context)
         if reporter is not None:
             parts["report"] = reporter
         self._outputs[schema] = leaving
-        self._shapes[schema] = shaped = _shape(fitting(schema), shape)
+        self._shapes[schema] = shaped = shaping(fitting(schema), shape)
         self._parts[group] = parts
         for name, part in parts.items():
             self._load(_key(group, name), part)
@@ -369,26 +364,6 @@ class Steps(dict[Schema, Step]):
             return out
 
         return step
-
-
-def _built(
-    builders: Mapping[str, Build[Tap]], schema: Schema, rules: Sequence[Rules], context: Context
-) -> dict[str, Tap]:
-    made = ((name, build(schema, rules, context)) for name, build in builders.items())
-    return {name: tap for name, tap in made if tap is not None}
-
-
-def _shape(fit: Shape, stages: Sequence[Stage]) -> Shape:
-    if not stages:
-        return fit
-
-    def shape(frame: Frame) -> Frame:
-        frame = fit(frame)
-        for stage in stages:
-            frame = stage(frame)
-        return frame
-
-    return shape
 
 
 def _nothing(_frame: Frame) -> tuple[Frame, ...]:

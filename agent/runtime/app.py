@@ -128,33 +128,20 @@ class App:
         self._front = Front(data, *shown, self.health, clock, self._stopping, routes)
         self._commands: list[asyncio.Task[None]] = []
         self._changing: list[asyncio.Task[None]] = []
-        self._turn = asyncio.Lock()
+        self._turn, self._changes = asyncio.Lock(), 0
         self._start: Start
 
     async def run(self, stop: asyncio.Event) -> None:
-        site, data = self.site, self._data
-        self._prints = prints(site)
         with closing(self._control):
-            built = build_units(site, self._prints.units, data)
-            drafts = self._north.build(site, self._prints.sinks)
-            self._field.take(site.bare().devices, built)
-            self._catalogue.take(self._field.drivers)
-            steps = self.health.part(*STEPS)
-            if await attempt(self._restore(), steps) is None:
-                steps.up()
-            self._control.known = targets(site.devices, self._field.drivers, self.health)
-            self._north.place(site)
-            self.site = site = site.bare()
+            await self._build()
             async with asyncio.TaskGroup() as group:
                 self._start = start = starter(group)
-                self._north.take(site.gateway.id, drafts)
-                self._front.show(site.gateway.id, self._north.taps)
                 house = start(self._house())
-                self._front.start(site, start)
+                self._front.start(self.site, start)
                 writer = start([("writer", self._kept(self._storage.run, *self._commits))])
                 self._north.start(self._prints.sinks, start)
-                await self._field.recall(built)
-                self._field.start(built, start)
+                await self._field.recall(self._field.drivers)
+                self._field.start(self._prints.units, start)
                 self._serve_commands()
                 heap.set_aside()
                 steward = start(self._advised())
@@ -165,6 +152,22 @@ class App:
                 await finish(steward, CLOSE, cancel=True)
                 await finish(self._changing, 2 * CLOSE)
                 await self._stop(house, writer)
+
+    async def _build(self) -> None:
+        """Everything that the site names. Raises ConfigError."""
+        site, self.site = self.site, self.site.bare()
+        self._prints = prints(site)
+        built = build_units(site, self._prints.units, self._data)
+        drafts = self._north.build(site, self._prints.sinks)
+        self._field.take(self.site.devices, built)
+        self._catalogue.take(self._field.drivers)
+        steps = self.health.part(*STEPS)
+        if await attempt(self._restore(), steps) is None:
+            steps.up()
+        self._control.known = targets(site.devices, self._field.drivers, self.health)
+        self._north.place(site)
+        self._north.take(site.gateway.id, drafts)
+        self._front.show(site.gateway.id, self._north.taps)
 
     async def _stop(self, house: Sequence[asyncio.Task[None]], writer: Sequence[asyncio.Task[None]]) -> None:
         """Field, inlet, disk, sinks, each with its deadline."""
@@ -202,6 +205,7 @@ class App:
             async with self._turn:
                 with heap.undisturbed():
                     error = await attempt(self._go_over(site, done), Part("site", "apply"))
+                heap.set_aside(self._changes)
         finally:
             if not done.done():
                 done.set_exception(error or _too_late())
@@ -232,12 +236,13 @@ class App:
         if change.sinks:
             await self._storage.attach(*owed(site))
         self._refuse_stopping()
+        self._prints = self._prints.without(change, devices)  # as long as nothing has taken its place
         await self._north.end(change.sinks.ended)
         async with self._control.still(ended, STILL):
             await self._field.end(units.ended)
-            await self._field.recall(built)
+            await self._field.recall(chain.from_iterable(built.values()))
             self._swap(site, built, devices, kept)
-        self._prints = new
+        self._prints, self._changes = new, self._changes + 1
         self._north.take(site.gateway.id, drafts)
         self._front.show(site.gateway.id, self._north.taps)
         if not self._stopping.is_set():
@@ -269,8 +274,7 @@ class App:
         if "buffer" in sections:
             await attempt(self._storage.limit(limits, site.buffer.commit), self._commits[0])
         if "status" in sections:
-            await self._front.end()
-            self._front.start(site, self._start)
+            self._front.move(site, self._start)
 
     def _found(self, device: str) -> Mapping[str, Rules]:
         return self._field.found(device)

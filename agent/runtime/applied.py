@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
+from agent.model.tag import Schema
 from agent.normalise import Recipes, Steps
 from agent.runtime.prints import Change, Prints
 from drivers.api import Driver
@@ -47,7 +48,14 @@ async def compiled(recipes: Recipes, drivers: Iterable[Driver], devices: Collect
     """Compile what these devices will need, a group at a time: what raises is to do so before anything is stopped."""
     derived = tuple(each for each in recipes.derived if each.device in devices)
     trial = Steps((), replace(recipes, derived=derived))
-    for schema in [schema for driver in drivers if driver.device in devices for schema in driver.schemas]:
+    try:
+        await _compile(trial, [schema for driver in drivers if driver.device in devices for schema in driver.schemas])
+    finally:
+        trial.dismiss()
+
+
+async def _compile(trial: Steps, schemas: Iterable[Schema]) -> None:
+    for schema in schemas:
         trial.output(schema)
         await asyncio.sleep(0)
     for schema in trial.made:

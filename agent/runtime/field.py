@@ -85,9 +85,9 @@ class Field:
         self._devices = {device.name: device for device in devices}
         self._crews |= {unit: Crew(drivers) for unit, drivers in built.items()}
 
-    async def recall(self, built: Built) -> None:
+    async def recall(self, drivers: Iterable[Driver]) -> None:
         """Tell new drivers what was learnt of their devices."""
-        for driver in (driver for drivers in built.values() for driver in drivers):
+        for driver in drivers:
             if isinstance(driver, Learner):
                 await attempt(self._recall(driver), self._health.part("device", driver.device))
 

@@ -63,10 +63,15 @@ class Front:
     def start(self, site: Site, start: Start) -> None:
         self.tasks = start(self._works(site))
 
-    async def end(self) -> None:
-        """Answer no more; who has asked gets a moment."""
-        await finish(self.tasks, CLOSE, cancel=True)
+    def move(self, site: Site, start: Start) -> None:
+        """Be another server from now on. Waits for nothing: who has asked for this change is still to be answered."""
+        self.tasks = start([("status:move", partial(self._move, self.tasks, site, start))])
+
+    async def _move(self, before: Sequence[asyncio.Task[None]], site: Site, start: Start) -> None:
+        await finish(before, CLOSE, cancel=True)
         self._health.drop(others=[("status", self._listen)])
+        if not self._stop.is_set():
+            self.start(site, start)
 
     def _works(self, site: Site) -> Iterator[Named]:
         said = site.status

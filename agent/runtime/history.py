@@ -248,4 +248,11 @@ def _state(said: Any) -> State:
         raise TypeError("a number is none")
     if not all(each.outcome in get_args(Outcome) for each in versions):
         raise ValueError("an outcome is none")
+    known = [each.n for each in versions]
+    if (
+        not {said["running"], said["good"]} <= {0, *known}
+        or sorted({*known}) != known
+        or said["next"] <= max(known, default=0)
+    ):
+        raise ValueError("its numbers do not fit together")
     return State(versions, *numbers)

@@ -1,12 +1,10 @@
 """One look at the files of a site: what they say, what they are, and what else would count.
 
 A load in a running agent has a thread of its own, and scans keep their time meanwhile: Python changes threads every
-half millisecond, and does not look for cycles, which would stop all threads for 150 ms at 10,000 tags. What a load
-makes has none worth looking for; `settle` gives it back to those that are looked at.
+half millisecond, and does not look for cycles, which would stop all threads for 150 ms at 10,000 tags.
 """
 
 import asyncio
-import gc
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -18,6 +16,7 @@ from typing import TypeVar
 from agent.config import Files, Site, load
 from agent.config.difference import difference
 from agent.model.errors import AgentError, ConfigError
+from agent.runtime import heap
 from agent.runtime.changes import Changes, Stamp, stamps
 from agent.runtime.history_files import Taken, digest_of
 
@@ -62,6 +61,10 @@ class Watch:
         )
         self._files = files
 
+    def passed_over(self) -> None:
+        """What was loaded last does not run for that: it is due at the next look."""
+        self._changes.judged = {}
+
     def due(self, now: int) -> bool:
         """Whether they have changed and come to rest; blocks."""
         return self._changes.look(now, self._files.stamps())
@@ -98,18 +101,11 @@ def told(config: Path, old: Taken, new: Taken) -> str:
 
 
 async def beside(work: Callable[[], T]) -> T:
-    """Do it in a thread, such that the loop keeps its pace; `settle` is to be called when its objects may go."""
+    """Do it in a thread, such that the loop keeps its pace."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(TURN)
-    gc.disable()
     try:
-        return await asyncio.to_thread(work)
+        with heap.undisturbed():
+            return await asyncio.to_thread(work)
     finally:
-        gc.freeze()  # else the next look at the youngest objects, of which these are many, takes long
-        gc.enable()
         sys.setswitchinterval(before)
-
-
-def settle() -> None:
-    """Nothing large is under way any more."""
-    gc.unfreeze()

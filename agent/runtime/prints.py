@@ -47,6 +47,17 @@ class Prints:
     sinks: Mapping[str, bytes] = field(default_factory=dict)
     sections: Mapping[str, bytes] = field(default_factory=dict)
 
+    def without(self, change: "Change", devices: Collection[str]) -> "Prints":
+        """What runs as it did when a change is half made: nothing of what ends, and of these devices no recipe."""
+        gone = change.units.ended
+        return Prints(
+            {unit: digest for unit, digest in self.units.items() if unit not in gone},
+            {unit: names for unit, names in self.members.items() if unit not in gone},
+            {name: digest for name, digest in self.recipes.items() if name not in devices},
+            {name: digest for name, digest in self.sinks.items() if name not in change.sinks.ended},
+            {key: digest for key, digest in self.sections.items() if key not in change.sections},
+        )
+
     def devices(self, units: Iterable[Unit]) -> set[str]:
         """All that belong to these."""
         return {name for unit in units for name in self.members[unit]}

@@ -18,9 +18,10 @@ from agent.config import Invalid, Site
 from agent.health import Part
 from agent.model.clock import SYSTEM, Clock
 from agent.model.errors import AgentError
+from agent.runtime import heap
 from agent.runtime.history import History, HistoryError, Why
 from agent.runtime.history_files import Taken, digest_of
-from agent.runtime.loading import Asked, Loaded, Watch, beside, settle, take, told
+from agent.runtime.loading import Asked, Loaded, Watch, beside, take, told
 from agent.runtime.startup import Start
 from agent.runtime.trial import S, Trial, Vitals
 
@@ -70,9 +71,10 @@ class Steward:
 
     # What others ask for. It is done by `run`.
 
-    async def apply(self, confirm: float | None, who: str) -> Answer:
-        """Load the file and go over to it; on trial for `confirm` seconds. Raises AgentError."""
-        return await self._asked(partial(self._apply, "apply", who, confirm))
+    async def apply(self, confirm: float | None, who: str, digest: str = "") -> Answer:
+        """Load the file and go over to it; on trial for `confirm` seconds. Raises AgentError, and when its files are
+        not those of `digest`, which somebody has looked at."""
+        return await self._asked(partial(self._apply, "apply", who, confirm, digest))
 
     async def confirm(self) -> Answer:
         """The trial is over, and good. Raises AgentError."""
@@ -117,7 +119,6 @@ class Steward:
         while True:
             if self._jobs.empty():
                 await self._tell()
-                settle()
             job = await self._next()
             if job is not None:
                 await self._do(*job)
@@ -140,7 +141,8 @@ class Steward:
         waits = answer is not None and not answer.done()
         error: AgentError | None = AgentError("this failed in a way nobody foresaw", hint="see the log of the agent")
         try:
-            found = await job()
+            with heap.undisturbed():  # until what was loaded has gone again
+                found = await job()
             error = None
         except AgentError as known:
             error = known
@@ -149,6 +151,7 @@ class Steward:
                 answer.set_exception(error)
         if answer is not None and waits and error is None:
             answer.set_result(found)
+        del error  # which holds all that failed
 
     async def _started(self, start: Start) -> None:
         """How the last run ended is put in order; what the history cannot take is told."""
@@ -166,10 +169,14 @@ class Steward:
 
     # What it does. Each leaves `part` as the whole stands.
 
-    async def _apply(self, why: Why, who: str, confirm: float | None) -> Answer:
+    async def _apply(self, why: Why, who: str, confirm: float | None, digest: str = "") -> Answer:
         if self._trial is not None:
             raise self._busy(self._trial, why)
         loaded = await self._load()
+        if digest not in ("", loaded.digest):
+            self._watch.passed_over()
+            what = f"{self._config}: a file has changed since it was looked at: nothing was applied"
+            raise AgentError(what, hint="`floorgate apply` shows it anew")
         if loaded.digest == self._digest:
             self._part.up()
             return self._unchanged()
@@ -186,12 +193,13 @@ class Steward:
     async def _try(self, loaded: Loaded, who: str, confirm: float) -> Answer:
         """Nothing is tried of which nobody knows how to go back."""
         assert self._app is not None
-        running = self._state.running
+        running = self._state.running and (await asyncio.to_thread(self._history.state)).running  # if still there
         if not running:
-            hint = "the history of the configuration cannot be written; without --confirm it works"
+            hint = "the history of the configuration is gone or cannot be written; without --confirm it works"
             raise AgentError("there is nothing to go back to", hint=hint)
         content = await beside(partial(self._history.content, running))
         old = (await beside(partial(take, self._config, Asked(content)))).site
+        heap.set_aside()  # it stays for as long as the trial
         new = await asyncio.to_thread(partial(self._history.add, loaded.taken, self._config, "apply", "trial", who=who))
         self._state = await asyncio.to_thread(self._history.state)
         before = self._app.vitals()
@@ -205,26 +213,22 @@ class Steward:
         self._untold = new.n, content, loaded.taken
         self._part.up()
         log.info("configuration on trial", extra={"version": new.n, "seconds": confirm, "who": who})
-        return {
-            "changed": True,
-            "version": new.n,
-            "applied": applied,
-            "trial": _trial_row(self._trial, self._clock.mono()),
-        }
+        row = _trial_row(self._trial, self._clock.mono())
+        return {"changed": True, "version": new.n, "applied": applied, "trial": row}
 
     async def _look(self, trial: Trial) -> None:
         assert self._app is not None
         if trial.look(self._clock.mono(), self._app.vitals()) == "reverted":
-            await self._revert(trial)
+            with suppress(AgentError):  # it is told, and the next look tries again
+                await self._revert(trial)
 
     async def _confirm(self) -> Answer:
         trial = self._trial
         if trial is None:
-            raise AgentError(
-                "no configuration is on trial", hint="`floorgate history` shows what became of the last one"
-            )
+            hint = "`floorgate history` shows what became of the last one"
+            raise AgentError("no configuration is on trial", hint=hint)
         now = self._clock.mono()
-        if trial.left(now):  # on the disk first: else a kill would revert what was confirmed
+        if trial.phase == "running" and trial.left(now):  # on the disk first, or a kill reverts what was confirmed
             await asyncio.to_thread(self._history.settle, trial.version, "good")
         if trial.confirm(now) == "reverted":
             await self._revert(trial)
@@ -235,19 +239,23 @@ class Steward:
         return {"version": trial.version}
 
     async def _revert(self, trial: Trial) -> Any:
-        """On the disk first: a kill in between starts with the good one."""
-        await self._written(self._history.settle, trial.version, "reverted", trial.reason)
-        old, self._old, self._trial = self._old, None, None
-        assert old is not None
+        """On the disk first: a kill in between starts with the good one. Raises AgentError after it was told; then the
+        trial is not over."""
+        assert self._app is not None
+        assert self._old is not None
+        if self._state[trial.version].outcome != "reverted":
+            await self._written(self._history.settle, trial.version, "reverted", trial.reason)
         good = self._state[self._state.good]
         try:
-            applied = await self._go(old)
+            applied = await self._app.apply(self._old)
         except AgentError as error:
             what = (
-                f"version {trial.version} was reverted ({trial.reason}); to go back to version {good.n} failed: {error}"
+                f"version {trial.version} was reverted ({trial.reason}); to go back to version {good.n} fails: {error}"
             )
-            self._down(what, "restart the agent: it starts with the good one")
-            return None
+            hint = "it is tried again and again; a restart of the agent is with the good one"
+            self._down(what, hint)
+            raise AgentError(what, hint=hint) from error
+        self._old = self._trial = None
         self._digest = good.digest
         self._is_barred(trial.version, trial.reason)
         return applied
@@ -318,22 +326,24 @@ class Steward:
         with suppress(HistoryError):
             old = await beside(partial(self._history.content, before.running)) if before.running else {}
         added = partial(self._history.add, taken, self._config, why, "good", who=who)
-        await self._written(added)
-        if self._state.next == before.next:
+        if not await self._written(added):
             return 0
         self._untold = self._state.running, old, taken
         log.info("configuration", extra={"version": self._state.running, "why": why, "who": who})
         return self._state.running
 
-    async def _written(self, change: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+    async def _written(self, change: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> bool:
         """What cannot be written is told; what runs goes on."""
+        done = False
         try:
             await asyncio.to_thread(change, *args, **kwargs)
             self._state = await asyncio.to_thread(self._history.state)
+            done = True
         except HistoryError as error:
             self._down(error.message, error.hint)
         while self._history.remarks:
             self._part.noticed(self._history.remarks.pop(0), logging.WARNING)
+        return done
 
     async def _tell(self) -> None:
         """What changed with the last version, when nobody waits for anything else."""

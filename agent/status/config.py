@@ -15,7 +15,7 @@ class Steward(Protocol):
     """Who answers. Each raises AgentError, and ConfigError with every problem of the file."""
 
     def standing(self) -> dict[str, Any]: ...
-    async def apply(self, confirm: float | None, who: str) -> dict[str, Any]: ...
+    async def apply(self, confirm: float | None, who: str, digest: str) -> dict[str, Any]: ...
     async def confirm(self) -> dict[str, Any]: ...
     async def rollback(self, n: int | None, who: str) -> dict[str, Any]: ...
 
@@ -38,13 +38,13 @@ class Pages:
         return as_json(self._steward.standing())
 
     async def apply(self, request: Request) -> Answer:
-        """`{"confirm": SECONDS or null, "who": NAME}`"""
-        match await _fields(request):
-            case {"confirm": confirm, "who": str(who), **more} if (
+        """`{"confirm": SECONDS or null, "who": NAME, "digest": TEXT}`; without a digest it is the file as it is"""
+        match {"digest": "", **found} if isinstance(found := await _fields(request), dict) else None:
+            case {"confirm": confirm, "who": str(who), "digest": str(digest), **more} if (
                 _is_time(confirm) and not more and len(who) <= MOST_WHO
             ):
-                return as_json(await self._steward.apply(confirm, who))
-        raise _senseless(f"confirm is needed, {SHORTEST} to {LONGEST:,} seconds or null, and who")
+                return as_json(await self._steward.apply(confirm, who, digest))
+        raise _senseless(f"confirm is needed, {SHORTEST} to {LONGEST:,} seconds or null, and who; a digest may come")
 
     async def confirm(self, request: Request) -> Answer:
         """`{}`"""

@@ -74,7 +74,7 @@ class Server:
                 await connection.serve()
             elif not sealed:  # whose handshake would take longer than the answer is worth
                 await connection.turn_away(_BUSY)
-        except Gone:
+        except (Gone, asyncio.CancelledError):  # by `close`; asyncio would log it as an error of its own
             pass
         finally:
             self._tasks.discard(task)

@@ -146,7 +146,11 @@ def _config() -> Part:
     return {
         way: _get("which configuration runs, its trial and its history; the owner", found),
         f"{way}/apply": _post(
-            "load the file and go over to it; the owner", _object({"confirm": seconds, "who": who}), changed, [], post
+            "load the file and go over to it, if it still has this digest; the owner",
+            _object({"confirm": seconds, "who": who}, digest=TEXT),
+            changed,
+            [],
+            post,
         ),
         f"{way}/confirm": _post(
             "what is on trial stays; the owner", _object({}), _json(_object({"version": {"type": "integer"}})), [], post
@@ -254,11 +258,11 @@ def _several(name: str) -> Part:
     return {**_query(name, {"type": "array", "items": TEXT, "maxItems": MOST_NAMES}), "style": "form", "explode": True}
 
 
-def _object(properties: Part) -> Part:
+def _object(properties: Part, **optional: Part) -> Part:
     return {
         "type": "object",
         "required": list(properties),
-        "properties": properties,
+        "properties": properties | optional,
         "additionalProperties": False,
     }
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from drivers.api import DriverConfig, GroupConfig, Seconds
+from drivers.modbus.areas import Areas
 from drivers.modbus.kinds import BIT_REGISTERS, WORDS, Order, TagOrder
 from drivers.modbus.settle import settled
 from drivers.modbus.tag import Tag
@@ -44,6 +45,7 @@ class Config(DriverConfig):
     connect_delay: Annotated[Seconds, Field(ge=0, le=60)] = Field(
         0.0, description="wait that the device needs between connecting and the first request"
     )
+    areas: Areas = Field({}, description="the words of a PLC, such as D100: where each stretch of them is")
     tags: list[Tag] = Field(min_length=1, description="what is read")
 
     @field_validator("endpoint")

@@ -9,7 +9,7 @@ from agent.model.tag import Tag as Column
 from drivers.api import LineConfig, scan_groups
 from drivers.modbus.config import NUMBERED, PORTS, Config
 from drivers.modbus.cost import Cost, cost
-from drivers.modbus.plan import Block, plan
+from drivers.modbus.plan import Block, Reach, Stretch, plan
 from drivers.modbus.tag import Tag
 from drivers.modbus.terrain import NOTHING, Known
 from drivers.modbus.timing import REPLY, REQUEST, Timing, timing
@@ -29,7 +29,7 @@ class Group:
     max_registers: int
     max_gap: int | None
     cost: Cost
-    declared: Sequence[Tag] | None
+    declared: Sequence[Stretch] | None
 
     def blocks(self, known: Known = NOTHING) -> tuple[Block, ...]:
         return plan(
@@ -76,7 +76,7 @@ def _priced(block: Block, endpoint: Endpoint, wire: Timing) -> Priced:
 
 def groups(config: Config, price: Cost) -> list[Group]:
     """The groups of a device that have enabled tags, in the order of the file."""
-    declared = config.tags if config.strict else None
+    declared = _declared(config)
     return [
         Group(
             name,
@@ -90,6 +90,14 @@ def groups(config: Config, price: Cost) -> list[Group]:
         )
         for (name, interval), tags in scan_groups(config, config.tags).items()
     ]
+
+
+def _declared(config: Config) -> Sequence[Stretch] | None:
+    """What alone may be read, or None. Of a PLC with areas that is what it has: between two there may be nothing."""
+    if config.strict or not config.areas:
+        return config.tags if config.strict else None
+    areas = (Reach(area.register, area.base, area.stop - area.base) for area in config.areas.values())
+    return [*areas, *config.tags]
 
 
 def _order(config: Config, name: str) -> str:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from agent.model.frame import Value
 from agent.model.quality import Quality
@@ -100,6 +100,25 @@ class Span(NamedTuple):
     stop: int
 
 
+class Stretch(Protocol):
+    """Registers or coils of a table that are known to be there, as those of a tag."""
+
+    @property
+    def register(self) -> str: ...
+    @property
+    def address(self) -> int: ...
+    @property
+    def words(self) -> int: ...
+
+
+class Reach(NamedTuple):
+    """A stretch that is not one of a tag."""
+
+    register: str
+    address: int
+    words: int
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """How far one request may reach in one table, in its registers or coils, and what it costs."""
@@ -118,12 +137,12 @@ def plan(
     max_registers: int,
     max_gap: int | None = None,
     cost: Cost = NETWORK,
-    declared: Sequence[Tag] | None = None,
+    declared: Sequence[Stretch] | None = None,
     known: Known = NOTHING,
 ) -> tuple[Block, ...]:
     """The requests that read `tags`, in the order of tables and addresses; a value is never split between two.
 
-    Without `max_gap` a hole is bridged when that is cheaper. With `declared`, only registers of those tags are read.
+    Without `max_gap` a hole is bridged when that is cheaper. With `declared`, only registers of those are read.
     The order of the tags, and so of the columns, does not depend on anything but the tags.
     """
     blocks: list[Block] = []
@@ -164,7 +183,7 @@ def _rules(
     return Rules(limit, longest * factor, request * factor << 20 | 1, each << 20, may)
 
 
-def _bridges(register: str, declared: Sequence[Tag] | None, known: Known) -> Callable[[int, int], bool]:
+def _bridges(register: str, declared: Sequence[Stretch] | None, known: Known) -> Callable[[int, int], bool]:
     covered = None if declared is None else _covered(tag for tag in declared if tag.register == register)
 
     def may(stop: int, start: int) -> bool:
@@ -178,7 +197,7 @@ def _bridges(register: str, declared: Sequence[Tag] | None, known: Known) -> Cal
     return may
 
 
-def _covered(tags: Iterable[Tag]) -> list[Span]:
+def _covered(tags: Iterable[Stretch]) -> list[Span]:
     """The registers of tags as stretches without holes."""
     found: list[Span] = []
     for start, stop in sorted((tag.address, tag.address + tag.words) for tag in tags):

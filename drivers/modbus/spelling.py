@@ -135,6 +135,9 @@ def _said(address: str, data: Mapping[str, Any]) -> Keys:
         return _station(text, data)
     if match := _MANUAL.fullmatch(text):
         return _manual(address, int(match[1]), int(match[2] or match[3]))
+    if re.fullmatch(r"[A-Za-z]{1,8}[0-9]{1,6}(\.[0-9]{1,2})?", text):
+        hint = "is it a word of a PLC? its device map, or `areas` of the device, says where these are"
+        raise ValueError(f"{address[:40]!r} is no address: {hint}")
     hint = "leave the quotes away" if re.fullmatch(r"[0-9]{1,5}", text) else FORMS
     if re.fullmatch(r"0x[0-9]{5}", text, re.IGNORECASE):
         hint = f"0x is hexadecimal and has four digits at most; a coil is '{int(text[2:]):05}'"

@@ -2,7 +2,8 @@
 
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 from math import isnan, nan
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, fie
 from agent.model.tag import DType
 from drivers.api import Name, TagConfig, WriteConfig
 from drivers.modbus import spelling
+from drivers.modbus.areas import Area, Atlas
 from drivers.modbus.kinds import (
     BIT_REGISTERS,
     BITS,
@@ -27,6 +29,8 @@ from drivers.modbus.kinds import (
     Type,
     pattern,
 )
+from drivers.modbus.placing import placed
+from drivers.placing import Placer
 
 READ_ONLY = frozenset({"discrete", "input"})
 UNWRITABLE = "registers cannot be written: only holding registers and coils can"
@@ -109,6 +113,10 @@ with warnings.catch_warnings():
         @classmethod
         def spelt(cls, text: str) -> dict[str, Any]:
             return spelling.one_line(text)
+
+        @classmethod
+        def placer(cls, areas: Mapping[str, Area]) -> Placer | None:
+            return partial(placed, Atlas(areas)) if areas else None
 
         @model_validator(mode="before")
         @classmethod

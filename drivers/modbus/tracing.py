@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from agent.model.frame import Value
 from agent.model.quality import FIRST_BAD, Quality
+from drivers.modbus.areas import Atlas
 from drivers.modbus.config import NUMBERED, Config
 from drivers.modbus.decode import HEAD, registers
 from drivers.modbus.doubts import doubt
@@ -57,9 +58,9 @@ def trace(config: Config, tag: Tag, asked: Asked | None) -> Trace:
     """`asked` is the last request for the tag that was made, or else would be."""
     last = asked.request.last if asked is not None else None
     if asked is None or last is None:
-        return Trace(place(tag), wrong="it has not been asked for yet")
+        return Trace(_at(config, tag), wrong="it has not been asked for yet")
     if isinstance(last, Failed) and not last.sent:
-        return Trace(place(tag), wrong=last.message, hint=last.hint)
+        return Trace(_at(config, tag), wrong=last.message, hint=last.hint)
     exchange = _exchange(asked.request, last)
     told = None if exchange.error else _told(exchange.received, numbered=_numbered(config))
     if told is not None and len(told.pdu) >= HEAD + asked.block.size:
@@ -68,7 +69,13 @@ def trace(config: Config, tag: Tag, asked: Asked | None) -> Trace:
     quality = Quality.BAD_COMM if code is None else Quality.BAD_DEVICE
     name = EXCEPTIONS.get(code or 0, ("not in the standard", ""))[0]
     about = () if code is None else (("exception", f"{code}, {name}"),)
-    return Trace(place(tag), exchange, about, quality=quality, wrong=exchange.error, hint=exchange.hint)
+    return Trace(_at(config, tag), exchange, about, quality=quality, wrong=exchange.error, hint=exchange.hint)
+
+
+def _at(config: Config, tag: Tag) -> str:
+    """`holding 100`, and how a PLC itself calls that."""
+    called = list(Atlas(config.areas).words(tag.register, tag.address)) if config.areas else []
+    return f"{place(tag)}, {' or '.join(called)}" if called else place(tag)
 
 
 def _exchange(request: Read, last: Answered | Failed) -> Exchange:
@@ -121,7 +128,7 @@ def _decoded(config: Config, tag: Tag, block: Block, exchange: Exchange, told: T
         facts = list(_facts(tag, data, order))
         wrong, hint = _no_value(tag, data, order) if quality >= FIRST_BAD else doubt(tag, data, order, value)
     marked = told.start + mine[0] * told.width, told.start + mine[1] * told.width
-    return Trace(place(tag), exchange, (), marked, raw, facts, value, quality, wrong, hint)
+    return Trace(_at(config, tag), exchange, (), marked, raw, facts, value, quality, wrong, hint)
 
 
 def _facts(tag: Tag, data: bytes, order: str) -> Iterator[tuple[str, str]]:

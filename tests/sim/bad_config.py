@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.sim.bad_tables import TABLES
+
 GOOD = (
     "gateway: {id: gw}\n"
     "devices: [{name: m, driver: modbus, endpoint: tcp://127.0.0.1, tags: [{name: a, address: 0}]}]\n"
@@ -127,3 +129,13 @@ CASES = {
         "others can write it (mode 0666)", lambda: GOOD.replace("'${HOME}'", "file:secret"), _secret
     ),
 }
+
+
+def _table(file: str, said: str, made: Callable[[], bytes]) -> Case:
+    def beside(folder: Path) -> None:
+        (folder / file).write_bytes(made())
+
+    return Case(said, lambda: f"{DEVICE}map: ./{file}}}\n", beside)
+
+
+CASES |= {name: _table(*each) for name, each in TABLES.items()}

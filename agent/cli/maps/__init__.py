@@ -4,7 +4,7 @@ import click
 
 from agent.cli.lazy import Lazy
 
-NAMES = ("list", "search", "show", "test")
+NAMES = ("address", "list", "search", "show", "test")
 
 
 @click.command("maps", cls=Lazy, package="agent.cli.maps", names=NAMES)

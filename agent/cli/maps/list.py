@@ -23,7 +23,11 @@ def show(found: list[Entry], as_json: bool) -> None:
         return
     table = tables.table("", map="left", vendor="left", model="left", kind="left", tags="right", status="left")
     for entry in found:
-        cells = (entry.name, entry.vendor, entry.model, entry.kind, entry.tags, entry.status)
+        cells = (entry.name, entry.vendor, entry.model, entry.kind, _count(entry), entry.status)
         table.add_row(*map(tables.cell, cells))
     tables.show(table)
     voice.echo(f"{len(found)} {'map' if len(found) == 1 else 'maps'}; `floorgate maps show NAME` has the details")
+
+
+def _count(entry: Entry) -> str:
+    return f"{entry.areas} areas" if entry.areas and not entry.tags else str(entry.tags)

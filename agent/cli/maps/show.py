@@ -1,5 +1,6 @@
 """`floorgate maps show`"""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -10,6 +11,11 @@ from agent.cli.shelf import named
 from agent.config import load_map
 from agent.model.text import plain
 
+_ABOUT: tuple[tuple[str, Callable[[Any], bool]], ...] = (
+    ("octal", lambda area: area.radix == 8),
+    ("2 registers each", lambda area: area.words == 2),
+    ("read only", lambda area: area.read_only or area.register in ("discrete", "input")),
+)
 _PLACES = ("register", "address", "node", "type", "order", "bit", "length", "scale", "offset")
 
 
@@ -17,14 +23,13 @@ _PLACES = ("register", "address", "node", "type", "order", "bit", "length", "sca
 @click.argument("name", metavar="NAME|FILE")
 @json_option
 def command(name: str, as_json: bool) -> None:
-    """What is in a map: its device, sources, quirks and notes, and every tag."""
+    """What is in a map: its device, sources, quirks and notes, the words of a PLC, and every tag."""
     found = load_map(named(name))
     head, tags = found.head, [tag for tag in found.tags or () if tag is not None]
     if as_json:
         about = head.model_dump(exclude_none=True)
-        records.show(
-            {**about, "quirks": dict(found.quirks), "groups": dict(found.groups), "tags": [_said(tag) for tag in tags]}
-        )
+        parts = {key: dict(getattr(found, key)) for key in ("quirks", "groups", "areas")}
+        records.show({**about, **parts, "tags": [_said(tag) for tag in tags]})
         return
     voice.echo(plain(f"{head.device.vendor} {head.device.model}  {head.device.name_zh}".rstrip()))
     sure = (
@@ -38,7 +43,21 @@ def command(name: str, as_json: bool) -> None:
             voice.echo(plain(f"  {title[:-1]}: {line}"))
     if found.quirks:
         voice.echo(plain("  quirks: " + ", ".join(f"{key}: {value}" for key, value in found.quirks.items())))
-    _table(tags)
+    if found.areas:
+        _areas(found.places.known or {})
+    if tags or not found.areas:
+        _table(tags)
+
+
+def _areas(areas: Mapping[str, Any]) -> None:
+    table = tables.table("", area="left", words="left", register="left", addresses="left", status="left", about="left")
+    for name, area in areas.items():
+        about = [word for word, said in _ABOUT if said(area)]
+        where = f"0x{area.base:04X} to 0x{area.stop - 1:04X}"
+        cells = (name, str(area), area.register, where, area.status, ", ".join(about))
+        table.add_row(*map(tables.cell, cells))
+    tables.show(table)
+    voice.echo("a tag's `address` may be such a word; `floorgate maps address NAME WORD` says where it is")
 
 
 def _table(tags: list[Any]) -> None:

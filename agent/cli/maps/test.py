@@ -64,15 +64,26 @@ def command(
 
 def _tested(file: Path, folder: Path | None, endpoint: str, unit: int) -> dict[str, Any]:
     report = Report(load_vocabulary())
-    row: dict[str, Any] = {"map": file.stem, "file": str(file), "tags": 0, "status": "", "problems": [], "warnings": []}
+    row: dict[str, Any] = {
+        "map": file.stem,
+        "file": str(file),
+        "tags": 0,
+        "areas": 0,
+        "status": "",
+        "problems": [],
+        "warnings": [],
+    }
     row |= {"cases": 0, "differences": [], "online": []}
     try:
         found = load_map(file, report)
     except Invalid as error:
         return row | {"problems": list(map(Problem.as_dict, error.problems))}
-    row |= {"tags": len(found.tags or ()), "status": found.head.status}
+    row |= {"tags": len(found.tags or ()), "areas": len(found.areas), "status": found.head.status}
     row["warnings"] = [warning.as_dict() for warning in report.warnings]
-    if found.head.driver == "modbus":
+    if not found.tags and endpoint:
+        hint = "put a device with tags of its own into a site, and `floorgate check --online`"
+        raise AgentError(f"{file.stem}: lists no tags that could be read", hint=hint)
+    if found.head.driver == "modbus" and found.tags:
         if folder is not None:
             row |= _cases(file, folder)
         if endpoint:
@@ -111,7 +122,9 @@ def _lines(row: dict[str, Any]) -> Iterator[str]:
         yield f"{row['map']}: wrong"
         yield from (plain(str(Problem(**problem))) for problem in row["problems"])
         return
-    counts = [f"{row['tags']} tags", row["status"], _n(row["cases"], "case")]
+    counts = [f"{row['areas']} areas"] if row["areas"] else []
+    counts += [f"{row['tags']} tags"] if row["tags"] or not row["areas"] else []
+    counts += [row["status"], _n(row["cases"], "case")]
     counts += [_n(len(row["warnings"]), "warning")] if row["warnings"] else []
     verdict = "differs" if row["differences"] else "fine"
     yield f"{row['map']}: {verdict}: {', '.join(counts)}"

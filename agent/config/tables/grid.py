@@ -40,6 +40,7 @@ class Grid:
     name: str = ""
     titles: dict[int, str] = field(default_factory=dict)
     top: int = 0  # the row of the titles, once it is known
+    broken: bool = False  # the rest of it could not be read, which was said
 
     def mark(self, line: int, column: int) -> Mark:
         return Mark(self.file, line, column, self)

@@ -14,7 +14,7 @@ from agent.config.tables.names import Names, squeezed
 from agent.config.tree import Mapping, Sequence
 from agent.config.words import did_you_mean, shown
 
-SECTIONS = ("quirks", "defaults", "groups")
+SECTIONS = ("quirks", "defaults", "groups", "areas")
 LISTS = ("sources", "notes")  # one row for each
 KEYS = ("driver", "status", "extends", *LISTS, *(f"device.{key}" for key in MapDevice.model_fields))
 
@@ -119,10 +119,10 @@ def _put_in(
     kinds: tuple[type[BaseModel], type[BaseModel]] | None,
     scope: Scope,
 ) -> None:
-    """A key of `quirks`, `defaults` or `groups`: `quirks.pause`, `groups.slow`."""
+    """A key of `quirks`, `defaults`, `groups` or `areas`: `quirks.pause`, `groups.slow`, `areas.D`."""
     if section not in root:
         root.put(section, Mapping(pair.mark), pair.key_mark, pair.mark)
-    kind = None if kinds is None or section == "groups" else kinds[section == "defaults"]
+    kind = None if kinds is None or section in ("groups", "areas") else kinds[section == "defaults"]
     form = form_of(kind, (key,)) if kind else None
     column = Column(0, pair.key, (key,), form or "flow", kind or MapHead)
     try:

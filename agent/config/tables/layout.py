@@ -20,6 +20,7 @@ FIRST = (
     *("name", "node", "match", "register", "address", "type", "order", "bit", "bits", "layout", "length"),
     *("scale", "offset", "unit", "as", "kind", "ratio", "invalid", "enum", "group", "enabled", "description"),
 )
+_EMPTY = (("name",), ("address",), ("type",), ("unit",))  # of a map that leaves the tags to its devices
 _PLAIN = re.compile(r"[\w-][\w.-]*")
 
 
@@ -43,6 +44,7 @@ class Described:
     groups: Mapping[str, Any]
     tags: list[Mapping[str, Any]]
     whole: list[Mapping[str, Any]]
+    areas: Mapping[str, Any]
 
 
 def table_of(found: Described, config: type[DriverConfig], kind: type[BaseModel], names: Names, lang: str) -> Table:
@@ -52,7 +54,7 @@ def table_of(found: Described, config: type[DriverConfig], kind: type[BaseModel]
         dict(_flat({**{key: full[key] for key in full if key in FIRST}, **tag}, kind))
         for tag, full in zip(found.tags, found.whole, strict=True)
     ]
-    used = dict.fromkeys(path for row in rows for path in row)
+    used = dict.fromkeys(path for row in rows for path in row) or dict.fromkeys(_EMPTY)
     ordered = sorted(used, key=_place(kind))
     columns = [Column(at, "", path, form_of(kind, path) or "flow", kind) for at, path in enumerate(ordered)]
     cells = [
@@ -113,6 +115,7 @@ def _head(
         ("quirks", found.quirks, config),
         ("defaults", found.defaults, kind),
         ("groups", found.groups, MapHead),
+        ("areas", found.areas, MapHead),
     ):
         for key, value in values.items():
             if _is_plain(key):

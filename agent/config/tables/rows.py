@@ -16,7 +16,8 @@ from agent.config.tree import Mapping, Sequence
 from agent.config.words import shown
 from agent.model.text import duration, duration_text
 
-MAX_YAML = 512 << 10
+MAX_YAML = 200_000  # values in braces and brackets, of which one within another costs more
+NESTED = 4
 _UNITS = {"ms": "ms", "毫秒": "ms", "msec": "ms", "s": "s", "秒": "s", "sec": "s", "min": "m", "分": "m", "分钟": "m"}
 _TABLES = {3: "input", 4: "holding"}  # of the numbers of a manual with five digits
 
@@ -28,7 +29,7 @@ class Rows:
         self._grid, self._line, self._columns, self._names, self._scope = grid, line, columns, names, scope
         self._taken: dict[tuple[str, str, str], tuple[Mark, int]] = {}
         self._untitled: set[int] = set()
-        self._yaml = 0  # characters of YAML in cells
+        self._yaml = 0
 
     def read(self, tags: Sequence, groups: Mapping) -> bool:
         """Whether they can be looked at any further: of too many, nothing else is said."""
@@ -45,9 +46,11 @@ class Rows:
                 return False
             tags.put(self._tag(line, cells, groups), self._grid.mark(line, 1))
             if self._yaml > MAX_YAML:
-                what = f"more than {MAX_YAML >> 10} KB of {{…}} and […] up to here"
+                what = "too much in braces and brackets up to here"
                 self._scope.add(self._grid.mark(line, 1), what, "split the table over several devices")
                 return False
+        if self._grid.broken:
+            return False
         self._say_what_was_assumed()
         return True
 
@@ -78,10 +81,8 @@ class Rows:
 
     def _value(self, line: int, cell: Cell, column: Column) -> Read | None:
         mark = self._grid.mark(line, column.at + 1)
-        if column.form != "text" and isinstance(cell, str) and cell.lstrip().startswith(("{", "[")):
-            self._yaml += len(cell)
-            if self._yaml > MAX_YAML:
-                return None
+        if column.form != "text" and isinstance(cell, str):
+            self._yaml += cell.count(",") + NESTED * (cell.count("[") + cell.count("{"))
         try:
             found = read_cell(cell, column, mark, self._names)
         except Refused as refused:

@@ -130,8 +130,10 @@ def _rows(lines: Iterator[str], delimiter: str, grid: Grid, scope: Scope) -> Ite
                 continue
             yield row, [_cell(cell) for cell in cells]
     except _Unreadable as error:
+        grid.broken = True
         scope.add(grid.mark(row + 1, 1), str(error), "is this a table?")
     except csv.Error as error:
+        grid.broken = True
         scope.add(grid.mark(row + 1, 1), f"the row cannot be taken apart: {error}", 'is there a " that nothing closes?')
 
 

@@ -48,6 +48,7 @@ class Workbook:
                     yield row
         except Refused as refused:
             scope.add(grid.mark(line + 1, 1), refused.message, refused.hint)
+            grid.broken = True
             return
         for column, first, text in reader.merged:
             if grid.top and grid.top < first <= line:

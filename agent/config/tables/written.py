@@ -81,7 +81,11 @@ def _yaml(found: Described) -> Iterator[str]:
     for key, section in (("quirks", found.quirks), ("defaults", found.defaults), ("groups", found.groups)):
         if section:
             yield f"{key}: {flowing(section)}"
-    yield "tags:"
+    if found.areas:
+        yield "areas:"
+        yield from (f"  {flowing(name)}: {flowing(area)}" for name, area in found.areas.items())
+    if found.tags or not found.areas:
+        yield "tags:"
     yield from (f"  - {flowing(tag)}" for tag in found.tags)
 
 

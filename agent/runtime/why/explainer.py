@@ -91,7 +91,8 @@ class Explainer:
     def _from_the_field(self, schema: Schema, trace: Trace | None) -> list[Stage]:
         wall, mono = self._clock.wall(), self._clock.mono()
         line = field.line(self._health, schema, mono / 1e9)
-        return [line, field.exchange(trace, schema, wall, mono), field.decode(trace)]
+        reached = line.state == "ok"
+        return [line, field.exchange(trace, schema, wall, mono, reached=reached), field.decode(trace)]
 
     def _within(
         self,

@@ -60,13 +60,14 @@ def _group_seen(group: Part | None, schema: Schema, now: float) -> Iterator[Seen
         yield "group", f"{schema.group} is refused by the device, {when}"
 
 
-def exchange(trace: Trace | None, schema: Schema, wall: int, mono: int) -> Stage:
-    """The last request for the tag and what came back; `wall` and `mono` are now (ns)."""
+def exchange(trace: Trace | None, schema: Schema, wall: int, mono: int, *, reached: bool = True) -> Stage:
+    """The last request for the tag and what came back; `wall` and `mono` are now (ns), `reached`: the line is well."""
     if trace is None:
         return Stage(EXCHANGE, "ok", [("exchange", "the driver of this device does not show it")])
     found = trace.exchange
     if found is None:
-        return Stage(EXCHANGE, "unreached", facts([("address", trace.address), *trace.about]), trace.wrong, trace.hint)
+        seen = facts([("address", trace.address), *trace.about])
+        return Stage(EXCHANGE, "doubt" if reached else "unreached", seen, trace.wrong, trace.hint)
     age = (mono - found.mono) / 1e9
     took = f"{found.seconds * 1e3:.0f} ms" if found.seconds >= 1e-3 else "less than 1 ms" if found.sent else ""
     at = f"{moment(wall - (mono - found.mono))}, {span(age)} ago" if found.mono else ""

@@ -14,6 +14,7 @@ from tests.sim.bad_config import CASES, put
 
 DEVICES, TAGS = 100, 100
 MANY, EACH = 200, 50
+POINTS = 5000  # rows of a table
 EVERYTHING = (
     ", limits: {min: 0, max: 100, stuck: 1h}, counter: {intervals: [15m, 1h], demand: 15m}, "
     "alarms: {h: 90, hh: 95, hysteresis: 2, on_delay: 10s}, aggregate: {every: 15m, of: [min, max, mean]}, "
@@ -38,7 +39,23 @@ def rows() -> Iterator[Row]:
     yield at_most("floorgate --help: CPU", min(_cost(["--help"]).cpu for _ in range(3)), 0.12, "s")
     yield from _checks("tags in the file", "", own_maps=False)
     yield from _checks("each its own map, all sections", EVERYTHING, own_maps=True)
+    yield from _tables()
     yield from _bad()
+
+
+def _tables() -> Iterator[Row]:
+    """The same map in both ways; the XLSX is made of the CSV."""
+    with rig.folder() as place:
+        lines = (f"tag_{n},{2 * n},浮点,CDAB,0.1,V,1s,第{n}点\n" for n in range(POINTS))
+        table = place / "points.csv"
+        table.write_text("# driver: modbus\n名称,地址,类型,字节序,倍率,单位,周期,备注\n" + "".join(lines), "utf-8")
+        book = place / "points.xlsx"
+        subprocess.run([str(rig.FLOORGATE), "export", str(table), "-o", str(book)], check=True, capture_output=True)
+        for path in (table, book):
+            costs = [_cost(["check", str(path)]) for _ in range(2)]
+            what = f"check of a map of {POINTS:,} tags, {path.suffix[1:].upper()}"
+            yield at_most(f"{what}: CPU", min(each.cpu for each in costs), 2, "s")
+            yield at_most(f"{what}: RSS", max(each.memory for each in costs), 150, "MB")
 
 
 def _checks(how: str, more: str, *, own_maps: bool) -> Iterator[Row]:

@@ -1,5 +1,6 @@
 """`floorgate export` writes a map of the shelf, of a file or of a device for Excel, and nothing that is not its own."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from click.testing import CliRunner, Result
 
 from agent.cli import main
 from agent.config import load, load_map
+from tests.house import ROOT
 
 SITE = """\
 gateway: {id: gw-1}
@@ -109,3 +111,11 @@ def test_a_file_that_is_there_is_written_over_only_on_demand(tmp_path: Path) -> 
     out.write_text("mine")
     assert export("xy-md02", "-o", out, "--force").exit_code == 0
     assert len(load_map(out).tags or ()) == 2
+
+
+def test_without_openpyxl_an_xlsx_is_read_and_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openpyxl", None)  # as where the extra is not installed
+    done = export("xy-md02", "-o", tmp_path / "x.xlsx")
+    assert (done.exit_code, "pip install 'floorgate[xlsx]', or export it as CSV" in done.stderr) == (1, True)
+    assert not (tmp_path / "x.xlsx").exists()
+    assert len(load_map(ROOT / "tests/cases/tables/points.xlsx").tags or ()) == 3

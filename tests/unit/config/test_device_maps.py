@@ -15,7 +15,8 @@ from agent.config.maps import DeviceMap
 from tests.house import ROOT
 
 ALL = sorted((configs_dir() / "devices").glob("*.yaml"))
-SHELF = [path for path in ALL if load_map(path).head.driver == "modbus"]
+MODBUS = {path: load_map(path) for path in ALL if load_map(path).head.driver == "modbus"}
+SHELF = [path for path, found in MODBUS.items() if found.tags]  # those of PLCs are in tests/cases/modbus/areas
 FACTS = ROOT / "tests/cases/modbus/maps"
 SCHEMA = "# yaml-language-server: $schema=../device-map.schema.json\n"
 PROMISED = {

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from agent.config import configs_dir
 from tests.unit.config.tables import opened
 
 TABLE = "name,address,type,unit\nvoltage,0,float32,V\ncurrent,6,float32,A\n"
@@ -181,3 +182,20 @@ def test_five_thousand_tags_are_read(table: Any) -> None:
     found, problems, warnings = table(head + "".join(rows))
     assert (problems, warnings, len(found.tags)) == ([], [], 5000)
     assert (found.tags[4999].address, found.tags[4999].description) == (4999, "第4999点")
+
+
+def test_the_example_of_the_page_is_a_table(table: Any) -> None:
+    page = (configs_dir() / "devices" / "README.md").read_text("utf-8")
+    example = page.partition("### As a table")[2].partition("    # vendor")
+    lines = [line[4:] for line in (example[1] + example[2]).split("\n\n")[0].split("\n")]
+    found, problems, warnings = table("\n".join(lines))
+    assert problems == []
+    assert [(tag.name, tag.register, tag.type, tag.group) for tag in found.tags] == [
+        ("voltage_l1", "input", "float32", "1s"),
+        ("oil_temperature", "input", "int16", "1m"),
+        ("run_state", "input", "uint16", "1s"),
+    ]
+    assert (found.tags[2].enum, dict(found.quirks)) == ({0: "停止", 1: "运行"}, {"max_registers": 64})
+    assert [each.partition(": ")[2] for each in warnings] == [
+        "row 8, '单位': '℃' is taken for Cel (in one row; write what it is to be sure)"
+    ]

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from agent.health import Health, Part
 from agent.runtime import app
 from agent.runtime.app import App
 from agent.runtime.applied import Applied
+from agent.status.routes import Route
 from buffer.rest import peek_ledger
 
 Said = dict[str, Any]
@@ -69,6 +70,11 @@ class Plant:
         self.stop.set()
         await self.task
 
+    def facts(self) -> dict[str, Any]:
+        """Where its server listens; empty while it listens nowhere."""
+        path = self.folder / "data" / "agent.json"
+        return dict(json.loads(path.read_text("utf-8"))) if path.exists() else {}
+
     def accounts(self) -> dict[tuple[str, str], Any]:
         """After the end: by sink and device."""
         return {(each.sink, each.device): each for each in peek_ledger(self.folder / "data" / app.STORE)}
@@ -87,13 +93,13 @@ def plain(folder: Path, *devices: Said, **more: Any) -> Said:
 
 
 @asynccontextmanager
-async def plant(folder: Path, said: Said, **secrets: str) -> AsyncIterator[Plant]:
+async def plant(folder: Path, said: Said, routes: Sequence[Route] = (), **secrets: str) -> AsyncIterator[Plant]:
     stop, found = asyncio.Event(), asyncio.get_running_loop().create_future()
 
     async def steward(running: App) -> None:
         found.set_result(running)
 
-    running = app.run(site(folder, said, **secrets), folder / "data", stop, steward=steward)
+    running = app.run(site(folder, said, **secrets), folder / "data", stop, steward=steward, routes=routes)
     task = asyncio.get_running_loop().create_task(running, name="agent")
     await asyncio.wait([task, found], return_when=asyncio.FIRST_COMPLETED)
     if task.done():

@@ -8,9 +8,14 @@ from pathlib import Path
 import pytest
 
 from agent.model.errors import ConfigError
+from agent.model.tag import Schema
+from agent.normalise.parts import TAPS
 from agent.runtime.wiring import Unit
+from agent.status.routes import OWNER, Route
+from agent.status.web import Answer, Request, as_json
 from tests.sim.faulty_modbus import FaultyDevice, faulty_device
-from tests.unit.runtime.applying import Said, device, plain, plant, tag
+from tests.unit.runtime.applying import Plant, Said, device, plain, plant, tag
+from tests.unit.status.test_server import fetch
 
 
 @pytest.fixture
@@ -99,3 +104,58 @@ async def test_what_cannot_be_built_leaves_everything_as_it_is(
         count = len(agent.rows())
         await agent.until(lambda: len(agent.rows()) > count + 4, "more rows")
     assert [meter.connections for meter in meters] == [1, 1, 0]
+
+
+async def test_who_asks_for_another_listener_is_answered_by_the_one_before(
+    tmp_path: Path, meters: list[FaultyDevice], caplog: pytest.LogCaptureFixture
+) -> None:
+    said, running = two(tmp_path, meters), list[Plant]()
+
+    async def change(request: Request) -> Answer:
+        await running[0].apply(said)
+        return as_json("done")
+
+    routes = [Route("GET", "/change", OWNER, change)]
+    async with plant(tmp_path, said, routes) as agent, AsyncExitStack() as stack:
+        running.append(agent)
+        await agent.until(agent.facts, "a server")
+        for listen in ("[::1]:0", "127.0.0.1:0"):
+            before, said["status"] = agent.facts(), {"listen": listen}
+            idle = await asyncio.open_connection(before["host"], before["port"])
+            stack.callback(idle[1].close)
+            assert await fetch(before, "/change", before["token"]) == (200, "application/json", b'"done"')
+            await agent.until(lambda before=before: agent.facts() not in ({}, before), "another server")  # type: ignore[misc]
+            found = agent.facts()
+            assert found["host"] == listen.removesuffix(":0").strip("[]")
+            assert (await fetch(found, "/healthz"))[0] == 200
+            assert await idle[0].read() == b""
+        assert [name for kind, name in agent.health.parts if kind == "status"] == ["127.0.0.1:0"]
+    assert not [record.getMessage() for record in caplog.records if record.name == "asyncio"]
+
+
+async def test_a_bug_in_the_middle_is_made_up_for_by_the_next_change(
+    tmp_path: Path, meters: list[FaultyDevice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It shows when the steps go over, and not before, when they are tried."""
+    calls: list[Schema] = []
+
+    def build(schema: Schema, rules: object, context: object) -> None:
+        if schema.device == "one" and calls:
+            calls.append(schema)
+            if len(calls) == 3:
+                raise RuntimeError("a bug")
+
+    monkeypatch.setitem(TAPS, "part", build)
+    said = two(tmp_path, meters)
+    async with plant(tmp_path, said) as agent:
+        await agent.until(lambda: agent.values("one", "a") and agent.values("two", "c"), "values")
+        calls.append(Schema("", "", ()))
+        said["devices"][0]["tags"][1] = tag("b", 12)
+        with pytest.raises(RuntimeError, match="a bug"):
+            await agent.apply(said)
+        count = len(agent.values("two", "c"))
+        await agent.until(lambda: len(agent.values("two", "c")) > count, "what is not touched goes on")
+        applied = await agent.apply(said)
+        assert applied.change.units.started == (unit_of(meters[0]),)
+        await agent.until(lambda: 12 in agent.values("one", "b"), "the tag at its new address")
+    assert all(account.balanced for account in agent.accounts().values())

@@ -1,7 +1,9 @@
 """Any number of changes one after the other, at the same time, and while the agent stops."""
 
 import asyncio
+import gc
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 from agent.model.errors import ConfigError
+from agent.normalise import Recipes
 from tests.lengths import often
 from tests.sim.faulty_modbus import FaultyDevice, faulty_device, silent
 from tests.sim.ports import free_port
@@ -124,6 +127,34 @@ async def test_who_asks_for_a_change_may_go_away(tmp_path: Path, meters: list[Fa
                 await agent.app.apply(loaded)
         assert not await agent.app.apply(loaded)  # it was done all the same
         is_whole(agent, said)
+
+
+async def test_what_was_left_goes_without_the_garbage_collector(tmp_path: Path, meters: list[FaultyDevice]) -> None:
+    """What lives when a change is over is never looked through again: a ring would stay for ever."""
+
+    def living() -> Counter[str]:
+        gc.unfreeze()
+        kinds = (type(each).__qualname__ for each in gc.get_objects())
+        found = Counter(kinds)
+        found["Recipes"] = sum(isinstance(each, Recipes) and bool(each.tags) for each in gc.get_objects())
+        return found
+
+    luck = random.Random(3)
+    sites = [any_site(tmp_path, meters, luck) for _ in range(4)]
+    async with plant(tmp_path, sites[0]) as agent:
+        for said in sites:
+            await agent.apply(said)
+        gc.collect()
+        before = living()
+        gc.disable()
+        try:
+            for said in sites * 3:
+                await agent.apply(said)
+            after = living()
+        finally:
+            gc.enable()
+    for kind in ("Recipes", "Site", "Line", "Pump", "Device", "Meter", "Plan", "Prints", "Change"):
+        assert after[kind] <= before[kind] + 8, kind  # a few that the last frames hold
 
 
 @pytest.mark.parametrize("turns", [0, 1, 3, 10, 40])

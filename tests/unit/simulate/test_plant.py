@@ -16,7 +16,7 @@ from agent.simulate.script import parse_step
 from drivers.api import Poller, Writer
 from tests.unit.simulate.plants import bad, read_all, running
 
-MAPS = [path.stem for path in sorted((configs_dir() / "devices").glob("*.yaml"))]
+MAPS = [path.stem for path in sorted((configs_dir() / "devices").glob("*.yaml")) if load_map(path).tags]
 
 
 def site(folder: Path, devices: str, more: str = "") -> Path:

@@ -32,8 +32,8 @@ class Steward:
     def standing(self) -> dict[str, Any]:
         return STANDING
 
-    async def apply(self, confirm: float | None, who: str) -> dict[str, Any]:
-        self.asked.append(("apply", confirm, who))
+    async def apply(self, confirm: float | None, who: str, digest: str) -> dict[str, Any]:
+        self.asked.append(("apply", confirm, who, digest))
         if who == "evil":
             raise WRONG
         return {"changed": True, "version": 4}
@@ -69,9 +69,9 @@ async def test_what_is_asked_well_is_done(agent: tuple[Steward, dict[str, Any]])
     steward, facts = agent
     assert json.loads((await fetch(facts, "/api/v1/config", facts["token"]))[2]) == STANDING
     assert await post(facts, "apply", {"confirm": 600, "who": "ann"}) == (200, {"changed": True, "version": 4})
-    assert (await post(facts, "apply", {"confirm": None, "who": ""}))[0] == 200
+    assert (await post(facts, "apply", {"confirm": None, "who": "", "digest": "abc"}))[0] == 200
     assert await post(facts, "rollback", {"version": 2, "who": "ann"}) == (200, {"changed": False, "version": 3})
-    assert steward.asked == [("apply", 600, "ann"), ("apply", None, ""), ("rollback", 2, "ann")]
+    assert steward.asked == [("apply", 600, "ann", ""), ("apply", None, "", "abc"), ("rollback", 2, "ann")]
 
 
 TIMES: tuple[object, ...] = (0, 9.9, LONGEST + 1, -1, True, "10m", [])
@@ -83,6 +83,7 @@ SENSELESS: list[tuple[str, object]] = [
     ("apply", {"confirm": 60}),
     ("apply", {"confirm": 60, "who": "a" * 129}),
     ("apply", {"confirm": 60, "who": "", "file": "/etc/passwd"}),
+    ("apply", {"confirm": 60, "who": "", "digest": None}),
     *(("rollback", {"version": n, "who": ""}) for n in (0, -1, 1.0, True, "1", 2**60)),
     ("confirm", {"version": 1}),
     *((what, body) for what in ("apply", "confirm", "rollback") for body in BODIES),
