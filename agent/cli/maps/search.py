@@ -28,19 +28,19 @@ def command(words: tuple[str, ...], as_json: bool) -> None:
 
 _NONE = 3
 _CALLED = {  # what people call the kinds, where the names of makers' models do not say it
-    "power_meter": "电表 电能表 电力仪表 电量 energy meter",
-    "inverter": "逆变器 光伏",
-    "vfd": "变频器 frequency converter drive",
-    "flow_meter": "流量计",
-    "env_sensor": "温湿度 传感器 temperature humidity",
-    "ess_gateway": "储能",
-    "hybrid_inverter": "储能",
+    "power_meter": ("电表", "电能表", "电力仪表", "电量"),
+    "inverter": ("逆变器", "光伏"),
+    "vfd": ("变频器",),
+    "flow_meter": ("流量计",),
+    "env_sensor": ("温湿度", "传感器"),
+    "ess_gateway": ("储能",),
+    "hybrid_inverter": ("储能",),
 }
 
 
 def _rank(entry: Entry, words: list[str]) -> int:
     """0: all words are in its names, 1: in its kind too, 2: in notes and tags, 3: not in it."""
     names = f"{entry.name} {entry.vendor} {entry.model} {entry.name_zh}".casefold()
-    kind = " ".join([entry.kind, *(said for part, said in _CALLED.items() if part in entry.kind)])
+    kind = " ".join([entry.kind, *(word for part, said in _CALLED.items() if part in entry.kind for word in said)])
     texts = (names, f"{names} {kind}".casefold(), f"{names} {kind} {entry.text}".casefold())
     return next((rank for rank, text in enumerate(texts) if all(word in text for word in words)), _NONE)
