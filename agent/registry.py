@@ -27,7 +27,6 @@ from agent.northbound.api import (
 )
 from drivers.api import Budget, Driver, DriverConfig, LineConfig, TagConfig, names_of
 from drivers.finding import Kept, pattern_of
-from drivers.placing import Placer
 from drivers.rules.limits import LimitsConfig
 from drivers.rules.report import ReportConfig, When
 from drivers.rules.value import ValueConfig
@@ -39,7 +38,6 @@ __all__ = [
     "LimitsConfig",
     "LineConfig",
     "Name",
-    "Placer",
     "ReportConfig",
     "Seconds",
     "Section",

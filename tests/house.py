@@ -19,7 +19,7 @@ Rule = Callable[[str, ast.Module], Iterator[Fault]]
 # Which part may import which; agent/README.md has the same table for people. A driver and a sink are parts of their own
 # ("drivers.modbus"); what drivers share is the part "drivers", what sinks share is "agent.northbound".
 SHARED = {
-    "drivers": {"api", "browsing", "finding", "rules", "section", "tapping", "tracing", "transport"},
+    "drivers": {"api", "browsing", "finding", "placing", "rules", "section", "tapping", "tracing", "transport"},
     "agent.northbound": {"address", "api", "broker", "command", "encode", "gap", "house", "proxy", "shapes", "trust"},
 }
 SEAMS = {"agent.northbound", "drivers"}

@@ -60,7 +60,7 @@ def command(ctx: click.Context, config: Path, seconds: float | None, yes: bool, 
             raise AgentError(f"version {version} is on trial", hint="`floorgate confirm` or `floorgate rollback` first")
         state, content = past(data)
         try:
-            found = compare(_spelt(config, standing), None, state, content, alive=True)
+            found = compare(_spelt(config, standing), None, state, content, agent)
         except Invalid as invalid:
             refuse(ctx, invalid, as_json=as_json)
             return

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -29,9 +30,19 @@ class Agent:
         self._path = path
         self._connection = _connection(facts)
         self._headers = {"Authorization": f"Bearer {facts['token']}"}
+        self._pid = facts.get("pid")
 
     def close(self) -> None:
         self._connection.close()
+
+    def environ(self) -> dict[str, str]:
+        """What it was started with, for its `${NAME}` and credentials; empty when the machine does not say."""
+        try:
+            said = Path(f"/proc/{self._pid}/environ").read_bytes()
+        except OSError:
+            return {}
+        pairs = (each.partition(b"=") for each in said.split(b"\0") if each)
+        return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
 
     def get(self, path: str, **query: object) -> Any:
         """What it answers, out of JSON; of `query` only what is not empty counts."""

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from agent.cli import BAD_CONFIG, records, voice
+from agent.cli.ask import Agent
 from agent.cli.budget import budgets
 from agent.config import Invalid, Site
 from agent.config.difference import Change, Difference, Kind, difference
@@ -92,9 +93,11 @@ class Compared:
 _HOW = ("started", "stopped", "restarted", "stayed")
 
 
-def compare(file: Path, new: Taken | None, state: State, running: Taken | None, *, alive: bool) -> Compared:
-    """Between what runs, `running`, and `file`, as it is or with the bytes of `new`. Raises Invalid for the file."""
-    environ, lenient = Noted(os.environ), Noted(os.environ, lenient=True)
+def compare(file: Path, new: Taken | None, state: State, running: Taken | None, agent: Agent | None) -> Compared:
+    """Between what runs, `running`, and `file`, as it is or with the bytes of `new`; with the secrets that the `agent`
+    has, if one runs. Raises Invalid for the file."""
+    theirs = {**os.environ, **(agent.environ() if agent else {})}
+    environ, lenient = Noted(theirs), Noted(theirs, lenient=True)
     loaded = take(file, Asked(new or {}), environ)
     against = next((each for each in state.versions if each.n == state.running), None) if running is not None else None
     old: Site | None = None
@@ -115,7 +118,7 @@ def compare(file: Path, new: Taken | None, state: State, running: Taken | None, 
         {**before.members, **after.members},
         _bus_time(budgets(old) if old else [], budgets(loaded.site)),
         {**lenient.given, **environ.given},
-        alive,
+        agent is not None,
     )
 
 

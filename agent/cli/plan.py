@@ -24,10 +24,9 @@ def command(ctx: click.Context, config: Path, data: Path, as_json: bool) -> None
     anything would.
     """
     state, running = past(data)
-    with find(data) as agent:
-        alive = agent is not None
     try:
-        found = compare(config, None, state, running, alive=alive)
+        with find(data) as agent:
+            found = compare(config, None, state, running, agent)
     except Invalid as error:
         refuse(ctx, error, as_json=as_json)
         return

@@ -9,13 +9,14 @@ import click
 from agent.cli import records, voice
 from agent.cli.agree import agree
 from agent.cli.ask import Agent, find
-from agent.cli.compared import compare, said, who
+from agent.cli.compared import Compared, compare, said, who
 from agent.cli.options import data_option, json_option
 from agent.cli.putback import Restoring, restoring
 from agent.cli.standing import changed
-from agent.model.errors import AgentError
+from agent.config import Invalid
+from agent.model.errors import AgentError, ConfigError
 from agent.runtime.history import History, State, Version
-from agent.runtime.history_files import digest_of
+from agent.runtime.history_files import Taken, digest_of
 
 
 @click.command("rollback")
@@ -36,7 +37,7 @@ def command(number: int | None, yes: bool, data: Path, as_json: bool) -> None:
     files = restoring(Path(version.file), content)
     running, trouble = history.content(state.running) if state.running else None, files.trouble()
     with find(data) as agent:
-        found = compare(Path(version.file), content, state, running, alive=agent is not None)
+        found = _compared(version, content, state, running, agent)
         for line in (*(said(found) if found.changes else ()), *_files(files)):
             voice.echo(line, err=as_json)
         if trouble and agent is None:
@@ -57,6 +58,16 @@ def command(number: int | None, yes: bool, data: Path, as_json: bool) -> None:
         records.show({**answer, "written": not trouble})
     else:
         voice.echo(_outcome(answer, version, running=agent is not None))
+
+
+def _compared(version: Version, content: Taken, state: State, running: Taken | None, agent: Agent | None) -> Compared:
+    """Raises ConfigError for one that cannot run any more: its places are not those of the files as they are."""
+    try:
+        return compare(Path(version.file), content, state, running, agent)
+    except Invalid as error:
+        first = error.problems[0]
+        what = f"version {version.n} cannot run as it is: {first.file}:{first.line}:{first.column}: {first.message}"
+        raise ConfigError(what, hint=first.hint or "`floorgate history` shows which others there are") from error
 
 
 def _wanted(state: State, number: int | None) -> Version:

@@ -35,7 +35,7 @@ devices:
     interval: 100ms
     tags: [{{name: b, address: 1, type: uint16}}]
 sinks:
-  - {{name: platform, type: mqtt, url: "mqtt://127.0.0.1:{broker}"}}
+  - {{name: platform, type: mqtt, url: "mqtt://127.0.0.1:{broker}", username: me, password: "${{PW}}"}}
   - {{name: archive, type: file, path: "{folder}/archive.jsonl"}}
 buffer: {{keep: 1d, reserve: 1MB, commit: 100ms}}
 log: {{format: json}}
@@ -100,7 +100,7 @@ def plant(folder: Path, *options: str) -> Iterator[Plant]:
         Platform(broker.port) as platform,
     ):
         site = SITE.format(near=near, far=far, broker=broker.port, folder=folder)
-        with Agent(folder, site, options=options) as agent:
+        with Agent(folder, site, options=options, PW="known to the agent alone") as agent:
             agent.ready()
             plant = Plant(folder, agent, platform, far)
             wait_until(lambda: {"near/a", "far/b"} <= plant.tags(), "the first values")

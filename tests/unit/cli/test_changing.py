@@ -170,6 +170,16 @@ def test_after_a_trial_that_was_reverted_the_file_becomes_what_runs(site: Path) 
     assert len(history(site).state().versions) == 2, "the history had both already"
 
 
+def test_a_version_whose_secret_is_gone_is_told_as_that(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran(site)
+    site.write_text(SITE.replace(', password: "${PW}"', ""))
+    ran(site)
+    monkeypatch.delenv("PW")
+    done = floorgate(site, "rollback", "1", "--yes")
+    assert done.exit_code == 78
+    assert f"version 1 cannot run as it is: {site}:6:83: the environment has no variable PW" in done.stderr
+
+
 def test_a_link_stays_one_and_what_it_leads_to_is_written(site: Path, tmp_path: Path) -> None:
     real = tmp_path / "real.yaml"
     site.rename(real)

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,52 @@ async def test_what_was_set_aside_stays_so_and_changes_leave_nothing_behind(worl
             assert after - before < 20 * 100, "a load makes some thousand things"
     finally:
         gc.unfreeze()
+
+
+async def test_a_history_that_is_removed_begins_anew(world: World) -> None:
+    async with world.running() as steward:
+        await until(lambda: steward._untold is None)
+        shutil.rmtree(world.history.folder)
+        world.write(site("flow", "level"))
+        assert "nothing to go back to" in await world.fails(steward.apply(60.0, ""), AgentError)
+        assert (await steward.apply(None, ""))["version"] == 1
+        await until(lambda: steward._untold is None)
+        world.write(site("flow", "speed"))
+        assert (await steward.apply(60.0, ""))["version"] == 2
+    assert world.outcomes() == [(1, "apply", "good"), (2, "apply", "trial")]
+
+
+async def test_what_the_history_could_not_take_and_runs_no_more_never_is_in_it(world: World) -> None:
+    folder = world.history.folder
+    async with world.running() as steward:
+        await until(lambda: steward._untold is None)
+        folder.rename(folder.with_name("away"))
+        folder.write_text("no folder")
+        for tags in (("flow", "level"), ("flow",)):
+            world.write(site(*tags))
+            await steward.apply(None, "ann")
+        folder.unlink()
+        folder.with_name("away").rename(folder)
+        world.write(site("flow", "speed"))
+        await steward.apply(None, "ann")
+    assert world.outcomes() == [(1, "start", "good"), (2, "apply", "good")]
+    assert b"speed" in world.history.content(2)[world.file]
+
+
+async def test_what_the_history_could_not_take_is_in_it_as_soon_as_it_can(world: World) -> None:
+    folder = world.history.folder
+    async with world.running() as steward:
+        await until(lambda: steward._untold is None)
+        folder.rename(folder.with_name("away"))
+        folder.write_text("no folder")
+        world.write(site("flow", "level"))
+        assert (await steward.apply(None, "ann"))["version"] == 0
+        assert "Not a directory" in world.part.error
+        folder.unlink()
+        folder.with_name("away").rename(folder)
+        await until(lambda: world.part.state == "up")
+        assert world.outcomes() == [(1, "start", "good"), (2, "apply", "good")]
+        world.write(site("flow", "broken"))
+        await steward.apply(60.0, "ann")
+        await steward.rollback(None, "ann")
+    assert world.agent.applied[-1] == ["flow", "level"], "what ran before, and no older one"
