@@ -11,7 +11,7 @@ from agent.cli.draft import draft
 from agent.cli.options import json_option
 from agent.imports import FORMATS, Imported, Options, convert
 from agent.model.errors import AgentError
-from agent.model.text import plain
+from agent.model.text import is_name, plain
 
 AUTO = "auto"
 ORDERS = ("ABCD", "CDAB", "BADC", "DCBA")
@@ -46,7 +46,13 @@ def command(words: tuple[str, ...], out: Path | None, force: bool, as_json: bool
     if not files:
         raise click.UsageError("which files? floorgate import [FORMAT] FILE...")
     options = Options(said["host"], said["unit"], (said["order"] or "").upper(), said["base"], said["gateway"])
+    if said["gateway"] and not is_name(said["gateway"]):
+        raise click.BadParameter(
+            f"{plain(said['gateway'])!r} is not a name: no space, none of / + #", param_hint="--gateway"
+        )
     is_folder = out is not None and (out.is_dir() or out.suffix not in (".yaml", ".yml"))
+    if is_folder and out is not None and out.exists() and not out.is_dir():
+        raise click.BadParameter(f"{out} is a file, and no .yaml", param_hint="--out")
     folder = Path() if out is None else out if is_folder else out.parent
     found = convert([Path(file) for file in files], form, options, folder, maps=is_folder)
     written = _written(found, out, folder if is_folder else None, force=force) if out else []

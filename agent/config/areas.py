@@ -14,7 +14,7 @@ from agent.config.problems import Mark, Scope
 from agent.config.references import Unresolved
 from agent.config.tree import Mapping, Sequence, merge
 from agent.registry import DriverConfig
-from drivers.placing import Placer
+from drivers.placing import Placed, Placer
 
 KEY = "areas"
 
@@ -47,21 +47,21 @@ class Places:
         told: set[str] = set()
         for index in indexes:
             raw, mark = raws[index], raws.item_marks[index]
-            placed = self._place(raw) if isinstance(raw, Mapping) else None
+            fine = fine and not scope.full  # what comes after so many problems, nobody reads
+            placed = self._place(raw) if isinstance(raw, Mapping) and not scope.full else None
             if placed is None:
                 found.append(raw)
                 continue
-            inner = of_item(raw, "tag", index, scope)
             for said in placed.problems:
+                inner = of_item(raw, "tag", index, scope)
                 inner.add(_mark(raw, said.key), f"{said.key}: {said.message}", said.hint)
                 fine = False
             for said in placed.doubts:
                 if said.message not in told:  # an area is doubted once
+                    inner = of_item(raw, "tag", index, scope)
                     inner.warn(_mark(raw, said.key), f"{said.key}: {said.message}", said.hint)
                 told.add(said.message)
-            keys = {said.key for said in placed.problems} | ({"address"} if not placed.keys else set())
-            wrong = {key: Unresolved(str(raw.get(key))) for key in keys}
-            found.append(_with(raw, {**placed.keys, **wrong}, raw.value_marks.get("address", mark)))
+            found.append(_with(raw, {**placed.keys, **_echoes(raw, placed)}, raw.value_marks.get("address", mark)))
         return found, fine
 
 
@@ -79,6 +79,14 @@ def _adapter(config: type[DriverConfig]) -> TypeAdapter[dict[str, Any]]:
     return TypeAdapter(said)
 
 
+def _echoes(raw: Mapping, placed: Placed) -> dict[str, Any]:
+    """What was told already, so that the class says nothing more of it."""
+    if not placed.problems:
+        return {}
+    keys = {said.key for said in placed.problems} | ({"address"} if not placed.keys else set())
+    return {key: Unresolved(str(raw.get(key))) for key in keys}
+
+
 def _mark(raw: Mapping, key: str) -> Mark:
     found: Mark = raw.value_marks.get(key, raw.mark)
     return found
@@ -87,6 +95,6 @@ def _mark(raw: Mapping, key: str) -> Mark:
 def _with(raw: Mapping, keys: Table[str, Any], mark: Mark) -> Mapping:
     found = merge(raw, Mapping(raw.mark))
     for key, value in keys.items():
-        there = raw.value_marks.get(key) if key in raw and not raw.origin_of(key) else None
-        found.put(key, value, there or mark, there or mark)
+        at = raw.value_marks[key] if key in raw and key != "address" and not raw.origin_of(key) else mark
+        found.put(key, value, at, at)
     return found

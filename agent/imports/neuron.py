@@ -191,8 +191,15 @@ class Units(Way):
         by_words = {
             1: "BADC" if endian == "B" else "ABCD",
             2: ENDIAN_32.get(endian, self._order),
-            4: {"B": "DCBA", "L": "ABCD"}.get(endian, self._order64),
+            4: {"B": "DCBA", "L": "ABCD", **ENDIAN_32}.get(endian, self._order64),
         }
+        if modbus.WORDS[kind] == 4 and len(endian) > 1:
+            node.note(
+                "assumed",
+                f"#{endian} of 64 bits is {by_words[4]}, as in Neuron from 2.12 on (before, its first letter counted)",
+                "compare a value",
+                "address",
+            )
         order = by_words[modbus.WORDS[kind]]
         if not order:
             raise Skip("eight bytes in an order that Floorgate does not have", "read it as two uint32, and `derived`")

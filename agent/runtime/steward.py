@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, Protocol
 
 from agent.config import Invalid, Site
 from agent.health import Part
@@ -32,7 +32,6 @@ WAITING = 16  # questions at once
 Answer = dict[str, Any]
 Job = Callable[[], Coroutine[Any, Any, Answer]]
 P = ParamSpec("P")
-R = TypeVar("R")
 log = logging.getLogger("floorgate")
 
 
@@ -66,6 +65,8 @@ class Steward:
         self._trial: Trial | None = None
         self._old: Site | None = None  # what a trial goes back to
         self._jobs: asyncio.Queue[tuple[Job, asyncio.Future[Answer] | None]] = asyncio.Queue(WAITING)
+        self._unwritten: tuple[Taken, Why, str] | None = None  # what runs, where the history could not take it,
+        self._trouble = ""  # and why not
         self._untold: tuple[int, Taken, Taken] | None = None  # of which version nobody knows yet what changed
         self._app: Runs | None = None
 
@@ -97,7 +98,7 @@ class Steward:
             "running": state.running,
             "good": state.good,
             "trouble": self._part.error,
-            "trial": _trial_row(trial, self._clock.mono()) if trial else None,
+            "trial": trial.as_dict(self._clock.mono()) if trial else None,
             "versions": [asdict(each) for each in state.versions],
         }
 
@@ -129,7 +130,15 @@ class Steward:
 
     async def _next(self) -> tuple[Job, asyncio.Future[Answer] | None] | None:
         """What is asked for, or None when it is time to look."""
-        wait = LOOK if self._trial else None if not self._watches else MOVING if self._watch.moving else POLL
+        wait = (
+            LOOK
+            if self._trial or self._unwritten
+            else None
+            if not self._watches
+            else MOVING
+            if self._watch.moving
+            else POLL
+        )
         try:
             async with asyncio.timeout(None if self._jobs.qsize() else wait):
                 return await self._jobs.get()
@@ -194,7 +203,7 @@ class Steward:
         """Nothing is tried of which nobody knows how to go back."""
         assert self._app is not None
         running = self._state.running and (await asyncio.to_thread(self._history.state)).running  # if still there
-        if not running:
+        if not running or self._unwritten:
             hint = "the history of the configuration is gone or cannot be written; without --confirm it works"
             raise AgentError("there is nothing to go back to", hint=hint)
         content = await beside(partial(self._history.content, running))
@@ -213,7 +222,7 @@ class Steward:
         self._untold = new.n, content, loaded.taken
         self._part.up()
         log.info("configuration on trial", extra={"version": new.n, "seconds": confirm, "who": who})
-        row = _trial_row(self._trial, self._clock.mono())
+        row = self._trial.as_dict(self._clock.mono())
         return {"changed": True, "version": new.n, "applied": applied, "trial": row}
 
     async def _look(self, trial: Trial) -> None:
@@ -318,7 +327,7 @@ class Steward:
 
     async def _ran(self, taken: Taken, why: Why, who: str) -> int:
         """It runs now, for good; the number that it has in the history, 0 if that cannot be written."""
-        self._digest, before = digest_of(taken), self._state
+        self._digest, self._unwritten, before = digest_of(taken), None, self._state
         known = before.running and before[before.running].digest == self._digest
         if known and before[before.running].outcome == "good":
             return before.running
@@ -327,6 +336,7 @@ class Steward:
             old = await beside(partial(self._history.content, before.running)) if before.running else {}
         added = partial(self._history.add, taken, self._config, why, "good", who=who)
         if not await self._written(added):
+            self._unwritten, self._trouble = (taken, why, who), self._part.error
             return 0
         self._untold = self._state.running, old, taken
         log.info("configuration", extra={"version": self._state.running, "why": why, "who": who})
@@ -346,7 +356,9 @@ class Steward:
         return done
 
     async def _tell(self) -> None:
-        """What changed with the last version, when nobody waits for anything else."""
+        """What the history is owed, when nobody waits for anything else: what runs, and what changed with it."""
+        if self._unwritten and await self._ran(*self._unwritten) and self._part.error == self._trouble:
+            self._part.up()
         if self._untold is not None:
             n, old, new = self._untold
             try:
@@ -373,9 +385,8 @@ class Steward:
     def _is_barred(self, n: int, reason: str) -> None:
         back = self._state.running
         what = f"{self._config} is version {n}, which was reverted ({reason}); version {back} runs"
-        self._down(
-            what, f"correct the file, or `floorgate rollback {back}`, or `floorgate apply` to take it all the same"
-        )
+        hint = f"correct the file, or `floorgate rollback {back}`, or `floorgate apply` to take it all the same"
+        self._down(what, hint)
 
     def _busy(self, trial: Trial, why: Why) -> AgentError:
         left = trial.left(self._clock.mono())
@@ -386,14 +397,3 @@ class Steward:
 
     def _unchanged(self) -> Answer:
         return {"changed": False, "version": self._state.running, "applied": None, "trial": None}
-
-
-def _trial_row(trial: Trial, now: int) -> Answer:
-    return {
-        "version": trial.version,
-        "seconds": trial.length / S,
-        "left": round(trial.left(now), 1),
-        "doubts": trial.doubts(),
-        "before": trial.before.counts(),
-        "now": trial.now.counts(),
-    }

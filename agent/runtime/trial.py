@@ -11,7 +11,7 @@ change did not do what it was made for.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 S = 10**9  # ns
 LEAST = 10 * S  # patience with anything
@@ -91,6 +91,17 @@ class Trial:
     def doubts(self) -> str:
         """What is worse at present, and will end the trial if it stays so."""
         return _told(self._since) if self._since else ""
+
+    def as_dict(self, now: int) -> dict[str, Any]:
+        """For people who wait for its end."""
+        return {
+            "version": self.version,
+            "seconds": self.length / S,
+            "left": round(self.left(now), 1),
+            "doubts": self.doubts(),
+            "before": self.before.counts(),
+            "now": self.now.counts(),
+        }
 
     def _worse(self, vitals: Vitals) -> Iterator[Key]:
         before = self.before

@@ -107,7 +107,7 @@ with warnings.catch_warnings():
         def is_bits(self) -> bool:
             return self.register in BIT_REGISTERS
 
-        @property
+        @cached_property
         def stop(self) -> int:
             """The first address behind it."""
             return self.base + len(self.numbers) * self.words

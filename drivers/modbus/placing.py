@@ -96,7 +96,8 @@ def _problems(atlas: Atlas, word: Word, found: Found, said: Mapping[str, Any]) -
         yield Said("type", f"{name} has 32 bits, a {kind} has not", "int32, uint32 or float32")
         return
     most = _width(kind, said)
-    if not atlas.reaches(area.register, found.address, found.address + most):
+    end = found.address + most
+    if end > area.stop and not atlas.reaches(area.register, found.address, end):
         what = f"it takes {most} registers from {name} on, and {area.last} is the last one there"
         yield Said("address", what, "is its type right?")
 

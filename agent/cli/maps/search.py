@@ -23,13 +23,24 @@ def command(words: tuple[str, ...], as_json: bool) -> None:
         hint = did_you_mean(words[0], known) or "`floorgate maps list` has all of them; a map of your own is one file"
         raise AgentError(f"no map has {' and '.join(map(repr, words))}", hint=hint)
     show(found, as_json)
+    click.get_current_context().exit(0 if found else 1)
 
 
 _NONE = 3
+_CALLED = {  # what people call the kinds, where the names of makers' models do not say it
+    "power_meter": ("电表", "电能表", "电力仪表", "电量"),
+    "inverter": ("逆变器", "光伏"),
+    "vfd": ("变频器",),
+    "flow_meter": ("流量计",),
+    "env_sensor": ("温湿度", "传感器"),
+    "ess_gateway": ("储能",),
+    "hybrid_inverter": ("储能",),
+}
 
 
 def _rank(entry: Entry, words: list[str]) -> int:
     """0: all words are in its names, 1: in its kind too, 2: in notes and tags, 3: not in it."""
     names = f"{entry.name} {entry.vendor} {entry.model} {entry.name_zh}".casefold()
-    texts = (names, f"{names} {entry.kind}".casefold(), f"{names} {entry.kind} {entry.text}".casefold())
+    kind = " ".join([entry.kind, *(word for part, said in _CALLED.items() if part in entry.kind for word in said)])
+    texts = (names, f"{names} {kind}".casefold(), f"{names} {kind} {entry.text}".casefold())
     return next((rank for rank, text in enumerate(texts) if all(word in text for word in words)), _NONE)

@@ -15,6 +15,8 @@ from agent.cli.shelf import devices_of, named, paths, site_of
 from agent.config import Invalid, Problem, Report, load_map, load_vocabulary
 from agent.model.errors import AgentError
 from agent.model.text import plain
+from drivers.modbus.config import PORTS
+from drivers.transport import parse_endpoint
 
 
 @click.command("test")
@@ -28,7 +30,7 @@ from agent.model.text import plain
     help="Golden cases: *.hex with *.yaml, or a folder of them for each map.",
 )
 @click.option("--endpoint", default="", help="Also read a device with the map, such as rtu:///dev/ttyUSB0?baud=9600.")
-@click.option("--unit", default=1, show_default=True, type=click.IntRange(0, 255), help="The device's unit id.")
+@click.option("--unit", type=click.IntRange(0, 255), help="The device's unit id.  [default: 1]")
 @json_option
 @click.pass_context
 def command(
@@ -37,7 +39,7 @@ def command(
     all_of_them: bool,
     folder: Path | None,
     endpoint: str,
-    unit: int,
+    unit: int | None,
     as_json: bool,
 ) -> None:
     """Whether maps hold: every problem, what is doubtful, golden cases, and with --endpoint a device itself.
@@ -47,7 +49,9 @@ def command(
     files = [named(name) for name in names] + (paths() if all_of_them else [])
     if not files:
         raise click.UsageError("which maps? name them, or say --all")
-    rows = [_tested(file, folder, endpoint, unit) for file in files]
+    if unit is not None and not endpoint:
+        raise click.UsageError("--unit is that of a device: --endpoint says where it is")
+    rows = [_tested(file, folder, endpoint, 1 if unit is None else unit) for file in files]
     if as_json:
         records.show(rows)
     else:
@@ -105,6 +109,10 @@ def _cases(file: Path, folder: Path) -> dict[str, Any]:
 
 
 def _read(file: Path, endpoint: str, unit: int) -> list[dict[str, Any]]:
+    try:
+        parse_endpoint(endpoint, PORTS)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--endpoint") from error
     with tempfile.TemporaryDirectory() as data:
         return [seen.row() for seen in online(site_of(file, endpoint, unit), Path(data)) if seen.kind == "device"]
 

@@ -114,3 +114,12 @@ def test_order_and_base_are_what_the_files_do_not_say() -> None:
     assert "order:" not in told.stdout.partition("devices:")[2].partition("tags:")[0]
     assert "{name: Boiler.Total, address: 3, type: uint32, unit: kWh}" in told.stdout
     assert "does not say" not in told.stderr.replace("does not say the unit", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(("--gateway", "a b/c"), "is not a name"), (("--gateway", "$x"), "is not a name"), (("-o", METER), "no .yaml")],
+)
+def test_what_was_asked_for_is_not_changed_silently(arguments: tuple[str, ...], said: str) -> None:
+    result = run(METER, *arguments)
+    assert (result.exit_code, result.stdout, said in result.stderr) == (2, "", True)

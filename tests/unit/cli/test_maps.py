@@ -55,7 +55,23 @@ def test_a_map_is_found_by_what_a_person_knows_of_it(words: list[str], first: st
 def test_a_search_without_a_find_says_what_was_meant() -> None:
     done = maps("search", "estron")
     assert (done.exit_code, "did you mean 'Eastron'?" in done.stderr) == (1, True)
-    assert json.loads(maps("search", "estron", "--json").stdout) == []
+    nothing = maps("search", "estron", "--json")
+    assert (json.loads(nothing.stdout), nothing.exit_code) == ([], 1)
+
+
+@pytest.mark.parametrize(("word", "kind"), [("电表", "power_meter"), ("逆变器", "inverter"), ("变频器", "vfd")])
+def test_a_chinese_word_for_a_kind_finds_all_of_it(word: str, kind: str) -> None:
+    found = {row["name"] for row in json.loads(maps("search", word, "--json").stdout)}
+    assert {row["name"] for row in json.loads(maps("list", "--json").stdout) if kind in row["kind"]} <= found
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(("--endpoint", "nonsense"), "is not an endpoint"), (("--unit", "3"), "--endpoint says where it is")],
+)
+def test_what_is_wrong_with_a_device_to_read_is_said(arguments: tuple[str, ...], said: str) -> None:
+    done = maps("test", "eastron-sdm630", *arguments)
+    assert (done.exit_code, said in done.stderr) == (2, True)
 
 
 def test_what_is_in_a_map_is_shown(tmp_path: Path) -> None:

@@ -196,3 +196,8 @@ def test_an_export_of_a_device_has_its_areas_and_its_words(write: Any, tmp_path:
     out.write_bytes(written(found, ".csv"))
     assert [(tag.register, tag.address) for tag in load_map(out).tags or ()] == [("holding", 0x1007), ("coil", 0x407)]
     assert "D7" in out.read_text("utf-8-sig")
+
+
+def test_a_file_full_of_wrong_words_is_told_as_far_as_anybody_reads(found: Any) -> None:
+    tags = "".join(f"      - {{name: t{at}, address: DX{at}}}\n" for at in range(5000))
+    assert len(found(SITE + indented(AREAS) + "    tags:\n" + tags)) == 200

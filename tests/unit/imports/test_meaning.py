@@ -101,6 +101,10 @@ def test_thingsboard_s_two_orders_are_one_of_ours(tmp_path: Path, byte: str, wor
         ("", "ABCD", 16),
         ("#L", "ABCD", 64),
         ("#B", "DCBA", 64),
+        ("#LL", "ABCD", 64),
+        ("#LB", "BADC", 64),
+        ("#BL", "CDAB", 64),
+        ("#BB", "DCBA", 64),
         ("", "CDAB", 64),
     ],
 )
@@ -116,9 +120,10 @@ def test_neuron_s_orders_are_those_of_the_address_or_of_the_node(
         "params": params,
         "groups": [{"name": "g", "interval": 1000, "tags": [tag]}],
     }
-    device, _ = site(tmp_path, {"nodes": [node]})
+    device, told = site(tmp_path, {"nodes": [node]})
     assert device.tags[0].address == 100
     assert shown(device, device.tags[0], WORDS[bits]) == expected(order, bits)
+    assert (f"{end} of 64 bits is {order}" in str(told)) == (bits == 64 and len(end) == 3)
 
 
 @pytest.mark.parametrize("base", [0, 1])

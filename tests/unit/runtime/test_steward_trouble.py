@@ -117,3 +117,39 @@ async def test_a_history_that_is_removed_begins_anew(world: World) -> None:
         world.write(site("flow", "speed"))
         assert (await steward.apply(60.0, ""))["version"] == 2
     assert world.outcomes() == [(1, "apply", "good"), (2, "apply", "trial")]
+
+
+async def test_what_the_history_could_not_take_and_runs_no_more_never_is_in_it(world: World) -> None:
+    folder = world.history.folder
+    async with world.running() as steward:
+        await until(lambda: steward._untold is None)
+        folder.rename(folder.with_name("away"))
+        folder.write_text("no folder")
+        for tags in (("flow", "level"), ("flow",)):
+            world.write(site(*tags))
+            await steward.apply(None, "ann")
+        folder.unlink()
+        folder.with_name("away").rename(folder)
+        world.write(site("flow", "speed"))
+        await steward.apply(None, "ann")
+    assert world.outcomes() == [(1, "start", "good"), (2, "apply", "good")]
+    assert b"speed" in world.history.content(2)[world.file]
+
+
+async def test_what_the_history_could_not_take_is_in_it_as_soon_as_it_can(world: World) -> None:
+    folder = world.history.folder
+    async with world.running() as steward:
+        await until(lambda: steward._untold is None)
+        folder.rename(folder.with_name("away"))
+        folder.write_text("no folder")
+        world.write(site("flow", "level"))
+        assert (await steward.apply(None, "ann"))["version"] == 0
+        assert "Not a directory" in world.part.error
+        folder.unlink()
+        folder.with_name("away").rename(folder)
+        await until(lambda: world.part.state == "up")
+        assert world.outcomes() == [(1, "start", "good"), (2, "apply", "good")]
+        world.write(site("flow", "broken"))
+        await steward.apply(60.0, "ann")
+        await steward.rollback(None, "ann")
+    assert world.agent.applied[-1] == ["flow", "level"], "what ran before, and no older one"
