@@ -87,9 +87,9 @@ def sink() -> Sink | None:
     return Sink("platform", url, answer("  User name there (empty: none)", "", str))
 
 
-def password(of: str) -> str:
+def password(user: str, where: str) -> str:
     """Not shown while it is typed."""
-    given: str = voice.prompt(f"Password of {of}", hide_input=True, confirmation_prompt=True, err=True)
+    given: str = voice.prompt(f"Password of {user} at {where}", hide_input=True, confirmation_prompt=True, err=True)
     return given
 
 

@@ -1,13 +1,17 @@
-"""The text of a first site file: commented, and such that `floorgate check` has nothing to say of it."""
+"""The text of a first site file: commented, and such that `floorgate check` has nothing to say of it.
+
+YAML alone; what its comments say is in `remarks`.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from agent.cli import remarks
 from agent.cli.outline import quoted
 from agent.config import canonical
-from agent.model.text import is_name, plain
+from agent.model.text import is_name
 
 SINKS = {"mqtt": "mqtt", "mqtts": "mqtt", "ws": "mqtt", "wss": "mqtt", "http": "http", "https": "http"}
 SCHEMA = "floorgate.schema.json"
@@ -59,11 +63,10 @@ def text(site: Site, schema: str = SCHEMA) -> str:
 def _head(site: Site, schema: str) -> Iterator[str]:
     yield f"# yaml-language-server: $schema={schema}"
     yield "#"
-    yield "# A site of floorgate. `floorgate check` says what is wrong or odd. Durations are 250ms, 1s, 5m, 2h, 7d."
-    yield "# More files in conf.d/ beside this one are part of it."
+    yield from (f"# {line}" for line in remarks.head())
     yield ""
     place = f", site: [{', '.join(map(_scalar, site.place))}]" if site.place else ""
-    yield f"gateway: {{id: {_scalar(site.gateway)}{place}}}     # part of every message"
+    yield f"gateway: {{id: {_scalar(site.gateway)}{place}}}{_comment(remarks.gateway())}"
     yield ""
 
 
@@ -84,15 +87,15 @@ def _interval(devices: int) -> str:
 
 
 def _modbus(device: Device, interval: str) -> Iterator[str]:
-    yield f"  - name: {_scalar(device.name)}{_comment('says that it is: ', device.who)}"
+    yield f"  - name: {_scalar(device.name)}{_comment(remarks.identity(device.who))}"
     yield "    driver: modbus"
     yield f"    endpoint: {_scalar(device.endpoint)}"
     yield f"    unit: {device.unit}"
     if device.map:
-        yield f"    map: {_scalar(device.map)}{_comment('', device.guess)}"
+        yield f"    map: {_scalar(device.map)}{_comment(remarks.guess(device.guess))}"
     yield f"    interval: {interval}"
     if not device.map:
-        yield "    tags:     # no map is known: `floorgate probe` finds out how a register is meant"
+        yield f"    tags:{_comment(remarks.no_map())}"
         yield "      - {name: first, address: 0, type: uint16}"
 
 
@@ -100,40 +103,40 @@ def _opcua(device: Device) -> Iterator[str]:
     yield f"  - name: {_scalar(device.name)}"
     yield "    driver: opcua"
     yield f"    endpoint: {_scalar(device.endpoint)}"
-    yield "    security: auto     # encrypted; the server's certificate has to be trusted once: floorgate pki"
+    yield f"    security: auto{_comment(remarks.security())}"
     if device.user:
         yield f"    user: {_scalar(device.user)}"
         yield f"    password: {_scalar(f'file:{device.secret}')}"
     yield "    interval: 1s"
-    yield '    tags:     # all variables that it has; a pattern such as "Press*/**/Temp" finds fewer: floorgate browse'
+    yield f"    tags:{_comment(remarks.pattern())}"
     yield '      - {match: "*"}'
 
 
 def _sinks(sinks: Sequence[Sink]) -> Iterator[str]:
     if not sinks:
-        yield "# Where it goes; without a sink everything waits on disk."
+        yield f"# {remarks.nowhere()}"
         yield "# sinks:"
         yield '#   - {name: platform, type: mqtt, url: "mqtts://broker.example:8883"}'
     else:
         yield "sinks:"
     for sink in sinks:
-        yield f"  - name: {_scalar(sink.name)}     # what it is owed is kept under this name"
+        yield f"  - name: {_scalar(sink.name)}{_comment(remarks.sink())}"
         yield f"    type: {sink.type}"
         yield f"    url: {_scalar(sink.url)}"
         if sink.user:
             yield f"    username: {_scalar(sink.user)}"
         if sink.secret:
-            yield f"    password: {_scalar(f'file:{sink.secret}')}     # readable by us alone"
+            yield f"    password: {_scalar(f'file:{sink.secret}')}{_comment(remarks.secret())}"
     yield ""
 
 
 def _rest() -> Iterator[str]:
-    yield "# How long data waits for a platform that is away, and what a power cut may cost."
+    yield f"# {remarks.buffer()}"
     yield "buffer: {keep: 7d, reserve: 1GB, commit: 500ms}"
 
 
-def _comment(before: str, said: str) -> str:
-    return f"     # {before}{plain(said)}" if said else ""
+def _comment(said: str) -> str:
+    return f"     # {said}" if said else ""
 
 
 def _scalar(value: str) -> str:

@@ -146,7 +146,7 @@ def _with_secret(each: E, folder: Path, made: list[Path], wishes: Wishes, *, ask
     path = folder / f"{each.name}.secret"
     if wishes.force:
         path.unlink(missing_ok=True)
-    given = asking.password(f"{each.user} at {each.name}")
+    given = asking.password(each.user, each.name)
     try:
         path.touch(0o600, exist_ok=False)
         path.write_text(given + "\n", "utf-8")

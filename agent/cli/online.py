@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agent import registry
-from agent.cli import voice
+from agent.cli import pick, voice
 from agent.cli.ask import Agent, find
 from agent.cli.progress import progress
 from agent.config import Site, rules_of
@@ -51,10 +51,18 @@ def online(site: Site, data: Path) -> list[Seen]:
     with find(data) as agent:
         if agent is not None:
             voice.echo(f"floorgate: {_RUNNING}", err=True)
-            return _asked(agent, site)
+            return _waiting(_asked(agent, site), site, data)
     total = len(site.devices) + len(site.sinks)
     with progress("connecting", total) as done:
-        return asyncio.run(_looked(site, data, done))
+        return _waiting(asyncio.run(_looked(site, data, done)), site, data)
+
+
+def _waiting(rows: list[Seen], site: Site, data: Path) -> list[Seen]:
+    """A device that answers is not well when nothing of it would be read."""
+    for device, seen in zip(site.devices, rows, strict=False):
+        if seen.state == "ok" and pick.waits(device, data):
+            seen.state, seen.error = "bad", str(AgentError("it has no tag yet", hint=pick.not_yet(device.name)))
+    return rows
 
 
 def said(rows: Sequence[dict[str, Any]]) -> list[str]:
@@ -158,16 +166,17 @@ async def _sink(site: Site, config: SinkConfig, seen: Seen, done: Callable[[], N
     """Connect, and say goodbye. A sink that is asked has nothing to connect to."""
     if pulled_of(config) is None:
         began = time.monotonic()
-        sink = registry.sink_builder(config.type)(config, Gateway(site.gateway.id, tuple(site.gateway.site)))
         try:
-            async with asyncio.timeout(PATIENCE):
-                await sink.open()
+            sink = registry.sink_builder(config.type)(config, Gateway(site.gateway.id, tuple(site.gateway.site)))
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    await sink.open()
+            finally:
+                await sink.close()
         except AgentError as error:
             _down(seen, error)
         except TimeoutError:
             _down(seen, AgentError(f"not open after {PATIENCE:g} s", hint="does the other side answer at all?"))
-        finally:
-            await sink.close()
         seen.seconds = time.monotonic() - began
     done()
 

@@ -35,6 +35,12 @@ def no_tag(device: str, name: str, known: Iterable[str], *, patterns: int) -> Co
     return ConfigError(f"device {device!r} has no tag {name!r}", hint="; ".join(filter(None, hints)))
 
 
+def waits(config: DriverConfig, data: Path) -> bool:
+    """Whether all tags of the device are to be found by its patterns, and none has been."""
+    kept = registry.kept(config, data)
+    return bool(kept.patterns) and not kept.tags
+
+
 def not_yet(device: str) -> str:
     """How it comes that a pattern of a device finds something."""
     return (

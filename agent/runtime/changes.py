@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 REST = 10**9  # ns without a change
-Stamp = tuple[int, int, int] | tuple[str, ...] | None  # of a file, of a folder, and of what is not there
+Stamp = tuple[int, ...] | tuple[str, ...] | None  # of a file, of a folder, and of what is not there
 Stamps = Mapping[Path, Stamp]
 
 
@@ -50,11 +50,13 @@ def _file(path: Path) -> Stamp:
         status = path.stat()
     except (OSError, ValueError):
         return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino  # ctime: who may read it counts, too
 
 
 def _folder(path: Path) -> Stamp:
     try:
         return tuple(sorted(each.name for each in path.iterdir()))
-    except (OSError, ValueError):
+    except FileNotFoundError:
         return None
+    except (OSError, ValueError):
+        return ("/",)  # there, and no folder that we may read

@@ -23,6 +23,7 @@ SILENT = (  # files whose texts are for machines, or for the journal alone
     "agent/cli/maps.py",
     "agent/cli/commission/texts.py",
     "agent/cli/outline.py",
+    "agent/cli/first_site.py",
     "agent/model/unit_hints.py",
     "agent/status/openapi*.py",
     "agent/status/metrics*.py",

@@ -72,6 +72,9 @@ def command(
     folder = out or config.parent / "commissioning"
     names = [pick.device(site.devices, name).name for name in devices] or [device.name for device in site.devices]
     tags = {device.name: registry.kept(device, data).tags for device in site.devices}
+    for name in names:
+        if pick.waits(pick.device(site.devices, name), data):
+            raise ConfigError(f"device {name!r} has no tag yet", hint=pick.not_yet(name))
     walk = Walk(folder / STATE, _state(folder, site, config, anew=anew), items(site, names, tags))
     if not walk.items:
         raise ConfigError(f"{config}: no tag is read", hint="is a device enabled, and has it tags?")

@@ -50,6 +50,20 @@ def test_what_is_pinned_is_shown_kept_and_counted(machine: OpcuaServer, tmp_path
     assert (device["tags"], device["patterns"], device["found"], device["remarks"]) == (1, 1, 1, [])
 
 
+def test_a_device_of_which_nothing_was_found_yet_is_not_well_and_not_signed_for(
+    machine: OpcuaServer, tmp_path: Path
+) -> None:
+    path = site(tmp_path, machine)
+    early = run("check", path, "--online", "--json")
+    (row,) = json.loads(early.stdout)["files"][0]["online"]
+    assert (early.exit_code, row["state"], "it has no tag yet (what a pattern" in row["error"]) == (1, "bad", True)
+    refused = run("commission", path)
+    assert (refused.exit_code, "device 'machine' has no tag yet" in refused.stderr) == (78, True)
+    run("browse", path, "machine", "--pin")
+    assert run("check", path, "--online").exit_code == 0
+    assert "[1/1] machine  m_e" in run("commission", path).stdout
+
+
 def test_what_was_found_is_read_and_written_like_any_other(machine: OpcuaServer, tmp_path: Path) -> None:
     path = site(tmp_path, machine)
     early = run("read", path, "machine")

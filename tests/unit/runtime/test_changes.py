@@ -1,6 +1,7 @@
 """A file is loaded once it has changed and come to rest, not while somebody writes it, and once for each change."""
 
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,17 @@ def test_the_disk_is_asked(tmp_path: Path) -> None:
     os.utime(other, ns=(file.stat().st_atime_ns, file.stat().st_mtime_ns))
     other.replace(file)
     assert stamps([file], [folder])[file] != first[file], "same time and size, and another file all the same"
+
+
+def test_a_folder_that_is_none_and_who_may_read_a_file_count(tmp_path: Path) -> None:
+    file, folder = tmp_path / "site.yaml", tmp_path / "conf.d"
+    file.write_text("a")
+    seen = [stamps([file], [folder])]
+    file.chmod(0o600 if file.stat().st_mode & 0o777 != 0o600 else 0o640)
+    seen.append(stamps([file], [folder]))
+    folder.write_text("no folder")
+    seen.append(stamps([file], [folder]))
+    folder.unlink()
+    folder.mkdir()
+    seen.append(stamps([file], [folder]))
+    assert all(one != other for one, other in pairwise(seen))
