@@ -1,7 +1,6 @@
 """The house rules that a reader can rely on: who imports whom, who catches, who makes tasks, how long a file is."""
 
 import ast
-from collections.abc import Iterator
 
 import pytest
 
@@ -16,14 +15,7 @@ TOP_LEVEL = {
 }
 OPTIONAL = {"README.zh-CN.md", "SECURITY.md"}
 LONGEST = 400
-ONCE = pytest.mark.xdist_group("house")  # so that each file is parsed once
-
-
-@pytest.fixture(scope="module", autouse=True)
-def trees() -> Iterator[None]:
-    """All trees together are large: they go with this module."""
-    yield
-    house.parsed.cache_clear()
+ONCE = pytest.mark.xdist_group("house")  # so that each file is parsed once, for tests/unit/lang as well
 
 
 @ONCE

@@ -17,7 +17,7 @@ def with_known(kind: Any, raw: Any, known: Known) -> Any:
     said = [key for key in SECTIONS if isinstance(raw.get(key), dict | list)] if isinstance(raw, Mapping) else []
     if not said:
         return raw
-    data = dict(raw)
+    data = _Laid(raw)
     for key in said:
         same = key, repr(raw[key])
         if same not in known:
@@ -27,6 +27,18 @@ def with_known(kind: Any, raw: Any, known: Known) -> Any:
                 continue
         data[key] = known[same]
     return data
+
+
+class _Laid(dict[str, Any]):
+    """A tag as it will be validated, which still knows which of its keys came from `defaults`."""
+
+    def __init__(self, raw: Mapping) -> None:
+        super().__init__(raw)
+        self._raw = raw
+
+    @property
+    def origin(self) -> dict[str, str]:
+        return self._raw.origin
 
 
 @cache

@@ -127,11 +127,11 @@ def checked(
         known = scope.report.sections
         found: list[Any] = _list_of(kind).validate_python([with_known(kind, raw, known) for raw in placed])
     except ValidationError:
-        for index, raw in zip(wanted, placed, strict=True):
-            if not scope.full:
-                validate(kind, raw, raws.item_marks[index], of_item(raws[index], "tag", index, scope))
-        return None
-    if not fine:
+        found = [
+            None if scope.full else validate(kind, raw, raws.item_marks[at], of_item(raws[at], "tag", at, scope))
+            for at, raw in zip(wanted, placed, strict=True)
+        ]
+    if not fine or None in found:
         return None
     for index, tag in zip(wanted, found, strict=True):
         raw, inner = raws[index], of_item(raws[index], "tag", index, scope)

@@ -159,10 +159,9 @@ def test_trials_are_confirmed_or_go_back_by_themselves(tmp_path: Path) -> None:
             assert (process.returncode, "version 2 was confirmed and stays" in out) == (0, True), out
 
         it.write(it.agent.config.read_text().replace(str(it.far), str(free_port())))
-        with trial(it) as process:
-            out, _ = process.communicate(timeout=40)
-            assert process.returncode == 1
-            assert "version 3 was reverted: device far is not well; version 2 runs" in out
+        tried = it.command("apply", "-c", str(it.agent.config), "--confirm", "60s", "--yes")
+        assert tried.exit_code == 1
+        assert "version 3 was reverted: device far is not well; version 2 runs" in tried.output
         it.tags()
         wait_until(lambda: {"near/c", "far/b"} <= it.tags(), "the device as before")
         assert it.part()["state"] == "down"

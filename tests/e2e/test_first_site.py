@@ -11,6 +11,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+from click.testing import CliRunner
+
+from agent.cli import main
 from tests.e2e.site import Platform, until
 from tests.house import ROOT
 from tests.sim.faulty_line import line_on_pty
@@ -37,18 +41,13 @@ class Shell:
     """A person in an empty folder. What stands for something of the plant in the README is replaced by that."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
         self.instead: dict[str, str] = {}
         self.data = folder / "data"
 
     async def start(self, typed: str) -> asyncio.subprocess.Process:
-        for word, own in self.instead.items():
-            typed = re.sub(word, own, typed)
-        program, *arguments = shlex.split(typed)
-        assert program == "floorgate"
+        """As a process of its own."""
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-W", "error", "-m", "agent", *arguments, "--data", str(self.data)),
-            cwd=self._folder,
+            *(sys.executable, "-W", "error", "-m", "agent", *self._arguments(typed)),
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
@@ -56,19 +55,29 @@ class Shell:
         )
 
     async def run(self, typed: str) -> str:
-        process = await self.start(typed)
-        out, _ = await process.communicate()
-        assert process.returncode == 0, f"{typed}\n{out.decode()}"
-        return out.decode()
+        """In this process, which spares the start of another one."""
+        done = await asyncio.to_thread(CliRunner().invoke, main, self._arguments(typed))
+        assert done.exit_code == 0, f"{typed}\n{done.output}"
+        return done.output
+
+    def _arguments(self, typed: str) -> list[str]:
+        for word, own in self.instead.items():
+            typed = re.sub(word, own, typed)
+        program, *arguments = shlex.split(typed)
+        assert program == "floorgate"
+        return [*arguments, "--data", str(self.data)]
 
 
-async def test_six_commands_lead_from_an_empty_folder_to_values_on_the_platform(tmp_path: Path) -> None:
+async def test_six_commands_lead_from_an_empty_folder_to_values_on_the_platform(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A meter on a serial port, and a server that has to be trusted and has to trust us."""
     typed = commands()
     assert len(typed) <= MOST
     init, trust, pin, check, run, ledger = typed
     folder, home = tmp_path / "empty", tmp_path / "server"
     folder.mkdir()
+    monkeypatch.chdir(folder)
     shell = Shell(folder)
     certificate = made().files(tmp_path / "certificate")
     async with line_on_pty(meter) as (_, port):

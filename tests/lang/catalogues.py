@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from string import Formatter
 
 from agent.lang import ENGLISH, LANGUAGES, path
@@ -90,6 +91,7 @@ def _wrong_holes(entry: Entry) -> str:
     return "" if there == wanted else "has other placeholders"
 
 
+@cache
 def _constants() -> set[str]:
     """Every text that stands alone in the source."""
     nodes = (node for path_ in sources("agent", "drivers", "buffer") for node in ast.walk(parsed(path_)))

@@ -71,13 +71,13 @@ class Source:
     """The messages of one file."""
 
     def __init__(self, path: str, tree: ast.Module) -> None:
-        self.path, self._tree = path, tree
-        self._fields = frozenset(_fields(tree))
+        self.path, self._tree, self._nodes = path, tree, tuple(ast.walk(tree))
+        self._fields = frozenset(_fields(self._nodes))
         self._wholes: list[tuple[ast.expr, Local]] = []
         self._visit(tree, {})
 
     def messages(self) -> Iterator[Text]:
-        for node in ast.walk(self._tree):
+        for node in self._nodes:
             if isinstance(node, ast.FunctionDef) and any(
                 _name(each) in {"command", "group"} for each in node.decorator_list
             ):
@@ -89,7 +89,7 @@ class Source:
 
     def words(self) -> Iterator[Key]:
         """What stands over columns and progress bars, and what is counted."""
-        for node in ast.walk(self._tree):
+        for node in self._nodes:
             match node:
                 case ast.Call(func=func, args=args, keywords=given) if _name(func) in {"table", "progress"}:
                     yield from ((COLUMN, text) for text in _constants(args[:1]) if text)
@@ -179,9 +179,9 @@ def lines_of(text: Text) -> list[Text]:
     return [tuple(line) for line in lines if not (isinstance(line[0], str) and _YAML.match(line[0]))]
 
 
-def _fields(tree: ast.Module) -> Iterator[str]:
+def _fields(nodes: Iterable[ast.AST]) -> Iterator[str]:
     """Names that a `.format(…)` or `.replace("{name}", …)` of this file fills."""
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.Call(func=ast.Attribute(value=receiver, attr="format"), keywords=given) if not is_text(receiver):
                 yield from (word.arg for word in given if word.arg)

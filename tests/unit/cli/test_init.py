@@ -67,9 +67,8 @@ def test_an_editor_finds_the_schema_where_the_file_says_that_it_is(here: Path) -
 
 async def test_a_scan_is_made_where_one_is_asked_for(here: Path) -> None:
     async with pymodbus_meter([3]) as endpoint:
-        command = [sys.executable, "-m", "agent", "init", "-y", "--scan", endpoint, "--units", "3", "--data", "data"]
-        process = await asyncio.create_subprocess_exec(*command, env={**os.environ, "PYTHONPATH": str(ROOT)})
-        assert await process.wait() == 0
+        done = await asyncio.to_thread(init, "-y", "--scan", endpoint, "--units", "3")
+    assert done.exit_code == 0, done.output
     (device,) = load(here / "site.yaml", {}).devices
     assert (device.name, device.map, device.endpoint) == ("sdm630-3", "eastron-sdm630", endpoint)
 

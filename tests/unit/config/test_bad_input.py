@@ -14,7 +14,10 @@ from tests.sim.bad_config import CASES, put
 
 pytestmark = pytest.mark.xdist_group("bad_input")  # so that it is done once
 MOST = 50 << 10  # KB more than for a site that is right
-LENGTHY = ("numbers in a list", "lists in a list", "tags of one name", "a long list of numbers", "different numbers")
+LENGTHY = (
+    *("numbers in a list", "lists in a list", "tags of one name", "a long list of numbers", "different numbers"),
+    *("tags without an address", "tags of a group that is not"),  # much as `tags with unknown keys`
+)
 NAMES = [name for name in CASES if name not in LENGTHY or often(0, 1)]
 CHILD = """
 import json, os, resource, sys

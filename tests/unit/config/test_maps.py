@@ -273,3 +273,15 @@ def test_a_hundred_devices_with_one_map_load_at_once(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert kept.devices
     assert size < 1 << 20
+
+
+def test_a_table_that_an_address_names_wins_over_a_default_beside_sections_too(
+    write: Any,
+) -> None:
+    """What came from `defaults` is known as such where a section of the tag is shared with others."""
+    text = (
+        "device: {vendor: A, model: B}\ndriver: modbus\ndefaults: {register: input}\ntags:\n"
+        '  - {name: a, address: "40001"}\n  - {name: b, address: "40003", limits: {max: 1}}\n'
+    )
+    tags = load_map(write("m.yaml", text)).tags
+    assert [(tag.register, tag.address) for tag in tags or ()] == [("holding", 0), ("holding", 2)]

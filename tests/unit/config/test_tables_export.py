@@ -21,6 +21,7 @@ from agent.config.tables.flowing import flowing
 from agent.model.errors import AgentError
 from agent.model.text import is_name
 from tests.house import ROOT
+from tests.lengths import often
 
 SHELF = sorted((configs_dir() / "devices").glob("*.yaml"))
 ODD = ROOT / "tests/cases/tables/odd.yaml"
@@ -47,9 +48,11 @@ def assert_same(one: DeviceMap, other: DeviceMap) -> None:
 @pytest.mark.parametrize("ending", FORMATS)
 @pytest.mark.parametrize("path", [*SHELF, ODD], ids=lambda path: path.stem)
 def test_every_map_comes_back_as_it_was(path: Path, ending: str) -> None:
-    found = load_map(path)
-    for lang in ("en", "zh"):
-        assert_same(found, again(written(map_at(path, Report()), ending, lang), ending))
+    """By turns with headings in English and Chinese, in the long form with both."""
+    found, one = load_map(path), map_at(path, Report())
+    turn = ([*SHELF, ODD].index(path) + FORMATS.index(ending)) % 2
+    for lang in often(("en", "zh")[turn : turn + 1], ("en", "zh")):
+        assert_same(found, again(written(one, ending, lang), ending))
 
 
 def test_what_a_map_extends_is_written_out(tmp_path: Path) -> None:

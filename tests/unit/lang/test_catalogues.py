@@ -23,7 +23,7 @@ VALUES = ("'press-3'", "7", "12,345", "tcp://10.0.0.5:502", "/var/lib/x.yaml", "
 @pytest.fixture(scope="module")
 def found() -> Iterator[Mapping[Key, Found]]:
     yield from_source()
-    house.parsed.cache_clear()
+    house.parsed.cache_clear()  # all trees together are large; this group has no other use for them
 
 
 @pytest.fixture(scope="module", params=TRANSLATED)

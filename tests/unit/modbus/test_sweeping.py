@@ -1,5 +1,6 @@
 """Questions to one unit: is it there, who is it, and which device map does it behave like."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,6 @@ from tests.sim import faulty_modbus as fault
 from tests.sim.faulty_modbus import Behaviour, faulty_device
 from tests.sim.pymodbus_server import pymodbus_meter
 
-MAPS = {name: features(config) for name, config in modbus_maps().items()}
 IMAGES = sorted((ROOT / "tests" / "cases" / "modbus" / "maps").glob("*/usual.hex"))
 WEAK = {
     "xy-md02",
@@ -27,17 +27,21 @@ WEAK = {
 }  # nothing of the mains: many things have the like
 
 
+SHELF = cache(modbus_maps)  # read once for all tests, and not while they are collected
+
+
 async def guessed(behave: Behaviour, who: Identity | None = None) -> tuple[list[Guess], int]:
     """The likely maps, and how many requests that took."""
     async with faulty_device(behave) as plc, connected(plc.endpoint, 0.1) as ask:
-        return await guesses(ask, 1, MAPS, who), len(plc.asked)
+        maps = {name: features(config) for name, config in SHELF().items()}
+        return await guesses(ask, 1, maps, who), len(plc.asked)
 
 
 @pytest.mark.parametrize("case", IMAGES, ids=lambda case: case.parent.name)
 async def test_a_device_behaves_like_its_own_map(case: Path) -> None:
     """As good as any other one; where several are as good, the name that it says of itself decides."""
     name = case.parent.name
-    behave = holding(image(case), modbus_maps()[name].max_registers)
+    behave = holding(image(case), SHELF()[name].max_registers)
     found, asked = await guessed(behave)
     assert asked <= MOST
     own = [guess for guess in found if guess.map == name]

@@ -127,40 +127,53 @@ def told(frames: list[Frame]) -> list[dict[str, tuple[object, int]]]:
     return [{tag.name: (value, code) for tag, value, code in frame.rows()} for frame in frames]
 
 
-@pytest.mark.parametrize("mode", ["poll", "subscribe"])
-async def test_a_recording_says_what_the_session_gave(tmp_path: Path, mode: str) -> None:
-    async with running(site(tmp_path, "security: none", f"mode: {mode}")) as (_, written):
-        (driver,) = build_drivers(written, written.devices, tmp_path)
-        assert isinstance(driver, Tapped)
-        recorder = Recorder(tmp_path / "r.fgr", Header(), 1 << 20)
-        driver.tap(recorder)
-        live: list[Frame] = []
-        await driver.open()
-        async with asyncio.timeout(60):
-            if isinstance(driver, Subscriber):
-                async for frame in driver.frames():
-                    live.append(frame)
-                    if len(live) == 5:
-                        break
-            else:
-                assert isinstance(driver, Poller)
-                for _ in range(3):
-                    live.append(await driver.scan(driver.schemas[0]))
-                    await asyncio.sleep(0.3)
-        driver.tap(None)
-        await driver.close()
-        recorder.stop()
-    recording = read_recording(recorder.path)
-    found, play = await played(written, recording)
-    assert len(found) >= len(live)
-    assert all(before.items() <= after.items() for before, after in zip(told(live), told(found), strict=False))
-    assert not [each for each in play.account.missing if "temperature" in each]
-    assert [frame.stamps[0] for frame in live if frame.stamps] == [f.stamps[0] for f in found[: len(live)] if f.stamps]
-    for spoil in (b"\xc1", b"\x91" * 9000, b"", b"\x93\xa21s\xc3\x91\x00"):
-        notes = [type(note)(note.wire, note.what, note.wall, note.mono, spoil) for note in recording.notes]
-        found, play = await played(written, replace(recording, notes=notes))
-        assert found == []
-        assert any("makes no sense" in each for each in play.account.missing)
+async def test_a_recording_says_what_the_session_gave(tmp_path: Path) -> None:
+    """Polled and subscribed, from one server."""
+    path = site(tmp_path, "security: none", "mode: poll")
+    async with running(path) as (_, written):
+        kept = {"poll": await recorded(written, tmp_path / "poll.fgr")}
+        simulated = tmp_path / "site.simulated.yaml"
+        simulated.write_text(simulated.read_text("utf-8").replace("mode: poll", "mode: subscribe"), "utf-8")
+        kept["subscribe"] = await recorded(load(simulated), tmp_path / "subscribe.fgr")
+    for mode, (asked, live, file) in kept.items():
+        assert asked.devices[0].mode == mode  # type: ignore[attr-defined]  # it is one of OPC UA
+        recording = read_recording(file)
+        found, play = await played(asked, recording)
+        assert len(found) >= len(live)
+        assert all(before.items() <= after.items() for before, after in zip(told(live), told(found), strict=False))
+        assert not [each for each in play.account.missing if "temperature" in each]
+        stamps = [frame.stamps[0] for frame in live if frame.stamps]
+        assert stamps == [frame.stamps[0] for frame in found[: len(live)] if frame.stamps]
+        for spoil in (b"\xc1", b"\x91" * 9000, b"", b"\x93\xa21s\xc3\x91\x00"):
+            notes = [type(note)(note.wire, note.what, note.wall, note.mono, spoil) for note in recording.notes]
+            found, play = await played(asked, replace(recording, notes=notes))
+            assert found == []
+            assert any("makes no sense" in each for each in play.account.missing)
+
+
+async def recorded(asked: Site, file: Path) -> tuple[Site, list[Frame], Path]:
+    """Some frames of its device, and the recording of them."""
+    (driver,) = build_drivers(asked, asked.devices, file.parent)
+    assert isinstance(driver, Tapped)
+    recorder = Recorder(file, Header(), 1 << 20)
+    driver.tap(recorder)
+    live: list[Frame] = []
+    await driver.open()
+    async with asyncio.timeout(60):
+        if isinstance(driver, Subscriber):
+            async for frame in driver.frames():
+                live.append(frame)
+                if len(live) == 5:
+                    break
+        else:
+            assert isinstance(driver, Poller)
+            for _ in range(3):
+                live.append(await driver.scan(driver.schemas[0]))
+                await asyncio.sleep(0.3)
+    driver.tap(None)
+    await driver.close()
+    recorder.stop()
+    return asked, live, recorder.path
 
 
 async def played(site: Site, recording: Recording) -> tuple[list[Frame], Play]:
