@@ -69,8 +69,13 @@ def _shown(seconds: float) -> Iterator[Tell]:
         from rich.console import Console  # noqa: PLC0415  # loads only when there is somebody to see it
         from rich.markup import escape  # noqa: PLC0415  # as above
         from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415  # as above
+        from rich.table import Column  # noqa: PLC0415  # as above
 
-        columns = BarColumn(), TextColumn("{task.fields[left]}"), TextColumn("{task.description}")
+        columns = (
+            BarColumn(),
+            TextColumn("{task.fields[left]}", table_column=Column(min_width=10, no_wrap=True)),
+            TextColumn("{task.description}"),
+        )
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("", total=seconds, left="")
             yield lambda text, left: bar.update(
