@@ -154,7 +154,7 @@ class Reading:
     def _wholes(self, text: str, depth: int) -> Iterator[tuple[int, str]]:
         for template, filled in sorted(self._catalogue.fitting(text), key=lambda fit: -fit[0].size):
             known = [self.of(each, depth + 1) if " " in each else None for each in filled]
-            if template.is_count and " " not in filled[0] and not filled[0][-1:].isdigit():
+            if template.is_count and " " not in filled[0] and not filled[0].rstrip("%")[-1:].isdigit():
                 continue
             if not (template.is_weak and _leaves_prose(filled, known)):
                 beyond = any(map(_is_more, filled))
