@@ -74,7 +74,7 @@ def parse_endpoint(text: str, ports: Mapping[str, int]) -> Endpoint:
     `ports` names the schemes that the driver speaks, each with its default port. Raises ValueError with the next step.
     """
     scheme, found, rest = text.partition("://")
-    supported = " and ".join(_shape(name) for name in ports)
+    supported = ", ".join(_shape(name) for name in ports)
     if not found or scheme not in ports:
         known = "is not supported by this driver" if scheme in SCHEMES and found else "is not an endpoint"
         raise ValueError(f"{text!r} {known}: write {supported}")

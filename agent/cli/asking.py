@@ -69,7 +69,7 @@ def _modbus(where: str, data: Path, taken: set[str], units: Sequence[int] | None
             return finding.scanned(where, units, data, taken)
         except (AgentError, click.UsageError) as error:
             raise _told(error) from error
-    unit = answer("  Unit", "1", _unit)
+    unit = answer("  Its unit", "1", _unit)
     entry = answer("  Device map: its name, or a word such as sdm630 to search for (empty: none)", "", _map)
     return [Device(named(f"{entry.partition('-')[2] or 'unit'}-{unit}", taken), where, unit, entry)]
 
@@ -88,9 +88,12 @@ def sink() -> Sink | None:
 
 
 def password(user: str, where: str) -> str:
-    """Not shown while it is typed."""
-    given: str = voice.prompt(f"Password of {user} at {where}", hide_input=True, confirmation_prompt=True, err=True)
-    return given
+    """Not shown while it is typed, which has to be twice the same."""
+    while True:
+        given: str = voice.prompt(f"Password of {user} at {where}", hide_input=True, err=True)
+        if voice.prompt("The same once more", hide_input=True, err=True) == given:
+            return given
+        voice.echo("  they are not the same", err=True)
 
 
 def yes(text: str) -> bool:
@@ -155,7 +158,8 @@ def _map(text: str) -> str:
         return fits[0].name
     if fits:
         raise ValueError("one of: " + ", ".join(entry.name for entry in fits[:SHOWN]) + (" …" if fits[SHOWN:] else ""))
-    raise ValueError(f"no map has {text!r}. {did_you_mean(text, known)}")
+    near = did_you_mean(text, known)
+    raise ValueError(f"no map has {text!r}: {near}" if near else f"no map has {text!r}")
 
 
 def _has(entry: Entry, word: str) -> bool:

@@ -149,7 +149,7 @@ def _lines(summary: dict[str, Any]) -> list[str]:
     if "online" in summary:
         from agent.cli import online  # noqa: PLC0415  # as above
 
-        found += ["online:", *online.said(summary["online"])]
+        found += ["as it is online:", *online.said(summary["online"])]
     return found
 
 

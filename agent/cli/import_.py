@@ -6,10 +6,12 @@ from typing import Any
 
 import click
 
+from agent import lang
 from agent.cli import records, voice
 from agent.cli.draft import draft
 from agent.cli.options import json_option
 from agent.imports import FORMATS, Imported, Options, convert
+from agent.imports.notes import KINDS
 from agent.model.errors import AgentError
 from agent.model.text import is_name, plain
 
@@ -82,7 +84,7 @@ def _tell(found: Imported, written: list[Path]) -> None:
     for file, form in found.formats.items():
         _say(f"{file}: {FORMATS[form].TITLE}")
     for line in found.notes.text():
-        _say(line)
+        _say(f"{lang.word(line[:-1])}{lang.between(': ').rstrip()}" if line[:-1] in KINDS else line)
     _say(f"{_n(len(found.devices), 'device')}, {_n(sum(len(device.tags) for device in found.devices), 'tag')}")
     if written:
         site = quote(str(next(path for path in written if path.suffix == ".yaml" and path.parent.name != "maps")))

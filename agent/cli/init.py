@@ -159,7 +159,7 @@ def _with_secret(each: E, folder: Path, made: list[Path], wishes: Wishes, *, ask
 def _tell(wishes: Wishes, written: Sequence[Path], servers: Sequence[Device]) -> None:
     data = "" if wishes.data == default_data() else f" --data {quote(str(wishes.data))}"
     voice.echo(f"written: {', '.join(map(str, written))}")
-    voice.echo("next:")
+    voice.echo("what to do next:")
     for server in servers:
         if server.trust:
             voice.echo(f"  {server.trust}{data}     # when the server of {server.name} shows this fingerprint")

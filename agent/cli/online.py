@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agent import registry
-from agent.cli import pick, voice
+from agent import lang, registry
+from agent.cli import pages, pick, voice
 from agent.cli.ask import Agent, find
 from agent.cli.progress import progress
 from agent.config import Site, rules_of
@@ -75,12 +75,19 @@ def _said(row: dict[str, Any], width: int) -> Iterator[str]:
     what = f"{row['good']} of {row['tags']} tags good" if row["tags"] else ""
     took = f"{1000 * row['seconds']:.0f} ms" if row["seconds"] else ""
     parts = [each for each in (what, took, row["error"]) if each]
-    yield plain(f"  {row['name']:{width}}  {row['kind']:6}  {row['state']:4}  {', '.join(parts)}").rstrip()
+    kind, state = _cell(row["kind"], "device", "sink"), _cell(row["state"], "ok", "bad", "down")
+    told = lang.between(", ").join(map(lang.said, parts))  # a line with its columns is no message
+    yield plain(f"  {row['name']:{width}}  {kind}  {state}  {told}").rstrip()
     bad = list(row["bad"].items())
     for tag, quality in bad[:SHOWN]:
         yield plain(f"  {'':{width}}    {tag}: {quality}")
     if len(bad) > SHOWN:
         yield f"  {'':{width}}    and {len(bad) - SHOWN} more"
+
+
+def _cell(word: str, *others: str) -> str:
+    """As wide as each of the words that may stand there."""
+    return pages.padded(lang.word(word), max(pages.width(lang.word(each)) for each in others))
 
 
 async def _looked(site: Site, data: Path, done: Callable[[int], None]) -> list[Seen]:

@@ -90,9 +90,10 @@ def summary(text: str) -> str:
 
 def _option(text: str) -> str:
     """The help of an option, and what click adds to it."""
-    whole = lang.said(text)
     match = _EXTRA.fullmatch(text)
-    if whole != text or match is None or not match[2]:
+    if match is None or not match[2]:
+        return lang.said(text)
+    if "  [" not in text and (whole := lang.said(text)) != text:  # one space: it is ours, and part of the message
         return whole
     return f"{lang.said(match[1])} [{lang.between('; ').join(map(lang.said, match[2].split('; ')))}]"
 

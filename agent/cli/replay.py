@@ -1,7 +1,6 @@
 """`floorgate replay`"""
 
 import asyncio
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -157,5 +156,4 @@ def _tell(account: "Account") -> None:
     said += [f"last error of {device}: {error}" for device, error in account.errors.items()]
     for line in said:
         voice.echo(f"floorgate: {line}", err=True)
-    found = {"moments": account.moments, "frames": account.frames}
-    voice.echo(f"floorgate: played {json.dumps(found)}", err=True)
+    voice.echo(f"floorgate: played {account.moments:,} moments, {account.frames:,} frames", err=True)

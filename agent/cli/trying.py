@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from agent import lang
 from agent.cli import voice
 from agent.cli.ask import Silent, find
 from agent.model.errors import AgentError
@@ -53,7 +54,11 @@ def _standing(data: Path) -> dict[str, Any]:
 def _told(trial: dict[str, Any]) -> tuple[str, float]:
     """`devices 3/3, tags 120/121, sinks 1/1`, with what is worse, and the seconds that are left."""
     found = trial["now"]
-    counts = (f"{kind}s {found[kind][0]}/{found[kind][1]}" for kind in ("device", "tag", "sink") if found[kind][1])
+    counts = (
+        f"{lang.word(f'{kind}s')} {found[kind][0]}/{found[kind][1]}"
+        for kind in ("device", "tag", "sink")
+        if found[kind][1]
+    )
     return ", ".join(filter(None, (*counts, trial["doubts"]))), trial["left"]
 
 
@@ -64,12 +69,20 @@ def _shown(seconds: float) -> Iterator[Tell]:
         from rich.console import Console  # noqa: PLC0415  # loads only when there is somebody to see it
         from rich.markup import escape  # noqa: PLC0415  # as above
         from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415  # as above
+        from rich.table import Column  # noqa: PLC0415  # as above
 
-        columns = BarColumn(), TextColumn("{task.fields[left]} left"), TextColumn("{task.description}")
+        columns = (
+            BarColumn(),
+            TextColumn("{task.fields[left]}", table_column=Column(min_width=10, no_wrap=True)),
+            TextColumn("{task.description}"),
+        )
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("", total=seconds, left="")
             yield lambda text, left: bar.update(
-                task, description=escape(text), completed=seconds - left, left=f"{left:.0f} s"
+                task,
+                description=escape(lang.said(text)),
+                completed=seconds - left,
+                left=lang.said(f"{left:.0f} s left"),
             )
         return
     last = ""

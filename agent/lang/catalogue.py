@@ -154,10 +154,10 @@ class Reading:
     def _wholes(self, text: str, depth: int) -> Iterator[tuple[int, str]]:
         for template, filled in sorted(self._catalogue.fitting(text), key=lambda fit: -fit[0].size):
             known = [self.of(each, depth + 1) if " " in each else None for each in filled]
-            if template.is_count and " " not in filled[0] and not filled[0][-1:].isdigit():
+            if template.is_count and " " not in filled[0] and not filled[0].rstrip("%")[-1:].isdigit():
                 continue
             if not (template.is_weak and _leaves_prose(filled, known)):
-                beyond = any(": " in each for each in filled)  # what fills a hole is seldom more than one message
+                beyond = any(map(_is_more, filled))
                 size = template.size - beyond + sum(each[0] for each in known if each)
                 yield size, "".join(self._filled(piece, filled, known) for piece in template.made)
 
@@ -205,9 +205,23 @@ class Reading:
         found = [self.of(part, depth + 1) for part in parts]
         if not (any if between.strip() in ",;" else all)(found) or _leaves_prose(parts, found):
             return None
-        size = sum(each[0] for each in found if each) + len(between) * (len(parts) - 1)
+        size = sum(each[0] for each in found if each) + len(between) * (sum(map(bool, found)) - 1)
         texts = (ours[1] if ours else part for ours, part in zip(found, parts, strict=True))
-        return size, self._catalogue.between(between).join(texts)
+        return size, _glued(texts, self._catalogue.between(between))
+
+
+def _is_more(filling: str) -> bool:
+    """What fills a hole is seldom more than one message, or has a hint of its own."""
+    return ": " in filling or (filling.endswith(")") and " (" in filling)
+
+
+def _glued(texts: Iterable[str], glue: str) -> str:
+    """A word between two texts keeps off Latin letters; a comma does not."""
+    made, *others = texts
+    for text in others:
+        before, after = (" " * (glue.isalnum() and end.isascii() and end.isalnum()) for end in (made[-1:], text[:1]))
+        made += before + glue + after + text
+    return made
 
 
 def _split(text: str, between: str) -> list[str]:

@@ -127,5 +127,7 @@ def _write(folder: Path, walk: Walk, facts: Facts) -> None:
             with draft(path) as file:
                 file.write(make(language))
     passed, failed, left_out = (walk.count(verdict) for verdict in ("pass", "fail", "skip"))
-    said = f"{passed} passed, {failed} failed, {left_out} left out"
-    voice.echo(f"{len(walk.items)} tags: {said}, {walk.count(None)} to be tried. Reports: {folder}/report.*")
+    voice.echo(
+        f"{len(walk.items)} tags: {passed} passed, {failed} failed, {left_out} left out, "
+        f"{walk.count(None)} to be tried. Reports: {folder}/report.*"
+    )

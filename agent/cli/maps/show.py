@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from agent import lang
 from agent.cli import records, tables, voice
 from agent.cli.options import json_option
 from agent.cli.shelf import named
@@ -12,7 +13,7 @@ from agent.config import load_map
 from agent.model.text import plain
 
 _ABOUT: tuple[tuple[str, Callable[[Any], bool]], ...] = (
-    ("octal", lambda area: area.radix == 8),
+    ("counted in octal", lambda area: area.radix == 8),
     ("2 registers each", lambda area: area.words == 2),
     ("read only", lambda area: area.read_only or area.register in ("discrete", "input")),
 )
@@ -38,9 +39,9 @@ def command(name: str, as_json: bool) -> None:
         else "compare each value with the display"
     )
     voice.echo(f"{head.driver}, {head.device.kind or 'no kind'}, {head.status}: {sure}")
-    for title, lines in (("sources", head.sources), ("notes", head.notes)):
+    for title, lines in (("source", head.sources), ("note", head.notes)):
         for line in lines:
-            voice.echo(plain(f"  {title[:-1]}: {line}"))
+            voice.show(plain(f"  {lang.word(title)}{lang.between(': ')}{line}"))
     if found.quirks:
         voice.echo(plain("  quirks: " + ", ".join(f"{key}: {value}" for key, value in found.quirks.items())))
     if found.areas:

@@ -58,6 +58,19 @@ def test_what_a_scan_has_found_becomes_a_site_that_is_right(here: Path) -> None:
     assert CliRunner().invoke(main, ["check", "site.yaml", "--data", "data"]).exit_code == 0
 
 
+def test_what_a_file_says_to_people_is_in_their_language(here: Path) -> None:
+    """And the YAML around it is the same."""
+    (here / "scan.json").write_text(json.dumps(FOUND), "utf-8")
+    bare = []
+    for language in ("en", "zh"):
+        options = ("--from", "scan.json", "--sink", "mqtt://h", "--force", "--yes")
+        assert CliRunner().invoke(main, ["--lang", language, "init", *options]).exit_code == 0
+        said = (here / "site.yaml").read_text("utf-8")
+        bare.append([line.partition("#")[0] for line in said.split("\n")])
+        assert ("says that it is" in said, "设备自称" in said) == (language == "en", language == "zh")
+    assert bare[0] == bare[1]
+
+
 def test_an_editor_finds_the_schema_where_the_file_says_that_it_is(here: Path) -> None:
     assert init("--from", "-", stdin=json.dumps(FOUND)).exit_code == 0
     first = (here / "site.yaml").read_text("utf-8").splitlines()[0]
@@ -164,10 +177,22 @@ def test_a_person_is_asked_and_a_wrong_answer_is_asked_for_again(tmp_path: Path)
     """The password lies in a file of its own, which nobody else can read."""
     endpoints = ("tcp:/x", "tcp://192.168.1.20", "n", "x", "4", "eastron", "sdm630")
     code, seen = typed(
-        tmp_path, "a b", "gw-7", "acme/hall", *endpoints, "", "mqqt://h", "mqtts://h", "me", "hush-hush", "hush-hush"
+        tmp_path,
+        "a b",
+        "gw-7",
+        "acme/hall",
+        *endpoints,
+        "",
+        "mqqt://h",
+        "mqtts://h",
+        "me",
+        "hush-hush",
+        "hush",
+        "hush-hush",
+        "hush-hush",
     )
     assert code == 0, seen
-    for said in ("'a b' is not a name", "'x' is no unit", "one of: eastron-", "'mqqt://h' is nowhere"):
+    for said in ("'a b' is not a name", "'x' is no unit", "one of: eastron-", "'mqqt://h' is nowhere", "not the same"):
         assert said in seen
     site: Any = load(tmp_path / "site.yaml", {})
     (device,) = site.devices

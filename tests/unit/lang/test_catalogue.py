@@ -21,6 +21,8 @@ SAID = {
     "{0}: cannot be read: {1}": "{0}：无法读取：{1}",
     "such as {{x: 1}}": "例如 {{x: 1}}",
     "the end": "结束",
+    "no agent runs on {0}": "{0} 上没有代理程序",
+    "{0}: {1} tags of {2}": "{0}：{2} 的 {1} 个测点",
 }
 BETWEEN = {": ": "：", " ({0})": "（{0}）", "; ": "；", ", ": "，", " or ": "或", " and ": "和", ", or ": "，或"}
 WORDS = {"text": "文本"}
@@ -57,6 +59,10 @@ def catalogue() -> Catalogue:
         ("x: cannot be read: the end", "x：无法读取：结束"),
         ("x: cannot be read: bad byte in position 3", "x：无法读取：bad byte in position 3"),
         ("the end; the end", "结束；结束"),
+        ("no agent runs on /var/x (the end)", "/var/x 上没有代理程序（结束）"),  # the hint fills no hole
+        ("x.csv: 7 tags of Eastron V2, V3", "x.csv：Eastron V2, V3 的 7 个测点"),  # a name, and no list
+        ("device x and the end", "设备 x 和结束"),
+        ("the end or tag x", "结束或测点 x"),
         ("the end\n  nothing of ours\nthe end", "结束\n  nothing of ours\n结束"),
     ],
 )
