@@ -83,7 +83,7 @@ def read_devices(
             found.append(each)
             count += len(each[1].get("tags") or ())
         if count > MAX_TAGS:
-            what = f"with this device the site has more than {MAX_TAGS:,} tags"
+            what = f"the devices up to this one read more than {MAX_TAGS:,} tags"
             scope.add(raw.mark, what, "let another gateway read some of them")
             scope.report.settle()
     return [device for device, _ in found], [raw for _, raw in found]

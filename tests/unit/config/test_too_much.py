@@ -58,7 +58,7 @@ def test_the_tags_of_all_devices_though_they_share_a_map(write: Any) -> None:
     write("m.yaml", f"{HEAD}tags:\n{tags}")
     count = MAX_TAGS // each + 3
     where = f"site.yaml:{3 + MAX_TAGS // each}:5"
-    what = f"with this device the site has more than {MAX_TAGS:,} tags"
+    what = f"the devices up to this one read more than {MAX_TAGS:,} tags"
     assert said(write("site.yaml", site(count, "./m.yaml"))) == [
         f"{where}: {what} (let another gateway read some of them)"
     ]
