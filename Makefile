@@ -27,7 +27,7 @@ test: lint tools $(NODE)  ## lint, and every test
 
 faults: $(DEV) tools $(NODE)  ## break everything, often, and print the table; ROWS names some of it (root for all of it)
 	$(BIN)/python tests/faults/run.py $(ROWS)
-	$(if $(ROWS),,FLOORGATE_LONG=1 $(BIN)/pytest --timeout 900 tests/unit tests/e2e)
+	$(if $(ROWS),,FLOORGATE_LONG=1 $(BIN)/pytest --timeout 900 tests/unit tests/cases tests/e2e)
 
 bench: $(DEV) tools  ## speed and memory against their bars, of one AREA or all
 	$(BIN)/python tests/bench/run.py $(AREA)

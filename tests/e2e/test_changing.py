@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,10 @@ class Plant:
     def command(self, *arguments: str) -> Result:
         """In this process, which spares the start of another one."""
         return CliRunner().invoke(main, [*arguments, "--data", str(self.agent.data)])
+
+    def kill_when_there(self, tag: str) -> None:
+        wait_until(lambda: tag in self.tags(), tag)
+        self.agent.kill()
 
     def versions(self) -> list[tuple[int, str, str]]:
         return [(each.n, each.why, each.outcome) for each in History(self.agent.data).state().versions]
@@ -186,11 +191,11 @@ def test_trials_are_confirmed_or_go_back_by_themselves(tmp_path: Path) -> None:
 def test_a_kill_in_a_trial_ends_in_the_good_one(tmp_path: Path) -> None:
     with plant(tmp_path, "--no-watch") as it:
         it.edit(ONE, MORE)
-        with trial(it) as process:
-            wait_until(lambda: "near/c" in it.tags(), "the new tag")
-            it.agent.kill()
-            out, _ = process.communicate(timeout=20)
-            assert process.returncode == 1 and "the agent has ended in the trial" in out
+        with ThreadPoolExecutor(1) as elsewhere:
+            killed = elsewhere.submit(it.kill_when_there, "near/c")
+            tried = it.command("apply", "-c", str(it.agent.config), "--confirm", "60s", "--yes")
+            killed.result()
+        assert tried.exit_code == 1 and "the agent has ended in the trial" in tried.output
         it.agent.start()
         it.agent.ready()
         wait_until(lambda: it.part()["state"] == "down", "that it says so")

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import signal
 import sys
 from pathlib import Path
@@ -75,29 +74,31 @@ async def test_six_commands_lead_from_an_empty_folder_to_values_on_the_platform(
     typed = commands()
     assert len(typed) <= MOST
     init, trust, pin, check, run, ledger = typed
-    folder, home = tmp_path / "empty", tmp_path / "server"
+    folder = tmp_path / "empty"
     folder.mkdir()
     monkeypatch.chdir(folder)
     shell = Shell(folder)
     certificate = made().files(tmp_path / "certificate")
     async with line_on_pty(meter) as (_, port):
-        with Mosquitto(tmp_path) as broker, Platform(broker.port) as platform:
-            with node_opcua_server(home=home, **SECURED, **certificate) as server:
-                shell.instead = {
-                    r"/dev/ttyUSB0": port,
-                    r"opc\.tcp://[\d.]+:\d+": server.endpoint,
-                    r"mqtt://[\d.]+": f"mqtt://127.0.0.1:{broker.port}",
-                }
-                said = await shell.run(init)
+        with (
+            Mosquitto(tmp_path) as broker,
+            Platform(broker.port) as platform,
+            node_opcua_server(home=tmp_path / "server", **SECURED, **certificate) as server,
+        ):
+            shell.instead = {
+                r"/dev/ttyUSB0": port,
+                r"opc\.tcp://[\d.]+:\d+": server.endpoint,
+                r"mqtt://[\d.]+": f"mqtt://127.0.0.1:{broker.port}",
+            }
+            said = await shell.run(init)
             shown = re.search(r"floorgate pki trust ([0-9a-f]+)", said)
             assert shown, said
             shell.instead |= {r"(?<=trust )[0-9a-f]+": shown[1]}
             await shell.run(trust)
-            _trust(home, shell.data)
-            with node_opcua_server(home=home, port=server.port, **SECURED, **certificate):
-                assert "found by its patterns" in await shell.run(pin)
-                assert "online:" in await shell.run(check)
-                accounts = await _while_it_runs(shell, run, f"{ledger} --json", platform)
+            server.trust(shell.data / "pki" / "own" / "cert.der")
+            assert "found by its patterns" in await shell.run(pin)
+            assert "online:" in await shell.run(check)
+            accounts = await _while_it_runs(shell, run, f"{ledger} --json", platform)
     assert all(account["balanced"] and account["delivered"] for account in accounts)
     values = {each["device"]: each["values"] for each in _frames(platform)}
     assert {name: round(values["sdm630-1"][name], 1) for name in TOLD} == TOLD
@@ -119,10 +120,3 @@ async def _while_it_runs(shell: Shell, run: str, ledger: str, platform: Platform
 
 def _frames(platform: Platform) -> list[dict[str, Any]]:
     return [each for each in list(platform.frames.values()) if each["values"]]
-
-
-def _trust(home: Path, data: Path) -> None:
-    """What the server's administrator does: our certificate is among those that it trusts, from its next start on."""
-    folder = home / "pki" / "trusted" / "certs"
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(data / "pki" / "own" / "cert.der", folder)

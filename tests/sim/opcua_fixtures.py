@@ -64,6 +64,10 @@ class OpcuaServer:
         """Let it forget so many monitored items without a word (the one on node-opcua)."""
         assert self._ask(f"lose {items}", "lost") == f"lost {items}"
 
+    def trust(self, certificate: Path) -> None:
+        """What its administrator does: it takes the client with this certificate (DER) from now on (node-opcua)."""
+        self._ask(f"trust {certificate}", "trusted")
+
     def _ask(self, line: str, answer: str = "") -> str:
         assert self.process.stdin is not None
         self.process.stdin.write(line.encode() + b"\n")

@@ -12,8 +12,10 @@
 // keeps its history. Its certificates go into DIR. It says `ready PORT` on its standard output and ends when its standard
 // input ends. A line `count` is answered with `count SESSIONS SUBSCRIPTIONS ITEMS NODES MADE`: what there is, how many nodes
 // the items watch, and how many sessions there have been. `lose N` takes N items away without telling anybody (`lost N`).
-// `channels` is answered with how many secure channels are open.
+// `channels` is answered with how many secure channels are open. `trust FILE` has it trust the certificate in that file (DER)
+// from now on (`trusted`).
 
+const fs = require("fs");
 const net = require("net");
 const path = require("path");
 const readline = require("readline");
@@ -187,6 +189,8 @@ async function main() {
             console.log(`lost ${lose(server.engine, Number(count))}`);
         } else if (order === "channels") {
             console.log(`channels ${server.endpoints.reduce((sum, each) => sum + each.currentChannelCount, 0)}`);
+        } else if (order === "trust") {
+            server.serverCertificateManager.trustCertificate(fs.readFileSync(count)).then(() => console.log("trusted"));
         }
     });
     lines.on("close", stop);
