@@ -17,6 +17,7 @@ SERIAL = ("rtu", "ascii")
 PARITIES = {"N": "none", "E": "even", "O": "odd", "M": "mark", "S": "space"}
 BAUDS = (50, 4_000_000)
 MAX_ID = 64  # characters of a registration packet
+LONGEST = 1024  # characters of an endpoint
 _HEX = re.compile(r"0x([0-9A-Fa-f]{2})+")
 _HOST = re.compile(r"[\w.:%-]+")
 _PATH = re.compile(r"/[^\0?#]+|COM\d{1,3}|//\./COM\d{1,3}", re.IGNORECASE)
@@ -75,6 +76,8 @@ def parse_endpoint(text: str, ports: Mapping[str, int]) -> Endpoint:
     """
     scheme, found, rest = text.partition("://")
     supported = ", ".join(_shape(name) for name in ports)
+    if len(text) > LONGEST:
+        raise ValueError(f"{text[:40]!r}… is longer than {LONGEST} characters: write {supported}")
     if not found or scheme not in ports:
         known = "is not supported by this driver" if scheme in SCHEMES and found else "is not an endpoint"
         raise ValueError(f"{text!r} {known}: write {supported}")

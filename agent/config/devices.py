@@ -40,6 +40,7 @@ from agent.config.tree import Mapping, Sequence, merge
 from agent.config.words import shown
 from agent.registry import DriverConfig
 
+MAX_TAGS = 200_000  # of all devices; those of a shared map count for each
 _UNASKED = (
     "has no tags: its map says where the words of a PLC are, and not which of them are read",
     "such as `tags: [{name: speed, address: D100}]`",
@@ -75,7 +76,16 @@ def read_devices(
         scope.add(mark, "there are no devices", "such as `devices: [{name: main-meter, driver: modbus, …}]`")
     unique_names(listed(root, "device"), "device", scope)
     reader = _Devices(maps, calendars, of_lines(root, scope), scope)
-    found = [each for raw, inner in mappings(root, "device", scope) if (each := reader.device(raw, inner))]
+    found: list[tuple[DriverConfig, Mapping]] = []
+    count = 0
+    for raw, inner in mappings(root, "device", scope):
+        if each := reader.device(raw, inner):
+            found.append(each)
+            count += len(each[1].get("tags") or ())
+        if count > MAX_TAGS:
+            what = f"the devices up to this one read more than {MAX_TAGS:,} tags"
+            scope.add(raw.mark, what, "let another gateway read some of them")
+            scope.report.settle()
     return [device for device, _ in found], [raw for _, raw in found]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
@@ -19,7 +19,7 @@ from agent.config.files import Files, Unreadable
 from agent.config.lists import unique_names
 from agent.config.paths import map_path
 from agent.config.problems import Mark, Scope
-from agent.config.reader import read
+from agent.config.reader import Room, read
 from agent.config.sections import MapHead
 from agent.config.tables import is_table, read_table
 from agent.config.tags import checked, group_names, item_type, spelt_out, with_defaults
@@ -27,7 +27,10 @@ from agent.config.tree import Mapping, Sequence, merge
 from agent.config.words import shown
 from agent.registry import DriverConfig
 
-MAX_MAP = 4 << 20
+MAX_MAP = 4 << 20  # bytes of one map
+MAX_MAPS = 16 << 20  # of all that one load reads, those that others extend each time
+MAX_VALUES = 600_000  # in all of these, counted as `reader.MAX_WEIGHT` is
+MAX_TAGS = 60_000  # of all of these
 NO_QUIRKS = ("name", "driver", "endpoint", "map", "enabled", "tags", "groups", "areas", "place", "ct", "pt", "oee")
 _PARTS = ("quirks", "defaults", "groups", "tags")
 
@@ -59,6 +62,7 @@ class Maps:
         self._folder, self._calendars, self._files = folder, calendars, files
         self._scope = scope
         self._read: dict[tuple[Path, str], DeviceMap | None] = {}
+        self._room, self._bytes, self._tags = Room(MAX_VALUES), 0, 0
 
     def find(self, name: str, mark: Mark, scope: Scope, driver: str = "") -> DeviceMap | None:
         """The map that `map: name` at `mark` means; None after a problem was reported. A table that names no driver is
@@ -88,14 +92,30 @@ class Maps:
         except Unreadable as error:
             scope.add(mark, ": ".join(filter(None, (what, str(error.args[0])))), error.hint)
             return None
-        if is_table(path):
-            return read_table(data, str(path), self._scope, driver)
-        root = read(data, str(path), self._scope.report)
-        if isinstance(root, Mapping):
+        self._bytes += len(data)
+        if self._bytes > MAX_MAPS:
+            self._too_much(mark, f"all device maps together are larger than {MAX_MAPS >> 20} MB")
+        table = is_table(path)
+        root = (
+            read_table(data, str(path), self._scope, driver)
+            if table
+            else read(data, str(path), self._scope.report, room=self._room)
+        )
+        tags = root.get("tags") if isinstance(root, Mapping) else None
+        self._tags += len(tags) if isinstance(tags, Sequence) else 0
+        if self._tags > MAX_TAGS:
+            self._too_much(mark, f"all device maps together have more than {MAX_TAGS:,} tags")
+        if table or isinstance(root, Mapping):
             return root
         if root is not None:
             self._scope.add(Mark(str(path), 1, 1), "a device map is a mapping with `device`, `driver` and `tags`")
         return None
+
+    def _too_much(self, mark: Mark, what: str) -> NoReturn:
+        """Raises Invalid: all that follows would take time and memory."""
+        self._scope.add(mark, what, "let devices share a map, or split the site")
+        self._scope.report.settle()
+        raise AssertionError
 
     def _extended(self, root: Mapping, path: Path, above: tuple[tuple[Path, Mark], ...]) -> Mapping | None:
         """The map with everything below it that it extends. `above` are the maps that extend it, with where they do."""

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from agent.config.files import Files, Unreadable
 from agent.config.problems import Mark, Report, Scope
-from agent.config.reader import read
+from agent.config.reader import Room, read
 from agent.config.references import References, Unresolved
 from agent.config.tree import Mapping, Sequence
 from agent.config.words import shown
+from agent.model.text import plain
 
 FOLDER = "conf.d"
 ENDINGS = (".yaml", ".yml")
@@ -27,12 +28,12 @@ DEEPER = ("coal_equivalent", "co2")  # those of `factors` that are such mappings
 def read_parts(path: Path, environ: Table[str, str], report: Report, files: Files) -> Mapping | None:
     """What the site file and its parts say, or None when one of them cannot be read; all problems go to `report`."""
     parts = _parts(path, report, files)
-    left, whole = MAX_SITE, parts is not None
+    left, whole, room = MAX_SITE, parts is not None, Room()
     expand = References(environ, path.parent, report)
     found: list[Mapping] = []
     for part in (path, *(parts or ())):
         data = _data(part, left, report, files)
-        root = None if data is None else read(data, str(part), report, expand, optional=part != path)
+        root = None if data is None else read(data, str(part), report, expand, optional=part != path, room=room)
         if root is not None and not isinstance(root, Mapping):
             report.add(Mark(str(part), 1, 1), "a configuration is a mapping, such as `gateway: {id: gw-1}`")
         if isinstance(root, Mapping):
@@ -51,6 +52,11 @@ def _parts(path: Path, report: Report, files: Files) -> list[Path] | None:
     except Unreadable as error:
         report.add(Mark(str(folder), 1, 1), str(error.args[0]), error.hint)
         return None
+    for name in names:
+        if not name.isprintable():
+            what = f"a file has a name with control characters, {plain(name[:80])}"
+            report.add(Mark(str(folder), 1, 1), what, "give it another one")
+            return None
     if len(names) > MOST_PARTS:
         report.add(Mark(str(folder), 1, 1), f"{len(names):,} files are more than {MOST_PARTS}", "join some of them")
         return None

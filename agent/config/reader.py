@@ -7,6 +7,7 @@ keys and unbounded aliases are what this module exists to keep out.
 import sys
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from yaml import YAMLError
@@ -41,23 +42,40 @@ _LONE = ("file:", "credential:")
 Expand = Callable[[str, Mark], str]
 
 
+@dataclass(slots=True)
+class Room:
+    """What files that are read together have used of what they may hold together."""
+
+    most: int = MAX_WEIGHT
+    weight: int = 0
+    copied: int = 0  # values that aliases stand for
+
+
 class _Stop(Exception):
     """The rest of the text cannot be read."""
 
 
-def read(data: bytes, file: str, report: Report, expand: Expand | None = None, *, optional: bool = False) -> Any:
+def read(
+    data: bytes,
+    file: str,
+    report: Report,
+    expand: Expand | None = None,
+    *,
+    optional: bool = False,
+    room: Room | None = None,
+) -> Any:
     """The root value of the one document in `data`: Mapping, Sequence or a scalar.
 
     Problems go to `report`; None when the text cannot be read to its end. `expand(text, mark)` is asked for the value
     of every text scalar that holds `${` or starts with `file:` or `credential:`. A file that is `optional` may be
-    empty: then it is an empty mapping.
+    empty: then it is an empty mapping. Files of one `room` share it.
     """
     if other := not_text(data):
         report.add(Mark(file, 1, 1), *other)
         return None
     try:
         text = data.decode("utf-8-sig")
-        return _Composer(text, file, report, expand).document(optional=optional)
+        return _Composer(text, file, report, expand, room or Room()).document(optional=optional)
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8-sig", "replace")
         report.add(_mark_at(before, file), *not_utf8(data, error.start))
@@ -107,23 +125,23 @@ def _mark_at(before: str, file: str) -> Mark:
 class _Composer:
     """One document out of libyaml's events. Plain scalars, of which there are most, are taken where they are met."""
 
-    def __init__(self, text: str, file: str, report: Report, expand: Expand | None) -> None:
+    def __init__(self, text: str, file: str, report: Report, expand: Expand | None, room: Room) -> None:
         self._next: Callable[[], Any] = CParser(text).get_event
         self._start = Mark(file, 1, 1)
         self._report = report
         self._expand = expand
         self._known: dict[str, Any] = {}  # the values of scalars, so that equal ones are one
         self._nodes = 0  # written so far, copies included
-        self._weight = 0  # what they need, in that of a scalar
-        self._copied = 0
+        self._room = room
+        self._weight = room.weight  # what they need, in that of a scalar
         self._anchors: dict[str, tuple[Any, int, int]] = {}  # value, nodes below, levels below
 
     def document(self, *, optional: bool) -> Any:
         self._next()
-        is_empty = isinstance(self._next(), StreamEndEvent)
-        root = None if is_empty else self._node(self._next(), 0)[0]
+        root = None if isinstance(self._next(), StreamEndEvent) else self._node(self._next(), 0)[0]
+        self._room.weight = self._weight
         if root is None:
-            return Mapping(self._start) if optional and is_empty else self._stop(self._start, "the file is empty")
+            return Mapping(self._start) if optional else self._stop(self._start, "the file is empty")
         self._next()
         after = self._next()
         if not isinstance(after, StreamEndEvent):
@@ -159,8 +177,8 @@ class _Composer:
             )
         value, nodes, levels = self._anchors[event.anchor]
         self._nodes += nodes
-        self._copied += nodes
-        if self._copied > MAX_COPIED:
+        self._room.copied += nodes
+        if self._room.copied > MAX_COPIED:
             self._stop(self._mark(event), f"aliases (*) stand for more than {MAX_COPIED:,} values", "use a device map")
         if depth + levels > MAX_DEPTH:
             self._stop(self._mark(event), f"nested deeper than {MAX_DEPTH} levels")
@@ -242,8 +260,11 @@ class _Composer:
     def _weigh(self, event: Any, more: int) -> None:
         """A file of brackets is small, and what it says is not."""
         self._weight += more
-        if self._weight > MAX_WEIGHT:
-            self._stop(self._mark(event), "there is too much in this file", "split it, or let devices share a map")
+        if self._weight > self._room.most:
+            what = "there is too much in this file"
+            if self._room.weight:
+                what = "there is too much in this file and those before it"
+            self._stop(self._mark(event), what, "let devices share a map, or split the site")
 
     def _place(self, event: Any) -> int:
         mark = event.start_mark

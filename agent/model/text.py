@@ -31,6 +31,11 @@ def escaped(c: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+def _short(value: object) -> str:
+    said = repr(value[:60]) if isinstance(value, str) else repr(value)
+    return said if len(said) <= 80 else f"{said[:79]}…"
+
+
 def is_name(text: str) -> bool:
     return len(text) <= LONGEST_NAME and re.fullmatch(NAME_PATTERN, text) is not None
 
@@ -39,7 +44,7 @@ def duration(text: object) -> float:
     """Seconds from `250ms`, `1s`, `5m`, `2h`, `7d`. Raises ValueError."""
     match = _DURATION.fullmatch(text) if isinstance(text, str) else None
     if match is None:
-        raise ValueError(f"{text!r} is not a duration: write a number and ms, s, m, h or d, such as 250ms or 5m")
+        raise ValueError(f"{_short(text)} is not a duration: write a number and ms, s, m, h or d, such as 250ms or 5m")
     return round(float(match[1]) * _SECONDS[match[2]], 6)
 
 
@@ -56,7 +61,7 @@ def size(text: object) -> int:
     """Bytes from `64MB` and the like, in powers of 1024. Raises ValueError."""
     match = _SIZE.fullmatch(text) if isinstance(text, str) else None
     if match is None:
-        raise ValueError(f"{text!r} is not a size: write a number and B, KB, MB or GB, such as 64MB")
+        raise ValueError(f"{_short(text)} is not a size: write a number and B, KB, MB or GB, such as 64MB")
     return int(float(match[1]) * _BYTES[match[2]])
 
 

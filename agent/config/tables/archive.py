@@ -17,7 +17,8 @@ from agent.config.tables.grid import Refused
 
 MAX_ENTRIES = 500
 MAX_UNPACKED = {"sheet": 24 << 20, "strings": 8 << 20, "styles": 2 << 20, "workbook": 1 << 20}  # bytes
-MAX_ELEMENTS = 700_000
+MAX_ELEMENTS = 700_000  # of one part
+MAX_ALL = 1_000_000  # of all parts, one that is read twice counted twice
 MAX_DEPTH = 40
 MAX_TOKEN = 1 << 20  # bytes of one tag or one comment
 CHUNK = 64 << 10
@@ -35,7 +36,7 @@ def foreign() -> Iterator[None]:
         yield
     except expat.ExpatError as error:
         raise Refused(f"a part of it is not XML: {error}", SAVE) from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, LookupError, RuntimeError, OSError, ValueError) as error:
         raise Refused(f"this is not an .xlsx file, or a damaged one: {error}", SAVE) from error
 
 
@@ -51,6 +52,8 @@ class Archive:
         if len(entries) > MAX_ENTRIES:
             raise Refused(f"it has {len(entries):,} parts, more than {MAX_ENTRIES}", ALONE)
         self._sizes = {info.filename: info.file_size for info in entries}
+        self._packed = {info.filename: info.compress_type for info in entries}
+        self._elements = 0
 
     def has(self, name: str) -> bool:
         return name in self._sizes
@@ -66,6 +69,8 @@ class Archive:
             raise Refused(
                 f"its part {name[:80]} has {size >> 20} MB when it is unpacked, at most {most >> 20} are read", ALONE
             )
+        if self._packed[name] not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # part 2, clause 7.3.4
+            raise Refused(f"its part {name[:80]} is packed as no spreadsheet program does it", SAVE)
         with foreign(), self._zip.open(name) as stream:
             parser = reader.parser()
             fed = 0
@@ -74,8 +79,11 @@ class Archive:
                 fed += len(chunk)
                 if fed - parser.CurrentByteIndex > MAX_TOKEN:
                     raise Refused(f"its part {name[:80]} has a tag of more than {MAX_TOKEN >> 20} MB", SAVE)
+                if self._elements + reader.elements > MAX_ALL:
+                    raise Refused(f"it has more than {MAX_ALL:,} elements in all", ALONE)
                 yield
             parser.Parse(b"", True)
+            self._elements += reader.elements
             yield
 
 
@@ -83,7 +91,7 @@ class Reader:
     """Gets the elements of one part by their plain names, and the text within them."""
 
     def __init__(self) -> None:
-        self._elements = 0
+        self.elements = 0
         self._depth = 0
 
     def begin(self, name: str, attributes: dict[str, str]) -> None:
@@ -104,9 +112,9 @@ class Reader:
         return parser
 
     def _begin(self, name: str, attributes: dict[str, str]) -> None:
-        self._elements += 1
+        self.elements += 1
         self._depth += 1
-        if self._elements > MAX_ELEMENTS or self._depth > MAX_DEPTH:
+        if self.elements > MAX_ELEMENTS or self._depth > MAX_DEPTH:
             what = f"more than {MAX_ELEMENTS:,} elements" if self._depth <= MAX_DEPTH else "elements too deep"
             raise Refused(f"a part of it has {what}", ALONE)
         self.begin(name.rpartition(":")[2], attributes)

@@ -11,6 +11,8 @@ from agent.config.scalars import scalar
 
 _SIMPLE = re.compile(r"\w[\w./%*-]*( [\w./%*-]+)*")
 _UNSEEN = ("C", "Zl", "Zp")
+# where a program that takes semicolons for the ends of cells would find a formula
+_FORMULA = re.compile(""";(?=[\\s"']*[-=+@\uff1d\uff0b\uff0d\uff20])""")
 _ODD = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")  # in a workbook _x0041_ is the letter A
 
 
@@ -38,12 +40,14 @@ def number(value: object) -> str:
 
 def quoted(text: str) -> str:
     """In double quotes, with everything escaped that is not seen."""
-    return _ODD.sub(r"\\u005f", "".join(map(_escaped, json.dumps(text, ensure_ascii=False))))
+    written = "".join(map(_escaped, json.dumps(text, ensure_ascii=False)))
+    return _FORMULA.sub(r"\\u003b", _ODD.sub(r"\\u005f", written))
 
 
 def is_seen(text: str) -> bool:
-    """Whether it can stand in a cell as it is: no control characters, no line breaks, nothing that turns it around."""
-    if _ODD.search(text):
+    """Whether it can stand in a cell as it is: no control characters, no line breaks, nothing that turns it around or
+    would begin a formula."""
+    if _ODD.search(text) or _FORMULA.search(text):
         return False
     return (text.isascii() and text.isprintable()) or not any(category(char).startswith(_UNSEEN) for char in text)
 

@@ -50,7 +50,7 @@ class Grid:
         if self.name:
             sheet = self.name if self.name.isidentifier() else f"'{self.name}'"
             return f"{sheet}!{letters(column)}{line}"
-        title = self.titles.get(column)
+        title = self.titles.get(column) if line >= self.top else None
         return f"row {line}, {title!r}" if title else f"row {line}"
 
 

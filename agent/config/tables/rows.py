@@ -33,7 +33,7 @@ class Rows:
 
     def read(self, tags: Sequence, groups: Mapping) -> bool:
         """Whether they can be looked at any further: of too many, nothing else is said."""
-        count = 0
+        count = len(tags)  # those of the sheets before
         for line, cells in self._grid.rows:
             if self._scope.full:
                 return False

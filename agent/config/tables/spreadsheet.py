@@ -6,10 +6,13 @@ from typing import NamedTuple
 
 from agent.config.tables.archive import ALONE, Reader
 from agent.config.tables.grid import MAX_COLUMNS, Cell, Odd, Refused, Row
+from agent.model.text import plain
 
 LAST_ROW = 1_048_576
 MAX_MERGED = 1000
+MAX_DIGITS = 7  # of the number of a row or of a shared text
 LONGEST = 32_767  # characters of a cell
+LONGEST_TITLE = 31  # of the name of a sheet
 _DATES = frozenset((*range(14, 23), *range(27, 37), 45, 46, 47, *range(50, 59)))  # clause 18.8.30
 _NO_DATE = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]|_.|\*.')  # of a format: quoted, escaped, colours and conditions, filling
 _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")  # clause 22.4.2.4
@@ -37,7 +40,7 @@ class Sheets(Reader):
         if name == "sheet":
             rel = next((value for key, value in attributes.items() if key.endswith(":id")), "")
             hidden = attributes.get("state", "visible") != "visible"
-            self.found.append(Sheet(attributes.get("name", ""), rel, hidden))
+            self.found.append(Sheet(plain(attributes.get("name", "")[:LONGEST_TITLE]), rel, hidden))
 
 
 class Relations(Reader):
@@ -162,7 +165,9 @@ class Rows(Reader):
 
     def _begin_row(self, attributes: dict[str, str]) -> None:
         said = attributes.get("r", "")
-        self._line = int(said) if said.isdecimal() and len(said) <= 7 else self._line + 1 if not said else LAST_ROW + 1
+        self._line = (
+            int(said) if said.isdecimal() and len(said) <= MAX_DIGITS else self._line + 1 if not said else LAST_ROW + 1
+        )
         if self._line > LAST_ROW:
             raise Refused(f"it has a row {said[:20]}, and a sheet ends at {LAST_ROW:,}", ALONE)
         self._cells, self._last = [], 0
@@ -205,7 +210,8 @@ class Rows(Reader):
     def _typed(self, kind: str, text: str) -> Cell:
         """What is no number, by the type of its cell (clause 18.18.11)."""
         if kind == "s":
-            return self._strings[int(text)] if text.isdecimal() and int(text) < len(self._strings) else _lost(text)
+            is_known = text.isdecimal() and len(text) <= MAX_DIGITS and int(text) < len(self._strings)
+            return self._strings[int(text)] if is_known else _lost(text)
         if kind == "b":
             return text == "1"
         if kind == "e":

@@ -56,7 +56,7 @@ def _decoded(data: bytes, file: str, scope: Scope) -> str | None:
         scope.add(start, "this is UTF-16 text" if half else "this is a binary file, not a CSV", _UTF8 if half else "")
         return None
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-8").lstrip("\ufeff")  # some programs add a second mark
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         scope.add(Mark(file, line, 1), f"this is {_encoding(data[error.start : error.start + SAMPLE])}", _UTF8)

@@ -7,6 +7,7 @@ import pytest
 
 from agent.config import Files, Invalid, load
 from agent.config.parts import MAX_FILE, MAX_SITE, MOST_PARTS
+from agent.config.reader import COLLECTION, MAX_COPIED, MAX_WEIGHT
 
 KEYS = "one of: buffer, calendars, devices, factors, gateway, lines, log, sinks, status, virtual"
 GATEWAY = "gateway: {id: gw-1}\n"
@@ -31,6 +32,7 @@ def test_lists_and_named_things_of_all_files_are_one_site(site: Any, write: Any)
     write("conf.d/30.yaml", f"calendars: {{shifts: {times}}}\nfactors: {{co2: {{heat: {own}}}}}\n")
     write("conf.d/40.yaml", f"factors: {{co2: {{cold: {own}}}, grid: cn-east}}\nlog: {{level: debug}}\nlines:\n")
     write("conf.d/50-off.yaml", "# devices: [broken\n")
+    write("conf.d/60-later.yaml", "---\n# nothing yet\n")
     for name in (".hidden.yaml", "50.yaml~", "60.yaml.bak", "notes.txt"):
         write(f"conf.d/{name}", "rubbish: [")
     loaded = site(GATEWAY + f"devices: [{device('a')}]\nsinks: [{{name: r, type: file, path: y.jsonl}}]\n")
@@ -112,6 +114,30 @@ def test_the_number_and_the_size_of_the_files_are_bounded(write: Any) -> None:
         write(f"conf.d/{number:03}.yaml", b"#" * (MAX_FILE - 1) + b"\n")
     assert told(path)[:1] == [
         "conf.d/003.yaml:1:1: with this file the site is larger than 4 MB (devices of one model can share a map)"
+    ]
+
+
+def test_the_files_share_what_one_of_them_may_hold(write: Any) -> None:
+    """Two hundred files of brackets, or of aliases, were two hundred times as much memory."""
+    more = "(let devices share a map, or split the site)"
+    brackets = MAX_WEIGHT // 2 // COLLECTION + 1
+    for name in "ab":
+        write(f"conf.d/{name}.yaml", f"devices: [{'{},' * brackets}]\n")
+    path = write("site.yaml", GATEWAY)
+    assert [each.partition(": ")[2] for each in told(path) if each.startswith("conf.d/b.yaml")] == [
+        f"there is too much in this file and those before it {more}"
+    ]
+    for name in "ab":
+        write(f"conf.d/{name}.yaml", f"x: &a [1, 1, 1, 1, 1, 1, 1, 1, 1]\ndevices: [{'*a,' * (MAX_COPIED // 18)}]\n")
+    assert [each.partition(": ")[2] for each in told(path) if each.startswith("conf.d/b.yaml")] == [
+        f"aliases (*) stand for more than {MAX_COPIED:,} values (use a device map)"
+    ]
+
+
+def test_a_name_that_would_steer_the_terminal_is_spelt_out(write: Any) -> None:
+    write("conf.d/\x1b[31mred.yaml", "")
+    assert told(write("site.yaml", GATEWAY)) == [
+        r"conf.d:1:1: a file has a name with control characters, \x1b[31mred.yaml (give it another one)"
     ]
 
 

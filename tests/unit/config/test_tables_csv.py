@@ -199,3 +199,12 @@ def test_the_example_of_the_page_is_a_table(table: Any) -> None:
     assert [each.partition(": ")[2] for each in warnings] == [
         "row 8, '单位': '℃' is taken for Cel (in one row; write what it is to be sure)"
     ]
+
+
+def test_a_second_mark_of_utf8_is_no_part_of_a_title(table: Any) -> None:
+    assert tags(table("\ufeff\ufeff" + TABLE)[0]) == [("voltage", 0), ("current", 6)]
+
+
+def test_a_problem_of_the_head_has_no_title_of_a_column(table: Any) -> None:
+    _, problems, _ = table(f"# extends: ./points.csv\n{TABLE}")
+    assert problems[0].startswith("points.csv:1:1: row 1: extends: './points.csv': maps extend one another in a circle")

@@ -184,3 +184,20 @@ def test_what_no_cell_holds_is_said_with_its_tag(tmp_path: Path) -> None:
     with pytest.raises(AgentError, match=r"longer than a cell of an \.xlsx can be"):
         written(map_at(path, Report()), ".xlsx")
     assert_same(load_map(path), again(written(map_at(path, Report()), ".csv"), ".csv"))
+
+
+def test_a_semicolon_begins_no_cell_with_a_formula(tmp_path: Path) -> None:
+    """Where a comma is what a point is elsewhere, Excel takes a CSV apart at its semicolons."""
+    said = ["a;=1+1", "a; @x", 'a;"+1', "a;b", "=a;-1"]
+    path = tmp_path / "m.yaml"
+    tags = "".join(f"  - {{name: t{n}, address: {n}, description: {flowing(each)}}}\n" for n, each in enumerate(said))
+    notes = "notes: ['x;=cmd()']\n"
+    path.write_text(f"device: {{vendor: A, model: B}}\ndriver: modbus\n{notes}tags:\n{tags}")
+    data = written(map_at(path, Report()), ".csv")
+    cells = [
+        cell.strip(" \"'") for row in csv.reader(io.StringIO(data.decode("utf-8-sig")), delimiter=";") for cell in row
+    ]
+    assert [cell for cell in cells if cell.startswith(tuple("=+-@"))] == []
+    found = again(data, ".csv")
+    assert [tag.description for tag in found.tags or ()] == said
+    assert found.head.notes == ["x;=cmd()"]

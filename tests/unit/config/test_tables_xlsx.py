@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from agent.config.problems import Report, Scope
 from agent.config.tables import read_table
+from agent.config.tables.grid import MAX_ROWS
 from tests.house import ROOT
 from tests.unit.config.tables import SHEET, opened, patched, workbook
 
@@ -148,6 +149,29 @@ def doctype(content: bytes) -> bytes:
     return laughs + content.replace(b"<v>0</v>", b"<v>&c;</v>", 1)
 
 
+def declared(content: bytes) -> bytes:
+    return (
+        b'<?xml version="1.0" encoding="x-no"?>' + content.partition(b"?>")[2]
+        if b"<?xml" in content[:9]
+        else (b'<?xml version="1.0" encoding="x-no"?>' + content)
+    )
+
+
+def packed(how: int) -> bytes:
+    """The same parts, packed another way."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(BOOK)) as old, zipfile.ZipFile(out, "w", how) as new:
+        for info in old.infolist():
+            new.writestr(info.filename, old.read(info))
+    return out.getvalue()
+
+
+def repeated(content: bytes) -> bytes:
+    """A sheet of the workbook is named twelve times."""
+    at, end = content.index(b"<sheet "), content.index(b"</sheets>")
+    return content[:at] + content[at : content.index(b"/>", at) + 2] * 12 + content[end:]
+
+
 HOSTILE = {
     "old": (b"\xd0\xcf\x11\xe0" + bytes(9999), "this is an old Excel file (.xls), or one with a password"),
     "noise": (random.Random(1).randbytes(1 << 20), "this is not an .xlsx file, or a damaged one"),
@@ -164,6 +188,15 @@ HOSTILE = {
     "row": (patched(BOOK, grown(b'<row r="99999999999"/>')), "it has a row 99999999999, and a sheet ends at 1,048,576"),
     "xml": (patched(BOOK, {SHEET: lambda content: content[:-20]}), "a part of it is not XML: unclosed token"),
     "lost": (patched(BOOK, {"xl/workbook.xml": lambda _: b"<workbook/>"}), "it has no sheets"),
+    "encoding": (
+        patched(BOOK, {SHEET: declared}),
+        "this is not an .xlsx file, or a damaged one: unknown encoding: x-no",
+    ),
+    "lzma": (packed(zipfile.ZIP_LZMA), "is packed as no spreadsheet program does it"),
+    "again": (
+        patched(BOOK, {**grown(b"<row/>" * 99_000), "xl/workbook.xml": repeated}),
+        "more than 1,000,000 elements",
+    ),
     "string": (patched(CALC, {STRINGS: lambda _: b"<sst/>"}), "no row has the titles of the columns"),
 }
 
@@ -185,6 +218,20 @@ def test_elements_are_counted_however_well_they_are_packed(book: Any) -> None:
     noise = ("xl/media/noise.png", random.Random(1).randbytes(3 << 20))
     _, problems, _ = book(patched(BOOK, grown(b"<row/>" * 701_000), add=[noise]))
     assert "a part of it has more than 700,000 elements (copy the table alone into a new workbook)" in problems[0]
+
+
+def test_the_rows_of_all_sheets_are_counted(book: Any) -> None:
+    rows = [TITLES, *[[f"t{n}", n, "uint16"] for n in range(MAX_ROWS // 2 + 1)]]
+    sheets = {"a": rows, "b": [TITLES, *[[f"u{n}", n, "uint16"] for n in range(MAX_ROWS // 2 + 1)]]}
+    _, problems, _ = book(workbook(sheets))
+    assert told(problems) == ["10001:1: b!A10001: more than 20,000 rows (split the table over several devices)"]
+
+
+def test_what_a_sheet_is_called_is_cut_as_excel_would(book: Any) -> None:
+    long = patched(BOOK, {"xl/workbook.xml": lambda content: content.replace(b'"tags"', b'"' + b"N" * 99_999 + b'"')})
+    _, problems, _ = book(patched(long, {SHEET: lambda content: content.replace(b"<v>0</v>", b"<v>x</v>", 1)}))
+    assert len(problems[0]) < 200
+    assert f": {'N' * 31}!B2: " in problems[0]
 
 
 @given(st.data())

@@ -51,6 +51,7 @@ def test_an_endpoint_has_a_host_and_a_port(text: str, host: str, port: int) -> N
         ("tcp://plc/1", "nothing may stand beside"),
         ("tcp://plc?unit=1", "nothing may stand beside"),
         ("tcp://user@plc", "nothing may stand beside"),
+        ("tcp://" + "a." * 999, "is longer than 1024 characters"),
     ],
 )
 def test_a_bad_endpoint_says_what_is_wrong_and_what_to_write(text: str, word: str) -> None:
