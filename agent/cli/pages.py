@@ -9,6 +9,7 @@ import click
 
 from agent import lang
 
+FULL_STOP = "\u3002"
 _COLUMN = 30  # of terms, at most
 _EXTRA = re.compile(r"(.*?)(?:  )?(?:\[([^\[\]]*)\])?", re.DOTALL)  # `The unit id.  [default: 1]`
 _PIECES = re.compile(r"[\u2e80-\u9fff\uff00-\uffef]|[^\s\u2e80-\u9fff\uff00-\uffef]+|\s+")
@@ -95,7 +96,8 @@ def _option(text: str) -> str:
         return lang.said(text)
     if "  [" not in text and (whole := lang.said(text)) != text:  # one space: it is ours, and part of the message
         return whole
-    return f"{lang.said(match[1])} [{lang.between('; ').join(map(lang.said, match[2].split('; ')))}]"
+    told = lang.said(match[1])
+    return f"{told}{' ' * (told[-1:] != FULL_STOP)}[{lang.between('; ').join(map(lang.said, match[2].split('; ')))}]"
 
 
 def width(text: str) -> int:
