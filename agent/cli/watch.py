@@ -11,7 +11,7 @@ import click
 from agent.cli import records, voice, watched
 from agent.cli.options import data_option, json_option
 from agent.cli.watching import MOST, Asked, Source, source
-from agent.model.errors import StoreError
+from agent.model.errors import AgentError, StoreError
 
 EVERY = 1.0  # seconds between two questions
 WAITING = "no agent answers: waiting for one"
@@ -49,6 +49,8 @@ def command(
 
 def _once(found: Source, asked: Asked, *, as_json: bool) -> None:
     answer = found.ask(asked, MOST)
+    if asked.patterns and not asked.bad and not answer["total"]:
+        raise AgentError(f"no tag fits {', '.join(asked.patterns)}", hint="`floorgate watch --once` shows all of them")
     if as_json:
         records.show(answer)
     else:

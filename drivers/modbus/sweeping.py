@@ -54,7 +54,8 @@ async def introduced(ask: Answers, unit: int) -> Identity | None:
 
 
 async def guesses(ask: Answers, unit: int, maps: Mapping[str, Sequence[Feature]], who: Identity | None) -> list[Guess]:
-    """The maps that are likely, the best one first; of two that are as good the one whose name the device says.
+    """The maps that are likely, the best one first; of two that are as good the one whose name the device says, else
+    the one for which more readings speak: a small meter's registers are those of a large one, too.
 
     Equal blocks of several maps are read once.
     """
@@ -73,7 +74,7 @@ async def guesses(ask: Answers, unit: int, maps: Mapping[str, Sequence[Feature]]
     likely = [guess for guess in found if guess.likeness.score >= LIKELY]
     said = str(who or "").lower()
     named = {guess.map: sum(word in said for word in guess.map.split("-")) for guess in likely}
-    return sorted(likely, key=lambda guess: (-guess.likeness.score, -named[guess.map]))
+    return sorted(likely, key=lambda guess: (-guess.likeness.score, -named[guess.map], -guess.likeness.fits))
 
 
 async def _read(ask: Answers, unit: int, feature: Feature) -> tuple[bytes | None, bool]:

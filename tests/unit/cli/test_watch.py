@@ -108,12 +108,14 @@ def test_without_an_agent_the_devices_of_the_file_are_read(tmp_path: Path) -> No
         common = ("-c", tmp_path / "site.yaml", "--data", tmp_path / "data", "--once")
         found = json.loads(invoke(*common, "--json").output)
         table = invoke(*common, "meter-1")
+        nothing = invoke(*common, "meter1")
     values = {tag["tag"]: (tag["value"], tag["quality"], tag["raw"]) for tag in found["tags"]}
     assert values["voltage_l1"] == (0.5, "good", "3f00 0000")
     assert values["voltage_l2"] == (None, "bad_range", "3fc0 0000")
     assert values["a"] == (None, "bad_comm", "")
     assert [device["name"] for device in found["devices"]] == ["gone"]
     assert "meter-1/still" in table.output and "boiler" not in table.output
+    assert nothing.exit_code == 1 and "no tag fits meter1" in nothing.output
 
 
 def tag(name: str = "voltage_l1", value: Any = 229.7000045776367, **keys: Any) -> dict[str, Any]:

@@ -54,6 +54,14 @@ async def test_a_device_behaves_like_its_own_map(case: Path) -> None:
     assert told[0].map == name
 
 
+async def test_of_two_that_are_as_good_the_one_that_more_readings_speak_for() -> None:
+    """A meter of one phase has few registers, and one of three phases has the same among others."""
+    case = next(each for each in IMAGES if each.parent.name == "eastron-sdm630")
+    found, _ = await guessed(holding(image(case), SHELF()["eastron-sdm630"].max_registers))
+    assert {guess.map for guess in found if guess.likeness.score == 1} > {"eastron-sdm120", "eastron-sdm630"}
+    assert found[0].map == "eastron-sdm630"
+
+
 @pytest.mark.parametrize("behave", [fault.good, fault.exception(1), fault.exception(2)])
 async def test_what_is_no_meter_is_taken_for_none(behave: Behaviour) -> None:
     """Registers that hold their own addresses, or none at all."""
