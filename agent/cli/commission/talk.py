@@ -71,6 +71,9 @@ class Talk:
                     continue
                 case "b":
                     return -1
+            if said.lower() == "p" and (reading.error or reading.value is None):
+                voice.echo("  what was not read cannot pass: f, s, or r when the device answers", fg="red")
+                continue
             return self._judge(item, reading, said)
 
     def _judge(self, item: Item, reading: Reading, said: str) -> int | None:

@@ -172,7 +172,8 @@ def test_no_cell_is_a_formula(tmp_path: Path) -> None:
 
 
 def test_a_device_that_does_not_answer_is_shown_and_can_be_failed(tmp_path: Path) -> None:
-    done = commission(tmp_path, "5\nnot connected\n", text=METER % (1, "{name: a, address: 0}"))
+    done = commission(tmp_path, "p\n5\nnot connected\n", text=METER % (1, "{name: a, address: 0}"))
+    assert "what was not read cannot pass" in done.output
     assert "nothing was read: tcp://127.0.0.1:1: cannot connect" in done.output
     (row,) = rows(tmp_path)
     assert (row["Result"], row["Note"]) == ("failed", "not connected")
