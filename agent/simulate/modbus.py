@@ -1,6 +1,6 @@
 """Which Modbus devices a site has on which wires, and what each of them is when it is simulated."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import inf
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from drivers.modbus.cost import cost
 from drivers.modbus.driver import ordered
 from drivers.modbus.groups import groups
 from drivers.modbus.kinds import BCD, INTEGERS, SIZED, integer_range
+from drivers.modbus.likeness import GAP
 from drivers.modbus.plan import TABLES
 from drivers.modbus.tag import Tag
 from drivers.transport import Endpoint, parse_endpoint
@@ -76,7 +77,7 @@ def servers(
         for config in members:
             told = ordered(config, line)
             units.setdefault(config.unit, []).append(
-                Part(devices[config.name], config.tags, told.order_of, _readable(told, line, endpoint))
+                Part(devices[config.name], config.tags, told.order_of, readable(told, line, endpoint))
             )
         most = {config.unit: config.max_registers for config in members}
         bus = Bus(endpoint, {unit: Unit(parts, most[unit]) for unit, parts in units.items()})
@@ -96,11 +97,26 @@ def _server(bus: Bus, line: LineConfig, papers: Papers, shared_port: Callable[[]
     return Socket(bus, scheme)
 
 
-def _readable(config: Config, line: LineConfig, endpoint: Endpoint) -> list[Place]:
-    """What the gateway reads: the tags, and the holes between them that it reads along."""
+def readable(config: Config, line: LineConfig, endpoint: Endpoint) -> list[Place]:
+    """What the gateway reads: the tags, and the holes between them that it reads along.
+
+    Where the map does not call the device strict it has the small holes too: who looks for its map reads over them.
+    """
     price = cost(endpoint, line.silence, max(line.pause, config.pause))
-    return [
+    places = [
         (_NAMES[block.table.name], block.address, block.address + block.count)
         for group in groups(config, price)
         for block in group.blocks()
     ]
+    return places if config.strict or config.max_gap == 0 else _joined(sorted(places))
+
+
+def _joined(places: Iterable[Place]) -> list[Place]:
+    found: list[Place] = []
+    for name, first, stop in places:
+        if found and found[-1][0] == name and first - found[-1][2] <= GAP:
+            _, begun, ended = found.pop()
+            found.append((name, begun, max(stop, ended)))
+        else:
+            found.append((name, first, stop))
+    return found

@@ -15,6 +15,7 @@ from agent.model.errors import Denied, Rejected, Unavailable
 from agent.model.frame import Entry, Frame
 from agent.model.tag import Schema, Tag
 from agent.northbound.api import Gateway, Pulled, Sink
+from agent.northbound.house import Alone
 from tests.sim.http_platform import HttpPlatform
 from tests.sim.mosquitto import Mosquitto
 from tests.sim.sparkplug_host import Host
@@ -63,7 +64,7 @@ def enveloped(message: dict[str, Any]) -> Seen:
 
 def made(kind: str, **keys: Any) -> Sink:
     config = registry.sink_config(kind).model_validate({"name": "under-test", "type": kind, **keys})
-    return registry.sink_builder(kind)(config, Gateway("gw-01", ("acme",)))
+    return registry.sink_builder(kind)(config, Gateway("gw-01", ("acme",), Alone([SCHEMA])))
 
 
 @pytest.fixture(params=sorted(kind for kind in registry.SINKS if not issubclass(registry.sink_config(kind), Pulled)))

@@ -6,14 +6,18 @@ from pathlib import Path
 import pytest
 from pymodbus.client import AsyncModbusTcpClient
 
-from agent.config import configs_dir, load_map
+from agent.config import configs_dir, load, load_map
 from agent.model.errors import DeviceError, Garbled, Refused, Unreachable
 from agent.model.quality import Quality
 from agent.runtime.app import build_drivers
 from agent.simulate.faults import parse_fault
+from agent.simulate.modbus import readable
 from agent.simulate.plant import Plant
 from agent.simulate.script import parse_step
 from drivers.api import Poller, Writer
+from drivers.modbus.config import PORTS, Config
+from drivers.modbus.likeness import features
+from drivers.transport import parse_endpoint
 from tests.unit.simulate.plants import bad, read_all, running
 
 MAPS = [path.stem for path in sorted((configs_dir() / "devices").glob("*.yaml")) if load_map(path).tags]
@@ -163,3 +167,21 @@ async def test_what_is_written_stays(tmp_path: Path) -> None:
             assert await driver.write(tag, value) == value
         assert await driver.look("setpoint") == 61.5
         await driver.close()
+
+
+async def test_a_scan_finds_the_map_of_a_simulated_meter(tmp_path: Path) -> None:
+    """It reads over the holes of the map, which a device has unless it is strict."""
+    said = "gateway: {id: gw}\ndevices: [{name: m, driver: modbus, endpoint: 'tcp://10.0.0.9', map: eastron-sdm630}]\n"
+    path = tmp_path / "site.yaml"
+    path.write_text(said)
+    site = load(path, {})
+    (config,) = site.devices
+    assert isinstance(config, Config)
+    endpoint = parse_endpoint(config.endpoint, PORTS)
+    line = site.line(config.endpoint)
+    ours = readable(config, line, endpoint)
+    strict = readable(config.model_copy(update={"strict": True}), line, endpoint)
+    assert len(ours) < len(strict)
+    for feature in features(config):
+        span = (feature.register, feature.address, feature.address + feature.count)
+        assert any(each[0] == span[0] and each[1] <= span[1] and span[2] <= each[2] for each in ours), span
