@@ -13,6 +13,7 @@ from agent import registry
 from agent.model.frame import Entry
 from agent.northbound.api import Gateway
 from agent.northbound.encode import Encoder
+from agent.northbound.house import Alone
 from agent.northbound.sparkplug import codec
 from agent.northbound.sparkplug.tree import Book, Tree
 
@@ -57,7 +58,7 @@ def _metrics(entry: Entry) -> Iterator[Row]:
 
 async def _send(entry: Entry, kind: str, **keys: str) -> float:
     config = registry.sink_config(kind).model_validate({"name": "platform", "type": kind, **keys})
-    sink = registry.sink_builder(kind)(config, Gateway("bench"))
+    sink = registry.sink_builder(kind)(config, Gateway("bench", house=Alone([entry.frame.schema])))
     await sink.open()
     batch = [entry._replace(seq=seq, frame=stopwatch.frame(entry.frame.schema)) for seq in range(sink.limit)]
     turns = asyncio.Semaphore(1 if sink.ordered else sink.window)
