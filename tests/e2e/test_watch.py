@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from agent.cli import main
 from tests.e2e.site import Agent
 from tests.sim.fixtures import libmodbus_server
+from tests.sim.mosquitto import wait_until
 
 SITE = """\
 gateway: {{id: gw}}
@@ -84,7 +85,9 @@ def test_a_picture_outlives_the_agent_and_ends_with_ctrl_c(tmp_path: Path) -> No
             screen.process.send_signal(signal.SIGINT)
             assert screen.process.wait(10) == 0
         once = CliRunner().invoke(main, ["watch", "meter/*", "--once", "--data", str(agent.data)])
-        why = CliRunner().invoke(main, ["explain", "meter", "beyond", "--data", str(agent.data)])
+        asked = ["explain", "meter", "beyond", "--data", str(agent.data)]
+        wait_until(lambda: "illegal data address" in CliRunner().invoke(main, asked).stdout, "the first answer")
+        why = CliRunner().invoke(main, asked)
     assert once.exit_code == why.exit_code == 0
     assert "meter/voltage_l1" in once.stdout and "meter/beyond" in once.stdout
     assert f"{agent.config}:7:" in why.stdout, "the agent says which file it goes by"
