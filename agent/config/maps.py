@@ -29,7 +29,7 @@ from agent.registry import DriverConfig
 
 MAX_MAP = 4 << 20  # bytes of one map
 MAX_MAPS = 16 << 20  # of all that one load reads, those that others extend each time
-MAX_VALUES = 600_000  # in all of these, counted as `reader.MAX_WEIGHT` is
+MAX_VALUES = 1_000_000  # in all of these, counted as `reader.MAX_WEIGHT` is
 MAX_TAGS = 60_000  # of all of these
 NO_QUIRKS = ("name", "driver", "endpoint", "map", "enabled", "tags", "groups", "areas", "place", "ct", "pt", "oee")
 _PARTS = ("quirks", "defaults", "groups", "tags")

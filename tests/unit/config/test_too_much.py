@@ -38,9 +38,10 @@ def test_the_bytes_of_all_maps(write: Any) -> None:
 
 def test_the_values_of_all_maps(write: Any) -> None:
     each = MAX_WEIGHT * 9 // 10
-    for n in range(MAX_VALUES // each + 1):
+    count = MAX_VALUES // each + 1
+    for n in range(count):
         write(f"m{n}.yaml", f"{HEAD}notes: [{'x,' * each}]\ntags: [{{name: a, address: 0}}]\n")
-    found = said(write("site.yaml", site(2, "./m{}.yaml")))
+    found = said(write("site.yaml", site(count, "./m{}.yaml")))
     assert f"there is too much in this file and those before it {MORE}" in "\n".join(found)
 
 
