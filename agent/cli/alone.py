@@ -103,7 +103,3 @@ class Alone:
         except DeviceError as error:
             self._down[driver.device] = str(error)
         return bad_frame(self._steps.output(schema), quality, time.time_ns(), time.monotonic_ns())
-
-
-def _down_row(name: str, error: str) -> dict[str, Any]:
-    return {"name": name, "state": "down", "breaker": "", "probe": None, "error": error}

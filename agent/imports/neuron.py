@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from agent.imports import modbus, neuron_params, nodes
 from agent.imports.draft import Device, Draft
@@ -124,14 +124,13 @@ def _table(source: Source, draft: Draft) -> None:
         node.close()
 
 
-class Way:
+class Way(Protocol):
     """How the tags of a node are reached."""
 
-    def tag(self, node: Node, group: str, every: float | None) -> None:
-        raise NotImplementedError
+    def tag(self, node: Node, group: str, every: float | None) -> None: ...
 
 
-class Units(Way):
+class Units:
     """Modbus: a device for each unit that an address names. `order` and `order64` are those of the node."""
 
     def __init__(
@@ -206,7 +205,7 @@ class Units(Way):
         return order, {}
 
 
-class Server(Way):
+class Server:
     """OPC UA."""
 
     def __init__(self, draft: Draft, device: Device) -> None:

@@ -1,6 +1,5 @@
 """Telegraf's `[[inputs.modbus]]` in its three styles: register, request and metric; benthos-umh uses the fields too."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from agent.imports import modbus
@@ -233,7 +232,3 @@ def of_field(field: Node, draft: Draft, device: Device, table: str, order: str, 
         draft, device, field, name=name, register=table, address=address, kind=kind, order=order,
         scaling=modbus.Scaling().times(scale), more=more,
     )  # fmt: skip
-
-
-def has_fields(plugin: Mapping[str, Any]) -> bool:
-    return any(key in plugin for key in (*ARRAYS, "request", "metric", "controller"))

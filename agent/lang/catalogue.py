@@ -120,11 +120,6 @@ class Reading:
         self._catalogue = catalogue
         self._read: dict[str, Known] = {}
 
-    @property
-    def looked_up(self) -> int:
-        """How many texts were."""
-        return len(self._read)
-
     def of(self, text: str, depth: int = 0) -> Known:
         if depth > DEEPEST or not text or text.isspace():
             return None

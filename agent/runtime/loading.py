@@ -37,7 +37,7 @@ class Asked(Files):
 
     def stamps(self) -> dict[Path, Stamp]:
         """What the disk shows of all that counted; blocks."""
-        return stamps(self.asked, getattr(self, "looked", ()))
+        return stamps(self.asked, self.looked)
 
 
 class Watch:

@@ -9,7 +9,6 @@ FIXED = 0.001_75  # seconds (Modbus over Serial Line 1.02, §2.5.1.1)
 SILENT = 3.5  # characters between two frames
 REQUEST = 8  # bytes of a read request as RTU: unit, function, address, count, checksum
 REPLY = 5  # bytes around the data of its answer: unit, function, byte count, checksum
-REFUSAL = 5  # bytes of an exception
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from uuid import UUID
 Reader = Callable[[bytes, int], tuple[object, int]]
 
 DEEPEST = 16  # values within values; a message of 64 KB could hold thousands
-TICKS = 10_000_000  # of 100 ns each in a second
 _EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 _NUMBERS = {1: "?", 2: "b", 3: "B", 4: "h", 5: "H", 6: "i", 7: "I", 8: "q", 9: "Q", 10: "f", 11: "d"}
 NUMBERS = {kind: struct.Struct("<" + letter) for kind, letter in _NUMBERS.items()}

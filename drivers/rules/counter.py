@@ -62,9 +62,6 @@ class DemandConfig(Section):
         return self
 
 
-ShortDemand = Annotated[DemandConfig, BeforeValidator(_every, json_schema_input_type=Fills | DemandConfig)]
-
-
 class CounterConfig(Section):
     """What is made of the readings of a counter; each key is optional."""
 

@@ -56,31 +56,47 @@ class Relations(Reader):
             self.found[attributes.get("Id", "")] = attributes.get("Target", ""), kind
 
 
-class Strings(Reader):
-    """The texts that cells share."""
+class Texts(Reader):
+    """Collects the text of what is open, without that which says how it is pronounced."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[str] = []
         self._parts: list[str] = []
         self._size = 0
         self._reads = False
         self._spoken = 0  # within what says how the text is pronounced
 
-    def begin(self, name: str, attributes: dict[str, str]) -> None:
-        if name == "si":
-            self._parts, self._size = [], 0
+    def _anew(self) -> None:
+        self._parts, self._size = [], 0
+
+    def _enter(self, name: str, *, wanted: bool) -> None:
         self._spoken += name == "rPh"
-        self._reads = name == "t" and not self._spoken
+        self._reads = wanted and not self._spoken
 
     def text(self, text: str) -> None:
         if self._reads:
             self._parts.append(_bounded(text, self._size))
             self._size += len(text)
 
-    def end(self, name: str) -> None:
+    def _leave(self, name: str) -> None:
         self._reads = False
         self._spoken -= name == "rPh"
+
+
+class Strings(Texts):
+    """The texts that cells share."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def begin(self, name: str, attributes: dict[str, str]) -> None:
+        if name == "si":
+            self._anew()
+        self._enter(name, wanted=name == "t")
+
+    def end(self, name: str) -> None:
+        self._leave(name)
         if name == "si":
             self.found.append(unescaped("".join(self._parts)))
 
@@ -123,7 +139,7 @@ class _Open:
     formula: bool = False
 
 
-class Rows(Reader):
+class Rows(Texts):
     """A sheet: `take` gives the rows that are complete. `merged` has its ranges, each as (column, first row, text)."""
 
     def __init__(self, strings: list[str], dates: list[bool]) -> None:
@@ -134,10 +150,6 @@ class Rows(Reader):
         self._cells: list[Cell] = []
         self._last = 0
         self._open: _Open | None = None
-        self._parts: list[str] = []
-        self._size = 0
-        self._reads = False
-        self._spoken = 0
         self.merged: list[tuple[int, int, str]] = []
         self.hidden = 0  # rows
         self.wide = 0  # the first row with something right of the last column that is read
@@ -153,15 +165,15 @@ class Rows(Reader):
             place = _PLACE.fullmatch(attributes.get("r", ""))
             column = number_of(place[1]) if place else self._last + 1
             self._open = _Open(column, attributes.get("t", "n"), attributes.get("s", "0"))
-            self._last, self._parts, self._size = column, [], 0
+            self._last = column
+            self._anew()
         elif name == "f" and self._open:
             self._open.formula = True
         elif name == "mergeCell" and len(self.merged) < MAX_MERGED:
             first, _, last = attributes.get("ref", "").partition(":")
             if (place := _PLACE.fullmatch(first)) and last:
                 self.merged.append((number_of(place[1]), int(place[2]), f"{first}:{last}"))
-        self._spoken += name == "rPh"
-        self._reads = name in ("v", "t") and self._open is not None and not self._spoken
+        self._enter(name, wanted=name in ("v", "t") and self._open is not None)
 
     def _begin_row(self, attributes: dict[str, str]) -> None:
         said = attributes.get("r", "")
@@ -173,14 +185,8 @@ class Rows(Reader):
         self._cells, self._last = [], 0
         self.hidden += attributes.get("hidden") in ("1", "true")
 
-    def text(self, text: str) -> None:
-        if self._reads:
-            self._parts.append(_bounded(text, self._size))
-            self._size += len(text)
-
     def end(self, name: str) -> None:
-        self._reads = False
-        self._spoken -= name == "rPh"
+        self._leave(name)
         if name == "c" and self._open:
             self._end_cell(self._open)
             self._open = None

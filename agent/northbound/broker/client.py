@@ -288,14 +288,6 @@ class Connection(aiomqtt.Client):
         self._over(self._why(flags, reason_code))
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
 
-    def _why_not(self) -> str:
-        """The broker has not even answered."""
-        farewell = self._farewell()
-        self._hung_up = not farewell
-        if self._paho.complaint:
-            return f"the other side sent {self._paho.complaint}"
-        return f"the broker closed the connection instead of answering{farewell}"
-
     def _farewell(self) -> str:
         return self._paho.wire.farewell if self._paho.wire is not None else ""
 
