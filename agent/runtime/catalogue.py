@@ -17,7 +17,7 @@ class Catalogue:
     def take(self, drivers: Sequence[Driver]) -> None:
         """These are read from now on."""
         self.drivers = drivers
-        self._read = frozenset(driver.device for driver in drivers)
+        self._by_device = {driver.device: driver for driver in drivers}
 
     @property
     def schemas(self) -> Sequence[Schema]:
@@ -35,11 +35,11 @@ class Catalogue:
 
     def reads(self, device: str) -> bool:
         """Whether the device has a driver."""
-        return device in self._read
+        return device in self._by_device
 
     def driver(self, device: str) -> Driver | None:
         """Who reads the device; nobody reads one that is only worked out."""
-        return next((driver for driver in self.drivers if driver.device == device), None)
+        return self._by_device.get(device)
 
     def before(self, device: str) -> Sequence[Schema]:
         """The groups of a device as its driver has them, and those that are made."""

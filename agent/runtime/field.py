@@ -60,6 +60,7 @@ class Field:
         self._clock, self._stop = clock, stop
         self._sleepers = Sleepers(clock.mono)
         self._crews: dict[Unit, Crew] = {}
+        self._by_device: dict[str, Driver] = {}
         self._places: dict[str, int] = {}  # of lines: which of the phases of the schedule they have
         self._devices: Mapping[str, DriverConfig] = {}
 
@@ -76,14 +77,15 @@ class Field:
 
     def found(self, device: str) -> Mapping[str, Rules]:
         """What is asked of the tags that a device was found to have."""
-        drivers = (driver for crew in self._crews.values() for driver in crew.drivers if driver.device == device)
-        finders = (driver for driver in drivers if isinstance(driver, Finder))
-        return {tag.name: rules_of(tag, self._devices[device]) for finder in finders for tag in finder.tags}
+        driver = self._by_device.get(device)
+        tags = driver.tags if isinstance(driver, Finder) else ()
+        return {tag.name: rules_of(tag, self._devices[device]) for tag in tags}
 
     def take(self, devices: Iterable[DriverConfig], built: Built) -> None:
         """These are the devices now, and these drivers are new; they are not started yet. Waits for nothing."""
         self._devices = {device.name: device for device in devices}
         self._crews |= {unit: Crew(drivers) for unit, drivers in built.items()}
+        self._by_device |= {driver.device: driver for drivers in built.values() for driver in drivers}
 
     async def recall(self, drivers: Iterable[Driver]) -> None:
         """Tell new drivers what was learnt of their devices."""
@@ -99,13 +101,14 @@ class Field:
     def start(self, units: Iterable[Unit], start: Start) -> None:
         """Begin the tasks of units that were taken."""
         waiting = [self._crews[unit] for unit in units]
-        lines = {id(crew): _lines(crew.drivers) for crew in waiting}
-        for crew in waiting:
-            crew.lines = tuple(lines[id(crew)])
-            for name in crew.lines:
-                self._places[name] = next(place for place in count() if place not in self._places.values())
-        for crew in waiting:
-            crew.tasks = start(self._works(crew.drivers, lines[id(crew)]))
+        lines = [_lines(crew.drivers) for crew in waiting]
+        taken = set(self._places.values())
+        free = (place for place in count() if place not in taken)
+        for crew, members in zip(waiting, lines, strict=True):
+            crew.lines = tuple(members)
+            self._places |= zip(members, free, strict=False)
+        for crew, members in zip(waiting, lines, strict=True):
+            crew.tasks = start(self._works(crew.drivers, members))
 
     async def end(self, units: Collection[Unit]) -> None:
         """Stop these units and let go of their devices; what they have read is in the inlet then. Their parts of health
@@ -113,6 +116,8 @@ class Field:
         await finish([task for unit in units for task in self._crews[unit].tasks], CLOSE, cancel=True)
         for unit in units:
             crew = self._crews.pop(unit)
+            for driver in crew.drivers:
+                del self._by_device[driver.device]
             for name in crew.lines:
                 self._places.pop(name, None)
             self._health.drop(lines=crew.lines, devices=[driver.device for driver in crew.drivers])

@@ -1,7 +1,10 @@
 """What it costs a running agent to go over to another configuration: how long it takes, and whether scans are late."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,11 +19,35 @@ DEVICES, TAGS, CHANGES = 100, 100, 7
 SETTLED = 4.0  # seconds in which also what nobody waits for is done
 
 
+LINES = 2000  # each with a device of its own
+
+
 def rows() -> Iterator[Row]:
+    yield at_most(f"start and stop of an agent with {LINES:,} lines: CPU", _start(), 4, "s")
     took, late = _changes()
     what = f"one tag more of one in {DEVICES} devices with {TAGS} tags"
     yield at_most(f"{what}: until it runs, median of {CHANGES}", median(took), 1, "s")
     yield at_most(f"{what}: scans of the others that were late, most of {CHANGES}", max(late), 0)
+
+
+def _start() -> float:
+    """Loading the file and the interpreter's own start included."""
+    with rig.folder() as place:
+        device = "  - {{name: d{n}, driver: sim, endpoint: 'sim://d{n}', interval: 10s, tags: [{{name: a}}]}}\n"
+        devices = "".join(device.format(n=n) for n in range(LINES))
+        (place / "site.yaml").write_text(f"gateway: {{id: bench}}\ndevices:\n{devices}", "utf-8")
+        log = (place / "agent.log").open("wb")
+        command = [str(rig.FLOORGATE), "run", "-c", str(place / "site.yaml"), "--data", str(place / "data")]
+        child = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            until = time.monotonic() + 60
+            while not (place / "data" / "agent.json").exists() and time.monotonic() < until:
+                time.sleep(0.05)
+            child.send_signal(signal.SIGTERM)
+            _, _, used = os.wait4(child.pid, 0)
+        finally:
+            log.close()
+        return used.ru_utime + used.ru_stime
 
 
 def _changes() -> tuple[list[float], list[int]]:
