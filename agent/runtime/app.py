@@ -27,6 +27,7 @@ from agent.runtime.inlet import Inlet
 from agent.runtime.loading import beside
 from agent.runtime.logs import setup
 from agent.runtime.north import North, owed
+from agent.runtime.notify import Notify
 from agent.runtime.prints import Change, Prints, compared, prints
 from agent.runtime.storage import Storage
 from agent.runtime.supervise import Backoff, attempt, keep
@@ -49,6 +50,7 @@ DRAIN = 10.0  # seconds for the last frames to reach the disk
 GRACE = 5.0  # seconds for the pumps to send what they can
 DISK_CAP = 5.0  # seconds: a disk that failed is tried again at least about this often
 COMMANDS_CAP = 5.0  # seconds: who carries out commands is there again at least about this soon
+SILENT = Notify()
 STILL = 2.0  # seconds that a command under way has until its device is made anew
 
 log = logging.getLogger("floorgate")
@@ -63,18 +65,21 @@ async def run(
     *,
     steward: Steward | None = None,
     routes: Sequence[Route] = (),
+    notify: Notify = SILENT,
 ) -> None:
     """Run the site until `stop` is set, then stop in order. Raises StoreError when the store cannot be opened.
 
     `steward` is given the agent once everything runs, and may have it go over to another site; it is kept alive.
-    `routes` are what the status server answers besides.
+    `routes` are what the status server answers besides, `notify` tells systemd how things are.
     """
     keeper = store_keeper(site, data, clock)
-    owner = Writer(keeper.open)
+    with notify.slow("opening the store"):
+        owner = await asyncio.to_thread(Writer, keeper.open)
     try:
-        await asyncio.wrap_future(owner.attach(keeper, *owed(site)))
+        with notify.slow("opening the store"):
+            await asyncio.wrap_future(owner.attach(keeper, *owed(site)))
         log.info("started", extra=_facts(site, data, owner.store))
-        app = App(site, data, owner, keeper, clock, steward, routes)
+        app = App(site, data, owner, keeper, clock, steward, routes, notify)
         del site  # its tags are to go: as the file has them ten thousand take 8 MB, and drivers have them in columns
         await app.run(stop)
     finally:
@@ -113,8 +118,9 @@ class App:
         clock: Clock,
         steward: Steward | None = None,
         routes: Sequence[Route] = (),
+        notify: Notify = SILENT,
     ) -> None:
-        self.site, self._data, self._clock, self._steward = site, data, clock, steward
+        self.site, self._data, self._clock, self._steward, self._notify = site, data, clock, steward, notify
         self.health, self._inlet, self._stopping = Health(), Inlet(), asyncio.Event()
         self._commits = self.health.part("store", STORE), Backoff(DISK_CAP)
         self._steps = Steps((), site.recipes, self._found)
@@ -145,7 +151,9 @@ class App:
                 self._serve_commands()
                 heap.set_aside()
                 steward = start(self._advised())
+                self._notify.ready()
                 await stop.wait()
+                self._notify.stopping()
                 log.info("stopping")
                 self._stopping.set()
                 self._north.stopping()
@@ -216,7 +224,11 @@ class App:
         new = await beside(partial(prints, site))
         change = compared(self._prints, new)
         if change:
-            await self._change(site, new, change)
+            self._notify.reloading()
+            try:
+                await self._change(site, new, change)
+            finally:
+                self._notify.ready()
         applied = Applied(change, (self._clock.mono() - began) / 1e9)
         log.info("applied" if change else "applied: nothing has changed", extra=applied.facts())
         done.set_result(applied)
