@@ -34,6 +34,7 @@ from agent.runtime.supervise import Backoff, attempt, keep
 from agent.runtime.targets import targets
 from agent.runtime.tasks import CLOSE, Named, Start, Work, finish, starter
 from agent.runtime.ticker import tick
+from agent.runtime.watchdog import FLOOR, Watchdog
 from agent.runtime.wiring import build_drivers
 from agent.status.routes import Route
 from buffer.keeper import Keeper, Limits
@@ -51,6 +52,7 @@ GRACE = 5.0  # seconds for the pumps to send what they can
 DISK_CAP = 5.0  # seconds: a disk that failed is tried again at least about this often
 COMMANDS_CAP = 5.0  # seconds: who carries out commands is there again at least about this soon
 SILENT = Notify()
+MENDING = 3600.0  # seconds that a try to mend the store may take
 STILL = 2.0  # seconds that a command under way has until its device is made anew
 
 log = logging.getLogger("floorgate")
@@ -167,7 +169,7 @@ class App:
         self._prints = prints(site)
         built = build_units(site, self._prints.units, self._data)
         drafts = self._north.build(site, self._prints.sinks)
-        self._field.take(self.site.devices, built)
+        self._field.take(self.site, built)
         self._catalogue.take(self._field.drivers)
         steps = self.health.part(*STEPS)
         if await attempt(self._restore(), steps) is None:
@@ -266,7 +268,7 @@ class App:
     def _swap(self, site: Site, built: Built, devices: Collection[str], kept: Sequence[Driver]) -> None:
         """Drivers, steps and catalogue in one go: nobody sees one of them without the others."""
         before, self.site = self._control.known, site.bare()
-        self._field.take(self.site.devices, built)
+        self._field.take(self.site, built)
         drivers = self._field.drivers
         schemas = [schema for driver in drivers if driver.device in devices for schema in driver.schemas]
         latest, now = self._storage.latest, (self._clock.wall(), self._clock.mono())
@@ -309,10 +311,14 @@ class App:
     def _house(self) -> Iterator[Named]:
         steps, disk, part = self.health.part(*STEPS), self.health.part("store", "disk"), ("store", "housekeeping")
         ticks = partial(tick, self._steps, self._inlet, self._clock, steps)
+        self.health.pulses["store", STORE] = self._storage.pulse(FLOOR)
+        self.health.pulses["store", "disk"] = self._storage.mending(MENDING)
         yield "tick", self._kept(ticks, steps, Backoff(DISK_CAP))
         yield "mend", self._kept(partial(self._storage.mend, disk), disk, Backoff(DISK_CAP))
         tend = self.health.part(*part)
         yield "tend", self._kept(partial(self._storage.tend, tend), tend, Backoff(DISK_CAP))
+        watchdog = Watchdog(self.health, self._notify, self._clock, self._stopping)
+        yield "watchdog", self._kept(watchdog.run, Part("agent", "watchdog"), Backoff(DISK_CAP))
 
     def _serve_commands(self) -> None:
         """From the first sink on that takes any."""
