@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,6 +11,7 @@ from agent.model.errors import AgentError, StoreError
 from agent.model.frame import Entry
 
 State = Literal["starting", "up", "down", "blocked", "stopped"]
+Key = tuple[str, str]  # kind, name
 Circuit = Literal["", "closed", "open", "half_open"]
 WINDOW = 60_000_000_000  # ns over which the use of a line is told
 MARK = 5_000_000_000  # ns between two marks in it
@@ -97,6 +98,12 @@ class Part:
             self.noticed(f"its clock is {abs(skew):.0f} s {way} ours", logging.WARNING)
         self.skew = skew
 
+    def hangs(self, what: str, hint: str) -> None:
+        """It neither works nor fails: a bug, of which only a restart is a cure."""
+        self.failures += 1
+        self._enter("down", f"{what} ({hint})", hint)
+        log.error("%s %s hangs: %s", self.kind, self.name, self.error)
+
     def stopped(self) -> None:
         self._enter("stopped", "")
 
@@ -166,11 +173,25 @@ class Load:
         return self.overloaded != before
 
 
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """How one can tell that a part gets on: see `agent.runtime.watchdog`.
+
+    `beat` is None at a moment (monotonic ns) at which the part may rest, else another one than before if it has got on.
+    `patience` is in seconds, `doing` says what it is at.
+    """
+
+    patience: float
+    beat: Callable[[int], object]
+    doing: Callable[[], str]
+
+
 @dataclass(slots=True)
 class Health:
     """All parts by (kind, name), what each line has to do, and what is under way to each sink that is sent to."""
 
-    parts: dict[tuple[str, str], Part] = field(default_factory=dict)
+    parts: dict[Key, Part] = field(default_factory=dict)
+    pulses: dict[Key, Pulse] = field(default_factory=dict)
     loads: dict[str, Load] = field(default_factory=dict)
     flights: dict[str, Mapping[int, Sequence[Entry]]] = field(default_factory=dict)  # by the first number of a send
 
@@ -191,6 +212,7 @@ class Health:
         gone |= {key for key in self.parts if key[0] == "group" and key[1].partition("/")[0] in known}
         for key in gone:
             self.parts.pop(key, None)
+            self.pulses.pop(key, None)
         for name in lines:
             self.loads.pop(name, None)
         for name in [name for kind, name in gone if kind == "sink"]:
