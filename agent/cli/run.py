@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from agent.cli.archive import swapping
 from agent.cli.options import config_option, data_option
 from agent.runtime import app, logs
 from agent.runtime.history import History
@@ -42,6 +43,7 @@ async def _until_signal(config: Path, data: Path, notify: Notify, *, watch: bool
 
 def _agent(config: Path, data: Path, stop: asyncio.Event, notify: Notify, *, watch: bool) -> Coroutine[Any, Any, None]:
     """To be awaited where nobody holds the site, so that the agent can let go of its tags."""
+    swapping.finish(data)
     history = History(data)
     site, start = begin(config, history)
     logs.setup(site.log.level, site.log.format)

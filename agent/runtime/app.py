@@ -343,6 +343,7 @@ def _facts(site: Site, data: Path, store: Store) -> dict[str, object]:
     return {
         "version": __version__,
         "gateway": site.gateway.id,
+        "instance": store.instance,
         "epoch": store.epoch,
         "devices": len(site.devices),
         "sinks": len(site.sinks),

@@ -59,7 +59,8 @@ class Metrics(Collector):
         return generate_latest(registry)
 
     def collect(self) -> Iterator[Metric]:
-        yield _gauge("floorgate_info", "The agent", ("version",), [((__version__,), 1)])
+        instance = str((self._stats or {}).get("instance", ""))
+        yield _gauge("floorgate_info", "The agent", ("version", "instance_id"), [((__version__, instance), 1)])
         yield _gauge("floorgate_store_up", "Whether the store answers", (), [((), int(self._stats is not None))])
         yield from self._health()
         yield from self._commands()
