@@ -54,7 +54,7 @@ def fetch(context: Context) -> list[Path]:
     names = parts.runtime(context.root, Path(sysconfig.get_paths()["purelib"]))
     wanted.write_text("".join(locked((context.root / LOCK).read_text("utf-8"), set(names))), "utf-8")
     shutil.rmtree(wheels, ignore_errors=True)
-    pip = [context.python, "-m", "pip", "--isolated", "--disable-pip-version-check", "--quiet", "download"]
+    pip = [context.python, "-m", "pip", "--disable-pip-version-check", "--quiet", "download"]
     options = ["--no-deps", "--only-binary", ":all:", "--require-hashes", "--dest", wheels, "--requirement", wanted]
     context.run(*pip, *options, hint="is PyPI within reach? or say where a mirror is: PIP_INDEX_URL")
     return sorted(wheels.glob("*.whl"))

@@ -26,6 +26,7 @@ IN_BUNDLE, OFFLINE = "bundle", "offline"  # deb, rpm and onefile hold the bundle
 def step(context: Context) -> None:
     """Write it. Raises Failure for a file without an owner, and for a document that the schema refuses."""
     found = inventory(context)
+    _add_wheels(context, found)
     text = write(document(context.root, context.version, context.epoch, found))
     made = context.build / "sbom.json"
     made.write_text(text, "utf-8")
@@ -44,11 +45,18 @@ def inventory(context: Context) -> "Inventory":
         found.part(owner, bundle.site).where.add(IN_BUNDLE)
     for path in shipped.machine_code(bundle.folder):
         found.part(owned[path], bundle.site).files[path] = sha256(bundle.folder / path)
-    for wheel in (context.build / "wheels").glob("*.whl"):
-        name = canonicalize_name(parse_wheel_filename(wheel.name)[0])
-        if name in needs:
-            found.part(f"pypi:{name}", bundle.site).sha256 = sha256(wheel)
     return found
+
+
+def _add_wheels(context: Context, found: "Inventory") -> None:
+    """The hash of each wheel that the offline bundle holds, which are those that the bundle was made of."""
+    for wheel in (context.build / "wheels").glob("*.whl"):
+        part = found.named(canonicalize_name(parse_wheel_filename(wheel.name)[0]))
+        if part:
+            part.sha256 = sha256(wheel)
+    without = [part.name for part in found.others if OFFLINE in part.where and not part.sha256]
+    if without:
+        raise Failure(f"there is no wheel of {', '.join(without[:3])} in build/wheels", hint='make package STEP="wheel offline sbom"')
 
 
 class Inventory:
