@@ -18,6 +18,10 @@ STEPS = {
     "wheel": "bundle.wheel",
     "bundle": "bundle.bundle",
     "onefile": "bundle.onefile",
+    "licenses": "licenses.step",
+    "offline": "offline.step",
+    "sbom": "sbom.step",
+    "sums": "sums.step",
 }
 LAST = ("SHA256SUMS", "SHA256SUMS.sig")  # say something of all others, so they go when one of those is made anew
 MB = 1_000_000
