@@ -8,6 +8,7 @@ import itertools
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,6 +55,8 @@ class Machine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error:
+            self._tell()
         self.power_off()
         for path in (self.path, *([self.disk] if self._size else [])):
             subprocess.run(["umount", "--lazy", path], check=False, capture_output=True)
@@ -81,6 +84,11 @@ class Machine:
             "running",
             "degraded",
         }
+
+    def _tell(self) -> None:
+        """Why a row may have broken down."""
+        told = (self._folder / "boot.log").read_text() + (self.journal() if self._boots else "")
+        print("", *told.splitlines()[-20:], sep="\n    | ", file=sys.stderr)
 
     def power_off(self) -> None:
         """All of its processes are gone at once, as when the power goes; what it has written stays."""
