@@ -28,7 +28,7 @@ from agent.runtime.loading import beside
 from agent.runtime.logs import setup
 from agent.runtime.north import North, owed
 from agent.runtime.prints import Change, Prints, compared, prints
-from agent.runtime.storage import Storage
+from agent.runtime.storage import STORE, Storage
 from agent.runtime.supervise import Backoff, attempt, keep
 from agent.runtime.targets import targets
 from agent.runtime.tasks import CLOSE, Named, Start, Work, finish, starter
@@ -42,7 +42,6 @@ from drivers.api import Driver
 
 __all__ = ["STORE", "App", "build_drivers", "priority_of", "run", "store_keeper"]
 
-STORE = "store.db"
 STEPS = "store", "steps"  # the part of health that speaks of them
 MAX_SIZE = 1 << 30  # bytes: the store's size where the file does not say, or a quarter of the disk if that is less
 DRAIN = 10.0  # seconds for the last frames to reach the disk
@@ -115,7 +114,7 @@ class App:
         routes: Sequence[Route] = (),
     ) -> None:
         self.site, self._data, self._clock, self._steward = site, data, clock, steward
-        self.health, self._inlet, self._stopping = Health(), Inlet(), asyncio.Event()
+        self.health, self._inlet, self._stopping = Health(phase="starting"), Inlet(), asyncio.Event()
         self._commits = self.health.part("store", STORE), Backoff(DISK_CAP)
         self._steps = Steps((), site.recipes, self._found)
         part, backoff = self._commits
@@ -125,7 +124,7 @@ class App:
         self._control = Control({}, data, self.health, clock)
         self._north = North(self._catalogue, self._storage, self.health, clock, self._control)
         shown = self._catalogue, self._storage, self._steps
-        self._front = Front(data, *shown, self.health, clock, self._stopping, routes)
+        self._front = Front(data, *shown, self.health, clock, self._stopping, routes, inlet=self._inlet)
         self._commands: list[asyncio.Task[None]] = []
         self._changing: list[asyncio.Task[None]] = []
         self._turn, self._changes = asyncio.Lock(), 0
@@ -143,10 +142,12 @@ class App:
                 await self._field.recall(self._field.drivers)
                 self._field.start(self._prints.units, start)
                 self._serve_commands()
+                self.health.phase = "running"
                 heap.set_aside()
                 steward = start(self._advised())
                 await stop.wait()
                 log.info("stopping")
+                self.health.phase = "stopping"
                 self._stopping.set()
                 self._north.stopping()
                 await finish(steward, CLOSE, cancel=True)
