@@ -28,6 +28,7 @@ from agent.runtime.loading import beside
 from agent.runtime.logs import setup
 from agent.runtime.north import North, owed
 from agent.runtime.prints import Change, Prints, compared, prints
+from agent.runtime.selftest import selftest
 from agent.runtime.storage import STORE, Storage
 from agent.runtime.supervise import Backoff, attempt, keep
 from agent.runtime.targets import targets
@@ -143,6 +144,7 @@ class App:
                 self._field.start(self._prints.units, start)
                 self._serve_commands()
                 self.health.phase = "running"
+                house += start([("selftest", self._tested)])
                 heap.set_aside()
                 steward = start(self._advised())
                 await stop.wait()
@@ -294,6 +296,11 @@ class App:
 
     async def _rescue(self) -> None:
         await attempt(self._storage.rescue(), self.health.part("store", "disk"))
+
+    async def _tested(self) -> None:
+        tags = sum(len(schema.tags) for schema in self._catalogue.schemas)
+        work = selftest(self.site, self._data, tags, self._clock, self.health, self._storage)
+        await attempt(work, Part("agent", "selftest"))
 
     def _house(self) -> Iterator[Named]:
         steps, disk, part = self.health.part(*STEPS), self.health.part("store", "disk"), ("store", "housekeeping")

@@ -64,9 +64,10 @@ def test_the_page_and_the_table_are_the_same_list() -> None:
 
 
 async def test_a_running_agent_tells_just_what_is_on_the_page(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
     async with running(tmp_path, SITE.format(folder=tmp_path)) as ask:
         await explained(ask, "gone", "a", "line", "failed")
-        await settled((tmp_path / "out.jsonl").exists)
+        await settled(lambda: out.exists() and out.stat().st_size)
         facts = json.loads((tmp_path / "data" / "agent.json").read_text("utf-8"))
         _, _, body = await fetch(facts, "/metrics")
     found, page = dict(families(body.decode())), on_the_page()
