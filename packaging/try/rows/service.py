@@ -56,7 +56,9 @@ def open_to(machine: Machine) -> list[str]:
 
 def warnings(machine: Machine) -> list[str]:
     """Lines of the service, or of systemd about it, that should not be in a healthy run."""
-    return machine.run("journalctl", "-q", "--no-pager", "-o", "cat", "-p", "warning", "-u", SERVICE).stdout.splitlines()
+    return machine.run(
+        "journalctl", "-q", "--no-pager", "-o", "cat", "-p", "warning", "-u", SERVICE
+    ).stdout.splitlines()
 
 
 @row("4", "a process that hangs (SIGSTOP), `WatchdogSec=4`", runs=2, short=0)
