@@ -7,6 +7,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+from agent.model import host
 from agent.model.errors import Damaged, DiskFailed, StoreError
 from buffer.growth import grow
 from buffer.older import look_like_newest
@@ -144,7 +145,7 @@ def _create(path: Path) -> bool:
     if path.exists():
         raise StoreError(f"store {path} is not a file", hint="name a directory with --data; the store is a file in it")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | host.RAW, 0o600))
     return True
 
 

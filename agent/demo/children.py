@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from subprocess import DEVNULL, STDOUT
 
+from agent.model import host
 from agent.model.errors import AgentError
 
 PATIENCE = 3.0  # seconds between asking a process to end and ending it
@@ -111,7 +112,7 @@ class Child:
     async def kill(self) -> None:
         """As a power cut would: no last word."""
         if self._process is not None and self.alive:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            host.kill_group(self._process.pid)
             await self.wait(PATIENCE)
 
     async def end(self, patience: float = PATIENCE) -> None:
