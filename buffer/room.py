@@ -148,8 +148,9 @@ def allocate(fd: int, size: int) -> bool:
         try:
             host.give_blocks(fd, have, size - have)
         except OSError as error:
-            os.ftruncate(fd, have)  # some file systems take all that there is before they say that it is not enough
-            return error.errno not in _NO_ROOM
+            full = error.errno in _NO_ROOM
+            os.ftruncate(fd, have if full else size)  # some take all there is before they say that it is not enough
+            return not full
     return True
 
 

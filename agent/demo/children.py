@@ -1,10 +1,8 @@
 """The demo's own processes: how they are started, and that none of them outlives it."""
 
 import asyncio
-import ctypes
 import os
 import random
-import signal
 import socket
 import sys
 import time
@@ -17,7 +15,6 @@ from agent.model.errors import AgentError
 PATIENCE = 3.0  # seconds between asking a process to end and ending it
 LOOK = 0.05  # seconds between two looks
 STARTUP = 20.0  # seconds until a server must answer
-_PR_SET_PDEATHSIG = 1  # prctl(2)
 _QUIET_PORTS = range(20_000, 32_000)  # below the ports that Linux gives to outgoing connections
 
 
@@ -49,10 +46,7 @@ def _is_free(port: int) -> bool:
 
 def end_with_parent(parent: int) -> None:
     """In a child: be killed when the process `parent` ends, however it ends (Linux)."""
-    if sys.platform != "linux":
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
+    if host.end_with_parent() and os.getppid() != parent:
         sys.exit(f"the demo ({parent}) is gone")
 
 

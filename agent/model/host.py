@@ -32,7 +32,7 @@ if sys.platform != "win32":
     TERMINAL = (termios.error,)
 STOPS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGBREAK") if hasattr(signal, name))
 _HIDDEN = 0x7FFF_0000  # of a file, in bytes: no reader comes there, and Windows keeps readers from what is locked
-_PAGE = 4096
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 # Who runs
@@ -143,7 +143,7 @@ def _waken(loop: "asyncio.AbstractEventLoop") -> None:
     for end in pair:
         end.setblocking(False)
     signal.set_wakeup_fd(pair[1].fileno(), warn_on_full_buffer=False)
-    loop.add_reader(pair[0].fileno(), lambda: pair[0].recv(_PAGE))
+    loop.add_reader(pair[0].fileno(), lambda: pair[0].recv(4096))
 
 
 # Files
@@ -228,9 +228,11 @@ def free(folder: Path) -> int:
 
 
 def give_blocks(fd: int, start: int, size: int) -> None:
-    """Blocks of the disk from `start` on, so that writing there finds room. Raises OSError; Windows has no say."""
+    """Let a file grow from `start` by blocks of the disk, so that writing there finds room. Raises OSError."""
     if sys.platform != "win32" and hasattr(os, "posix_fallocate"):
         os.posix_fallocate(fd, start, size)
+    else:
+        os.ftruncate(fd, start + size)  # NTFS takes the clusters at once
 
 
 def taken(path: Path) -> int:
@@ -278,6 +280,14 @@ def rss() -> int:
     with suppress(OSError, StopIteration, ValueError), Path("/proc/self/status").open("rb") as lines:
         return int(next(line for line in lines if line.startswith(b"VmRSS:")).split()[1]) << 10
     return 0
+
+
+def end_with_parent() -> bool:
+    """Be killed when the process that started this one ends, however it ends; False where there is no such thing."""
+    if sys.platform != "linux":
+        return False
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    return True
 
 
 def kill_group(pid: int) -> None:

@@ -55,10 +55,6 @@ def test_a_ledger_without_a_store_says_where_it_looked(tmp_path: Path) -> None:
 
 
 def test_data_lies_where_the_system_keeps_state() -> None:
-    environ = {"XDG_STATE_HOME": "/home/op/.state"}
-    assert data_dir(environ, root=False) == Path("/home/op/.state/floorgate")
-    assert data_dir({}, root=False) == Path.home() / ".local/state/floorgate"
-    assert data_dir(environ, root=True) == Path("/var/lib/floorgate")
     assert default_data() in {data_dir(os.environ, root=False), data_dir(os.environ, root=True)}
 
 
