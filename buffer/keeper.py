@@ -60,6 +60,7 @@ class Keeper:
         self.store: Store
         self.trouble: StoreError | None = None  # why `heal` could not go back to the disk
         self.notes: list[str] = []  # what had to be done, for the log; who has said it takes it away
+        self.tidings: list[str] = []  # the same of what is no trouble
 
     def attach(self, sinks: list[str], oldest: list[str]) -> None:
         """As `Store.attach`; remembered for every store that comes after this one."""
@@ -191,6 +192,7 @@ class Keeper:
             keep=limits.keep,
             max_size=limits.max_size,
             reserve=limits.reserve,
+            tell=self.tidings.append,
         )
         if store.missing:
             self.notes.append(f"the store went back in time: {store.missing:,} frames are gone")

@@ -6,7 +6,7 @@ StoreError if the file cannot be read or written.
 
 import sqlite3
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -72,16 +72,25 @@ class Store:
 
     @classmethod
     def open(
-        cls, path: Path | str, *, clock: Clock = SYSTEM, boot: str, keep: float, max_size: int, reserve: int
+        cls,
+        path: Path | str,
+        *,
+        clock: Clock = SYSTEM,
+        boot: str,
+        keep: float,
+        max_size: int,
+        reserve: int,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> "Store":
         """Open or make the file and begin a new epoch.
 
         `boot` names this boot of the machine, `keep` is seconds, `max_size` and `reserve` are bytes. Raises StoreError
-        within 2 s if another process has it open; a file of a newer program or of another one is left as it is.
+        within 2 s if another process has it open; a file of a newer program or of another one is left as it is. That an
+        older one is not what it was is told.
         """
         path, limits = Path(path), Limits(round(keep * 1e9), max_size, reserve)
         said = testimony(place(path))
-        connection = connect(path, full_size(path, max_size, reserve))
+        connection = connect(path, full_size(path, max_size, reserve), tell)
         with mapped(path), ExitStack() as undo:
             undo.callback(connection.close)
             log = Log(connection, clock)

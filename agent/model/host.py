@@ -159,6 +159,15 @@ def sync_folder(folder: Path) -> None:
             os.close(fd)
 
 
+def sync_file(path: Path) -> None:
+    """What others have written into it is on the disk when this returns. Raises OSError."""
+    fd = os.open(path, os.O_RDWR | RAW)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 def lock(fd: int, *, wait: bool = True) -> bool:
     """Lock a file for this process until it is closed; False where another has it and this one does not `wait`.
 

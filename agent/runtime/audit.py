@@ -235,11 +235,7 @@ def _snapshot(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 
 
 def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDWR | host.RAW)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    host.sync_file(path)
     host.sync_folder(path.absolute().parent)
 
 

@@ -193,6 +193,8 @@ class Storage:
         """What the keeper had to do is an event of its own, each time."""
         while self._keeper and self._keeper.notes:
             part.noticed(self._keeper.notes.pop(0))
+        while self._keeper and self._keeper.tidings:
+            part.noticed(self._keeper.tidings.pop(0), logging.INFO)
 
     def ask_anew(self) -> None:
         """Somebody else has changed what sinks are owed: pumps forget how far they have come."""
