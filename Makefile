@@ -1,8 +1,10 @@
-# The two commands: make demo, make test. Everything is installed into .venv from the lock files in packaging/.
+# The two commands: make demo, make test. Everything is installed into .venv from the lock files in packaging/; what is shipped
+# is built with build/venv, in which there is nothing of the tests.
 
 SECONDS ?= 30
 AREA ?=
 ROWS ?=
+STEP ?=
 PYTHON ?= python3
 UV ?= uv
 export PYTHON UV
@@ -11,13 +13,14 @@ export PATH := $(PATH):/usr/sbin:/sbin
 BIN := .venv/bin
 RUNTIME := .venv/.installed-runtime
 DEV := .venv/.installed-dev
+BUILD := build/venv/.installed-build
 NODE := tests/sim/node/node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults bench lint format lock tools clean
+.PHONY: help demo test faults bench package package-test lint format lock tools clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*  ## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*  ## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 22
 
 demo: $(RUNTIME)  ## a plant, a platform and the agent, for SECONDS (30)
 	$(BIN)/floorgate demo --seconds $(SECONDS)
@@ -32,10 +35,18 @@ faults: $(DEV) tools $(NODE)  ## break everything, often, and print the table; R
 bench: $(DEV) tools  ## speed and memory against their bars, of one AREA or all
 	$(BIN)/python tests/bench/run.py $(AREA)
 
+package: $(BUILD)  ## everything that is shipped, into dist/; STEP names some of it
+	build/venv/bin/python -B packaging/package.py $(STEP)
+
+package-test: $(DEV) tools  ## prove what lies in dist/ on Debian machines, as root; ROWS names some of it
+	packaging/try/tools.sh
+	$(BIN)/python -B packaging/try/run.py $(ROWS)
+
 lint: $(DEV)  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	MYPYPATH=packaging $(BIN)/mypy packaging/*.py packaging/*/*.py
 
 format: $(DEV)  ## let ruff put the code in order
 	$(BIN)/ruff check --fix .
@@ -57,6 +68,10 @@ $(RUNTIME): packaging/requirements.txt packaging/bootstrap.sh pyproject.toml
 
 $(DEV): packaging/requirements-dev.txt packaging/bootstrap.sh pyproject.toml
 	packaging/bootstrap.sh $<
+	@touch $@
+
+$(BUILD): packaging/requirements-build.txt packaging/bootstrap.sh
+	packaging/bootstrap.sh $< build/venv
 	@touch $@
 
 $(NODE): tests/sim/node/package.json tests/sim/node/package-lock.json | tools

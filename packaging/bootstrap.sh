@@ -1,12 +1,14 @@
 #!/bin/sh
-# bootstrap.sh LOCK: makes .venv where there is none, installs what LOCK pins, and floorgate itself on top, ready to run.
+# bootstrap.sh LOCK [VENV]: makes VENV (.venv) where there is none, and installs what LOCK pins; into .venv also floorgate itself,
+# ready to run.
 # Needs a python3 of 3.11 or later (PYTHON says which) with venv or pip; where both are missing, Debian's package is installed.
 set -eu
 cd "$(dirname "$0")/.."
 
 lock=$1
 python=${PYTHON:-python3}
-venv=.venv/bin/python
+home=${2:-.venv}
+venv=$home/bin/python
 
 fail() {
     echo "floorgate: $*" >&2
@@ -22,10 +24,10 @@ has_pip() {
 }
 
 make_venv() { # with pip inside, or bare where a pip stands beside python3
-    rm -rf .venv
-    { "$python" -m venv .venv >/dev/null 2>&1 && has_pip "$venv"; } || {
-        rm -rf .venv
-        has_pip "$python" && "$python" -m venv --without-pip .venv
+    rm -rf "$home"
+    { "$python" -m venv "$home" >/dev/null 2>&1 && has_pip "$venv"; } || {
+        rm -rf "$home"
+        has_pip "$python" && "$python" -m venv --without-pip "$home"
     }
 }
 
@@ -47,6 +49,8 @@ new_enough "$venv" || {
     }
 }
 
-echo "floorgate: installing $lock into .venv" >&2
-pip install --quiet --require-hashes --only-binary :all: --requirement "$lock"
-pip install --quiet --no-deps --no-build-isolation --editable .
+echo "floorgate: installing $lock into $home" >&2
+pip install --quiet --require-hashes --only-binary :all: --requirement "$lock" ||
+    fail "pip did not install what $lock pins. Where it speaks of hashes, a file is not the one that was pinned: do not use it, look" \
+        "at the index or proxy that it came from. Otherwise: is the network there, and has this platform a wheel of each package?"
+[ "$home" != .venv ] || pip install --quiet --no-deps --no-build-isolation --editable .

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Pins every dependency, with hashes, for all platforms and Python 3.11 and later: requirements.txt and requirements-dev.txt.
+# Pins every dependency, with hashes, for all platforms and Python 3.11 and later: requirements.txt, -build and -dev.
 # Versions that still fit stay as they are; `packaging/lock.sh --upgrade` takes the newest, `--upgrade-package NAME` one of them.
 set -eu
 cd "$(dirname "$0")/.."
@@ -22,5 +22,7 @@ pin() { # LOCK [OPTION…]: the project with these options, and what builds it
 }
 
 pin packaging/requirements.txt --extra fast --extra demo --extra xlsx --extra zstd "$@"
-pin packaging/requirements-dev.txt --extra fast --extra demo --extra xlsx --extra zstd --extra dev --extra build \
+pin packaging/requirements-build.txt --extra fast --extra demo --extra xlsx --extra zstd --extra build \
     --constraint packaging/requirements.txt "$@"
+pin packaging/requirements-dev.txt --extra fast --extra demo --extra xlsx --extra zstd --extra dev --extra build \
+    --constraint packaging/requirements-build.txt "$@"
