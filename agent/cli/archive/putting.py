@@ -11,6 +11,7 @@ from agent.cli.archive.container import Facts, Reader
 from agent.cli.archive.frames import FRAMES, MOST_TABLES, TABLES, whole, write
 from agent.cli.archive.swapping import FOLDER, NEW, PINS, PKI, hand_over, settled
 from agent.cli.archive.taking import DATA, MOST_FILE, SITE
+from agent.model import host
 from agent.model.clock import SYSTEM
 from agent.model.errors import AgentError, StoreError
 from agent.runtime.app import STORE
@@ -44,9 +45,9 @@ def check(archive: Reader, data: Path) -> None:
         _place(name)
     if {FRAMES, TABLES} - {*archive.names}:
         raise AgentError("there is no store in this backup", hint="take another one; nothing was changed")
-    disk, need = shutil.disk_usage(data), archive.size * 5 // 4 + _SPARE
-    if disk.free < need:
-        what = f"{data}: {need >> 20} MB are needed and {disk.free >> 20} MB are free"
+    free, need = host.free(data), archive.size * 5 // 4 + _SPARE
+    if free < need:
+        what = f"{data}: {need >> 20} MB are needed and {free >> 20} MB are free"
         raise AgentError(what, hint="free some space, or name another directory with --data")
 
 
@@ -109,7 +110,7 @@ def _write(folder: Path, inside: tuple[str, ...], archive: Reader, name: str) ->
         folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / inside[-1]
     most, size = MOST_AUDIT if path.name == AUDIT else MOST_FILE, 0
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | host.NOFOLLOW | host.RAW, 0o600), "wb") as file:
         for chunk in archive.chunks(name):
             size += len(chunk)
             if size > most:
