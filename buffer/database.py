@@ -2,18 +2,22 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from agent.model.errors import Damaged, DiskFailed, StoreError
+from agent import __version__
+from agent.model import host
+from agent.model.errors import Damaged, DiskFailed, Newer, StoreError
+from buffer import wayback
 from buffer.growth import grow
 from buffer.older import look_like_newest
 
 VERSION = 3
 MEMORY = Path(":memory:")
 APPLICATION_ID = 0x464C4754  # "FLGT" at byte 68 of the file
+PROGRAM = "SELECT v FROM meta WHERE k = 'program'"  # the version that wrote the file last
 _LOCK_TIMEOUT = 0.5  # seconds: who looks into the file for a moment is waited for, another agent is not
 _SETTINGS = (
     "page_size=4096",
@@ -61,28 +65,28 @@ def mapped(path: Path) -> Iterator[None]:
         raise kind(f"store {path} {what}", hint=hint) from error
 
 
-def connect(path: Path, size: int = 0) -> sqlite3.Connection:
+def connect(path: Path, size: int = 0, tell: Callable[[str], None] = lambda _: None) -> sqlite3.Connection:
     """The one connection that writes. Raises StoreError; a file that is not ours to change stays as it is.
 
-    The file is given `size` bytes if it can be (`growth.py`).
+    The file is given `size` bytes if it can be (`growth.py`). What became of an older one is told.
     """
     if path == MEMORY:
-        return _open(path)
+        return _open(path, tell)
     with mapped(path):
         new = _create(path)
         _inspect(path)
         if size and not new:
             grow(path, size, APPLICATION_ID)
-    connection = _open(path)
+    connection = _open(path, tell)
     if size and new:
         connection.close()
         with mapped(path):
             grow(path, size, APPLICATION_ID)
-        connection = _open(path)
+        connection = _open(path, tell)
     return connection
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def _open(path: Path, tell: Callable[[str], None]) -> sqlite3.Connection:
     with mapped(path), ExitStack() as undo:
         connection = sqlite3.connect(path, timeout=_LOCK_TIMEOUT, isolation_level=None)
         undo.callback(connection.close)
@@ -94,7 +98,7 @@ def _open(path: Path) -> sqlite3.Connection:
         for setting in _SETTINGS:
             connection.execute(f"PRAGMA {setting}").fetchall()
         if version < VERSION:
-            _migrate(connection)
+            _migrate(path, connection, version, tell)
         undo.pop_all()
     return connection
 
@@ -144,7 +148,7 @@ def _create(path: Path) -> bool:
     if path.exists():
         raise StoreError(f"store {path} is not a file", hint="name a directory with --data; the store is a file in it")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | host.RAW, 0o600))
     return True
 
 
@@ -158,15 +162,20 @@ def _inspect(path: Path) -> None:
     with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)) as glance:
         glance.execute("PRAGMA writable_schema=ON")
         (version,) = glance.execute("PRAGMA user_version").fetchone()
-    _refuse_newer(path, version)
+        _refuse_newer(path, version, glance)
 
 
-def _refuse_newer(path: Path, version: int) -> None:
-    if version > VERSION:
-        raise StoreError(
-            f"store {path} was written by a newer program (version {version}, this one knows {VERSION})",
-            hint="install the newer version again, or start with another --data directory",
-        )
+def _refuse_newer(path: Path, version: int, connection: sqlite3.Connection) -> None:
+    if version <= VERSION:
+        return
+    writer = "a newer floorgate"
+    with suppress(sqlite3.Error, TypeError):
+        writer = f"floorgate {connection.execute(PROGRAM).fetchone()[0]}"
+    raise Newer(
+        f"store {path} was written by {writer} in format {version}; this is floorgate {__version__}, which knows"
+        f" formats up to {VERSION}. The file is left as it is",
+        hint=wayback.hint(path, writer, VERSION),
+    )
 
 
 def _recognise(path: Path, connection: sqlite3.Connection) -> int:
@@ -176,13 +185,18 @@ def _recognise(path: Path, connection: sqlite3.Connection) -> int:
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if tables and application != APPLICATION_ID:
         raise StoreError(f"store {path} is some other program's database", hint="choose another --data directory")
-    _refuse_newer(path, version)
+    _refuse_newer(path, version, connection)
     return int(version)
 
 
-def _migrate(connection: sqlite3.Connection) -> None:
+def _migrate(path: Path, connection: sqlite3.Connection, version: int, tell: Callable[[str], None]) -> None:
     from buffer.migrations import migrate  # noqa: PLC0415  # 160 ms and 10 MB that only a new or older file costs
 
-    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-    migrate(connection)
+    if version == 0:
+        connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        migrate(connection)
+    else:
+        kept = wayback.keep(path, connection, version)
+        migrate(connection)
+        tell(f"the store was of format {version} and is of format {VERSION} now; {kept}")
     connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.model import host
 from agent.model.clock import SYSTEM, Clock
 from agent.model.errors import Damaged, DiskFailed, StoreError
 from buffer.database import mapped
@@ -59,6 +60,7 @@ class Keeper:
         self.store: Store
         self.trouble: StoreError | None = None  # why `heal` could not go back to the disk
         self.notes: list[str] = []  # what had to be done, for the log; who has said it takes it away
+        self.tidings: list[str] = []  # the same of what is no trouble
 
     def attach(self, sinks: list[str], oldest: list[str]) -> None:
         """As `Store.attach`; remembered for every store that comes after this one."""
@@ -190,6 +192,7 @@ class Keeper:
             keep=limits.keep,
             max_size=limits.max_size,
             reserve=limits.reserve,
+            tell=self.tidings.append,
         )
         if store.missing:
             self.notes.append(f"the store went back in time: {store.missing:,} frames are gone")
@@ -205,7 +208,7 @@ class Keeper:
         """Whether the disk fails by itself, so that it may work again without a person; rights do not."""
         try:
             probe = self._path.with_name("probe")
-            os.close(os.open(probe, os.O_WRONLY | os.O_CREAT, 0o600))
+            os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | host.RAW, 0o600))
             probe.unlink()
         except OSError as error:
             return error.errno in _OURS_TO_MEND

@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
+from agent import __version__
 from agent.model.clock import Clock
 from agent.model.errors import Damaged
 from buffer import debtor, epochs, limits, refusals
@@ -33,6 +34,7 @@ from buffer.witness import Witness
 SETTLE_EVERY = 10**9
 CHECKPOINT_BYTES = 1 << 20
 _COMMIT_BYTES = 8192  # what a commit writes besides its frames, roughly
+_WRITER = "INSERT OR REPLACE INTO meta (k, v) VALUES ('program', ?)"
 MOST_RANGES = 1000  # of one debt; an ack that would make more is forgotten, so the frame is sent again
 
 
@@ -75,6 +77,7 @@ class Log:
         with self.transaction():
             epoch.insert(self.connection)
             epochs.forget(self.connection, epoch.id)
+            self.connection.execute(_WRITER, (__version__,))
         self.epochs[epoch.id] = self.epoch = epoch
         self.clocks.begin(self.clock, boot, self.epochs.values())
 

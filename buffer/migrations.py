@@ -1,4 +1,4 @@
-"""The file format, one additive step per version; each step and its `user_version` are one transaction.
+"""The file format, one additive step per version; all steps that a file needs are one transaction.
 
 A step only adds tables and columns. Frames are never rewritten: their codec byte says how each one is written.
 """
@@ -101,6 +101,8 @@ def _run(db: Database, script: str) -> None:
         db.execute(statement)
 
 
-def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the file to the newest version."""
-    steps.apply(Database(connection, recursive_triggers=False, execute_plugins=False))
+def migrate(connection: sqlite3.Connection, version: int = 0) -> None:
+    """Bring the file to the newest version, or only to `version`: all of the way or not at all."""
+    db = Database(connection, recursive_triggers=False, execute_plugins=False)
+    with db.atomic():
+        steps.apply(db, stop_before=f"v{version + 1}" if version else None)

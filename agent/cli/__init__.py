@@ -14,13 +14,14 @@ import click
 from agent import __version__, lang
 from agent.cli import voice
 from agent.cli.lazy import Lazy
-from agent.model.errors import AgentError, ConfigError
+from agent.model.errors import AgentError, ConfigError, Newer
 from agent.model.text import plain
 
 COMMANDS = (
     "alarms",
     "apply",
     "audit",
+    "backup",
     "browse",
     "call",
     "check",
@@ -40,6 +41,7 @@ COMMANDS = (
     "read",
     "record",
     "replay",
+    "restore",
     "rollback",
     "run",
     "scan",
@@ -50,7 +52,7 @@ COMMANDS = (
     "watch",
     "write",
 )
-BAD_CONFIG = 78  # sysexits.h EX_CONFIG
+BAD_CONFIG = 78  # sysexits.h EX_CONFIG: a person is needed, and to start it again and again does not help
 
 
 class Commands(Lazy):
@@ -74,7 +76,7 @@ class Commands(Lazy):
             return super().invoke(ctx)
         except AgentError as error:
             _say(str(error))
-            ctx.exit(BAD_CONFIG if isinstance(error, ConfigError) else 1)
+            ctx.exit(BAD_CONFIG if isinstance(error, ConfigError | Newer) else 1)
         except OSError as error:
             if error.errno == errno.EPIPE:  # click's to end quietly
                 raise

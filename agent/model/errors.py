@@ -62,3 +62,7 @@ class DiskFailed(StoreError):
 
 class Damaged(StoreError):
     """What stands in the file makes no sense: it is set aside, and what can be read of it is carried over."""
+
+
+class Newer(StoreError):
+    """A file of the data directory that a newer version has written: it is left as it is, and no restart helps."""

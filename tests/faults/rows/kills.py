@@ -12,7 +12,7 @@ from buffer.store import Store
 from tests.faults.oracle import Witness, look, use_and_kill
 from tests.faults.table import ROOT, Seen, row
 
-V1 = ROOT / "tests/unit/buffer/v1.sql"
+V1 = ROOT / "tests/cases/store/1/store.sql"
 ROOMY, TIGHT = 1 << 24, 1 << 18  # bytes of max_size
 
 

@@ -10,6 +10,7 @@ from buffer.database import VERSION
 from buffer.ledger import Account
 from buffer.rest import peek_ledger
 from buffer.store import Store
+from tests.house import ROOT
 from tests.unit.buffer.builders import frames, look, open_store, schema, seqs
 
 
@@ -134,7 +135,7 @@ def restored(place: Path) -> None:
     import sqlite3
 
     connection = sqlite3.connect(place)
-    connection.executescript((Path(__file__).parent / "v1.sql").read_text("utf-8"))
+    connection.executescript((ROOT / "tests/cases/store/1/store.sql").read_text("utf-8"))
     connection.close()
 
 

@@ -14,6 +14,7 @@ from buffer.rebuild import rebuild
 from buffer.rest import peek_ledger
 from buffer.schemas import key_of, revive
 from buffer.store import Store
+from tests.house import ROOT
 from tests.unit.buffer.builders import Hands, change, frames, look, open_store, schema
 
 TOTAL = schema(tags=2, group="total", made=True)
@@ -151,7 +152,7 @@ def restored(place: Path) -> None:
     """A file as version 2 left it."""
     place.parent.mkdir(exist_ok=True)
     connection = sqlite3.connect(place)
-    connection.executescript((Path(__file__).parent / "v2.sql").read_text("utf-8"))
+    connection.executescript((ROOT / "tests/cases/store/2/store.sql").read_text("utf-8"))
     connection.close()
 
 

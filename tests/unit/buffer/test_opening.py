@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.model.errors import StoreError
+from agent import __version__
+from agent.model.errors import Newer, StoreError
 from buffer import database, migrations
 from buffer.rest import peek_ledger
 from tests.unit.buffer.builders import change, frames, look, open_store
@@ -61,8 +62,8 @@ def test_a_file_of_a_newer_program_is_refused_and_not_touched(place: Path) -> No
     open_store(place).close()
     change(place, f"PRAGMA user_version = {database.VERSION + 1}")
     before = place.read_bytes()
-    refused(place, f"newer program .version {database.VERSION + 1}")
-    with pytest.raises(StoreError, match="newer program"):
+    refused(place, f"written by floorgate {__version__} in format {database.VERSION + 1}; this is")
+    with pytest.raises(Newer, match=f"knows formats up to {database.VERSION}"):
         peek_ledger(place)
     assert place.read_bytes() == before
     assert not place.with_name("store.db-wal").exists()
@@ -77,7 +78,7 @@ def test_a_newer_version_that_is_only_in_the_wal_is_refused_too(place: Path) -> 
     )
     subprocess.run([sys.executable, "-c", code, place], check=False, timeout=30)
     assert place.with_name("store.db-wal").stat().st_size
-    refused(place, "newer program")
+    refused(place, "in format")
 
 
 def test_another_programs_database_is_refused_and_not_touched(place: Path) -> None:
