@@ -13,13 +13,14 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
 
+import glibc
+from bundle import BINUTILS
 from context import Context, Failure
 
 RELEASE = "1"  # of the package, where the version stays
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # as platform.machine() says: as Debian and nfpm say
 SCRIPTS = ("preinst.sh", "postinst.sh", "prerm.sh", "postrm.sh")
 _PHASE = re.compile(r"\.?(dev|a|b|rc|post)(\d+)")
-_GLIBC = re.compile(rb"GLIBC_2\.(\d+)(?:\.\d+)?\0")
 _ELF = b"\x7fELF"
 
 
@@ -45,24 +46,13 @@ def package_version(version: str) -> str:
     return _PHASE.sub(lambda found: marks.get(found[1], "~") + found[1] + found[2], public) + (local and f"+{local}")
 
 
-def glibc(bundle: Path) -> str:
-    """The oldest glibc under which all of the bundle loads: by the symbol versions that its ELF files name."""
-    newest = 0
-    for file in bundle.rglob("*"):
-        if file.is_file() and not file.is_symlink():
-            with file.open("rb") as opened:
-                is_elf = opened.read(4) == _ELF
-            found = map(int, _GLIBC.findall(file.read_bytes())) if is_elf else ()
-            newest = max(newest, *found, 0)
-    return f"2.{newest}"
-
-
 def filled(text: str, values: Mapping[str, str]) -> str:
     """`text` with each @name@ replaced. Raises KeyError for a name that has no value."""
     return re.sub(r"@([a-z_]+)@", lambda found: values[found[1]], text)
 
 
 def _pack(context: Context, kind: str, name: str) -> None:
+    context.need(BINUTILS)
     laid_out = context.build / "native"
     shutil.rmtree(laid_out, ignore_errors=True)
     values = _values(context)
@@ -81,7 +71,7 @@ def _values(context: Context) -> dict[str, str]:
         "package_version": package_version(context.version),
         "release": RELEASE,
         "arch": architecture(context.arch),
-        "glibc": glibc(context.build / "onedir/floorgate"),
+        "glibc": glibc.floor(context, context.build / "onedir/floorgate").version,
         "time": when.isoformat(),
         "date": format_datetime(when),
     }

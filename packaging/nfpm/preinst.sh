@@ -3,6 +3,13 @@
 set -e
 
 home=/opt/floorgate
+new=@version@
+
+if [ -e "$home/.offline" ]; then
+    echo "floorgate: $home was installed from an offline bundle. Take that away first; sites and data stay:" >&2
+    echo "floorgate: sh $home/current/share/install.sh --uninstall" >&2
+    exit 1
+fi
 
 # The service's user. It stays when the package goes, as Debian has it: what it owned must not become another's.
 if ! getent passwd floorgate >/dev/null; then
@@ -31,6 +38,6 @@ if [ "${now:-previous}" != previous ] && [ -x "$home/$now/floorgate" ]; then
 fi
 
 # See postinst: a link in the place of what is about to be unpacked.
-if [ -L "$home/@version@" ]; then
-    rm "$home/@version@"
+if [ -L "$home/$new" ]; then
+    rm "$home/$new"
 fi
