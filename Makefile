@@ -46,6 +46,7 @@ lint: $(DEV)  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	MYPYPATH=packaging $(BIN)/mypy packaging/*.py packaging/*/*.py
 
 format: $(DEV)  ## let ruff put the code in order
 	$(BIN)/ruff check --fix .
