@@ -52,7 +52,7 @@ class Part:
             seconds = time.monotonic() - self.since
             self._enter("up", "")
             if recovered:
-                log.info("%s %s is back", self.kind, self.name, extra={"down_s": round(seconds, 1)})
+                self._say(logging.INFO, "%s %s is back", down_s=round(seconds, 1))
 
     def down(self, error: AgentError) -> None:
         self.failures += 1
@@ -68,28 +68,29 @@ class Part:
         self.bugs += 1
         self._enter("down", repr(error))
         if self.bugs == 1:
-            log.error("%s %s failed in a way nobody foresaw", self.kind, self.name, exc_info=error)
+            what = "%s %s failed in a way nobody foresaw"
+            log.error(what, self.kind, self.name, exc_info=error, extra={"about": (self.kind, self.name)})
 
     def lost(self, samples: int) -> None:
         if not self.dropped:
-            log.error("%s %s gives samples faster than they can be stored", self.kind, self.name)
+            self._say(logging.ERROR, "%s %s gives samples faster than they can be stored")
         self.dropped += samples
 
     def refused(self, what: str, error: AgentError) -> None:
         """Data was given up. Said at the 1st, 2nd, 4th, 8th … time, so that a flood of them stays readable."""
         self.rejected += 1
         if self.rejected & (self.rejected - 1) == 0:
-            log.error("%s %s gave up %s: %s", self.kind, self.name, what, error, extra={"rejected": self.rejected})
+            self._say(logging.ERROR, "%s %s gave up %s: %s", what, error, rejected=self.rejected)
 
     def set_aside(self, what: str, error: Exception) -> None:
         """The other side refuses it; it is kept for a person. Said like `refused`."""
         self.aside += 1
         if self.aside & (self.aside - 1) == 0:
-            log.error("%s %s set aside %s: %s", self.kind, self.name, what, error, extra={"set_aside": self.aside})
+            self._say(logging.ERROR, "%s %s set aside %s: %s", what, error, set_aside=self.aside)
 
     def noticed(self, what: str, level: int = logging.ERROR) -> None:
         """Something that a person should hear of although the part goes on."""
-        log.log(level, "%s %s: %s", self.kind, self.name, what)
+        self._say(level, "%s %s: %s", what)
 
     def clock(self, skew: float) -> None:
         """How far a device's clock is ahead of ours, in seconds. Said when it gets far away, and when it is back."""
@@ -102,7 +103,7 @@ class Part:
         """It neither works nor fails: a bug, of which only a restart is a cure."""
         self.failures += 1
         self._enter("down", f"{what} ({hint})", hint)
-        log.error("%s %s hangs: %s", self.kind, self.name, self.error)
+        self._say(logging.ERROR, "%s %s hangs: %s", self.error)
 
     def stopped(self) -> None:
         self._enter("stopped", "")
@@ -112,7 +113,10 @@ class Part:
             new = self.state != state
             self._enter(state, str(error), error.hint)
             if new:
-                log.log(level, "%s %s: %s", self.kind, self.name, error)
+                self._say(level, "%s %s: %s", error)
+
+    def _say(self, level: int, what: str, *more: object, **facts: object) -> None:
+        log.log(level, what, self.kind, self.name, *more, extra={"about": (self.kind, self.name), **facts})
 
     def _enter(self, state: State, error: str, hint: str = "") -> None:
         if self.state != state:
