@@ -33,6 +33,7 @@ COMMANDS = (
     "import",
     "init",
     "ledger",
+    "log",
     "maps",
     "pki",
     "plan",

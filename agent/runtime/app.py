@@ -83,7 +83,7 @@ async def run(
         with notify.slow("opening the store"):
             await asyncio.wrap_future(owner.attach(keeper, *owed(site)))
         log.info("started", extra=_facts(site, data, owner.store))
-        app = App(site, data, owner, keeper, clock, steward, routes, notify, logs)
+        app = App(site, data, owner, keeper, clock, steward, routes, notify=notify, logs=logs)
         del site  # its tags are to go: as the file has them ten thousand take 8 MB, and drivers have them in columns
         await app.run(stop)
     finally:
@@ -122,6 +122,7 @@ class App:
         clock: Clock,
         steward: Steward | None = None,
         routes: Sequence[Route] = (),
+        *,
         notify: Notify = SILENT,
         logs: Logs | None = None,
     ) -> None:

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from agent.model.errors import AgentError
+from agent.status.log import LEVELS, LONGEST
 
-LONGEST = 7 * 86400.0  # seconds
-LEVELS = ("debug", "info", "warning", "error")
 log = logging.getLogger("floorgate")
 
 

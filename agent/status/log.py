@@ -7,6 +7,9 @@ from typing import Any, Protocol
 from agent.status.routes import OWNER, Route
 from agent.status.web import Answer, Refusal, Request, as_json
 
+LEVELS = ("debug", "info", "warning", "error")
+LONGEST = 7 * 86400.0  # seconds for which one is asked for
+
 
 class Level(Protocol):
     """Who answers. `ask` raises AgentError."""
