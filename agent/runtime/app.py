@@ -29,7 +29,8 @@ from agent.runtime.logs import Logs
 from agent.runtime.north import North, owed
 from agent.runtime.notify import Notify
 from agent.runtime.prints import Change, Prints, compared, prints
-from agent.runtime.storage import Storage
+from agent.runtime.selftest import selftest
+from agent.runtime.storage import STORE, Storage
 from agent.runtime.supervise import Backoff, attempt, keep
 from agent.runtime.targets import targets
 from agent.runtime.tasks import CLOSE, Named, Start, Work, finish, starter
@@ -44,7 +45,6 @@ from drivers.api import Driver
 
 __all__ = ["STORE", "App", "build_drivers", "priority_of", "run", "store_keeper"]
 
-STORE = "store.db"
 STEPS = "store", "steps"  # the part of health that speaks of them
 MAX_SIZE = 1 << 30  # bytes: the store's size where the file does not say, or a quarter of the disk if that is less
 DRAIN = 10.0  # seconds for the last frames to reach the disk
@@ -128,7 +128,7 @@ class App:
     ) -> None:
         self.site, self._data, self._clock, self._steward, self._notify = site, data, clock, steward, notify
         self._logs = logs or Logs()
-        self.health, self._inlet, self._stopping = Health(), Inlet(), asyncio.Event()
+        self.health, self._inlet, self._stopping = Health(phase="starting"), Inlet(), asyncio.Event()
         self._commits = self.health.part("store", STORE), Backoff(DISK_CAP)
         self._steps = Steps((), site.recipes, self._found)
         part, backoff = self._commits
@@ -138,7 +138,7 @@ class App:
         self._control = Control({}, data, self.health, clock)
         self._north = North(self._catalogue, self._storage, self.health, clock, self._control)
         shown = self._catalogue, self._storage, self._steps
-        self._front = Front(data, *shown, self.health, clock, self._stopping, routes)
+        self._front = Front(data, *shown, self.health, clock, self._stopping, routes, inlet=self._inlet)
         self._commands: list[asyncio.Task[None]] = []
         self._changing: list[asyncio.Task[None]] = []
         self._turn, self._changes = asyncio.Lock(), 0
@@ -156,12 +156,15 @@ class App:
                 await self._field.recall(self._field.drivers)
                 self._field.start(self._prints.units, start)
                 self._serve_commands()
+                self.health.phase = "running"
+                house += start([("selftest", self._tested)])
                 heap.set_aside()
                 steward = start(self._advised())
                 self._notify.ready()
                 await stop.wait()
                 self._notify.stopping()
                 log.info("stopping")
+                self.health.phase = "stopping"
                 self._stopping.set()
                 self._north.stopping()
                 await finish(steward, CLOSE, cancel=True)
@@ -313,6 +316,11 @@ class App:
     async def _rescue(self) -> None:
         await attempt(self._storage.rescue(), self.health.part("store", "disk"))
 
+    async def _tested(self) -> None:
+        tags = sum(len(schema.tags) for schema in self._catalogue.schemas)
+        work = selftest(self.site, self._data, tags, self._clock, self.health, self._storage)
+        await attempt(work, Part("agent", "selftest"))
+
     def _house(self) -> Iterator[Named]:
         steps, disk, part = self.health.part(*STEPS), self.health.part("store", "disk"), ("store", "housekeeping")
         ticks = partial(tick, self._steps, self._inlet, self._clock, steps)
@@ -350,6 +358,7 @@ def _facts(site: Site, data: Path, store: Store) -> dict[str, object]:
     return {
         "version": __version__,
         "gateway": site.gateway.id,
+        "instance": store.instance,
         "epoch": store.epoch,
         "devices": len(site.devices),
         "sinks": len(site.sinks),

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import ParamSpec, Protocol, TypeVar
 
-from agent.health import Part, Pulse
+from agent.health import Durations, Part, Pulse
 from agent.model.errors import Damaged, DiskFailed, StoreError
 from agent.model.frame import Frame
 from agent.runtime.backfill import Meter
@@ -33,6 +33,7 @@ LOST = {  # what the store itself gives up; what a sink refuses is said by its p
     "missing": "no longer in the file",
     "rollback": "the store went back in time",
 }
+STORE = "store.db"  # in the data directory
 QUIET = 10.0  # seconds without a frame after which what was left out is written by itself
 TEND = 1.0  # seconds between two rounds of purging and checkpointing
 
@@ -72,6 +73,9 @@ class Storage:
         self.generation = 0
         self.meter = Meter()  # of the samples that are committed
         self.inflow = Meter()  # of the bytes that they take in the file
+        self.commits = Durations()
+        self.steps = 0  # times that the wall clock was set,
+        self.step: float | None = None  # and by how many seconds the last time
         self.latest = Latest()  # of what is committed
         self._frames: list[Frame] = []  # what is being committed; kept when that fails
         self._last = time.monotonic()  # when there was something to commit
@@ -268,9 +272,10 @@ class Storage:
     async def _write(self, frames: list[Frame], kept: dict[str, bytes | None]) -> int:
         """The number of the first frame. Nothing waits between the look at `_kept` and the call, so that no older state
         comes after a newer one."""
-        left_out, self._suppressed = self._suppressed, Counter()
+        left_out, self._suppressed, began = self._suppressed, Counter(), time.monotonic()
         try:
             first = await self.call(_commit, self.store, frames, kept, left_out)
+            self.commits.add(time.monotonic() - began)
         except StoreError:
             self._suppressed.update(left_out)  # none, if the store has taken it
             raise
@@ -297,6 +302,7 @@ class Storage:
             if cramped and not before:
                 part.noticed("the disk is full: free some space; the store goes on within what it has")
             for seconds in await self.call(self.store.steps):
+                self.steps, self.step = self.steps + 1, seconds
                 part.noticed(f"the wall clock was set by {seconds:+,.1f} s", logging.WARNING)
             for reason, frames in (await self.call(self.store.lost)).items():
                 if reason in LOST:

@@ -81,6 +81,7 @@ def test_the_names_of_its_examples_are_what_a_configuration_refers_to(tmp_path: 
     assert {Path(path).parent for _, path in examples} == {Path("/etc/floorgate/credentials")}
     for name, _ in examples:
         (tmp_path / name).write_text("hush\n", "utf-8")
+        (tmp_path / name).chmod(0o400)
         report = Report()
         found = References({CREDENTIALS: str(tmp_path)}, tmp_path, report)(
             f"credential:{name}", Mark("site.yaml", 1, 1)
