@@ -85,18 +85,15 @@ class Flood(logging.Filter):
         kind.bucket.fill(now)
         return kind
 
-    def tell(self) -> list[tuple[int, str]]:
-        """What was left out since the last account, as level and text. The kinds of which most was left out come first;
-        those after the first few are told in one."""
+    def tell(self) -> tuple[list[tuple[int, str, int]], int, float]:
+        """What was left out since the last account: level, newest line and number of the kinds of which it was most,
+        how many more lines of others, and in how many seconds."""
         now = self._now()
         seconds, self._told = now - self._told, now
         with self._lock:
             out = sorted((kind for kind in self._kinds.values() if kind.left_out), key=lambda kind: -kind.left_out)
             rest, self._forgotten = self._forgotten + sum(kind.left_out for kind in out[FEW:]), 0
-            told = [
-                (kind.level, f"{kind.newest} ({kind.left_out:,} more of these in {seconds:.0f} s)")
-                for kind in out[:FEW]
-            ]
+            told = [(kind.level, kind.newest, kind.left_out) for kind in out[:FEW]]
             for kind in out:
                 kind.left_out, kind.newest, kind.level = 0, "", logging.NOTSET
-        return [*told, (logging.WARNING, f"{rest:,} more lines in {seconds:.0f} s")] if rest else told
+        return told, rest, seconds

@@ -56,8 +56,8 @@ def named(fields: Mapping[str, object]) -> Iterator[tuple[str, str]]:
 
 
 class Journal(logging.Handler):
-    """Never waits: what a full journal does not take is counted, and told with the next line. Where there is no journal
-    (a container), lines go to `stream`, with their priority in front as sd-daemon(3) has it.
+    """Never waits: what a full journal does not take is counted, and told with the next line (`lost_before`). Where
+    there is no journal (a container), lines go to `stream`, with their priority in front as sd-daemon(3) has it.
 
     `text` makes the message, `fields` what goes with it under names of its own.
     """
@@ -78,8 +78,9 @@ class Journal(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         text, level = self.format(record), str(priority(record.levelno))
-        lost = f" ({self.dropped:,} lines before this one did not get into the journal)" if self.dropped else ""
-        said = {"MESSAGE": text + lost, "PRIORITY": level, "SYSLOG_IDENTIFIER": IDENTIFIER}
+        said = {"MESSAGE": text, "PRIORITY": level, "SYSLOG_IDENTIFIER": IDENTIFIER}
+        if self.dropped:
+            said["MESSAGE"] += f" lost_before={self.dropped}"
         try:
             self._end.sendto(datagram({**said, **dict(named(self._fields(record)))}), self._path)
             self.dropped = 0

@@ -51,8 +51,11 @@ class Logs:
             self._tell()
 
     def _tell(self) -> None:
-        for level, text in self._flood.tell():
-            log.log(level, "%s", text, extra={PASSES: True})
+        told, rest, seconds = self._flood.tell()
+        for level, newest, count in told:
+            log.log(level, "%s (%d more of these in %.0f s)", newest, count, seconds, extra={PASSES: True})
+        if rest:
+            log.warning("%d more lines in %.0f s", rest, seconds, extra={PASSES: True})
 
 
 def _handler(form: Form, environ: Mapping[str, str]) -> logging.Handler:
