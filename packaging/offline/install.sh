@@ -224,7 +224,6 @@ restart() { # UNITS
 
 use() { # VERSION: becomes current; when the service does not come up with it, what was current stays
     was=$(running)
-    before=$(named current)
     keep=$old
     [ -z "$keep" ] || [ "$keep" = "$1" ] || point previous "$keep"
     point current "$1"
@@ -239,7 +238,7 @@ use() { # VERSION: becomes current; when the service does not come up with it, w
         fi
         exit 1
     fi
-    [ -z "$before" ] || [ "$before" = "$1" ] || say "before: $before; the way back: sh $prefix/current/share/install.sh --back"
+    [ -z "$keep" ] || [ "$keep" = "$1" ] || say "before: $keep; the way back: sh $prefix/current/share/install.sh --back"
 }
 
 # ── the three tasks ──
