@@ -1,8 +1,8 @@
 """What a product is made of: Python distributions, libraries of the build machine, and what was compiled into either.
 
-A part knows its name, version, licence (an SPDX expression), where to find it (a package URL), the texts of its licence, and
-what lies inside of it. Licences that a distribution does not state by itself, and those of Debian's packages, stand in
-`licenses.toml`.
+A part knows its name, version, licence (an SPDX expression), package URL, the texts of its licence, and what lies
+inside of it. Licences that a distribution does not state by itself, and those of Debian's packages, stand
+in `licenses.toml`.
 """
 
 import importlib.metadata
@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from context import Failure
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import inside
+from context import Failure
 
 HERE = Path(__file__).parent
 RULES: dict[str, Any] = tomllib.loads((HERE / "licenses.toml").read_text("utf-8"))
@@ -61,7 +61,11 @@ class Part:
 def purl(kind: str, name: str, version: str, **qualifiers: str) -> str:
     """As https://github.com/package-url/purl-spec has it."""
     rest = "&".join(f"{key}={quote(value, safe='')}" for key, value in sorted(qualifiers.items()) if value)
-    return f"pkg:{kind}/{quote(name, safe='/')}" + (f"@{quote(version, safe=':')}" if version else "") + f"{'?' * bool(rest)}{rest}"
+    return (
+        f"pkg:{kind}/{quote(name, safe='/')}"
+        + (f"@{quote(version, safe=':')}" if version else "")
+        + f"{'?' * bool(rest)}{rest}"
+    )
 
 
 @cache
@@ -72,13 +76,16 @@ def distributions(site: Path) -> Mapping[str, Distribution]:
 
 
 def runtime(root: Path, site: Path) -> dict[str, set[str]]:
-    """What Floorgate needs to run with the extras that are shipped, on this platform: names, and which others each of them asks for.
+    """What Floorgate needs on this platform, with the extras that are shipped: names, and which others each asks for.
 
     Floorgate's own direct needs are under its name. Raises Failure when one is not installed.
     """
     project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
     extras = [line for extra in EXTRAS for line in project["optional-dependencies"][extra]]
-    return {"floorgate": _names([*project["dependencies"], *extras]), **closure([*project["dependencies"], *extras], site)}
+    return {
+        "floorgate": _names([*project["dependencies"], *extras]),
+        **closure([*project["dependencies"], *extras], site),
+    }
 
 
 def closure(lines: Iterable[str], site: Path) -> dict[str, set[str]]:
@@ -101,7 +108,9 @@ def closure(lines: Iterable[str], site: Path) -> dict[str, set[str]]:
 
 def _names(lines: Iterable[str]) -> set[str]:
     wants = map(Requirement, lines)
-    return {canonicalize_name(each.name) for each in wants if each.marker is None or each.marker.evaluate({"extra": ""})}
+    return {
+        canonicalize_name(each.name) for each in wants if each.marker is None or each.marker.evaluate({"extra": ""})
+    }
 
 
 def _needs(dist: Distribution, extra: str) -> Iterator[Requirement]:
@@ -115,7 +124,9 @@ def _installed(name: str, site: Path) -> Distribution:
     try:
         return distributions(site)[name]
     except KeyError:
-        raise Failure(f"{name} is not installed in {site}", hint="is the lock fresh? make lock, and try again") from None
+        raise Failure(
+            f"{name} is not installed in {site}", hint="is the lock fresh? make lock, and try again"
+        ) from None
 
 
 def dist_part(name: str, site: Path) -> Part:
@@ -124,7 +135,10 @@ def dist_part(name: str, site: Path) -> Part:
     about: Any = dist.metadata  # a Message, whose get() typeshed leaves out
     license_ = about.get("License-Expression") or RULES["pypi"].get(name)
     if not license_:
-        raise Failure(f"{name} {dist.version} states no SPDX licence", hint="read its text, and give it a row in packaging/licenses.toml")
+        raise Failure(
+            f"{name} {dist.version} states no SPDX licence",
+            hint="read its text, and give it a row in packaging/licenses.toml",
+        )
     links = dict(re.split(r",\s*", link, maxsplit=1) for link in about.get_all("Project-URL") or [])
     url = about.get("Home-page") or next(iter(links.values()), "")
     texts = _dist_texts(dist, about.get_all("License-File") or [])
@@ -138,7 +152,7 @@ def dist_part(name: str, site: Path) -> Part:
 def _dist_texts(dist: Distribution, named: list[str]) -> dict[str, str]:
     texts = {}
     for file in dist.files or []:
-        folder, _, local = str(file).partition(".dist-info/")
+        _, _, local = str(file).partition(".dist-info/")
         if local and "sboms/" not in local and (_TEXT.search(local) or local.removeprefix("licenses/") in named):
             texts[local.removeprefix("licenses/")] = Path(str(dist.locate_file(file))).read_text("utf-8", "replace")
     return texts
@@ -190,12 +204,17 @@ def debian_part(package: str) -> Part:
     name, version, arch, source, url = said.split("\t")
     license_ = RULES["debian"].get(stem(name))
     if license_ is None:
-        raise Failure(f"nobody knows the licence of {name}", hint="read its copyright file, and give it a row in packaging/licenses.toml")
+        raise Failure(
+            f"nobody knows the licence of {name}",
+            hint="read its copyright file, and give it a row in packaging/licenses.toml",
+        )
     notice = Path(f"/usr/share/doc/{name}/copyright")
     texts = {"copyright": notice.read_text("utf-8", "replace")} if notice.exists() else {}
     release = platform.freedesktop_os_release()
     where = f"{release['ID']}-{release.get('VERSION_ID', '')}"
-    link = purl(f"deb/{release['ID']}", name, version, arch=arch, distro=where, upstream="" if source == name else source)
+    link = purl(
+        f"deb/{release['ID']}", name, version, arch=arch, distro=where, upstream="" if source == name else source
+    )
     return Part(name, version, link, license_, url, {**texts, **common(license_)})
 
 

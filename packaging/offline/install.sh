@@ -76,13 +76,13 @@ check_machine() {
         "this system has glibc $have, and glibc $glibc or newer is needed" "install it on a newer system"
 }
 
-kind() { # PYTHON: its version and the size of its pointers, such as "3.11 8"
-    "$1" -c 'import struct, sys, venv, sqlite3, ssl; print("%d.%d %d" % (*sys.version_info[:2], struct.calcsize("P")))' 2>&1 |
+kind() { # PYTHON: such as "3.11, 64 bits", or what it lacks
+    "$1" -c 'import struct, sys, venv, sqlite3, ssl; print("%d.%d, %d bits" % (*sys.version_info[:2], 8 * struct.calcsize("P")))' 2>&1 |
         tail -n 1
 }
 
 find_python() {
-    wanted="$for_python 8"
+    wanted="$for_python, 64 bits"
     for each in ${python:-"python$for_python" python3}; do
         if ! command -v "$each" >/dev/null; then
             seen="there is no $each here"
@@ -90,10 +90,10 @@ find_python() {
             python=$(command -v "$each")
             return
         else
-            seen="$each is ${found% 8}"
+            seen="$each is $found"
         fi
     done
-    fail "this bundle needs Python $for_python (64 bits, with venv, ssl and sqlite3), and $seen" \
+    fail "this bundle needs a Python $for_python of 64 bits with venv, ssl and sqlite3, and $seen" \
         "name one with --python, or take the bundle that is made for the Python that is here (cp$(echo "$for_python" | tr -d .) is in this one's name)"
 }
 
@@ -121,7 +121,7 @@ build() {
     "$new/bin/python" "$(ls "$here"/wheels/pip-*.whl)/pip" --isolated --disable-pip-version-check --no-cache-dir --quiet \
         install --no-index --find-links "$here/wheels" --only-binary :all: --require-hashes --no-compile \
         --no-warn-script-location --requirement "$here/requirements.txt" || fail "pip refused the wheels; see above"
-    find "$new/bin" -type f ! -name floorgate -exec rm -f {} + # they name the folder that this was built in
+    find "$new/bin" -type f ! -name floorgate ! -name 'python*' -exec rm -f {} + # they name the folder that this was built in
     "$new/bin/python" -m compileall -q -s "$new" -p "$prefix/$version" "$new/lib" || true
     cp -R "$here/share" "$new/share"
     cp "$here/install.sh" "$new/share/install.sh"
@@ -272,7 +272,7 @@ back() {
     lock
     old=$(named current)
     target=$(named previous)
-    { [ -n "$target" ] && [ -x "$prefix/$target/floorgate" ]; } || fail "there is no version before ${old:-this one} in $prefix"
+    { [ -n "$target" ] && [ "$target" != "$old" ] && [ -x "$prefix/$target/floorgate" ]; } || fail "there is no version before ${old:-this one} in $prefix"
     use "$target"
     say "$("$prefix/current/floorgate" version) is in use"
 }

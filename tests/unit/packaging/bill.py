@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
-import parts
-import sbom
 from cyclonedx.schema import SchemaVersion, _res
 
+import parts
+import sbom
 from tests.house import ROOT
 
 SITE = Path(sysconfig.get_paths()["purelib"])

@@ -1,10 +1,10 @@
 """Nothing is shipped under a licence that we may not ship, or without its text."""
 
-import licenses
 import pytest
+
+import licenses
 from context import Failure
 from parts import Part
-
 from tests.unit.packaging import bill
 
 
@@ -41,7 +41,9 @@ def test_all_that_is_needed_to_run_may_be_shipped_and_has_its_text() -> None:
 def test_what_may_not_be_shipped_is_told_by_name() -> None:
     holder = part("wheel", "MIT")
     holder.holds = [part("crate", "AGPL-3.0-only")]
-    with pytest.raises(Failure, match=r"reader 1.0 is under GPL-3.0-or-later.*crate 1.0 is under AGPL.*mute 1.0 brings no text"):
+    with pytest.raises(
+        Failure, match=r"reader 1.0 is under GPL-3.0-or-later.*crate 1.0 is under AGPL.*mute 1.0 brings no text"
+    ):
         licenses.text([part("reader", "GPL-3.0-or-later"), holder, part("mute", "MIT", "")], "1.2.3", "")
 
 

@@ -5,7 +5,6 @@ from datetime import date
 from itertools import pairwise
 
 import context
-
 from agent import __version__
 from tests.house import ROOT
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import context
 import pytest
+
+import context
 import sums
 from context import Context, Failure
-
 from tests.house import ROOT
 
 RELEASED = "# Changelog\n\n## [Unreleased]\n\n## [1.2.3] - 2026-12-01\n\n- It works.\n"
