@@ -2,16 +2,20 @@
 
 import logging
 import time
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from agent.model.errors import AgentError, StoreError
 from agent.model.frame import Entry
 
 State = Literal["starting", "up", "down", "blocked", "stopped"]
+Key = tuple[str, str]  # kind, name
+Phase = Literal["starting", "running", "stopping"]
 Circuit = Literal["", "closed", "open", "half_open"]
+SELFTEST = "selftest"  # the kind of the parts that stand for its checks
 WINDOW = 60_000_000_000  # ns over which the use of a line is told
 MARK = 5_000_000_000  # ns between two marks in it
 FAR = 60.0  # seconds between a device's clock and ours that a person should hear of
@@ -40,9 +44,10 @@ class Part:
     breaker: Circuit = ""  # a device that shares a line: open while it is left alone, half_open while it is probed
     probe_at: float = 0.0  # an open one, or a group that is refused: when it is asked again, monotonic seconds
     confirmed: float = 0.0  # a sink: when the other side confirmed something last, monotonic seconds; 0: never
+    sent: int = 0  # a sink: bytes of payload that went out
     skew: float | None = None  # a device that has a clock: seconds that it is ahead of ours
     commands: dict[str, int] = field(default_factory=dict)  # of a sink: how many by what became of them
-    expiries: Mapping[str, float] = field(default_factory=dict)  # a device: seconds UTC, by whose certificate it is
+    expiries: Mapping[str, float] = field(default_factory=dict)  # seconds UTC, by whose certificate it is
     refuses: Mapping[str, str] = field(default_factory=dict)  # a device: why it does not give a tag, by its name
 
     def up(self) -> None:
@@ -96,6 +101,15 @@ class Part:
             way = "ahead of" if skew > 0 else "behind"
             self.noticed(f"its clock is {abs(skew):.0f} s {way} ours", logging.WARNING)
         self.skew = skew
+
+    def hangs(self, what: str, hint: str) -> None:
+        """It neither works nor fails: a bug, of which only a restart is a cure."""
+        self.failures += 1
+        self._enter("down", f"{what} ({hint})", hint)
+        log.error("%s %s hangs: %s", self.kind, self.name, self.error)
+
+    def certified(self, expiries: Mapping[str, float]) -> None:
+        self.expiries = expiries
 
     def stopped(self) -> None:
         self._enter("stopped", "")
@@ -166,13 +180,41 @@ class Load:
         return self.overloaded != before
 
 
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """How one can tell that a part gets on: see `agent.runtime.watchdog`.
+
+    `beat` is None at a moment (monotonic ns) at which the part may rest, else another one than before if it has got on.
+    `patience` is in seconds, `doing` says what it is at.
+    """
+
+    patience: float
+    beat: Callable[[int], object]
+    doing: Callable[[], str]
+
+
+@dataclass(slots=True)
+class Durations:
+    """How often something took how long: how many were at most each of BOUNDS (s), and longer than the one before."""
+
+    BOUNDS: ClassVar = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+    counts: list[int] = field(default_factory=lambda: [0] * (len(Durations.BOUNDS) + 1))
+    sum: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.counts[bisect_left(self.BOUNDS, seconds)] += 1
+        self.sum += seconds
+
+
 @dataclass(slots=True)
 class Health:
     """All parts by (kind, name), what each line has to do, and what is under way to each sink that is sent to."""
 
-    parts: dict[tuple[str, str], Part] = field(default_factory=dict)
+    parts: dict[Key, Part] = field(default_factory=dict)
+    pulses: dict[Key, Pulse] = field(default_factory=dict)
     loads: dict[str, Load] = field(default_factory=dict)
     flights: dict[str, Mapping[int, Sequence[Entry]]] = field(default_factory=dict)  # by the first number of a send
+    phase: Phase = "running"
 
     def part(self, kind: str, name: str) -> Part:
         return self.parts.setdefault((kind, name), Part(kind, name))
@@ -191,6 +233,7 @@ class Health:
         gone |= {key for key in self.parts if key[0] == "group" and key[1].partition("/")[0] in known}
         for key in gone:
             self.parts.pop(key, None)
+            self.pulses.pop(key, None)
         for name in lines:
             self.loads.pop(name, None)
         for name in [name for kind, name in gone if kind == "sink"]:

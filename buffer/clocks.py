@@ -51,8 +51,13 @@ class Fix:
     unsynced: bool
 
 
+def plausible(clock: Clock) -> bool:
+    """Whether it shows a time that can be."""
+    return _EARLIEST <= clock.wall() < _LATEST
+
+
 def state(clock: Clock) -> int:
-    if not _EARLIEST <= clock.wall() < _LATEST:
+    if not plausible(clock):
         return WRONG
     return SYNCED if clock.synced() else PLAUSIBLE
 

@@ -1,11 +1,12 @@
 """The store of an agent that does not run: looked at without a trace, or opened as the agent itself would."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from agent.model import host
 from agent.model.clock import SYSTEM, Clock
+from buffer.copying import Copier
 from buffer.database import at_rest, mapped
 from buffer.ledger import Account
 from buffer.limits import Limits
@@ -37,8 +38,7 @@ class Rest:
 
     def stats(self) -> Stats:
         with mapped(self._path):
-            disk = os.statvfs(self._path.parent)
-            return stats(self._log, disk.f_bavail * disk.f_frsize)
+            return stats(self._log, host.free(self._path.parent))
 
     def check(self, alive: Callable[[], None]) -> list[str]:
         """What SQLite finds wrong in the whole file; `alive` is called now and then, for a large one takes its time."""
@@ -56,6 +56,13 @@ def resting(path: Path) -> Iterator[Rest]:
     """Nothing is written. Raises StoreError, also when an agent has begun to use the file by the end."""
     with at_rest(path) as connection:
         yield Rest(Log(connection, SYSTEM), path)
+
+
+@contextmanager
+def copied(path: Path) -> Iterator[Copier]:
+    """All that the file holds, as it is. Raises StoreError, also when an agent has begun to use it by the end."""
+    with at_rest(path) as connection:
+        yield Copier(connection, path)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """What the agent does for a sink beyond handing it frames: it tells what there is to read, keeps small things, and
 takes commands on their way down. A sink gets it as `gateway.house`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -101,6 +101,14 @@ class House(Protocol):
         """Something that a person should hear of although the sink goes on; one line in the log."""
         ...
 
+    def sent(self, size: int) -> None:
+        """So many bytes of payload went out, be they confirmed or not."""
+        ...
+
+    def certified(self, expiries: Mapping[str, float]) -> None:
+        """Until when certificates are good (seconds UTC), by whose they are: `own`, `server`, `authority`."""
+        ...
+
 
 class Alone:
     """A house with nobody in it: for a sink that is made to be looked at, and for tests."""
@@ -134,3 +142,9 @@ class Alone:
 
     def noticed(self, what: str) -> None:
         self.notes.append(what)
+
+    def sent(self, size: int) -> None:
+        """Nobody counts."""
+
+    def certified(self, expiries: Mapping[str, float]) -> None:
+        """Nobody asks."""

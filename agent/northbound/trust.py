@@ -16,11 +16,12 @@ _KEPT = 100  # certificates of which it is known what has been said
 
 
 class Ends(NamedTuple):
-    """When a certificate expires: seconds UTC."""
+    """When a certificate expires: seconds UTC. `kind` is `own`, `server` or `authority`."""
 
     whose: str
     until: float
     remedy: str
+    kind: str = "server"
 
 
 def context(where: str, ca: str, cert: str, key: str) -> ssl.SSLContext:
@@ -47,13 +48,13 @@ def files(ca: str, cert: str) -> list[Ends]:
             authorities = ssl.create_default_context(cafile=ca).get_ca_certs()
             until = max((_moment(each) for each in authorities), default=0.0)
             if until:
-                found.append(Ends(f"the authority in {ca}", until, "put its successor into the file"))
+                found.append(Ends(f"the authority in {ca}", until, "put its successor into the file", "authority"))
         if cert:
             from cryptography import x509  # noqa: PLC0415  # 5 MB that only who shows a certificate needs
 
             ours = x509.load_pem_x509_certificate(Path(cert).read_bytes())
             found.append(
-                Ends(f"our certificate in {cert}", ours.not_valid_after_utc.timestamp(), "put a new one there")
+                Ends(f"our certificate in {cert}", ours.not_valid_after_utc.timestamp(), "put a new one there", "own")
             )
     except (OSError, ValueError):
         pass  # the next connection says what is wrong with them
@@ -71,16 +72,27 @@ def _moment(certificate: Mapping[str, object]) -> float:
 
 
 class Expiry:
-    """Says once at 30, 7 and 1 days that a certificate expires, and once that it has; lives as long as a sink."""
+    """Says once at 30, 7 and 1 days that a certificate expires, and once that it has; lives as long as a sink.
 
-    def __init__(self, say: Callable[[str], None], now: Callable[[], float] = time.time) -> None:
-        self._say, self._now = say, now
+    `tell` hears until when they are good, by their kind.
+    """
+
+    def __init__(
+        self,
+        say: Callable[[str], None],
+        now: Callable[[], float] = time.time,
+        tell: Callable[[Mapping[str, float]], None] = lambda _: None,
+    ) -> None:
+        self._say, self._now, self._tell = say, now, tell
+        self._ends: dict[str, float] = {}
         self._said: dict[tuple[str, float], int] = {}
 
     def judge(self, certificates: Iterable[Ends | None]) -> None:
         for each in certificates:
             if each is not None:
+                self._ends[each.kind] = each.until
                 self._judge(each)
+        self._tell(dict(self._ends))
 
     def _judge(self, ends: Ends) -> None:
         days = (ends.until - self._now()) / _DAY

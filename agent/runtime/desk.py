@@ -3,6 +3,7 @@
 The owner of the store takes calls in turn. A question that needs much of it comes as many short calls.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -20,6 +21,7 @@ from buffer.stats import Stats
 
 SLICE = 0.01  # seconds of the owner thread for one call
 AT_ONCE = 500  # frames
+ROWS = 1000  # accounts that are written out at once
 _MS = 1_000_000
 encode = msgspec.msgpack.Encoder().encode
 
@@ -35,7 +37,12 @@ class Desk:
         storage = self._storage
         while not await storage.call(storage.store.warm, SLICE):
             pass
-        return [account_row(account) for account in await storage.call(storage.store.ledger)]
+        rows: list[dict[str, Any]] = []
+        accounts = await storage.call(storage.store.ledger)
+        for first in range(0, len(accounts), ROWS):
+            rows += map(account_row, accounts[first : first + ROWS])
+            await asyncio.sleep(0)  # others have their turn
+        return rows
 
     async def since(self, at: int) -> dict[str, Any]:
         """What has changed in the ledger since then (ns UTC), or since the nearest time before that is known."""
@@ -63,6 +70,13 @@ class Desk:
             raise LookupError(table)
         return await self._storage.call(self._storage.store.shelf.check, table)
 
+    async def copy(self, cursor: int) -> bytes:
+        """What a copy of the file has after seq `cursor`: the run, and a `Piece`, as MessagePack. Raises StoreError."""
+        store = self._storage.store
+        if store.volatile:
+            raise StoreError("the store lies in memory while its disk fails", hint="see the log of the agent")
+        return encode((store.epoch, await self._storage.call(store.copier.piece, cursor)))
+
     async def put(self, parcel: bytes) -> int:
         """Frames that were once taken out, owed to all sinks now; how many. Raises ValueError for no parcel."""
         count = await self._storage.call(self._storage.store.put_back, unpack(parcel))
@@ -82,7 +96,18 @@ class Desk:
 
 def account_row(account: Account) -> dict[str, Any]:
     """An account as it is printed and served."""
-    return {**asdict(account), "balanced": account.balanced}
+    return {
+        "sink": account.sink,
+        "device": account.device,
+        "read": account.read,
+        "delivered": account.delivered,
+        "buffered": account.buffered,
+        "suppressed": dict(account.suppressed),
+        "dropped": dict(account.dropped),
+        "set_aside": account.set_aside,
+        "made": account.made,
+        "balanced": account.balanced,
+    }
 
 
 def since_row(now: Sequence[dict[str, Any]], past: Past | None) -> dict[str, Any]:

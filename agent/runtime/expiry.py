@@ -8,7 +8,7 @@ from agent.northbound.trust import LOOK, Expiry, files
 
 async def watch(cert: str, part: Part, every: float = LOOK) -> None:
     """For ever. A file that cannot be read is the server's to tell."""
-    expiry = Expiry(part.noticed)
+    expiry = Expiry(part.noticed, tell=part.certified)
     while True:
         expiry.judge(await asyncio.to_thread(files, "", cert))
         await asyncio.sleep(every)

@@ -13,8 +13,10 @@ from agent.runtime.alarms import Annunciator
 from agent.runtime.catalogue import Catalogue
 from agent.runtime.desk import Desk
 from agent.runtime.expiry import watch
+from agent.runtime.inlet import Inlet
+from agent.runtime.metering import Metering
 from agent.runtime.recording import Recordings
-from agent.runtime.storage import Storage
+from agent.runtime.storage import STORE, Storage
 from agent.runtime.supervise import Backoff, keep
 from agent.runtime.tap import Tap
 from agent.runtime.tasks import CLOSE, Named, Start, finish
@@ -43,6 +45,8 @@ class Front:
         clock: Clock,
         stop: asyncio.Event,
         routes: Sequence[Route] = (),
+        *,
+        inlet: Inlet,
     ) -> None:
         self._data, self._storage, self._health, self._stop = data, storage, health, stop
         self._window = Window("", catalogue, storage, health)
@@ -50,6 +54,7 @@ class Front:
         self._alarms = Annunciator(steps, clock)
         self._watcher = Watcher("", catalogue, steps, storage, health, clock)
         self._people = People(Explainer(catalogue, steps, storage, health, clock), self._watcher)
+        self._metering = Metering(data / STORE, catalogue, storage, inlet, clock)
         self._recordings = Recordings(data, "", lambda: catalogue.drivers)
         self._routes = [*routes, *Reel(self._recordings).routes()]
         self._listen = ""
@@ -57,7 +62,7 @@ class Front:
 
     def show(self, gateway: str, taps: Sequence[Tap]) -> None:
         """Who the gateway is, and which consumers it has."""
-        self._window.gateway = self._watcher.gateway = self._recordings.gateway = gateway
+        self._window.gateway = self._watcher.gateway = self._recordings.gateway = self._metering.gateway = gateway
         self._pull.renew(taps)
 
     def start(self, site: Site, start: Start) -> None:
@@ -79,7 +84,7 @@ class Front:
         self._listen = place.listen
         part = self._health.part("status", place.listen)
         shown = Desk(self._storage), self._pull, self._alarms, self._people, self._routes
-        status = partial(serve, place, self._data, self._health, *shown)
+        status = partial(serve, place, self._data, self._health, *shown, meters=self._metering)
         yield "status", partial(keep, status, part, Backoff(CAP), self._stop)
         if place.cert:
             yield "expiry", partial(keep, partial(watch, place.cert, part), part, Backoff(CAP), self._stop)

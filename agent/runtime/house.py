@@ -1,7 +1,7 @@
 """What a sink may ask of the agent, one `Room` for each sink."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from agent.health import Part
@@ -64,6 +64,12 @@ class Room:
 
     def noticed(self, what: str) -> None:
         self._part.noticed(what, logging.WARNING)
+
+    def sent(self, size: int) -> None:
+        self._part.sent += size
+
+    def certified(self, expiries: Mapping[str, float]) -> None:
+        self._part.certified(expiries)
 
     def _closed(self, command: Command) -> Answer:
         return Answer(

@@ -32,6 +32,16 @@ class Inlet:
         self._closed = False
 
     @property
+    def size(self) -> int:
+        """Bytes that what waits will take, about."""
+        return self._bytes
+
+    @property
+    def limit(self) -> int:
+        """Bytes that may wait before pollers have to."""
+        return self._limit
+
+    @property
     def full(self) -> bool:
         return self._bytes >= self._limit
 

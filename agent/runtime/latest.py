@@ -59,6 +59,10 @@ class _Row:
                 stamps[column] = frame.stamps[place] if frame.stamps else frame.ts
         self.waiting.clear()
 
+    def whole_quality(self) -> bytes:
+        self._merge()
+        return bytes(self.quality)
+
     def whole(self) -> Frame | None:
         self._merge()
         last = self.frame
@@ -133,6 +137,12 @@ class Latest:
         if frame is None:
             return None
         return Frame(schema, frame.ts, frame.values, frame.quality, frame.mono, None, tuple(_stamps(frame)))
+
+    def quality(self, schema: Schema) -> bytes | None:
+        """That of all columns; None when the group has given nothing yet."""
+        row = self._rows.get(schema)
+        frame = self._whole.get(schema)
+        return row.whole_quality() if row is not None else None if frame is None else frame.quality
 
     def keep_only(self, schemas: Iterable[Schema]) -> None:
         """There are these groups now, and no others; what is known of a group goes on with its new schema."""

@@ -5,10 +5,11 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import ParamSpec, Protocol, TypeVar
 
-from agent.health import Part
+from agent.health import Durations, Part, Pulse
 from agent.model.errors import Damaged, DiskFailed, StoreError
 from agent.model.frame import Frame
 from agent.runtime.backfill import Meter
@@ -32,6 +33,7 @@ LOST = {  # what the store itself gives up; what a sink refuses is said by its p
     "missing": "no longer in the file",
     "rollback": "the store went back in time",
 }
+STORE = "store.db"  # in the data directory
 QUIET = 10.0  # seconds without a frame after which what was left out is written by itself
 TEND = 1.0  # seconds between two rounds of purging and checkpointing
 
@@ -63,12 +65,17 @@ class Storage:
         self._steps = steps
         self._owner, self._inlet, self._part, self._commit, self._backoff = owner, inlet, part, commit, backoff
         self._keeper = keeper
+        self._probe: Future[int] | None = None
+        self._heals = 0  # tries to mend it
         self._hurt, self._mended = asyncio.Event(), asyncio.Event()
         self._mended.set()
         self._damaged = False  # whether the file is in doubt, and not only the disk
         self.generation = 0
         self.meter = Meter()  # of the samples that are committed
         self.inflow = Meter()  # of the bytes that they take in the file
+        self.commits = Durations()
+        self.steps = 0  # times that the wall clock was set,
+        self.step: float | None = None  # and by how many seconds the last time
         self.latest = Latest()  # of what is committed
         self._frames: list[Frame] = []  # what is being committed; kept when that fails
         self._last = time.monotonic()  # when there was something to commit
@@ -77,6 +84,25 @@ class Storage:
         self._share: int | None = None  # how many of them at a time; None: all
         self._trying = False  # still set when `run` begins anew: the store did not fail, the frames were no good
         self._bells: list[asyncio.Event] = []
+
+    def pulse(self, patience: float) -> Pulse:
+        """Of the owner thread, which takes a call of no weight now and then."""
+        return Pulse(patience, self._thread_beat, lambda: "waiting for the disk")
+
+    def mending(self, patience: float) -> Pulse:
+        return Pulse(patience, lambda _: None if self.well else self._heals, lambda: "mending the store")
+
+    @property
+    def well(self) -> bool:
+        """Whether nothing is to be mended."""
+        return self._mended.is_set()
+
+    def _thread_beat(self, now: int) -> object:
+        if not self.well:
+            self._probe = None
+        elif self._probe is None or self._probe.done():
+            self._probe = self._owner.call(lambda: now)
+        return self._probe
 
     def waiting(self) -> Iterator[Frame]:
         """What is not on the disk yet, the oldest first."""
@@ -174,6 +200,7 @@ class Storage:
 
     async def _heal(self, keeper: Keeper) -> None:
         before, damaged, self._damaged = self.store, self._damaged, False
+        self._heals += 1
         self._mended.clear()  # nothing is to be added to a memory that is on its way to the disk
         try:
             arrived = await asyncio.wrap_future(self._owner.heal(keeper, damaged=damaged))
@@ -245,9 +272,10 @@ class Storage:
     async def _write(self, frames: list[Frame], kept: dict[str, bytes | None]) -> int:
         """The number of the first frame. Nothing waits between the look at `_kept` and the call, so that no older state
         comes after a newer one."""
-        left_out, self._suppressed = self._suppressed, Counter()
+        left_out, self._suppressed, began = self._suppressed, Counter(), time.monotonic()
         try:
             first = await self.call(_commit, self.store, frames, kept, left_out)
+            self.commits.add(time.monotonic() - began)
         except StoreError:
             self._suppressed.update(left_out)  # none, if the store has taken it
             raise
@@ -274,6 +302,7 @@ class Storage:
             if cramped and not before:
                 part.noticed("the disk is full: free some space; the store goes on within what it has")
             for seconds in await self.call(self.store.steps):
+                self.steps, self.step = self.steps + 1, seconds
                 part.noticed(f"the wall clock was set by {seconds:+,.1f} s", logging.WARNING)
             for reason, frames in (await self.call(self.store.lost)).items():
                 if reason in LOST:

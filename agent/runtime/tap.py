@@ -1,7 +1,7 @@
 """A consumer that fetches its frames: handed out from the oldest on, again and again, until they are acknowledged."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
 import msgspec
@@ -58,7 +58,14 @@ class Tap:
         kind, write = pages(style.format, style.shape, self._gateway)
         last = entries[-1] if entries else None
         cursor = msgspec.json.encode({"epoch": last.epoch, "seq": last.seq} if last else None)
-        return Page(write(entries, cursor), kind, f"{last.epoch}/{last.seq}" if last else "", self._close)
+        return Page(
+            self._counted(write(entries, cursor)), kind, f"{last.epoch}/{last.seq}" if last else "", self._close
+        )
+
+    def _counted(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            self._part.sent += len(piece)
+            yield piece
 
     async def ack(self, marks: Sequence[Mark]) -> int:
         self._look()

@@ -1,171 +1,213 @@
-"""What `/metrics` tells, in the text format of Prometheus: the ledger, the store, and how each part of the agent is."""
+"""What `/metrics` tells: the ledger, the store, and how each part of the agent is. `families.py` has the list."""
 
+import platform
+import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
-
 from agent import __version__
-from agent.health import Load, Part
+from agent.health import SELFTEST, Load, Part
 from agent.model.text import public
+from agent.status import exposition
+from agent.status.exposition import Samples
+from agent.status.families import FAMILIES
+from agent.status.meters import Reading
 
-TYPE = CONTENT_TYPE_LATEST
-STORE = {  # a key of `Desk.stats`: the metric, and what it is
-    "frames": ("floorgate_store_frames", "Frames in the store"),
-    "bytes": ("floorgate_store_bytes", "Bytes that they take"),
-    "limit": ("floorgate_store_limit_bytes", "Bytes that they may take"),
-    "room": ("floorgate_store_room_bytes", "Bytes that may come before the oldest have to go"),
-    "file_bytes": ("floorgate_store_file_bytes", "Size of the file"),
-    "free_bytes": ("floorgate_disk_free_bytes", "Bytes free on the disk of the store"),
-    "last_seq": ("floorgate_last_seq", "Number of the newest frame"),
-    "samples_per_s": ("floorgate_samples_per_second", "Samples that are committed at present"),
-    "bytes_per_s": ("floorgate_store_bytes_per_second", "Bytes that they take"),
-    "hours_left": ("floorgate_store_hours_left", "Hours for which the room will do at the present rate"),
+TYPE = "text/plain; version=0.0.4; charset=utf-8"
+MOST_ACCOUNTS = 20_000  # told one by one; of more, all devices of a sink are told together
+STORE = {  # a key of `Desk.stats`
+    "frames": "floorgate_store_frames",
+    "bytes": "floorgate_store_bytes",
+    "limit": "floorgate_store_limit_bytes",
+    "room": "floorgate_store_room_bytes",
+    "file_bytes": "floorgate_store_file_bytes",
+    "free_bytes": "floorgate_disk_free_bytes",
+    "last_seq": "floorgate_last_seq",
+    "samples_per_s": "floorgate_samples_per_second",
+    "bytes_per_s": "floorgate_store_bytes_per_second",
+    "hours_left": "floorgate_store_hours_left",
 }
 PARTS = {  # a counter of `Part`
-    "scans": ("floorgate_part_scans", "Groups read"),
-    "late": ("floorgate_part_late", "Scans whose time passed unused"),
-    "frames": ("floorgate_part_frames", "Frames handed on"),
-    "failures": ("floorgate_part_failures", "Errors"),
-    "bugs": ("floorgate_part_bugs", "Errors that nobody foresaw"),
-    "dropped": ("floorgate_part_dropped_samples", "Samples thrown away before they were on disk"),
-    "rejected": ("floorgate_part_rejected_frames", "Frames that were given up"),
-    "aside": ("floorgate_part_set_aside_frames", "Frames that the other side refused"),
+    "scans": "floorgate_part_scans_total",
+    "late": "floorgate_part_late_total",
+    "frames": "floorgate_part_frames_total",
+    "failures": "floorgate_part_failures_total",
+    "bugs": "floorgate_part_bugs_total",
+    "dropped": "floorgate_part_dropped_samples_total",
+    "rejected": "floorgate_part_rejected_frames_total",
+    "aside": "floorgate_part_set_aside_frames_total",
 }
-_ACCOUNT, _PART, _LINE = ("sink", "device"), ("kind", "name"), ("line",)
+WHAT = ("read", "made", "delivered", "suppressed", "dropped")  # of an account
+Account = dict[str, Any]
+Told = Iterator[tuple[str, Samples]]
 
 
-class Metrics(Collector):
-    """All that is to be told at one moment; without accounts and stats when the store does not answer."""
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """All that is to be told at one moment; without accounts and stats when the store does not answer.
 
-    def __init__(
-        self,
-        parts: Iterable[Part],
-        accounts: Sequence[dict[str, Any]] = (),
-        stats: dict[str, Any] | None = None,
-        loads: Iterable[Load] = (),
-        alarms: Sequence[tuple[str, int, int]] = (),
-    ) -> None:
-        self._parts, self._accounts, self._stats, self._loads = list(parts), accounts, stats, list(loads)
-        self._alarms = alarms
+    `alarms` are (device, active, shelved).
+    """
+
+    parts: Sequence[Part]
+    accounts: Sequence[Account] = ()
+    stats: dict[str, Any] | None = None
+    loads: Sequence[Load] = ()
+    alarms: Sequence[tuple[str, int, int]] = ()
+    reading: Reading = field(default_factory=Reading)
+    ready: bool = False
 
     def text(self) -> bytes:
-        registry = CollectorRegistry()
-        registry.register(self)
-        ProcessCollector(registry=registry)
-        return generate_latest(registry)
+        from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest  # noqa: PLC0415  # 2 MB
 
-    def collect(self) -> Iterator[Metric]:
-        yield _gauge("floorgate_info", "The agent", ("version",), [((__version__,), 1)])
-        yield _gauge("floorgate_store_up", "Whether the store answers", (), [((), int(self._stats is not None))])
+        registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        ours = "\n".join(self._lines())
+        return f"{ours}\n".encode() + generate_latest(registry)
+
+    def _lines(self) -> Iterator[str]:
+        """In the order of the list; what has no samples now has a head all the same."""
+        told = dict(self._told())
+        for name, family in FAMILIES.items():
+            if family.kind == "histogram":
+                yield from exposition.histogram(name, family, self.reading.commits)
+            else:
+                yield from exposition.lines(name, family, told.pop(name, ()))
+        assert not told
+
+    def _told(self) -> Told:
+        yield from self._agent(self.reading)
         yield from self._health()
-        yield from self._commands()
-        active = [((device,), active) for device, active, _ in self._alarms]
-        yield _gauge("floorgate_alarms_active", "Alarms that are active and not shelved", ("device",), active)
-        shelved = [((device,), shelved) for device, _, shelved in self._alarms]
-        yield _gauge("floorgate_alarms_shelved", "Alarms that are shelved", ("device",), shelved)
-        yield from self._lines(time.monotonic_ns())
-        yield from self._breakers(time.monotonic())
-        if self._stats is not None:
-            yield from self._store(self._stats)
+        yield from self._lines_of_the_field(time.monotonic_ns())
+        yield from self._devices(time.monotonic())
+        yield from self._sinks(time.time() - time.monotonic())
+        yield "floorgate_store_up", _one(self.stats is not None)
+        if self.stats is not None:
+            yield from self._store(self.stats)
             yield from self._ledger()
 
-    def _health(self) -> Iterator[Metric]:
-        parts = [((part.kind, public(part.name)), part) for part in self._parts]
-        up = [(labels, int(part.state == "up")) for labels, part in parts]
-        yield _gauge("floorgate_part_up", "Whether a part of the agent does its work", _PART, up)
-        states = [((*labels, part.state), 1) for labels, part in parts]
-        yield _gauge("floorgate_part_state", "The state that a part is in", (*_PART, "state"), states)
-        for key, (name, what) in PARTS.items():
-            yield _counter(name, what, _PART, [(labels, getattr(part, key)) for labels, part in parts])
+    def _agent(self, reading: Reading) -> Told:
+        python = platform.python_version()
+        instance = str((self.stats or {}).get("instance", ""))
+        info = (__version__, reading.gateway, instance, reading.epoch, python, sqlite3.sqlite_version)
+        yield "floorgate_info", [(info, 1)]
+        yield "floorgate_ready", _one(self.ready)
+        checks = (part for part in self.parts if part.kind == SELFTEST)
+        yield "floorgate_selftest", [((part.name,), part.state == "up") for part in checks]
+        yield "floorgate_log_lines_total", [((level,), count) for level, count in reading.logged.items()]
+        yield "floorgate_clock_synchronised", _one(reading.synced)
+        yield "floorgate_clock_plausible", _one(reading.plausible)
+        yield "floorgate_clock_steps_total", _one(reading.steps)
+        yield "floorgate_clock_last_step_seconds", _known(reading.step)
+        frames, waiting, limit = reading.inlet
+        yield "floorgate_inlet_frames", _one(frames)
+        yield "floorgate_inlet_bytes", _one(waiting)
+        yield "floorgate_inlet_limit_bytes", _one(limit)
+        yield "floorgate_store_wal_bytes", _known(reading.wal)
+        yield "floorgate_tags", [((device, quality), count) for device, quality, count in reading.tags]
 
-    def _commands(self) -> Iterator[Metric]:
-        counts = [((part.name, outcome), n) for part in self._parts for outcome, n in part.commands.items()]
-        what = "Commands that a sink passed on, by what became of them"
-        yield _counter("floorgate_commands", what, ("sink", "outcome"), counts)
+    def _health(self) -> Told:
+        parts = [((part.kind, public(part.name)), part) for part in self.parts if part.kind != SELFTEST]
+        yield "floorgate_part_up", [(labels, part.state == "up") for labels, part in parts]
+        yield "floorgate_part_state", [((*labels, part.state), 1) for labels, part in parts]
+        for key, name in PARTS.items():
+            yield name, [(labels, getattr(part, key)) for labels, part in parts]
+        ends = [((*labels, whose), end) for labels, part in parts for whose, end in part.expiries.items()]
+        yield "floorgate_certificate_expiry_timestamp_seconds", ends
 
-    def _lines(self, now: int) -> Iterator[Metric]:
-        loads = [((public(load.name),), load) for load in self._loads]
-        yield _gauge(
-            "floorgate_line_busy_ratio",
-            "The share of the last minute in which the wire was in use",
-            _LINE,
-            [(labels, load.ratio(now)) for labels, load in loads],
-        )
-        busy = [(labels, load.busy / 1e9) for labels, load in loads]
-        yield _counter("floorgate_line_busy_seconds", "Seconds for which the wire was in use", _LINE, busy)
-        late = [(labels, load.late) for labels, load in loads]
-        yield _counter("floorgate_line_late", "Scans whose time passed unused", _LINE, late)
-        over = [(labels, int(load.overloaded)) for labels, load in loads]
-        yield _gauge("floorgate_line_overloaded", "Whether there is more to do than there is time for", _LINE, over)
-        dead = [(labels, len(load.dead())) for labels, load in loads]
-        yield _gauge("floorgate_line_dead_devices", "Devices that do not answer", _LINE, dead)
+    def _lines_of_the_field(self, now: int) -> Told:
+        loads = [((public(load.name),), load) for load in self.loads]
+        yield "floorgate_line_busy_ratio", [(labels, load.ratio(now)) for labels, load in loads]
+        yield "floorgate_line_busy_seconds_total", [(labels, load.busy / 1e9) for labels, load in loads]
+        yield "floorgate_line_late_total", [(labels, load.late) for labels, load in loads]
+        yield "floorgate_line_overloaded", [(labels, load.overloaded) for labels, load in loads]
+        yield "floorgate_line_devices", [(labels, len(load.devices)) for labels, load in loads]
+        yield "floorgate_line_dead_devices", [(labels, len(load.dead())) for labels, load in loads]
 
-    def _breakers(self, now: float) -> Iterator[Metric]:
-        devices = [part for part in self._parts if part.breaker]
-        states = [((part.name, part.breaker), 1) for part in devices]
-        what = "Whether a device is asked (closed), left alone (open) or on trial (half_open)"
-        yield _gauge("floorgate_device_breaker", what, ("device", "state"), states)
-        skews = [((part.name,), part.skew) for part in self._parts if part.skew is not None]
-        yield _gauge("floorgate_device_clock_skew_seconds", "How far a device's clock is ahead", ("device",), skews)
-        expiries = [((part.name, whose), end) for part in self._parts for whose, end in part.expiries.items()]
-        what = "Until when a certificate is good that a device's session lives on: our own, or the server's"
-        yield _gauge("floorgate_certificate_expiry_timestamp_seconds", what, ("device", "whose"), expiries)
-        refused = [((part.name,), len(part.refuses)) for part in self._parts if part.refuses]
-        yield _gauge("floorgate_device_refused_tags", "Tags that a device does not give", ("device",), refused)
-        waits = [((part.name,), max(0.0, part.probe_at - now)) for part in devices if part.probe_at]
-        yield _gauge("floorgate_device_probe_seconds", "Until a dead device is asked again", ("device",), waits)
+    def _devices(self, now: float) -> Told:
+        devices = [part for part in self.parts if part.kind == "device"]
+        shared = [part for part in devices if part.breaker]
+        yield "floorgate_device_breaker", [((part.name, part.breaker), 1) for part in shared]
+        waits = [((part.name,), max(0.0, part.probe_at - now)) for part in shared if part.probe_at]
+        yield "floorgate_device_probe_seconds", waits
+        skews = [((part.name,), part.skew) for part in devices if part.skew is not None]
+        yield "floorgate_device_clock_skew_seconds", skews
+        refused = [((part.name,), len(part.refuses)) for part in devices if part.refuses]
+        yield "floorgate_device_refused_tags", refused
+        yield "floorgate_alarms_active", [((device,), active) for device, active, _ in self.alarms]
+        yield "floorgate_alarms_shelved", [((device,), shelved) for device, _, shelved in self.alarms]
 
-    def _store(self, stats: dict[str, Any]) -> Iterator[Metric]:
-        for key, (name, what) in STORE.items():
-            if stats[key] is not None:
-                yield _gauge(name, what, (), [((), stats[key])])
-        if stats["oldest_ts"] is not None:
-            yield _gauge(
-                "floorgate_oldest_timestamp_seconds", "Time of the oldest frame", (), [((), stats["oldest_ts"] / 1e3)]
-            )
-        for key, what in (("owed", "Frames that a sink is owed"), ("set_aside", "Frames that a sink refused")):
-            yield _gauge(f"floorgate_{key}_frames", what, ("sink",), [((sink,), n) for sink, n in stats[key].items()])
+    def _sinks(self, boot: float) -> Told:
+        """`boot` is when the monotonic clock began, as the wall clock sees it now."""
+        sinks = [((part.name,), part) for part in self.parts if part.kind == "sink"]
+        yield "floorgate_sink_sent_bytes_total", [(labels, part.sent) for labels, part in sinks]
+        confirmed = [(labels, round(boot + part.confirmed, 3)) for labels, part in sinks if part.confirmed]
+        yield "floorgate_sink_confirmed_timestamp_seconds", confirmed
+        counts = [((part.name, outcome), n) for part in self.parts for outcome, n in part.commands.items()]
+        yield "floorgate_commands_total", counts
 
-    def _ledger(self) -> Iterator[Metric]:
-        cells = [
-            ((account["sink"], account["device"], what, reason), samples)
-            for account in self._accounts
-            for what in ("read", "made", "delivered", "suppressed", "dropped")
-            for reason, samples in _reasons(account[what])
-        ]
-        yield _counter("floorgate_samples", "Where samples went", (*_ACCOUNT, "what", "reason"), cells)
-        for key, what in (("buffered", "Samples that a sink is owed"), ("set_aside", "Samples that a sink refused")):
-            yield _gauge(
-                f"floorgate_{key}_samples", what, _ACCOUNT, [(_names(each), each[key]) for each in self._accounts]
-            )
-        balanced = [(_names(each), int(each["balanced"])) for each in self._accounts]
-        yield _gauge("floorgate_ledger_balanced", "Whether an account adds up", _ACCOUNT, balanced)
+    def _store(self, stats: dict[str, Any]) -> Told:
+        for key, name in STORE.items():
+            yield name, _known(stats[key])
+        oldest = stats["oldest_ts"]
+        yield "floorgate_oldest_timestamp_seconds", _known(None if oldest is None else oldest / 1e3)
+        yield "floorgate_owed_frames", [((sink,), n) for sink, n in stats["owed"].items()]
+        yield "floorgate_set_aside_frames", [((sink,), n) for sink, n in stats["set_aside"].items()]
 
-
-Samples = Sequence[tuple[tuple[str, ...], float]]
-
-
-def _gauge(name: str, what: str, labels: Sequence[str], samples: Samples) -> Metric:
-    family = GaugeMetricFamily(name, what, labels=labels)
-    for values, value in samples:
-        family.add_metric(values, value)
-    return family
+    def _ledger(self) -> Told:
+        accounts = self.accounts if len(self.accounts) <= MOST_ACCOUNTS else _together(self.accounts)
+        yield "floorgate_samples_total", _cells(accounts)
+        yield "floorgate_buffered_samples", ((_names(each), each["buffered"]) for each in accounts)
+        yield "floorgate_set_aside_samples", ((_names(each), each["set_aside"]) for each in accounts)
+        yield "floorgate_ledger_balanced", ((_names(each), each["balanced"]) for each in accounts)
 
 
-def _counter(name: str, what: str, labels: Sequence[str], samples: Samples) -> Metric:
-    family = CounterMetricFamily(name, what, labels=labels)
-    for values, value in samples:
-        family.add_metric(values, value)
-    return family
+def _one(number: float) -> Samples:
+    return [((), number)]
 
 
-def _names(account: dict[str, Any]) -> tuple[str, str]:
+def _known(number: float | None) -> Samples:
+    """Nothing where nobody knows it."""
+    return [] if number is None else [((), number)]
+
+
+def _names(account: Account) -> tuple[str, str]:
     return account["sink"], account["device"]
 
 
-def _reasons(count: int | dict[str, int]) -> list[tuple[str, int]]:
-    return [("", count)] if isinstance(count, int) else sorted(count.items())
+def _cells(accounts: Iterable[Account]) -> Samples:
+    for account in accounts:
+        sink, device = _names(account)
+        for what in WHAT:
+            count = account[what]
+            if isinstance(count, int):
+                yield (sink, device, what, ""), count
+            else:
+                for reason, samples in sorted(count.items()):
+                    yield (sink, device, what, reason), samples
+
+
+def _together(accounts: Iterable[Account]) -> list[Account]:
+    """One account for each sink, of a device without a name."""
+    found: dict[str, Account] = {}
+    for account in accounts:
+        sink = account["sink"]
+        before = found.get(sink)
+        found[sink] = account | {"device": ""} if before is None else _sum(before, account)
+    return list(found.values())
+
+
+def _sum(one: Account, other: Account) -> Account:
+    added = {key: _added(one[key], other[key]) for key in (*WHAT, "buffered", "set_aside")}
+    return one | added | {"balanced": one["balanced"] and other["balanced"]}
+
+
+def _added(one: int | Mapping[str, int], other: int | Mapping[str, int]) -> int | Mapping[str, int]:
+    if isinstance(one, int) and isinstance(other, int):
+        return one + other
+    assert isinstance(one, Mapping)
+    assert isinstance(other, Mapping)
+    return Counter(one) + Counter(other)

@@ -187,7 +187,15 @@ def _schemas() -> Part:
     return {
         "Alarm": _object({**alarm, "since": time, "shelved_until": time}),
         "Error": {**error, "properties": {**error["properties"], "kind": TEXT}},
-        "Readiness": {"type": "object", "required": ["ready"], "properties": {"ready": {"type": "boolean"}}},
+        "Readiness": {
+            "type": "object",
+            "required": ["ready", "phase", "reasons"],
+            "properties": {
+                "ready": {"type": "boolean"},
+                "phase": {"enum": ["starting", "running", "stopping"]},
+                "reasons": _list(_object({"code": TEXT, "name": TEXT})),
+            },
+        },
         "Frames": _object({"frames": frames, "cursor": {"anyOf": [{"type": "null"}, mark]}}),
         "Past": _object({"frames": frames, "cursor": {"type": ["string", "null"]}}),
         "Acknowledgement": {

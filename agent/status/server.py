@@ -15,13 +15,15 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
-from agent.health import Health, Load, Part
+from agent.health import Health
+from agent.model import host
 from agent.model.errors import AgentError
 from agent.status import alarms, store
 from agent.status.gate import Hosts
 from agent.status.listener import Server
+from agent.status.meters import Meters, Reading
+from agent.status.metrics import TYPE, Metrics
 from agent.status.people import People
 from agent.status.pull import Pull
 from agent.status.ready import readiness
@@ -54,13 +56,15 @@ async def serve(
     board: alarms.Alarms | None = None,
     people: People | None = None,
     more: Sequence[Route] = (),
+    *,
+    meters: Meters | None = None,
 ) -> None:
     """Serve until cancelled; `more` is what others answer. Raises AgentError."""
     token = secrets.token_urlsafe(24)
     part = health.part("status", place.listen)
     tls = Certificate(Path(place.cert), Path(place.key), part.noticed) if place.cert else None
     pull = pull or Pull()
-    routes = [*_routes(health, desk, board), *store.Pages(desk).routes(), *pull.routes()]
+    routes = [*_routes(health, desk, board, meters), *store.Pages(desk).routes(), *pull.routes()]
     routes += alarms.Board(board).routes() if board else []
     routes += [*(people.routes() if people else ()), *more]
     router: Router | None = None
@@ -95,8 +99,11 @@ async def _listen(server: Server, listen: str) -> tuple[str, int]:
         ) from error
 
 
-def _routes(health: Health, desk: Desk, board: alarms.Alarms | None = None) -> list[Route]:
+def _routes(
+    health: Health, desk: Desk, board: alarms.Alarms | None = None, meters: Meters | None = None
+) -> list[Route]:
     async def healthz(request: Request) -> Answer:
+        """The loop that reads devices answers it: one that stands still does not."""
         return as_json({"status": "ok"})
 
     async def readyz(request: Request) -> Answer:
@@ -114,8 +121,11 @@ def _routes(health: Health, desk: Desk, board: alarms.Alarms | None = None) -> l
                 stats = await desk.stats()
                 accounts = await desk.ledger()
         counts = board.counts() if board else []
-        found = [*health.parts.values()], accounts, stats, [*health.loads.values()], counts
-        return await asyncio.to_thread(_metrics, *found)
+        reading = await meters.read() if meters else Reading()
+        ready = bool(readiness(health, time.monotonic_ns())["ready"])
+        parts, loads = [*health.parts.values()], [*health.loads.values()]
+        found = Metrics(parts, accounts, stats, loads, counts, reading, ready)
+        return Answer(await asyncio.to_thread(found.text), TYPE)
 
     async def parts(request: Request) -> Answer:
         return as_json([asdict(part) for part in health.parts.values()])
@@ -128,24 +138,12 @@ def _routes(health: Health, desk: Desk, board: alarms.Alarms | None = None) -> l
     ]
 
 
-def _metrics(
-    parts: list[Part],
-    accounts: list[dict[str, Any]],
-    stats: dict[str, Any] | None,
-    loads: list[Load],
-    counts: list[tuple[str, int, int]],
-) -> Answer:
-    from agent.status.metrics import TYPE, Metrics  # noqa: PLC0415  # 2 MB that only an agent with a collector needs
-
-    return Answer(Metrics(parts, accounts, stats, loads, counts).text(), TYPE)
-
-
 def _announce(path: Path, facts: dict[str, object]) -> None:
     """Written whole or not at all, for the owner's eyes only. Raises AgentError."""
     draft = path.with_suffix(".new")
     try:
         draft.unlink(missing_ok=True)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | host.RAW, 0o600), "w") as file:
             json.dump(facts, file)
         draft.replace(path)
     except OSError as error:

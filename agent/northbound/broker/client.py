@@ -61,12 +61,16 @@ class Limits:
     retain: bool = True
 
 
+def _uncounted(size: int) -> None:
+    """Nobody counts."""
+
+
 class Connection(aiomqtt.Client):
     """`start()`, then any number of publishes, then `finish()` or `discard()`.
 
     `publisher.publish(messages)` sends with QoS 1 and returns a reason code for each. `on_message(topic, payload,
     retain)` is called in the loop for each message that comes; it returns fast and raises nothing. `on_over(failure)`
-    is called once when the connection is over by itself.
+    is called once when the connection is over by itself, `on_sent(bytes)` for what is given to the socket.
     """
 
     def __init__(self, target: Target, protocol: Protocol, learnt: Learnt, window: int) -> None:
@@ -82,6 +86,7 @@ class Connection(aiomqtt.Client):
         )
         self.on_message: Callable[[str, bytes, bool], None] | None = None
         self.on_over: Callable[[SinkError], None] | None = None
+        self.on_sent: Callable[[int], None] = _uncounted
         self.properties = b"\0" if protocol == "5" else b""  # the empty property list of a packet
         self.limits = Limits()
         self._where, self._timeout = target.route.where, target.route.timeout
@@ -99,7 +104,11 @@ class Connection(aiomqtt.Client):
         window = min(self._window, self.limits.unconfirmed)
         outbox = Outbox(window, self.properties, self._paho.next_mid, self._learnt)
         paho = self._paho
-        return Publisher(outbox, paho.queue, paho.progress, self._over, self._where, self._timeout)
+        return Publisher(outbox, self._hand, paho.progress, self._over, self._where, self._timeout)
+
+    def _hand(self, packets: bytes) -> None:
+        self.on_sent(len(packets))
+        self._paho.queue(packets)
 
     @property
     def failure(self) -> SinkError | None:

@@ -28,7 +28,7 @@ class Dialler:
         self._config, self._gateway, self._learnt = config, gateway, learnt
         self._speaks_5 = False
         self._hang_ups = 0
-        self._expiry = trust.Expiry(gateway.house.noticed)
+        self._expiry = trust.Expiry(gateway.house.noticed, tell=gateway.house.certified)
         self._next_look: asyncio.TimerHandle | None = None
 
     async def connect(self, will: Will | None = None) -> Connection:
@@ -68,15 +68,20 @@ class Dialler:
         return connection
 
     async def _dial(self, target: Target, protocol: Protocol) -> Connection:
-        connection = Connection(target, protocol, self._learnt, self._config.window)
+        connection = self._made(target, protocol)
         try:
             await connection.start()
         except NoRetain:
             if target.will is None or not target.will.retain:
                 raise
             target = replace(target, will=target.will._replace(retain=False))
-            connection = Connection(target, protocol, self._learnt, self._config.window)
+            connection = self._made(target, protocol)
             await connection.start()
+        return connection
+
+    def _made(self, target: Target, protocol: Protocol) -> Connection:
+        connection = Connection(target, protocol, self._learnt, self._config.window)
+        connection.on_sent = self._gateway.house.sent
         return connection
 
     async def _target(self, will: Will | None) -> Target:

@@ -40,6 +40,7 @@ class FileSink:
         self._path = Path(config.path.replace("{gateway}", name))
         self._file = LineFile(self._path, config.max_size, config.keep)
         self._encode = Encoder(gateway.id).encode
+        self._house = gateway.house
         self._pool = ThreadPoolExecutor(1, "file")  # in turn: a call whose caller has gone may still be running
 
     async def open(self) -> None:
@@ -48,6 +49,7 @@ class FileSink:
     async def send(self, batch: Batch) -> None:
         lines = b"".join([self._encode(entry) + b"\n" for entry in batch])
         await self._in_thread(partial(self._file.append, lines))
+        self._house.sent(len(lines))
 
     async def close(self) -> None:
         await self._in_thread(self._file.close)

@@ -41,7 +41,8 @@ class HttpSink:
         self._client: Client | None = None
         self._closed_until = 0.0  # monotonic
         self._why: SinkError | None = None
-        self._expiry = trust.Expiry(gateway.house.noticed)
+        self._expiry = trust.Expiry(gateway.house.noticed, tell=gateway.house.certified)
+        self._house = gateway.house
         self._next_look = 0.0  # at certificates, monotonic
 
     async def open(self) -> None:
@@ -101,6 +102,7 @@ class HttpSink:
             return pieces(entries, len(text), self._room.bytes)
         body = await self._body(text)
         began = time.monotonic()
+        self._house.sent(body.size)
         try:
             answer = await client.post(body)
         except Late:

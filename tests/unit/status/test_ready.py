@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from agent.health import MARK, WINDOW, Health, Load
+from agent.health import MARK, SELFTEST, WINDOW, Health, Load
 from agent.model.errors import AgentError, Unreachable
+from agent.model.text import public
 from agent.status.ready import readiness
 from tests.unit.status.test_server import CLERK, fetch, serving
 
@@ -33,6 +34,9 @@ def test_all_is_well() -> None:
     load.busy, load.late = 15 * S, 3
     assert readiness(health, 60 * S) == {
         "ready": True,
+        "phase": "running",
+        "reasons": [],
+        "selftest": {"failed": []},
         "lines": [
             {
                 "name": "tcp://h",
@@ -67,7 +71,26 @@ def test_a_part_that_is_down_is_not_ready(kind: str) -> None:
     health = healthy()
     part = next(part for part in health.parts.values() if part.kind == kind and not part.breaker)
     part.down(AgentError("gone"))
-    assert not readiness(health, 0)["ready"]
+    code = {"device": "session"}.get(kind, kind)
+    found = readiness(health, 0)
+    assert not found["ready"]
+    assert [(why["code"], why["name"]) for why in found["reasons"]] == [(f"{code}_down", public(part.name))]
+
+
+@pytest.mark.parametrize("phase", ["starting", "stopping"])
+def test_an_agent_that_starts_or_stops_is_not_ready(phase: Any) -> None:
+    health = healthy()
+    health.phase = phase
+    found = readiness(health, 0)
+    assert (found["ready"], found["reasons"]) == (False, [{"code": phase, "name": ""}])
+
+
+def test_a_failed_self_test_is_told_and_makes_nothing_unready() -> None:
+    health = healthy()
+    health.part(SELFTEST, "clock").up()
+    health.part(SELFTEST, "disk").down(AgentError("full"))
+    found = readiness(health, 0)
+    assert (found["ready"], found["selftest"]) == (True, {"failed": ["disk"]})
 
 
 def test_a_line_is_ready_as_long_as_one_of_its_devices_answers() -> None:
@@ -80,6 +103,7 @@ def test_a_line_is_ready_as_long_as_one_of_its_devices_answers() -> None:
     second.breaker = "half_open"
     found = readiness(health, 0)
     assert (found["ready"], found["lines"][0]["dead"]) == (False, ["m1", "m2"])
+    assert found["reasons"] == [{"code": "line_dead", "name": "tcp://h"}]
 
 
 async def asked(folder: Path, health: Health) -> tuple[int, Any]:
