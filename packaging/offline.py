@@ -99,6 +99,7 @@ def lay_out(context: Context, folder: Path, wheels: list[Path]) -> None:
         shutil.copyfile(FOLDER / each, folder / each)
     for origin, place in SHARED.items():
         _copy(context.root / origin, folder / "share" / place)
+    context.run(context.python, context.root / "packaging/man.py", folder / "share")
     shutil.copyfile(context.root / "LICENSE", folder / "share/LICENSE")
     licenses = context.dist / f"floorgate-{context.version}-licenses.txt"
     if licenses.exists():

@@ -19,6 +19,8 @@ STEPS = {
     "bundle": "bundle.bundle",
     "onefile": "bundle.onefile",
     "licenses": "licenses.step",
+    "deb": "native.deb",
+    "rpm": "native.rpm",
     "offline": "offline.step",
     "sbom": "sbom.step",
     "sums": "sums.step",

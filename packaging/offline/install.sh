@@ -13,6 +13,11 @@ etc=/etc/floorgate
 data=/var/lib/floorgate
 units=/usr/local/lib/systemd/system
 command=/usr/local/bin/floorgate
+pages="man/floorgate.1 /usr/local/share/man/man1/floorgate.1
+man/floorgate.zh.1 /usr/local/share/man/zh_CN/man1/floorgate.1
+shell/floorgate.bash /usr/local/share/bash-completion/completions/floorgate
+shell/floorgate.fish /usr/local/share/fish/vendor_completions.d/floorgate.fish
+shell/floorgate.zsh /usr/local/share/zsh/site-functions/_floorgate"
 version='' arch='' for_python='' glibc='' # what this bundle is, and is for: ./release says it
 
 say() {
@@ -209,6 +214,9 @@ settle() { # the system around the version that is current; done twice it does t
     install -d -m 750 -o root -g floorgate "$etc" "$etc/conf.d"
     install -d -m 700 "$etc/credentials"
     [ -e "$etc/floorgate.yaml" ] || install -m 640 -o root -g floorgate "$prefix/current/share/floorgate.yaml" "$etc/floorgate.yaml"
+    echo "$pages" | while read -r from to; do
+        [ ! -e "$prefix/current/share/$from" ] || install -D -m 644 "$prefix/current/share/$from" "$to"
+    done
     install -d "$units" "${command%/*}"
     install -m 644 "$prefix"/current/share/systemd/*.service "$units"
     printf '#!/bin/sh\nexec %s/current/floorgate "$@"\n' "$prefix" >"$command.new"
@@ -287,6 +295,7 @@ uninstall() {
         fi
         ! command -v systemctl >/dev/null || systemctl --quiet --no-reload disable floorgate.service floorgate@.service 2>/dev/null || true
         rm -f "$units/floorgate.service" "$units/floorgate@.service" "$command"
+        echo "$pages" | while read -r _ to; do rm -f "$to"; done
         ! booted || systemctl daemon-reload
     fi
     rm -f "$prefix/current" "$prefix/previous"
