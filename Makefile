@@ -17,10 +17,10 @@ BUILD := build/venv/.installed-build
 NODE := tests/sim/node/node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults bench package lint format lock tools clean
+.PHONY: help demo test faults bench package package-test lint format lock tools clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*  ## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*  ## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 22
 
 demo: $(RUNTIME)  ## a plant, a platform and the agent, for SECONDS (30)
 	$(BIN)/floorgate demo --seconds $(SECONDS)
@@ -38,10 +38,15 @@ bench: $(DEV) tools  ## speed and memory against their bars, of one AREA or all
 package: $(BUILD)  ## everything that is shipped, into dist/; STEP names some of it
 	build/venv/bin/python -B packaging/package.py $(STEP)
 
+package-test: $(DEV) tools  ## prove what lies in dist/ on Debian machines, as root; ROWS names some of it
+	packaging/try/tools.sh
+	$(BIN)/python -B packaging/try/run.py $(ROWS)
+
 lint: $(DEV)  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	MYPYPATH=packaging $(BIN)/mypy packaging/*.py packaging/*/*.py
 
 format: $(DEV)  ## let ruff put the code in order
 	$(BIN)/ruff check --fix .

@@ -4,7 +4,7 @@ import logging
 import time
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -13,6 +13,7 @@ from agent.model.frame import Entry
 
 State = Literal["starting", "up", "down", "blocked", "stopped"]
 Phase = Literal["starting", "running", "stopping"]
+Key = tuple[str, str]  # kind, name
 Circuit = Literal["", "closed", "open", "half_open"]
 SELFTEST = "selftest"  # the kind of the parts that stand for its checks
 WINDOW = 60_000_000_000  # ns over which the use of a line is told
@@ -104,6 +105,12 @@ class Part:
     def certified(self, expiries: Mapping[str, float]) -> None:
         self.expiries = expiries
 
+    def hangs(self, what: str, hint: str) -> None:
+        """It neither works nor fails: a bug, of which only a restart is a cure."""
+        self.failures += 1
+        self._enter("down", f"{what} ({hint})", hint)
+        log.error("%s %s hangs: %s", self.kind, self.name, self.error)
+
     def stopped(self) -> None:
         self._enter("stopped", "")
 
@@ -173,6 +180,19 @@ class Load:
         return self.overloaded != before
 
 
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """How one can tell that a part gets on: see `agent.runtime.watchdog`.
+
+    `beat` is None at a moment (monotonic ns) at which the part may rest, else another one than before if it has got on.
+    `patience` is in seconds, `doing` says what it is at.
+    """
+
+    patience: float
+    beat: Callable[[int], object]
+    doing: Callable[[], str]
+
+
 @dataclass(slots=True)
 class Durations:
     """How often something took how long: how many were at most each of BOUNDS (s), and longer than the one before."""
@@ -190,7 +210,8 @@ class Durations:
 class Health:
     """All parts by (kind, name), what each line has to do, and what is under way to each sink that is sent to."""
 
-    parts: dict[tuple[str, str], Part] = field(default_factory=dict)
+    parts: dict[Key, Part] = field(default_factory=dict)
+    pulses: dict[Key, Pulse] = field(default_factory=dict)
     loads: dict[str, Load] = field(default_factory=dict)
     flights: dict[str, Mapping[int, Sequence[Entry]]] = field(default_factory=dict)  # by the first number of a send
     phase: Phase = "running"
@@ -212,6 +233,7 @@ class Health:
         gone |= {key for key in self.parts if key[0] == "group" and key[1].partition("/")[0] in known}
         for key in gone:
             self.parts.pop(key, None)
+            self.pulses.pop(key, None)
         for name in lines:
             self.loads.pop(name, None)
         for name in [name for kind, name in gone if kind == "sink"]:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agent.model.clock import SYSTEM, Clock
+from buffer.copying import Copier
 from buffer.database import at_rest, mapped
 from buffer.ledger import Account
 from buffer.limits import Limits
@@ -56,6 +57,13 @@ def resting(path: Path) -> Iterator[Rest]:
     """Nothing is written. Raises StoreError, also when an agent has begun to use the file by the end."""
     with at_rest(path) as connection:
         yield Rest(Log(connection, SYSTEM), path)
+
+
+@contextmanager
+def copied(path: Path) -> Iterator[Copier]:
+    """All that the file holds, as it is. Raises StoreError, also when an agent has begun to use it by the end."""
+    with at_rest(path) as connection:
+        yield Copier(connection, path)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ class Stats:
     `frames` are in the file and take `bytes` of at most `limit` (0: not known); `room` is what may come before the
     oldest have to go, `file_bytes` the size of the main file, `free_bytes` what is free on its disk. `oldest` is a ts
     in ns UTC (0: no frame), `last_seq` the last one given; `owed` counts frames by sink, and `aside` those that it
-    refused.
+    refused. `instance` is the id of the file (16 hex digits), which no restored copy of it has; empty in memory.
     """
 
     frames: int
@@ -36,6 +36,7 @@ class Stats:
     last_seq: int
     owed: dict[str, int]
     aside: dict[str, int]
+    instance: str = ""
 
 
 def space(connection: sqlite3.Connection, free: int) -> Space:
@@ -67,4 +68,5 @@ def stats(log: Log, free: int) -> Stats:
         last_seq=log.next - 1,
         owed={sink.name: sink.debt.size for sink in log.sinks.values()},
         aside={sink.name: sink.aside.size for sink in log.sinks.values()},
+        instance=log.file.hex(),
     )

@@ -7,28 +7,29 @@ StoreError if the file cannot be read or written.
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from agent.model.clock import SYSTEM, Clock
 from agent.model.errors import StoreError
 from agent.model.frame import Entry, Frame
-from buffer import aside, reports, rollback, snapshots
+from buffer import aside, reports, snapshots
 from buffer.adopt import adopt
 from buffer.commit import Mark, commit, flush
+from buffer.copying import Copier
 from buffer.database import MEMORY, code, connect, mapped
 from buffer.debtor import Debtor
-from buffer.growth import full_size
 from buffer.ledger import Account, LeftOut, Part, Unsettled
 from buffer.limits import Limits
 from buffer.log import Log
 from buffer.look import sound
+from buffer.opening import opened
 from buffer.probe import Probe, probe, token
 from buffer.ranges import Range
 from buffer.reader import Reader
 from buffer.retention import Retention
-from buffer.room import SLACK, Disk, Memory, refuse_nameless
+from buffer.room import Memory, refuse_nameless
 from buffer.rows import ROW, need
 from buffer.scrub import Scrub
 from buffer.shelf import Shelf
@@ -36,7 +37,7 @@ from buffer.snapshots import Past
 from buffer.state import NOTHING, Kept, State
 from buffer.stats import Stats, stats
 from buffer.tail import Tail
-from buffer.witness import FileWitness, Nobody, place, testimony
+from buffer.witness import Nobody
 
 __all__ = ["Account", "Stats", "Store"]
 
@@ -57,11 +58,12 @@ class Store:
     tried: Sequence[Frame] = ()  # frames of the last commit, whatever became of it; none: it was a report of its own
 
     def __init__(self, path: Path, log: Log, limits: Limits) -> None:
-        self.epoch = log.epoch.eid.hex()
+        self.epoch, self.instance = log.epoch.eid.hex(), log.file.hex()
         self._path = path
         self._log = log
         self._reader = Reader(log)
         self.shelf = Shelf(log, path)
+        self.copier = Copier(log.connection, path, partial(flush, log, NOTHING))
         self.retention = Retention(log, limits)
         self._scrub = Scrub(log, self._reader.check)
         self._tail = Tail(log.next)
@@ -90,23 +92,9 @@ class Store:
         older one is not what it was is told.
         """
         path, limits = Path(path), Limits(round(keep * 1e9), max_size, reserve)
-        said = testimony(place(path))
-        connection = connect(path, full_size(path, max_size, reserve), tell)
-        with mapped(path), ExitStack() as undo:
-            undo.callback(connection.close)
-            log = Log(connection, clock)
-            room = Disk(connection, path, max_size + SLACK)
-            undo.callback(room.close)
-            undo.callback(connection.close)  # before the room, which would take the locks away
-            missing = rollback.account(log, said, clock) if said else 0
-            witness = FileWitness(place(path), log.file)
-            undo.callback(witness.close)
-            opened, log.limits = log.next, limits
-            log.begin(boot, room, witness)
-            room.keep_ballast(spare=0)
-            store = cls(path, log, limits)
-            store.missing, store.opened = missing, opened
-            undo.pop_all()
+        log, missing, first = opened(path, boot, clock, limits, tell)
+        store = cls(path, log, limits)
+        store.missing, store.opened = missing, first
         return store
 
     @classmethod
@@ -114,7 +102,7 @@ class Store:
         """A store that lies in memory, with `first` as its first seq: for a time without a disk."""
         connection = connect(MEMORY)
         log = Log(connection, clock)
-        log.next, log.limits = first, Limits(ENDLESS, max_size, 0)
+        log.next, log.file, log.limits = first, b"", Limits(ENDLESS, max_size, 0)
         log.begin(boot, Memory(), Nobody())
         store = cls(MEMORY, log, log.limits)
         store.volatile = True

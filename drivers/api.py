@@ -360,5 +360,8 @@ class Subscriber(Driver, Protocol):
     def dropped(self) -> int: ...
 
     def frames(self) -> AsyncIterator[Frame]:
-        """Sparse frames as they come, until the session is lost: then Unreachable."""
+        """Sparse frames as they come, until the session is lost: then Unreachable.
+
+        What looks after the session by itself, also in silence, has `looked`: another number after each look.
+        """
         ...

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 ROOT = Path(__file__).resolve().parents[1]
 _SAID = 15  # lines of what a tool said last
@@ -42,14 +43,21 @@ class Context:
         fixed = {"SOURCE_DATE_EPOCH": str(self.epoch), "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
         return {**os.environ, **fixed, "PYTHONDONTWRITEBYTECODE": "1"}
 
-    def run(self, *words: str | Path, hint: str = "", cwd: Path | None = None, seconds: float = 900) -> str:
+    def run(
+        self,
+        *words: str | Path,
+        hint: str = "",
+        cwd: Path | None = None,
+        seconds: float = 900,
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> str:
         """What the command prints, both streams. Raises Failure with the last lines when it does not end well."""
         name = Path(words[0]).name
         try:
             ended = subprocess.run(
                 [*map(str, words)],
                 cwd=cwd or self.root,
-                env=self.environment,
+                env={**self.environment, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -16,6 +16,12 @@ from context import Context, Failure, here, say, size
 
 STEPS = {
     "wheel": "bundle.wheel",
+    "bundle": "bundle.bundle",
+    "onefile": "bundle.onefile",
+    "licenses": "licenses.step",
+    "offline": "offline.step",
+    "sbom": "sbom.step",
+    "sums": "sums.step",
 }
 LAST = ("SHA256SUMS", "SHA256SUMS.sig")  # say something of all others, so they go when one of those is made anew
 MB = 1_000_000

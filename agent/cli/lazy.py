@@ -29,7 +29,7 @@ class Lazy(Group):
             return None
         gc.disable()  # what is loaded stays, and to look through it again and again takes a tenth of the time
         try:
-            command = import_module(self._module(name)).command
+            command = import_module(self.module_of(name)).command
         finally:
             gc.enable()
         assert isinstance(command, click.Command)
@@ -38,11 +38,11 @@ class Lazy(Group):
 
     def help_of(self, name: str) -> str:
         """The docstring of the function, out of the compiled module: nothing is loaded for it."""
-        spec = find_spec(self._module(name))
+        spec = find_spec(self.module_of(name))
         code = spec and spec.loader and spec.loader.get_code(spec.name)  # type: ignore[attr-defined]  # InspectLoader's
         made = code.co_consts if code else ()
         consts = next((each.co_consts for each in made if isinstance(each, CodeType) and each.co_name == "command"), ())
         return cleandoc(consts[0]) if consts and isinstance(consts[0], str) else ""
 
-    def _module(self, name: str) -> str:
+    def module_of(self, name: str) -> str:
         return f"{self._package}.{name}_" if iskeyword(name) else f"{self._package}.{name}"

@@ -1,6 +1,7 @@
 """`floorgate run`"""
 
 import asyncio
+import os
 import signal
 from collections.abc import Coroutine
 from pathlib import Path
@@ -8,9 +9,11 @@ from typing import Any
 
 import click
 
+from agent.cli.archive import swapping
 from agent.cli.options import config_option, data_option
 from agent.runtime import app, logs
 from agent.runtime.history import History
+from agent.runtime.notify import Notify
 from agent.runtime.running import Running
 from agent.runtime.startup import begin
 from agent.runtime.steward import Steward
@@ -26,27 +29,35 @@ def command(config: Path, no_watch: bool, data: Path) -> None:
 
     When FILE, a part of it or a map changes, and on SIGHUP, the agent goes over to what they say now.
     """
+    notify = Notify.taken(os.environ)
     with asyncio.Runner(loop_factory=_loop) as runner:
-        runner.run(_until_signal(config, data, watch=not no_watch))
+        runner.run(_until_signal(config, data, notify, watch=not no_watch))
 
 
-async def _until_signal(config: Path, data: Path, *, watch: bool) -> None:
+async def _until_signal(config: Path, data: Path, notify: Notify, *, watch: bool) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await _agent(config, data, stop, watch=watch)
+    await _agent(config, data, stop, notify, watch=watch)
 
 
-def _agent(config: Path, data: Path, stop: asyncio.Event, *, watch: bool) -> Coroutine[Any, Any, None]:
+def _agent(config: Path, data: Path, stop: asyncio.Event, notify: Notify, *, watch: bool) -> Coroutine[Any, Any, None]:
     """To be awaited where nobody holds the site, so that the agent can let go of its tags."""
+    swapping.finish(data)
     history = History(data)
     site, start = begin(config, history)
     logs.setup(site.log.level, site.log.format)
     steward = Steward(config, history, start, watch=watch)
     if hasattr(signal, "SIGHUP"):  # not on Windows
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, steward.reload)
-    routes = Pages(steward).routes()
-    return app.run(site, data, stop, steward=lambda agent: steward.run(Running(agent, config.name)), routes=routes)
+    return app.run(
+        site,
+        data,
+        stop,
+        steward=lambda agent: steward.run(Running(agent, config.name)),
+        routes=Pages(steward).routes(),
+        notify=notify,
+    )
 
 
 def _loop() -> asyncio.AbstractEventLoop:

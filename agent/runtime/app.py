@@ -27,6 +27,7 @@ from agent.runtime.inlet import Inlet
 from agent.runtime.loading import beside
 from agent.runtime.logs import setup
 from agent.runtime.north import North, owed
+from agent.runtime.notify import Notify
 from agent.runtime.prints import Change, Prints, compared, prints
 from agent.runtime.selftest import selftest
 from agent.runtime.storage import STORE, Storage
@@ -34,6 +35,7 @@ from agent.runtime.supervise import Backoff, attempt, keep
 from agent.runtime.targets import targets
 from agent.runtime.tasks import CLOSE, Named, Start, Work, finish, starter
 from agent.runtime.ticker import tick
+from agent.runtime.watchdog import FLOOR, Watchdog
 from agent.runtime.wiring import build_drivers
 from agent.status.routes import Route
 from buffer.keeper import Keeper, Limits
@@ -49,6 +51,8 @@ DRAIN = 10.0  # seconds for the last frames to reach the disk
 GRACE = 5.0  # seconds for the pumps to send what they can
 DISK_CAP = 5.0  # seconds: a disk that failed is tried again at least about this often
 COMMANDS_CAP = 5.0  # seconds: who carries out commands is there again at least about this soon
+SILENT = Notify()
+MENDING = 3600.0  # seconds that a try to mend the store may take
 STILL = 2.0  # seconds that a command under way has until its device is made anew
 
 log = logging.getLogger("floorgate")
@@ -63,18 +67,21 @@ async def run(
     *,
     steward: Steward | None = None,
     routes: Sequence[Route] = (),
+    notify: Notify = SILENT,
 ) -> None:
     """Run the site until `stop` is set, then stop in order. Raises StoreError when the store cannot be opened.
 
     `steward` is given the agent once everything runs, and may have it go over to another site; it is kept alive.
-    `routes` are what the status server answers besides.
+    `routes` are what the status server answers besides, `notify` tells systemd how things are.
     """
     keeper = store_keeper(site, data, clock)
-    owner = Writer(keeper.open)
+    with notify.slow("opening the store"):
+        owner = await asyncio.to_thread(Writer, keeper.open)
     try:
-        await asyncio.wrap_future(owner.attach(keeper, *owed(site)))
+        with notify.slow("opening the store"):
+            await asyncio.wrap_future(owner.attach(keeper, *owed(site)))
         log.info("started", extra=_facts(site, data, owner.store))
-        app = App(site, data, owner, keeper, clock, steward, routes)
+        app = App(site, data, owner, keeper, clock, steward, routes, notify)
         del site  # its tags are to go: as the file has them ten thousand take 8 MB, and drivers have them in columns
         await app.run(stop)
     finally:
@@ -113,8 +120,9 @@ class App:
         clock: Clock,
         steward: Steward | None = None,
         routes: Sequence[Route] = (),
+        notify: Notify = SILENT,
     ) -> None:
-        self.site, self._data, self._clock, self._steward = site, data, clock, steward
+        self.site, self._data, self._clock, self._steward, self._notify = site, data, clock, steward, notify
         self.health, self._inlet, self._stopping = Health(phase="starting"), Inlet(), asyncio.Event()
         self._commits = self.health.part("store", STORE), Backoff(DISK_CAP)
         self._steps = Steps((), site.recipes, self._found)
@@ -147,7 +155,9 @@ class App:
                 house += start([("selftest", self._tested)])
                 heap.set_aside()
                 steward = start(self._advised())
+                self._notify.ready()
                 await stop.wait()
+                self._notify.stopping()
                 log.info("stopping")
                 self.health.phase = "stopping"
                 self._stopping.set()
@@ -162,7 +172,7 @@ class App:
         self._prints = prints(site)
         built = build_units(site, self._prints.units, self._data)
         drafts = self._north.build(site, self._prints.sinks)
-        self._field.take(self.site.devices, built)
+        self._field.take(self.site, built)
         self._catalogue.take(self._field.drivers)
         steps = self.health.part(*STEPS)
         if await attempt(self._restore(), steps) is None:
@@ -219,7 +229,11 @@ class App:
         new = await beside(partial(prints, site))
         change = compared(self._prints, new)
         if change:
-            await self._change(site, new, change)
+            self._notify.reloading()
+            try:
+                await self._change(site, new, change)
+            finally:
+                self._notify.ready()
         applied = Applied(change, (self._clock.mono() - began) / 1e9)
         log.info("applied" if change else "applied: nothing has changed", extra=applied.facts())
         done.set_result(applied)
@@ -257,7 +271,7 @@ class App:
     def _swap(self, site: Site, built: Built, devices: Collection[str], kept: Sequence[Driver]) -> None:
         """Drivers, steps and catalogue in one go: nobody sees one of them without the others."""
         before, self.site = self._control.known, site.bare()
-        self._field.take(self.site.devices, built)
+        self._field.take(self.site, built)
         drivers = self._field.drivers
         schemas = [schema for driver in drivers if driver.device in devices for schema in driver.schemas]
         latest, now = self._storage.latest, (self._clock.wall(), self._clock.mono())
@@ -305,10 +319,14 @@ class App:
     def _house(self) -> Iterator[Named]:
         steps, disk, part = self.health.part(*STEPS), self.health.part("store", "disk"), ("store", "housekeeping")
         ticks = partial(tick, self._steps, self._inlet, self._clock, steps)
+        self.health.pulses["store", STORE] = self._storage.pulse(FLOOR)
+        self.health.pulses["store", "disk"] = self._storage.mending(MENDING)
         yield "tick", self._kept(ticks, steps, Backoff(DISK_CAP))
         yield "mend", self._kept(partial(self._storage.mend, disk), disk, Backoff(DISK_CAP))
         tend = self.health.part(*part)
         yield "tend", self._kept(partial(self._storage.tend, tend), tend, Backoff(DISK_CAP))
+        watchdog = Watchdog(self.health, self._notify, self._clock, self._stopping)
+        yield "watchdog", self._kept(watchdog.run, Part("agent", "watchdog"), Backoff(DISK_CAP))
 
     def _serve_commands(self) -> None:
         """From the first sink on that takes any."""
@@ -333,6 +351,7 @@ def _facts(site: Site, data: Path, store: Store) -> dict[str, object]:
     return {
         "version": __version__,
         "gateway": site.gateway.id,
+        "instance": store.instance,
         "epoch": store.epoch,
         "devices": len(site.devices),
         "sinks": len(site.sinks),

@@ -70,6 +70,13 @@ class Desk:
             raise LookupError(table)
         return await self._storage.call(self._storage.store.shelf.check, table)
 
+    async def copy(self, cursor: int) -> bytes:
+        """What a copy of the file has after seq `cursor`: the run, and a `Piece`, as MessagePack. Raises StoreError."""
+        store = self._storage.store
+        if store.volatile:
+            raise StoreError("the store lies in memory while its disk fails", hint="see the log of the agent")
+        return encode((store.epoch, await self._storage.call(store.copier.piece, cursor)))
+
     async def put(self, parcel: bytes) -> int:
         """Frames that were once taken out, owed to all sinks now; how many. Raises ValueError for no parcel."""
         count = await self._storage.call(self._storage.store.put_back, unpack(parcel))

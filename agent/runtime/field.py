@@ -7,7 +7,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from agent.config import Site, rules_of
+from agent.config import Site, rules_of, shared
 from agent.health import Health
 from agent.model.clock import Clock
 from agent.model.tag import Schema
@@ -19,12 +19,15 @@ from agent.runtime.storage import Storage
 from agent.runtime.subscription import Subscription
 from agent.runtime.supervise import Backoff, attempt, keep
 from agent.runtime.tasks import CLOSE, Named, Start, finish
+from agent.runtime.watchdog import FLOOR, TIMEOUTS
 from agent.runtime.wiring import Unit, build_drivers, units_of
-from drivers.api import Driver, DriverConfig, Learner, Poller, Priority, Spaced, Subscriber
+from drivers.api import Driver, DriverConfig, Learner, LineConfig, Poller, Priority, Spaced, Subscriber
 from drivers.finding import Finder
 
 SESSION_CAP = 5.0  # seconds, for a session that is spaced besides: back within ten seconds, all in all
 FIELD_CAP = 10.0  # seconds: a line or a session is tried again at least about this often
+SESSION_PATIENCE = 900.0  # seconds: to find thousands of nodes on a small server takes minutes
+UNSAID = LineConfig(endpoint="")  # of a wire of which the file says nothing
 Built = Mapping[Unit, Sequence[Driver]]
 
 
@@ -63,6 +66,7 @@ class Field:
         self._by_device: dict[str, Driver] = {}
         self._places: dict[str, int] = {}  # of lines: which of the phases of the schedule they have
         self._devices: Mapping[str, DriverConfig] = {}
+        self._wires: Mapping[str, LineConfig] = {}
 
     @property
     def drivers(self) -> list[Driver]:
@@ -81,9 +85,10 @@ class Field:
         tags = driver.tags if isinstance(driver, Finder) else ()
         return {tag.name: rules_of(tag, self._devices[device]) for tag in tags}
 
-    def take(self, devices: Iterable[DriverConfig], built: Built) -> None:
-        """These are the devices now, and these drivers are new; they are not started yet. Waits for nothing."""
-        self._devices = {device.name: device for device in devices}
+    def take(self, site: Site, built: Built) -> None:
+        """Its devices are those of now, and these drivers are new; they are not started yet. Waits for nothing."""
+        self._devices = {device.name: device for device in site.devices}
+        self._wires = {shared(line.endpoint): line for line in site.lines}
         self._crews |= {unit: Crew(drivers) for unit, drivers in built.items()}
         self._by_device |= {driver.device: driver for drivers in built.values() for driver in drivers}
 
@@ -100,15 +105,15 @@ class Field:
 
     def start(self, units: Iterable[Unit], start: Start) -> None:
         """Begin the tasks of units that were taken."""
-        waiting = [self._crews[unit] for unit in units]
-        lines = [_lines(crew.drivers) for crew in waiting]
+        waiting = [(unit, self._crews[unit]) for unit in units]
+        lines = [_lines(crew.drivers) for _, crew in waiting]
         taken = set(self._places.values())
         free = (place for place in count() if place not in taken)
-        for crew, members in zip(waiting, lines, strict=True):
+        for (_, crew), members in zip(waiting, lines, strict=True):
             crew.lines = tuple(members)
             self._places |= zip(members, free, strict=False)
-        for crew, members in zip(waiting, lines, strict=True):
-            crew.tasks = start(self._works(crew.drivers, members))
+        for (unit, crew), members in zip(waiting, lines, strict=True):
+            crew.tasks = start(self._works(crew.drivers, members, self._wires.get(unit.endpoint, UNSAID)))
 
     async def end(self, units: Collection[Unit]) -> None:
         """Stop these units and let go of their devices; what they have read is in the inlet then. Their parts of health
@@ -122,21 +127,26 @@ class Field:
                 self._places.pop(name, None)
             self._health.drop(lines=crew.lines, devices=[driver.device for driver in crew.drivers])
 
-    def _works(self, drivers: Sequence[Driver], lines: Mapping[str, Sequence[Poller]]) -> Iterator[Named]:
+    def _works(
+        self, drivers: Sequence[Driver], lines: Mapping[str, Sequence[Poller]], wire: LineConfig
+    ) -> Iterator[Named]:
         for driver in drivers:
             if isinstance(driver, Subscriber):
-                yield self._session(driver)
+                yield self._session(driver, wire)
         for name, members in lines.items():
-            yield self._line(name, members)
+            yield self._line(name, members, wire)
 
-    def _session(self, driver: Subscriber) -> Named:
+    def _session(self, driver: Subscriber, wire: LineConfig) -> Named:
         spacing = driver.spacing if isinstance(driver, Spaced) else 0.0
         backoff = Backoff(SESSION_CAP if spacing else FIELD_CAP, spacing=spacing)
         part = self._health.part("device", driver.device)
-        session = Subscription(driver, self._steps, self._inlet, part, self._clock, backoff)
+        patience = max(SESSION_PATIENCE, self._patience([driver], wire))
+        session = Subscription(
+            driver, self._steps, self._inlet, part, self._clock, backoff, health=self._health, patience=patience
+        )
         return f"sub:{driver.device}", partial(keep, session.run, part, backoff, self._stop)
 
-    def _line(self, name: str, members: Sequence[Poller]) -> Named:
+    def _line(self, name: str, members: Sequence[Poller], wire: LineConfig) -> Named:
         part = self._health.part("line", name)
         line = Line(
             members,
@@ -150,8 +160,17 @@ class Field:
             priority=partial(priority_of, self._devices),
             learn=self._storage.learn,
             sleepers=self._sleepers,
+            patience=self._patience(members, wire),
         )
         return f"line:{name}", partial(keep, line.run, part, Backoff(FIELD_CAP), self._stop)
+
+    def _patience(self, drivers: Sequence[Driver], wire: LineConfig) -> float:
+        """Seconds after which one of them hangs that has not ended a scan, or opened or closed a session. A scan makes
+        no request after one without an answer, and at most one for each of its tags."""
+        own = (getattr(self._devices[driver.device], "timeout", None) for driver in drivers)
+        tags = max((len(schema.tags) for driver in drivers for schema in driver.schemas), default=0)
+        longest = max([wire.timeout, *(float(each) for each in own if each)])
+        return max(FLOOR, TIMEOUTS * longest + wire.connect_delay + wire.pause * tags)
 
 
 def _lines(drivers: Sequence[Driver]) -> dict[str, list[Poller]]:

@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 
-from agent.health import Health, Load, Part
+from agent.health import Health, Load, Part, Pulse
 from agent.model.clock import Clock
 from agent.model.errors import Refused
 from agent.model.frame import Frame, bad_frame
@@ -13,7 +14,7 @@ from agent.model.quality import Quality
 from agent.model.tag import Schema
 from agent.normalise import Step
 from agent.runtime.advice import remedy
-from agent.runtime.breaker import Probes, S
+from agent.runtime.breaker import NEVER, Probes, S
 from agent.runtime.inlet import Inlet
 from agent.runtime.schedule import HANDICAP, Calendar, Share, Turn, handicaps, phase
 from agent.runtime.seats import Seat, seated
@@ -34,7 +35,7 @@ class Line:
     """Scans the devices of one endpoint, one request at a time; `schedule.py` says whose turn it is.
 
     `priority` is asked once per group, `learn` gets what a device has learnt, `luck` gives numbers from 0 to 1.
-    Lines that share their `sleepers` are woken together.
+    Lines that share their `sleepers` are woken together. One hangs that gets on with nothing for `patience` seconds.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Line:
         learn: Callable[[str, bytes], None] | None = None,
         luck: Callable[[], float] = random.random,
         sleepers: Sleepers | None = None,
+        patience: float = math.inf,
     ) -> None:
         self._part, self._steps, self._inlet, self._health, self._clock = part, steps, inlet, health, clock
         self._learn, self._luck, self._sleepers = learn, luck, sleepers
@@ -70,10 +72,13 @@ class Line:
         self._probes = Probes(len(self._seats), luck)
         self._load = health.loads[part.name] = Load(part.name, [seat.part for seat in self._seats])
         self._breath = 0
+        self._due = NEVER  # when it took its last step, or takes the next one
+        self._at: Turn | None = None
+        health.pulses["line", part.name] = Pulse(patience, self._beat, self._doing)
 
     async def run(self) -> None:
         """Scan for ever; devices are closed on the way out."""
-        now = self._clock.mono()
+        now = self._due = self._clock.mono()
         self._calendar.begin(self._clock.wall(), now)
         self._load.begin(now)
         self._part.up()
@@ -82,6 +87,7 @@ class Line:
                 await self._serve()
         finally:
             await self.close()
+            self._due = NEVER
 
     async def close(self) -> None:
         await asyncio.gather(*(attempt(seat.driver.close(), seat.part) for seat in self._seats))
@@ -99,6 +105,7 @@ class Line:
             elif (turn := calendar.pop(now)) is None:
                 woken = min(calendar.next, probes.at)
                 self._breath = woken + BREATH
+                self._due = woken
                 await sleepers.until(woken)
             elif turn.seat.whole.failing or turn.rests > now:
                 turn.advance(wall(), now)
@@ -145,6 +152,7 @@ class Line:
 
     async def _scan(self, turn: Turn, began: int) -> None:
         seat, found = turn.seat, None
+        self._due, self._at = began, turn
         try:
             if not seat.is_open:
                 await seat.driver.open()
@@ -214,6 +222,13 @@ class Line:
         learnt = learner.learnt()
         if learnt is not None and self._learn is not None:
             self._learn(learner.device, learnt)
+
+    def _beat(self, now: int) -> int | None:
+        return None if self._due > now or self._inlet.full else self._due
+
+    def _doing(self) -> str:
+        at = self._at
+        return f"device {at.seat.driver.device}, group {at.schema.group}" if at else "before its first scan"
 
     def _tell_probes(self) -> None:
         for seat in self._seats:

@@ -7,7 +7,7 @@ from functools import partial
 
 from agent import registry
 from agent.config import Site
-from agent.health import Health, Part
+from agent.health import Health, Part, Pulse
 from agent.model.clock import Clock
 from agent.northbound.api import Gateway, Mindful, Sink, SinkConfig, commands_of, pulled_of
 from agent.runtime.catalogue import Catalogue
@@ -18,6 +18,7 @@ from agent.runtime.storage import Storage
 from agent.runtime.supervise import Backoff, keep
 from agent.runtime.tap import Tap
 from agent.runtime.tasks import Named, Start, finish
+from agent.runtime.watchdog import FLOOR, TIMEOUTS
 
 SINK_CAP = 5.0  # seconds: a sink is tried again at least about this often
 FAREWELL = 1.0  # seconds for a sink that is taken out or set otherwise to send what it can
@@ -110,6 +111,8 @@ class North:
         config, part, backoff = outlet.draft.config, outlet.draft.part, Backoff(SINK_CAP)
         pump = outlet.pump = Pump(config.name, sink, self._storage, part, backoff, outlet.stop, config.backfill)
         self._health.flights[config.name] = pump.flight
+        patience = max(FLOOR, TIMEOUTS * float(getattr(config, "timeout", 0)))
+        self._health.pulses["sink", config.name] = Pulse(patience, pump.beat, pump.doing)
         return f"pump:{config.name}", partial(keep, pump.run, part, backoff, outlet.stop)
 
     async def end(self, names: Collection[str]) -> None:

@@ -55,6 +55,7 @@ class Pump:
         self._limit = sink.limit  # fewer while a frame is looked for over which the sink stumbles
         self._few = {"live": 100, "history": 100}  # frames that have about `SAMPLES`, if they are as those before
         self._bugs: dict[int, int] = {}  # that a frame alone has caused
+        self._began: dict[int, int] = {}  # when each send began, by its first seq; 0: the connecting
 
     async def run(self) -> None:
         """Connect, send until the link fails (raises) or the work is done, say goodbye.
@@ -63,13 +64,16 @@ class Pump:
         first frame, again and again, stays down and is not logged each time.
         """
         await self._stumbled()
+        self._began = {0: self._clock.mono()}
         try:
             await self._sink.open()
+            del self._began[0]
             if await self._wanted():
                 while not await self._watched():
                     pass  # the store was mended: what is owed is to be asked anew
         finally:
             await attempt(self._goodbye(), self._part)
+            self._began.clear()
 
     def wake(self) -> None:
         self._bell.set()
@@ -77,6 +81,16 @@ class Pump:
     def forget(self) -> None:
         """It has ended, and is not started again."""
         self._storage.silence(self._bell)
+
+    def beat(self, now: int) -> int | None:
+        """When the oldest of what is under way began; see `agent.runtime.watchdog`. A store that is mended lets all
+        wait."""
+        del now
+        return next(iter(self._began.values()), None) if self._storage.well else None
+
+    def doing(self) -> str:
+        seq = next(iter(self._began), 0)
+        return f"sending frames from {seq} on" if seq else "connecting"
 
     @property
     def flight(self) -> Mapping[int, Sequence[Entry]]:
@@ -206,12 +220,14 @@ class Pump:
 
     async def _send(self, entries: Sequence[Entry], window: asyncio.Semaphore) -> None:
         self._flight[entries[0].seq] = entries
+        self._began[entries[0].seq] = self._clock.mono()
         try:
             await self._deliver(entries)
         except _KNOWN:
             del self._flight[entries[0].seq]
             raise
         finally:
+            self._began.pop(entries[0].seq, None)
             window.release()
         del self._flight[entries[0].seq]
         self._bugs = {seq: bugs for seq, bugs in self._bugs.items() if await self._owes(seq)}

@@ -5,10 +5,11 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import ParamSpec, Protocol, TypeVar
 
-from agent.health import Durations, Part
+from agent.health import Durations, Part, Pulse
 from agent.model.errors import Damaged, DiskFailed, StoreError
 from agent.model.frame import Frame
 from agent.runtime.backfill import Meter
@@ -64,6 +65,8 @@ class Storage:
         self._steps = steps
         self._owner, self._inlet, self._part, self._commit, self._backoff = owner, inlet, part, commit, backoff
         self._keeper = keeper
+        self._probe: Future[int] | None = None
+        self._heals = 0  # tries to mend it
         self._hurt, self._mended = asyncio.Event(), asyncio.Event()
         self._mended.set()
         self._damaged = False  # whether the file is in doubt, and not only the disk
@@ -81,6 +84,25 @@ class Storage:
         self._share: int | None = None  # how many of them at a time; None: all
         self._trying = False  # still set when `run` begins anew: the store did not fail, the frames were no good
         self._bells: list[asyncio.Event] = []
+
+    def pulse(self, patience: float) -> Pulse:
+        """Of the owner thread, which takes a call of no weight now and then."""
+        return Pulse(patience, self._thread_beat, lambda: "waiting for the disk")
+
+    def mending(self, patience: float) -> Pulse:
+        return Pulse(patience, lambda _: None if self.well else self._heals, lambda: "mending the store")
+
+    @property
+    def well(self) -> bool:
+        """Whether nothing is to be mended."""
+        return self._mended.is_set()
+
+    def _thread_beat(self, now: int) -> object:
+        if not self.well:
+            self._probe = None
+        elif self._probe is None or self._probe.done():
+            self._probe = self._owner.call(lambda: now)
+        return self._probe
 
     def waiting(self) -> Iterator[Frame]:
         """What is not on the disk yet, the oldest first."""
@@ -178,6 +200,7 @@ class Storage:
 
     async def _heal(self, keeper: Keeper) -> None:
         before, damaged, self._damaged = self.store, self._damaged, False
+        self._heals += 1
         self._mended.clear()  # nothing is to be added to a memory that is on its way to the disk
         try:
             arrived = await asyncio.wrap_future(self._owner.heal(keeper, damaged=damaged))

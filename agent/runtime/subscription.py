@@ -1,12 +1,13 @@
 """A device that speaks up by itself: its session is kept open, its frames go to the inlet as they come."""
 
 import asyncio
-from collections.abc import Mapping
+import math
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 
-from agent.health import Part
+from agent.health import Health, Part, Pulse
 from agent.model.clock import Clock
-from agent.model.frame import bad_frame
+from agent.model.frame import Frame, bad_frame
 from agent.model.quality import Quality
 from agent.model.tag import Schema
 from agent.normalise import Step
@@ -27,18 +28,27 @@ class Subscription:
         part: Part,
         clock: Clock,
         backoff: Backoff,
+        *,
+        health: Health | None = None,
+        patience: float = math.inf,
     ) -> None:
         self._driver, self._steps, self._inlet = driver, steps, inlet
         self._part, self._clock, self._backoff = part, clock, backoff
         self._marked = False
         self._dropped = 0
         self._note = notes(driver, part)
+        self._step, self._since = "", 0  # what it is at, if that is to be over soon
+        self._frames: AsyncIterator[Frame] | None = None
+        if health is not None:
+            health.pulses["device", driver.device] = Pulse(patience, self._beat, self._doing)
 
     async def run(self) -> None:
         """Hand on frames until the session is lost: then raises, with one all-bad frame on the edge."""
         try:
+            self._step, self._since = "opening a session", self._clock.mono()
             await self._driver.open()
-            async for frame in self._driver.frames():
+            self._step, self._frames = "", self._driver.frames()
+            async for frame in self._frames:
                 self._lives()
                 self._part.frames += 1
                 if self._note is not None:
@@ -54,9 +64,19 @@ class Subscription:
             try:
                 self._mark_gap()
             finally:
+                self._step, self._since = "closing a session", self._clock.mono()
                 await self._driver.close()
+                self._step, self._frames = "", None
             if self._note is not None:
                 self._note()  # a server that takes no session may have told its time
+
+    def _beat(self, now: int) -> object:
+        """A driver that does not tell when it looks after its session is trusted with that."""
+        del now
+        return (self._step, self._since) if self._step else getattr(self._frames, "looked", None)
+
+    def _doing(self) -> str:
+        return self._step or "looking after a session"
 
     def _lives(self) -> None:
         """A session is good when it gives a frame: a server may take the session and then refuse every tag."""

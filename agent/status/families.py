@@ -24,7 +24,7 @@ def _gauge(labels: str, what: str) -> Family:
 _ACCOUNT, _PART = "sink device", "kind name"
 FAMILIES = {
     # The agent as a whole.
-    "floorgate_info": _gauge("version gateway epoch python sqlite", "The agent, and what it runs on"),
+    "floorgate_info": _gauge("version gateway instance_id epoch python sqlite", "The agent, and what it runs on"),
     "floorgate_ready": _gauge("", "Whether it does its work, as /readyz tells it"),
     "floorgate_selftest": _gauge("check", "Whether a check of the self-test at the start was passed"),
     "floorgate_log_lines_total": _counter("level", "Lines that were logged"),

@@ -91,7 +91,8 @@ class Metrics:
 
     def _agent(self, reading: Reading) -> Told:
         python = platform.python_version()
-        info = (__version__, reading.gateway, reading.epoch, python, sqlite3.sqlite_version)
+        instance = str((self.stats or {}).get("instance", ""))
+        info = (__version__, reading.gateway, instance, reading.epoch, python, sqlite3.sqlite_version)
         yield "floorgate_info", [(info, 1)]
         yield "floorgate_ready", _one(self.ready)
         checks = (part for part in self.parts if part.kind == SELFTEST)

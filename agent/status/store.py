@@ -25,6 +25,8 @@ class Desk(Protocol):
         """Raises LookupError for a table that it does not know."""
         ...
 
+    async def copy(self, cursor: int) -> bytes: ...
+
     async def put(self, parcel: bytes) -> int:
         """Raises ValueError for what is no parcel."""
         ...
@@ -46,6 +48,7 @@ class Pages:
             Route("GET", "/api/v1/store/frames", OWNER, self.frames),
             Route("GET", "/api/v1/store/schemas", OWNER, self.schemas),
             Route("GET", "/api/v1/store/check", OWNER, self.check),
+            Route("GET", "/api/v1/store/copy", OWNER, self.copy),
             Route("POST", "/api/v1/store/import", OWNER, self.put, kind=PARCEL),
             Route("POST", "/api/v1/store/retry", OWNER, self.retry),
             Route("POST", "/api/v1/store/forget", OWNER, self.forget),
@@ -82,6 +85,10 @@ class Pages:
             return as_json(await self._desk.check(request.get("table")))
         except LookupError:
             raise _senseless("table: none by this name") from None
+
+    async def copy(self, request: Request) -> Answer:
+        """`after=SEQ`"""
+        return _packed(await self._desk.copy(_number(request, "after", 0)))
 
     async def put(self, request: Request) -> Answer:
         """The body is a parcel (`buffer/parcel.py`)."""

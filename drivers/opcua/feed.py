@@ -113,6 +113,11 @@ class Feed:
         return list(self._streams.values())
 
     @property
+    def looked(self) -> float:
+        """Another number after each look at the server and its subscriptions."""
+        return self._look_at
+
+    @property
     def _sources(self) -> list[Stream | Events]:
         return [*self._streams.values(), *self._ears.values()]
 

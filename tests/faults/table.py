@@ -2,7 +2,11 @@
 
 import os
 import subprocess
-from collections.abc import Callable, Iterable
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -116,9 +120,32 @@ def row(
     return enter
 
 
-def markdown(lines: Iterable[tuple[Row, Seen | str]]) -> str:
+def attempt(each: Row, *, short: bool = False) -> Seen | str:
+    """One row; what it could not do is said in a line, with the traceback on stderr."""
+    if not each.possible:
+        return f"not run: needs {each.needs}"
+    with tempfile.TemporaryDirectory(prefix=f"floorgate-{each.name}-", ignore_cleanup_errors=True) as folder:
+        try:
+            return each(Path(folder), each.short if short else each.runs)
+        except Exception as error:  # noqa: BLE001  # one row that breaks down must not hide the others
+            traceback.print_exc()
+            return f"broke down: {type(error).__name__}"
+
+
+def attempts(rows: Sequence[Row], *, short: bool = False) -> Iterator[tuple[Row, Seen | str]]:
+    """One row after the other, with its progress on stderr."""
+    for number, each in enumerate(rows, 1):
+        began = time.monotonic()
+        print(f"[{number}/{len(rows)}] {each.title} …", end=" ", file=sys.stderr, flush=True)
+        seen = attempt(each, short=short)
+        verdict = seen if isinstance(seen, str) else "; ".join(seen.misses) or "ok"
+        print(f"{verdict} ({time.monotonic() - began:.0f} s)", file=sys.stderr, flush=True)
+        yield each, seen
+
+
+def markdown(lines: Iterable[tuple[Row, Seen | str]], head: str = "fault") -> str:
     """The table as it stands in the README; a row that could not be finished says why."""
-    text = ["| fault | runs | must hold | seen | |", "|---|---|---|---|---|"]
+    text = [f"| {head} | runs | must hold | seen | |", "|---|---|---|---|---|"]
     for each, seen in lines:
         if isinstance(seen, str):
             text.append(f"| {each.title} | {each.runs} | | {seen} | MISS |")

@@ -1,0 +1,111 @@
+"""What was made beside a data directory takes the place of what is in it, and that goes into `before-restore-N`.
+
+All of it lies in `.restore/new` first. From `.restore/ready` on the way back is barred: a kill after that is made up
+for by the next `floorgate run` or `floorgate restore` (`finish`).
+"""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from agent.model.errors import StoreError
+from agent.runtime.app import STORE
+from agent.runtime.audit_file import FILE as AUDIT
+from agent.runtime.chain import HEAD
+from agent.runtime.history import FOLDER as HISTORY
+from agent.runtime.history_files import owner_of
+from buffer.growth import in_use
+
+PKI, PINS = "pki", "browse"
+FOLDER, NEW, READY, CLEARED = ".restore", "new", "ready", "cleared"
+OURS = (  # of the data directory: what a backup replaces
+    *(STORE, f"{STORE}-wal", f"{STORE}-shm", "store.witness"),
+    *(AUDIT, f"{AUDIT}-wal", f"{AUDIT}-shm", HEAD, HISTORY, PKI, PINS),
+)
+
+
+def finish(data: Path) -> Path | None:
+    """Complete a restore that was cut short; where the old files are then. Raises AgentError when one is under way."""
+    if not (data / FOLDER).exists():
+        return None
+    with alone(data):
+        return _swap(data) if any((data / FOLDER / name).exists() for name in (READY, CLEARED)) else None
+
+
+@contextmanager
+def alone(data: Path) -> Iterator[None]:
+    """Nobody else restores here, and no agent runs. Raises StoreError."""
+    fd = os.open(data, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(f"data directory {data} is being restored", hint="wait until that has ended") from None
+        if (data / STORE).exists() and in_use(data / STORE):
+            raise StoreError(f"data directory {data} is in use by a running agent", hint="stop it first")
+        yield
+    finally:
+        os.close(fd)
+
+
+def taken(data: Path) -> bool:
+    """Whether something of what a backup replaces is there."""
+    return any((data / name).exists() for name in OURS)
+
+
+def swap(data: Path) -> Path | None:
+    """Change places with what is there; where that is then. Raises OSError; whatever happens then, `finish` completes
+    it."""
+    number = 1 + max((int(n) for each in data.glob("before-restore-*") if (n := each.name[15:]).isdigit()), default=0)
+    aside = f"before-restore-{number}" if taken(data) else ""
+    draft = data / FOLDER / "draft"
+    draft.write_text(json.dumps({"aside": aside}), "utf-8")
+    settled(draft)
+    draft.rename(data / FOLDER / READY)
+    settled(data / FOLDER)
+    return _swap(data)
+
+
+def _swap(data: Path) -> Path | None:
+    folder = data / FOLDER
+    said: dict[str, Any] = json.loads(next(p for n in (READY, CLEARED) if (p := folder / n).exists()).read_bytes())
+    aside = data / said["aside"] if said["aside"] else None
+    if (folder / READY).exists():
+        if aside is not None:
+            _clear(data, aside)
+        (folder / READY).rename(folder / CLEARED)
+        settled(folder)
+    for path in sorted((folder / NEW).iterdir()):
+        path.rename(data / path.name)
+    settled(data)
+    shutil.rmtree(folder)
+    return aside
+
+
+def _clear(data: Path, aside: Path) -> None:
+    aside.mkdir(mode=0o700, exist_ok=True)
+    hand_over(aside, data)
+    for name in (*OURS, *(path.name for path in data.glob("store.v*.db"))):
+        with suppress(FileNotFoundError):
+            (data / name).rename(aside / name)
+    settled(aside)
+    settled(data)
+
+
+def hand_over(path: Path, data: Path) -> None:
+    if (owner := owner_of(data)) is not None:
+        os.chown(path, *owner, follow_symlinks=False)
+
+
+def settled(path: Path) -> None:
+    """A file, or the names in a folder."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

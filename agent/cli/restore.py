@@ -1,0 +1,141 @@
+"""`floorgate restore`"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from agent.cli import ask, records, voice
+from agent.cli.agree import agree
+from agent.cli.options import data_option, json_option
+from agent.cli.progress import progress
+from agent.model.errors import AgentError
+
+if TYPE_CHECKING:
+    from agent.cli.archive.container import Facts, Reader
+    from agent.cli.archive.putting import Put
+    from agent.cli.putback import Restoring
+
+
+@click.command("restore")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@data_option
+@click.option(
+    "-c",
+    "--config",
+    metavar="SITE",
+    type=click.Path(path_type=Path),
+    help="Where the site's configuration file goes, its parts and maps below the same folder. [default: nowhere]",
+)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@json_option
+def command(file: Path, data: Path, config: Path | None, yes: bool, as_json: bool) -> None:
+    """Make a data directory what it was when `floorgate backup` made FILE, as a new instance.
+
+    FILE is read and checked as a whole before anything is touched. What is in the data directory is kept beside it. The
+    gateway that FILE was made of may go on: what both of them deliver has the same names only where it is the same.
+    """
+    from agent.cli.archive import putting, swapping  # noqa: PLC0415  # help is to come at once
+    from agent.cli.archive.container import reading  # noqa: PLC0415  # as above
+
+    _prepare(data)
+    swapping.finish(data)
+    with reading(file) as archive, swapping.alone(data):
+        putting.check(archive, data)
+        with progress("checking", archive.size) as done:
+            archive.verify(done)
+        files = _site(archive, config) if config else None
+        for line in _plan(archive.facts, data, files, there=swapping.taken(data)):
+            voice.echo(line, err=as_json)
+        if swapping.taken(data) or (files and any(path in files.stood for path in (*files.writes, *files.removes))):
+            agree("Restore it?", yes=yes)
+        if files:
+            _make_folders(files)
+        with progress("frames", archive.facts.frames) as done:
+            put = putting.stage(archive, file, data, done)
+        if files:
+            files.do()
+        put.aside = swapping.swap(data)
+    if files:
+        _keep(files, put.aside)
+    written = [str(path) for path in files.writes] if files else []
+    if as_json:
+        found = {"data": str(data), "instance": put.instance, "frames": put.frames, "site": written}
+        records.show({**found, "aside": str(put.aside) if put.aside else None, "remarks": put.remarks})
+    else:
+        _say(put, data, config)
+
+
+def _prepare(data: Path) -> None:
+    """Raises AgentError where an agent runs, or no directory can be."""
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise AgentError(f"data directory {data}: {error.strerror}", hint="name another one with --data") from error
+    with ask.find(data) as agent:
+        if agent is not None:
+            raise AgentError(f"an agent runs on {data}", hint="stop it, or name another directory with --data")
+
+
+def _site(archive: "Reader", config: Path) -> "Restoring":
+    """Raises AgentError."""
+    from agent.cli.archive.putting import site  # noqa: PLC0415  # as above
+    from agent.cli.putback import restoring  # noqa: PLC0415  # as above
+
+    found = site(archive)
+    name = Path(archive.facts.site).name
+    if Path(name) not in found:
+        raise AgentError("there is no configuration in this backup", hint="without -c the rest of it is restored")
+    config = config.absolute()
+    content = {config if path == Path(name) else config.parent / path: data for path, data in found.items()}
+    return restoring(config, content)
+
+
+def _make_folders(files: "Restoring") -> None:
+    """Raises AgentError where they cannot be, or may not be written to."""
+    try:
+        for folder in {path.parent for path in files.writes}:
+            folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        trouble = files.trouble()
+    except OSError as error:
+        trouble = f"{error.filename}: {error.strerror}"
+    if trouble := files.trouble():
+        raise AgentError(
+            f"the configuration cannot be written: {trouble}", hint="run this as a user who may write there"
+        )
+    return files
+
+
+def _plan(facts: "Facts", data: Path, files: "Restoring | None", *, there: bool) -> Iterator[str]:
+    made = datetime.fromtimestamp(facts.made / 1000, UTC).isoformat(timespec="seconds")
+    whose = facts.gateway or "a gateway"
+    yield f"backup of {whose}, made at {made} by floorgate {facts.floorgate}: {facts.frames:,} frames"
+    if there:
+        yield f"what is in {data} is moved into a folder beside it"
+    if files:
+        yield from (f"  writes {path}" for path in files.writes)
+        yield from (f"  removes {path}" for path in files.removes)
+
+
+def _keep(files: "Restoring", aside: Path | None) -> None:
+    """What stood in the place of the configuration, with the rest of what was there before."""
+    stood = [path for path in (*files.writes, *files.removes) if path in files.stood]
+    if aside is None:
+        return
+    for path in stood:
+        inside = path.relative_to(files.file.parent) if path.is_relative_to(files.file.parent) else Path(path.name)
+        target = aside / "site" / inside
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        target.write_bytes(files.stood[path])
+
+
+def _say(put: "Put", data: Path, config: Path | None) -> None:
+    voice.echo(f"{data}: {put.frames:,} frames, instance {put.instance}")
+    if put.aside:
+        voice.echo(f"what was there before is in {put.aside}: remove it when you do not need it")
+    for remark in put.remarks:
+        voice.echo(remark, err=True)
+    if put.facts.site and not config:
+        voice.echo("the configuration was not restored: -c says where it goes", err=True)

@@ -1,0 +1,82 @@
+"""What systemd is told of the agent: sd_notify(3), a datagram each; nothing where nobody has asked for it."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager, suppress
+
+from agent.model.text import plain
+
+SOCKET, USEC, PID = "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"
+OFTEN = 10.0  # seconds between two requests for more time
+MORE = 60.0  # seconds that each asks for
+LONGEST = 3600.0  # seconds for which more time is asked for, all in all
+LONG = 500  # characters of a status
+_SILENT: Mapping[str, str] = {}
+
+
+class Notify:
+    """`watchdog` is within how many seconds it wants to hear that all is well; 0: it does not.
+
+    What it says never waits and never raises: a service manager that does not listen is no trouble of ours.
+    """
+
+    def __init__(self, given: Mapping[str, str] = _SILENT) -> None:
+        address, usec = given.get(SOCKET, ""), given.get(USEC, "")
+        self._address = address.replace("@", "\0", 1) if address[:1] == "@" else address if address[:1] == "/" else ""
+        ours = given.get(PID, "") in ("", str(os.getpid()))
+        self.watchdog = int(usec) / 1e6 if self._address and ours and usec.isdecimal() else 0.0
+        self._status = ""
+
+    @classmethod
+    def taken(cls, environ: MutableMapping[str, str]) -> "Notify":
+        """What the environment says, which is meant for this process alone: its children are not to find it there."""
+        return cls({name: environ.pop(name) for name in (SOCKET, USEC, PID) if name in environ})
+
+    def ready(self) -> None:
+        """It serves; again after each `reloading`."""
+        self._say("READY=1")
+
+    def reloading(self) -> None:
+        self._say("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+    def stopping(self) -> None:
+        self._say("STOPPING=1")
+
+    def alive(self) -> None:
+        if self.watchdog:
+            self._say("WATCHDOG=1")
+
+    def status(self, text: str) -> None:
+        """One line for people; said when it is another one than before."""
+        if text != self._status:
+            self._status = text
+            self._say(f"STATUS={plain(text[:LONG])}")
+
+    @contextmanager
+    def slow(self, what: str) -> Iterator[None]:
+        """What is done in the block may take long, up to an hour: more time is asked for again and again. The loop has
+        to turn meanwhile."""
+        loop, end = asyncio.get_running_loop(), time.monotonic() + LONGEST
+        timer: asyncio.TimerHandle
+
+        def ask() -> None:
+            nonlocal timer
+            if time.monotonic() < end:
+                self.status(what)
+                self._say(f"EXTEND_TIMEOUT_USEC={int(MORE * 1e6)}")
+                timer = loop.call_later(OFTEN, ask)
+
+        timer = loop.call_later(OFTEN, ask)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _say(self, *lines: str) -> None:
+        if self._address:
+            with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
+                end.setblocking(False)
+                end.sendto("\n".join(lines).encode("utf-8", "replace"), self._address)

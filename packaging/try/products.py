@@ -1,0 +1,162 @@
+"""The packages under test, and what can be made of them: a higher version, one that is broken, one for another machine."""
+
+import hashlib
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+DIST = Path(os.environ.get("TRY_DIST") or Path(__file__).parents[2] / "dist")
+MNT = Path("/mnt")  # where a machine sees what is held
+Change = Callable[[str, bytes], bytes]  # path in the package and contents to other contents
+
+
+def hold(folder: Path) -> str:
+    """Copy what is in dist/ for all machines to see; a sentence if there is nothing to test."""
+    if not list(DIST.glob("*.deb")):
+        return f"there is no .deb in {DIST}: make package"
+    for path in DIST.iterdir():
+        shutil.copy2(path, folder / path.name)
+    return ""
+
+
+def held() -> Path:
+    return Path(os.environ["TRY_HELD"])
+
+
+def one(pattern: str) -> Path:
+    """The product of this name; an AssertionError where there is none, or another beside it."""
+    found = sorted(held().glob(pattern))
+    assert len(found) == 1, f"{pattern} in {DIST}: {len(found)} found; make package"
+    return found[0]
+
+
+def deb() -> Path:
+    return one("floorgate_*-1_*.deb")
+
+
+def inside(path: Path) -> Path:
+    """The same file as a machine sees it."""
+    return MNT / path.relative_to(held())
+
+
+@cache
+def version() -> str:
+    """Of the .deb, without Debian's revision."""
+    return field(deb(), "Version").rsplit("-", 1)[0]
+
+
+def field(package: Path, name: str) -> str:
+    return subprocess.run(["dpkg-deb", "-f", package, name], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def after(number: str) -> str:
+    """The version that comes next: its last number is one higher."""
+    head, _, last = number.rpartition(".")
+    return f"{head}.{int(last) + 1}"
+
+
+@cache
+def higher(name: str = "higher") -> Path:
+    """The same contents as the next version."""
+    return remade(name, version=after(version()))
+
+
+def remade(name: str, *, version: str = "", revision: str = "1", arch: str = "", change: Change | None = None) -> Path:
+    """The .deb once more, with another version or architecture, or with files changed by `change`.
+
+    Names, owners and modes stay as they are: the archives are rewritten member by member.
+    """
+    was = field(deb(), "Version").rsplit("-", 1)[0]
+    number, machine = version or was, arch or field(deb(), "Architecture")
+    folder = held() / name
+    folder.mkdir()
+    path = folder / f"floorgate_{number}-{revision}_{machine}.deb"
+    # where files are, and the Version of control
+    renames = {
+        f"/opt/floorgate/{was}": f"/opt/floorgate/{number}",
+        f"{was}-1": f"{number}-{revision}",
+        f"={was}\n": f"={number}\n",
+    }
+
+    def control(member: str, contents: bytes) -> bytes:
+        text = contents.decode()
+        for old, new in renames.items():
+            text = text.replace(old, new).replace(old.lstrip("/"), new.lstrip("/"))
+        if member.removeprefix("./") == "control" and arch:
+            text = text.replace(f"Architecture: {field(deb(), 'Architecture')}", f"Architecture: {arch}")
+        return text.encode()
+
+    with path.open("wb") as file:
+        file.write(b"!<arch>\n")
+        for member, contents in members(deb()):
+            if member.startswith("control.tar"):
+                _member(file, "control.tar.gz", _retold(contents, lambda name: name, control))
+            elif member.startswith("data.tar"):
+                moved = _moved(f"opt/floorgate/{was}", f"opt/floorgate/{number}")
+                _member(file, "data.tar.gz", _retold(contents, moved, change or (lambda _, contents: contents)))
+            else:
+                _member(file, member, contents)
+    return path
+
+
+def flipped(package: Path, name: str, inner: str) -> Path:
+    """A copy of a .deb with one bit of the middle of its member `inner` changed."""
+    folder = held() / name
+    folder.mkdir()
+    data, at = bytearray(package.read_bytes()), 8
+    for member, contents in members(package):
+        if member.startswith(inner):
+            data[at + 60 + len(contents) // 2] ^= 1
+        at += 60 + len(contents) + len(contents) % 2
+    path = folder / package.name
+    path.write_bytes(data)
+    return path
+
+
+def members(package: Path) -> Iterator[tuple[str, bytes]]:
+    """Name and contents of each member of an ar archive (deb(5))."""
+    with package.open("rb") as file:
+        assert file.read(8) == b"!<arch>\n", f"{package.name} is no Debian package"
+        while head := file.read(60):
+            contents = file.read(int(head[48:58]))
+            file.seek(len(contents) % 2, 1)
+            yield head[:16].decode().strip().rstrip("/"), contents
+
+
+def _member(file: io.BufferedWriter, name: str, contents: bytes) -> None:
+    file.write(f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(contents):<10}`\n".encode())
+    file.write(contents + b"\n" * (len(contents) % 2))
+
+
+def _moved(old: str, new: str) -> Callable[[str], str]:
+    def move(name: str) -> str:
+        head = "./" if name.startswith("./") else ""
+        path = name.removeprefix("./")
+        return head + new + path[len(old) :] if path == old or path.startswith(f"{old}/") else name
+
+    return move
+
+
+def _retold(archive: bytes, move: Callable[[str], str], change: Change) -> bytes:
+    """A tar with other names and contents, packed quickly."""
+    made = io.BytesIO()
+    with (
+        tarfile.open(fileobj=io.BytesIO(archive)) as source,
+        tarfile.open(fileobj=made, mode="w:gz", compresslevel=1, format=tarfile.GNU_FORMAT) as target,
+    ):
+        for member in source:
+            file = source.extractfile(member) if member.isreg() else None
+            contents = change(member.name.removeprefix("./"), file.read()) if file else b""
+            member.name, member.size = move(member.name), len(contents)
+            member.linkname = move(member.linkname) if member.islnk() else member.linkname
+            target.addfile(member, io.BytesIO(contents) if file else None)
+    return made.getvalue()
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

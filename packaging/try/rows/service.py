@@ -1,0 +1,141 @@
+"""The service under a systemd that runs: started, watched, killed, cut off from power, one of two."""
+
+import re
+import time
+
+from machine import SERVICE, USER, Machine
+from plant import DATA, INTERVAL, SITE, listed, plant, settle
+from rows.install import installed
+
+from tests.faults.table import Seen, row
+from tests.sim.mosquitto import wait_until
+
+_OTHER = "floorgate@two.service"
+
+
+@row("4", "`systemctl enable --now floorgate`: libmodbus, mosquitto", runs=1, short=0)
+def service(seen: Seen) -> None:
+    with plant(seen.folder) as field, Machine(seen.folder) as machine:
+        installed(machine)
+        machine.write(SITE, field.site)
+        began = time.time()
+        done = machine.run("systemctl", "enable", "--now", SERVICE)
+        ready = time.time() - began
+        seen.none("exit code", done.returncode)
+        field.wait(1)
+        seen.most("s until systemd has READY=1", ready, 2.5)
+        seen.most("s to the first message at the platform", field.platform.arrivals[0][0] - began, 2.5)
+        listed(seen, "parts of the sandbox that are not there", open_to(machine))
+        time.sleep(5)
+        machine.must("systemctl", "reload", SERVICE)
+        field.wait(20)
+        seen.none("restarts", int(machine.property("NRestarts")))
+        settle(seen, machine, field, least=1000)
+        seen.none("exit code after SIGTERM", int(machine.property("ExecMainStatus")))
+        listed(seen, "warnings in the journal", warnings(machine))
+
+
+def open_to(machine: Machine) -> list[str]:
+    """What the service could do although its unit forbids it."""
+    pid = machine.pid()
+    status = dict(line.split(":", 1) for line in machine.must("cat", f"/proc/{pid}/status").splitlines())
+    expected = {"NoNewPrivs": "1", "Seccomp": "2", "CapEff": "0" * 16, "CapBnd": "0" * 16}
+    found = [f"{key}: {status[key].strip()}" for key, text in expected.items() if status[key].strip() != text]
+    user = machine.must("id", "-u", USER).strip()
+    found += [f"it runs as {status['Uid']}"] if status["Uid"].split() != 4 * [user] else []
+    enter = ["nsenter", "-t", str(pid), "-m", "setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups"]
+    for place in ("/etc/floorgate", "/opt/floorgate", "/usr", "/root", "/home", "/var", "/var/tmp/seen"):
+        done = machine.run(*enter, "touch", f"{place}/try")
+        found += [f"it can write to {place}"] if done.returncode == 0 else []
+    machine.must("touch", "/tmp/canary")
+    found += ["it sees /tmp of others"] if machine.run(*enter, "test", "-e", "/tmp/canary").returncode == 0 else []
+    done = machine.run(*enter, "touch", f"{DATA}/try")
+    found += [f"it cannot write to {DATA}"] if done.returncode else []
+    return found
+
+
+def warnings(machine: Machine) -> list[str]:
+    """Lines of the service, or of systemd about it, that should not be in a healthy run."""
+    return machine.run("journalctl", "-q", "--no-pager", "-o", "cat", "-p", "warning", "-u", SERVICE).stdout.splitlines()
+
+
+@row("4", "a process that hangs (SIGSTOP), `WatchdogSec=4`", runs=2, short=0)
+def hangs(seen: Seen) -> None:
+    quick = "[Service]\nWatchdogSec=4\nTimeoutAbortSec=2\nRestartSec=1\n"
+    slowest = 0.0
+    with plant(seen.folder) as field, Machine(seen.folder) as machine, machine.drop_in(quick):
+        installed(machine)
+        machine.write(SITE, field.site)
+        machine.must("systemctl", "start", SERVICE)
+        field.wait()
+        fed = machine.property("WatchdogTimestampMonotonic")
+        time.sleep(5)
+        seen.least("times that the watchdog was fed", fed != machine.property("WatchdogTimestampMonotonic"), 1)
+        seen.none("restarts before", int(machine.property("NRestarts")))
+        for _ in range(seen.runs):
+            machine.must("kill", "-STOP", machine.pid())
+            time.sleep(0.5)  # what was on its way arrives
+            slowest = max(slowest, field.wait())
+        seen.most("s until frames arrive again, the slowest", slowest, 15)
+        seen.least("restarts by the watchdog", int(machine.property("NRestarts")), seen.runs)
+        seen.most("restarts", int(machine.property("NRestarts")), seen.runs)
+        settle(seen, machine, field)
+
+
+@row("4", "killed (SIGKILL), with the unit's own `RestartSec`", runs=2, short=0)
+def killed(seen: Seen) -> None:
+    slowest = 0.0
+    with plant(seen.folder) as field, Machine(seen.folder) as machine:
+        installed(machine)
+        machine.write(SITE, field.site)
+        machine.must("systemctl", "start", SERVICE)
+        for _ in range(seen.runs):
+            field.wait()
+            machine.must("kill", "-KILL", machine.pid())
+            time.sleep(0.5)
+            slowest = max(slowest, field.wait(1))
+        seen.most("s until frames arrive again, the slowest", slowest, 15)
+        settle(seen, machine, field)
+
+
+@row("4", "the power goes, and comes back: nobody logs in", runs=2, short=0)
+def power(seen: Seen) -> None:
+    slowest = 0.0
+    with plant(seen.folder) as field, Machine(seen.folder) as machine:
+        installed(machine)
+        machine.write(SITE, field.site)
+        machine.must("systemctl", "enable", "--now", SERVICE)
+        for _ in range(seen.runs):
+            field.wait(20)
+            machine.power_off()
+            time.sleep(0.5)
+            began = time.monotonic()
+            machine.boot()
+            field.wait(1)
+            slowest = max(slowest, time.monotonic() - began)
+        seen.most("s from the boot to the first message, the slowest", slowest, 6)
+        settle(seen, machine, field)
+
+
+@row("4", "a second site beside it: `floorgate@two`", runs=1, short=0)
+def two(seen: Seen) -> None:
+    with plant(seen.folder) as field, Machine(seen.folder) as machine:
+        installed(machine)
+        machine.write(SITE, field.site)
+        machine.write("/etc/floorgate/two.yaml", field.site.replace("gw-try", "gw-two"))
+        machine.must("chown", "root:floorgate", "/etc/floorgate/two.yaml")
+        done = machine.run("systemctl", "enable", "--now", SERVICE, _OTHER)
+        print(done.stdout) if done.returncode else None
+        seen.none("exit code", done.returncode)
+
+        def gateways() -> set[str]:
+            return {gateway for gateway, _, _ in field.platform.taken()}
+
+        wait_until(lambda: gateways() == {"gw-try", "gw-two"}, "both gateways at the platform")
+        seen.least("gateways at the platform", len(gateways()), 2)
+        owners = machine.must("stat", "-c", "%U %a", DATA, f"{DATA}-two").splitlines()
+        seen.none("data folders that others can see", sum(owner != f"{USER} 700" for owner in owners))
+        machine.must("systemctl", "restart", _OTHER)
+        seen.none("restarts of the first", int(machine.property("NRestarts")))
+        machine.must("systemctl", "stop", _OTHER, SERVICE)
+        seen.none("failed units", len(re.findall("failed", machine.must("systemctl", "--failed", "--no-legend"))))

@@ -1,0 +1,138 @@
+"""Proves the packages in dist/ on Debian roots, prints the table, and ends with 1 if anything missed its mark.
+
+python packaging/try/run.py [--json] [NAME…]        NAME: a row, or the file it is in
+
+It works in namespaces of its own, without a network, on a disk that is a file without a name. A process beside it, the
+janitor, ends what is left when it goes, however it goes.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from roots import KEPT, ROOTS, prepare
+
+_DISK = 12  # GB, of which only what is written takes room
+
+# Waits until stdin closes, then ends every process of the control group and removes it and what lies about.
+_JANITOR = """
+import pathlib, shutil, sys, time
+group, scratch = map(pathlib.Path, sys.argv[1:])
+sys.stdin.read()
+for _ in range(200):
+    if group.exists():
+        (group / "cgroup.kill").write_text("1")
+        for folder in [*sorted(group.rglob("*/"), reverse=True), group]:
+            try:
+                folder.rmdir()
+            except OSError:
+                pass
+    if not group.exists():
+        break
+    time.sleep(0.05)
+shutil.rmtree(scratch, ignore_errors=True)
+scratch.with_suffix(".image").unlink(missing_ok=True)
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.inside:
+        return inside(arguments.names, as_json=arguments.json)
+    if os.geteuid():
+        return fail("it mounts, boots and breaks machines: run it as root (sudo make package-test)")
+    groups = control_groups()
+    if not groups:
+        return fail("systemd needs control groups of version 2: mount -t cgroup2 none /sys/fs/cgroup/unified")
+    return outside(groups, sys.argv[1:])
+
+
+def outside(groups: Path, words: list[str]) -> int:
+    """Make the roots, which needs the network, and start the rest without one."""
+    group, scratch = groups / f"floorgate-try-{os.getpid()}", KEPT / f"scratch-{os.getpid()}"
+    scratch.mkdir(parents=True)
+    janitor = subprocess.Popen(
+        [sys.executable, "-c", _JANITOR, str(group), str(scratch)], stdin=subprocess.PIPE, start_new_session=True
+    )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
+    try:
+        prepare(ROOTS, scratch)
+        group.mkdir()
+        flags = ["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        command = ["sh", "-c", 'echo 0 >"$0/cgroup.procs"; exec unshare "$@"', str(group), *flags]
+        places = {"TRY_SCRATCH": str(scratch), "TRY_CGROUP": str(group), "TRY_HELD": str(scratch / "held")}
+        places |= {"TMPDIR": str(scratch / "tmp"), "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            [*command, sys.executable, __file__, "--inside", *words], env={**os.environ, **places}, check=False
+        )
+    except (RuntimeError, OSError) as error:
+        return fail(str(error))
+    except KeyboardInterrupt:
+        return 130
+    else:
+        return done.returncode
+    finally:
+        janitor.communicate(timeout=60)
+
+
+def inside(names: list[str], *, as_json: bool) -> int:
+    """In our own namespaces: a disk that is gone with them, loopback, and the rows."""
+    scratch = Path(os.environ["TRY_SCRATCH"])
+    image = scratch.with_suffix(".image")
+    with image.open("wb") as file:
+        file.truncate(_DISK << 30)
+    quick = ["-q", "-m", "0", "-O", "^has_journal", "-E", "lazy_itable_init=1,nodiscard"]
+    for command in (
+        ["mkfs.ext4", *quick, image],
+        ["mount", "-o", "loop", image, scratch],
+        ["ip", "link", "set", "lo", "up"],
+    ):
+        subprocess.run(command, check=True)
+    image.unlink()
+    for name in ("held", "tmp"):
+        (scratch / name).mkdir()
+    from products import hold  # noqa: PLC0415  # it says what is missing in dist/
+    from rows import ALL  # noqa: PLC0415
+
+    from tests.faults.table import attempts, markdown  # noqa: PLC0415
+
+    problem = hold(scratch / "held")
+    if problem:
+        return fail(problem)
+    wanted = [each for each in ALL if not names or {each.name, each.file} & {*names}]
+    lines = list(attempts(wanted))
+    if as_json:
+        print(json.dumps([{"row": each.name, "seen": s if isinstance(s, str) else s.figures} for each, s in lines]))
+    else:
+        print(markdown(lines, "package"))
+    return int(not wanted or any(isinstance(seen, str) or seen.misses for _, seen in lines))
+
+
+def control_groups() -> Path | None:
+    """Where the tree of version 2 is mounted."""
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        _, place, kind, *_ = line.split()
+        if kind == "cgroup2":
+            return Path(place)
+    return None
+
+
+def fail(why: str) -> int:
+    print(f"package-test: {why}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
