@@ -30,7 +30,7 @@ from agent.model.errors import AgentError
 from agent.model.text import size_text
 from agent.runtime.storage import Storage
 from buffer.clocks import plausible
-from buffer.probe import Probe
+from buffer.probe import Probe, try_out
 
 DAYS = 30  # that a certificate should still be good for
 FEW = 1000  # files that a file system should still have room for
@@ -104,7 +104,7 @@ async def selftest(site: Site, data: Path, tags: int, clock: Clock, health: Heal
     """Try everything once, beside the loop; what is found is told."""
     began, found, error = time.perf_counter(), None, None
     try:
-        found = await storage.call(storage.store.probe)
+        found = await storage.call(try_out, storage.store)
     except AgentError as raised:
         error = raised
     made = await asyncio.to_thread(run, checks(site, data, tags, clock, found).items())

@@ -19,7 +19,7 @@ from agent.model.frame import Frame
 from agent.model.tag import Schema, Tag
 from agent.runtime import selftest as trying
 from agent.runtime.selftest import Fault, Means, checks, judge, run, store, two_may_damage
-from buffer.probe import Probe
+from buffer.probe import Probe, try_out
 from buffer.store import Store
 from tests.sim.opcua_certificates import made
 
@@ -157,9 +157,9 @@ def test_an_address_of_another_machine_fails() -> None:
 def test_a_store_is_written_and_read_and_its_newest_frame_is_known(tmp_path: Path) -> None:
     store_ = Store.open(tmp_path / "store.db", clock=clock(), boot="b", keep=1e6, max_size=32 << 20, reserve=0)
     store_.attach(["a"])
-    assert store_.probe() == Probe("", 0, SETTINGS)
+    assert try_out(store_) == Probe("", 0, SETTINGS)
     store_.append([Frame(METER, NOW, (1.0,), bytes(1))])
-    assert store_.probe() == Probe("", NOW, SETTINGS)
+    assert try_out(store_) == Probe("", NOW, SETTINGS)
     store_.close()
 
 
@@ -172,7 +172,7 @@ def test_a_newest_frame_that_is_damaged_fails(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE frame SET crc = crc + 1")
     opened = Store.open(path, clock=clock(), boot="b", keep=1e6, max_size=32 << 20, reserve=0)
-    fault = store(opened.probe(), None)
+    fault = store(try_out(opened), None)
     opened.close()
     assert fault is not None and "newest frame, 1, does not hold" in fault.what
 
