@@ -12,8 +12,8 @@ from agent.model.errors import AgentError, StoreError
 from agent.model.frame import Entry
 
 State = Literal["starting", "up", "down", "blocked", "stopped"]
-Phase = Literal["starting", "running", "stopping"]
 Key = tuple[str, str]  # kind, name
+Phase = Literal["starting", "running", "stopping"]
 Circuit = Literal["", "closed", "open", "half_open"]
 SELFTEST = "selftest"  # the kind of the parts that stand for its checks
 WINDOW = 60_000_000_000  # ns over which the use of a line is told
@@ -102,14 +102,14 @@ class Part:
             self.noticed(f"its clock is {abs(skew):.0f} s {way} ours", logging.WARNING)
         self.skew = skew
 
-    def certified(self, expiries: Mapping[str, float]) -> None:
-        self.expiries = expiries
-
     def hangs(self, what: str, hint: str) -> None:
         """It neither works nor fails: a bug, of which only a restart is a cure."""
         self.failures += 1
         self._enter("down", f"{what} ({hint})", hint)
         log.error("%s %s hangs: %s", self.kind, self.name, self.error)
+
+    def certified(self, expiries: Mapping[str, float]) -> None:
+        self.expiries = expiries
 
     def stopped(self) -> None:
         self._enter("stopped", "")

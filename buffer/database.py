@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from agent import __version__
+from agent.model import host
 from agent.model.errors import Damaged, DiskFailed, Newer, StoreError
 from buffer import wayback
 from buffer.growth import grow
@@ -147,7 +148,7 @@ def _create(path: Path) -> bool:
     if path.exists():
         raise StoreError(f"store {path} is not a file", hint="name a directory with --data; the store is a file in it")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | host.RAW, 0o600))
     return True
 
 

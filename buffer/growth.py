@@ -6,11 +6,11 @@ disk that others fill can come between. The freelist is written here directly (S
 freelist), because through SQL each page would have to be written twice.
 """
 
-import fcntl
 import os
 import struct
 from pathlib import Path
 
+from agent.model import host
 from buffer.room import BALLAST, PAGE, SLACK, WAL, allocate
 
 _MAGIC = b"SQLite format 3\0"
@@ -24,11 +24,11 @@ _LOCKS = (512, 0x4000_0000)  # length and start of the bytes by which processes 
 def full_size(path: Path, max_size: int, reserve: int) -> int:
     """Bytes that the file should have from the start: all that it may ever need, if others have their reserve then."""
     try:
-        disk = os.statvfs(next(folder for folder in path.absolute().parents if folder.exists()))
+        free = host.free(next(folder for folder in path.absolute().parents if folder.exists()))
         have = path.stat().st_size if path.exists() else 0
     except OSError:
         return 0
-    spare = disk.f_bavail * disk.f_frsize - reserve - WAL - BALLAST - _SMALL
+    spare = free - reserve - WAL - BALLAST - _SMALL
     return min(max_size + SLACK, have + max(0, spare)) // PAGE * PAGE
 
 
@@ -42,12 +42,9 @@ def grow(path: Path, size: int, application: int) -> bool:
     wal = path.with_name(f"{path.name}-wal")
     if wal.exists() and wal.stat().st_size:
         return False
-    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    fd = os.open(path, os.O_RDWR | host.RAW)
     try:
-        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB, *_LOCKS)
-        return _grow(fd, size // PAGE, application)
-    except BlockingIOError:
-        return False
+        return host.lock_bytes(fd, *_LOCKS) and _grow(fd, size // PAGE, application)
     finally:
         os.close(fd)
 
@@ -57,18 +54,15 @@ def in_use(path: Path) -> bool:
 
     This process must not have it open: its own locks would be gone.
     """
-    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    fd = os.open(path, os.O_RDWR | host.RAW)
     try:
-        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB, *_LOCKS)
-    except BlockingIOError:
-        return True
+        return not host.lock_bytes(fd, *_LOCKS)
     finally:
         os.close(fd)
-    return False
 
 
 def _grow(fd: int, pages: int, application: int) -> bool:
-    header = os.pread(fd, 100, 0)
+    header = host.pread(fd, 100, 0)
     if len(header) < 100 or header[:16] != _MAGIC or header[16:21] != b"\x10\0\2\2\0":
         return False  # no database, other pages than ours, or not in WAL mode
     if header[68:72] != application.to_bytes(4, "big"):
@@ -81,10 +75,10 @@ def _grow(fd: int, pages: int, application: int) -> bool:
     fresh = [page for page in range(have + 1, pages + 1) if page != _LOCK_PAGE]
     for start in reversed(range(0, len(fresh), _LEAVES + 1)):
         trunk, *leaves = fresh[start : start + _LEAVES + 1]
-        os.pwrite(fd, _trunk(first, leaves), (trunk - 1) * PAGE)
+        host.pwrite(fd, _trunk(first, leaves), (trunk - 1) * PAGE)
         first = trunk
     os.fsync(fd)
-    os.pwrite(fd, _FREE.pack(pages, first, free + len(fresh)), 28)
+    host.pwrite(fd, _FREE.pack(pages, first, free + len(fresh)), 28)
     os.fsync(fd)
     return True
 

@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.model import host
 from agent.model.clock import SYSTEM, Clock
 from agent.model.errors import Damaged, DiskFailed, StoreError
 from buffer.database import mapped
@@ -207,7 +208,7 @@ class Keeper:
         """Whether the disk fails by itself, so that it may work again without a person; rights do not."""
         try:
             probe = self._path.with_name("probe")
-            os.close(os.open(probe, os.O_WRONLY | os.O_CREAT, 0o600))
+            os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | host.RAW, 0o600))
             probe.unlink()
         except OSError as error:
             return error.errno in _OURS_TO_MEND

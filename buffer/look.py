@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from agent.model import host
 from agent.model.errors import DiskFailed
 from buffer.database import code
 from buffer.room import PAGE
@@ -64,7 +65,7 @@ class Bytes:
     """The bytes of a file, by slices; zeros for what the disk does not give, where a map would end the process."""
 
     def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC) if path.exists() else -1
+        self._fd = os.open(path, os.O_RDONLY | host.RAW) if path.exists() else -1
         self._size = os.fstat(self._fd).st_size if self._fd >= 0 else 0
         self._start, self._piece = 0, b""
 
@@ -101,7 +102,7 @@ class Bytes:
 
     def read(self, start: int, size: int) -> bytes:
         """Raises OSError for what cannot be read."""
-        return os.pread(self._fd, size, start)
+        return host.pread(self._fd, size, start)
 
     def close(self) -> None:
         fd, self._fd = self._fd, -1

@@ -5,8 +5,6 @@ kill at any moment ends either with the damage found again or with the salvage b
 the end, and says what became of it. One such folder is kept, and a large one is not.
 """
 
-import fcntl
-import os
 import shutil
 import sqlite3
 from collections import Counter
@@ -16,6 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from agent.model import host
 from agent.model.clock import Clock
 from agent.model.errors import StoreError
 from buffer import database, salvage, witness
@@ -71,21 +70,10 @@ def rebuild(path: Path, clock: Clock) -> Salvaged:
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """The data directory is locked for other salvages."""
-    fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        if not _locked(fd) or (path.exists() and in_use(path)):
+    with host.alone(path.parent, wait=False) as ours:
+        if not ours or (path.exists() and in_use(path)):
             raise StoreError(f"store {path} is in use by another process", hint="is another floorgate running here?")
         yield
-    finally:
-        os.close(fd)
-
-
-def _locked(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _rebuild(path: Path, clock: Clock) -> Salvaged:
@@ -102,7 +90,7 @@ def _rebuild(path: Path, clock: Clock) -> Salvaged:
     draft = path.with_suffix(".new")
     _remove(draft)
     done = _build(folder / path.name, draft, said, clock, folder)
-    draft.rename(path)
+    draft.replace(path)
     (folder / _DONE).write_text(f"{done}\n", "utf-8")
     _tidy(path, folder)
     return done
@@ -117,7 +105,7 @@ def _tidy(path: Path, newest: Path) -> None:
     for folder in _folders(path):
         if folder != newest:
             shutil.rmtree(folder, ignore_errors=True)
-    if sum(file.stat().st_blocks * 512 for file in newest.iterdir()) > MOST_KEPT:
+    if sum(host.taken(file) for file in newest.iterdir()) > MOST_KEPT:
         _remove(newest / path.name)
 
 

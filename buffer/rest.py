@@ -1,10 +1,10 @@
 """The store of an agent that does not run: looked at without a trace, or opened as the agent itself would."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from agent.model import host
 from agent.model.clock import SYSTEM, Clock
 from buffer.copying import Copier
 from buffer.database import at_rest, mapped
@@ -38,8 +38,7 @@ class Rest:
 
     def stats(self) -> Stats:
         with mapped(self._path):
-            disk = os.statvfs(self._path.parent)
-            return stats(self._log, disk.f_bavail * disk.f_frsize)
+            return stats(self._log, host.free(self._path.parent))
 
     def check(self, alive: Callable[[], None]) -> list[str]:
         """What SQLite finds wrong in the whole file; `alive` is called now and then, for a large one takes its time."""

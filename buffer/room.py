@@ -12,6 +12,7 @@ import sqlite3
 from pathlib import Path
 from typing import Protocol
 
+from agent.model import host
 from agent.model.errors import StoreError
 
 PAGE = 4096
@@ -72,7 +73,7 @@ class Disk:
         self._most = most  # bytes that the main file may have
         self._folder = path.parent
         self._ballast = path.with_name("ballast")
-        self._fd: int | None = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        self._fd: int | None = os.open(path, os.O_RDWR | host.RAW)
         log = path.with_name(f"{path.name}-wal")
         if not _reserve(log, WAL) and self.drop_ballast():
             _reserve(log, WAL)
@@ -95,8 +96,7 @@ class Disk:
 
     @property
     def free(self) -> int:
-        disk = os.statvfs(self._folder)
-        return disk.f_bavail * disk.f_frsize
+        return host.free(self._folder)
 
     @property
     def ballast(self) -> bool:
@@ -130,7 +130,7 @@ class Disk:
 def _reserve(path: Path, size: int) -> bool:
     """A file with blocks for so many bytes; False when the disk is full."""
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | host.RAW, 0o600)
     except OSError as error:
         if error.errno in _NO_ROOM:
             return False
@@ -144,12 +144,13 @@ def _reserve(path: Path, size: int) -> bool:
 def allocate(fd: int, size: int) -> bool:
     """Give a file blocks up to `size`, or none; False when the disk is full. A file system that cannot has no say."""
     have = os.fstat(fd).st_size
-    if have < size and hasattr(os, "posix_fallocate"):
+    if have < size:
         try:
-            os.posix_fallocate(fd, have, size - have)
+            host.give_blocks(fd, have, size - have)
         except OSError as error:
-            os.ftruncate(fd, have)  # some file systems take all that there is before they say that it is not enough
-            return error.errno not in _NO_ROOM
+            full = error.errno in _NO_ROOM
+            os.ftruncate(fd, have if full else size)  # some take all there is before they say that it is not enough
+            return not full
     return True
 
 

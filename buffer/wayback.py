@@ -5,10 +5,11 @@ program puts the copy in the place of the file; `store.witness` then tells it wh
 """
 
 import os
-import shutil
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
+
+from agent.model import host
 
 MOST = 64 << 20  # bytes in use: to copy more takes longer than a start should
 _SPARE = 16 << 20  # bytes of the disk that a copy leaves at least
@@ -27,14 +28,14 @@ def keep(path: Path, connection: sqlite3.Connection, version: int) -> str:
         size = _used(connection)
         if size > MOST:
             return f"no copy of it was kept, for it holds {size >> 20} MB"
-        if shutil.disk_usage(path.parent).free < size + _SPARE:
+        if host.free(path.parent) < size + _SPARE:
             return "no copy of it was kept, for the disk is nearly full"
         draft.unlink(missing_ok=True)
-        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | host.RAW, 0o600))
         connection.execute("VACUUM INTO ?", (str(draft),))
-        _settle(draft)
+        host.sync_file(draft)
         draft.replace(target)
-        _settle(path.parent)
+        host.sync_folder(path.parent)
     except (sqlite3.Error, OSError) as error:
         return f"no copy of it could be kept: {error}"
     finally:
@@ -62,12 +63,3 @@ def _used(connection: sqlite3.Connection) -> int:
         for name in ("page_size", "page_count", "freelist_count")
     )
     return size * (pages - free)
-
-
-def _settle(path: Path) -> None:
-    """It is on the disk when this returns."""
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

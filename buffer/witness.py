@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 from zlib import crc32
 
+from agent.model import host
 from buffer.debtor import Debtor
 from buffer.ranges import Ranges, parse
 
@@ -62,7 +63,7 @@ class FileWitness:
     """Written by the owner of the store; each call costs one system call or two."""
 
     def __init__(self, path: Path, file: bytes) -> None:
-        self._fd: int | None = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._fd: int | None = os.open(path, os.O_RDWR | os.O_CREAT | host.RAW, 0o600)
         self._file = file
 
     def note(self, last: int, samples: int) -> None:
@@ -70,7 +71,7 @@ class FileWitness:
         assert self._fd is not None
         head = _HEAD.pack(_MAGIC, self._file, last, samples, 0)[:-4]
         with suppress(OSError):  # the disk fails: the database will say so
-            os.pwrite(self._fd, head + struct.pack(">I", crc32(head)), 0)
+            host.pwrite(self._fd, head + struct.pack(">I", crc32(head)), 0)
 
     def settle(self, settled: int, sinks: Iterable[Debtor]) -> None:
         """The books were written."""
@@ -78,7 +79,7 @@ class FileWitness:
         owed = {sink.name: [sink.id, sink.debt.text()] for sink in sinks if sink.active}
         body = json.dumps({"settled": settled, "sinks": owed}).encode()
         with suppress(OSError):
-            os.pwrite(self._fd, _BODY.pack(len(body), crc32(body)) + body, _BODY_AT)
+            host.pwrite(self._fd, _BODY.pack(len(body), crc32(body)) + body, _BODY_AT)
 
     def close(self) -> None:
         fd, self._fd = self._fd, None

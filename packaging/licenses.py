@@ -36,7 +36,11 @@ def text(found: list[Part], version: str, own: str) -> str:
             "",
             *_table(found),
             "",
-            *(line for note in RULES["notes"] for line in [*textwrap.wrap(f"* {note}", WIDTH, subsequent_indent="  "), ""]),
+            *(
+                line
+                for note in RULES["notes"]
+                for line in [*textwrap.wrap(f"* {note}", WIDTH, subsequent_indent="  "), ""]
+            ),
             *_texts([("Floorgate", own), *_given(found), *_worded(found)]),
         ]
     )

@@ -61,7 +61,11 @@ class Part:
 def purl(kind: str, name: str, version: str, **qualifiers: str) -> str:
     """As https://github.com/package-url/purl-spec has it."""
     rest = "&".join(f"{key}={quote(value, safe='')}" for key, value in sorted(qualifiers.items()) if value)
-    return f"pkg:{kind}/{quote(name, safe='/')}" + (f"@{quote(version, safe=':')}" if version else "") + f"{'?' * bool(rest)}{rest}"
+    return (
+        f"pkg:{kind}/{quote(name, safe='/')}"
+        + (f"@{quote(version, safe=':')}" if version else "")
+        + f"{'?' * bool(rest)}{rest}"
+    )
 
 
 @cache
@@ -78,7 +82,10 @@ def runtime(root: Path, site: Path) -> dict[str, set[str]]:
     """
     project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
     extras = [line for extra in EXTRAS for line in project["optional-dependencies"][extra]]
-    return {"floorgate": _names([*project["dependencies"], *extras]), **closure([*project["dependencies"], *extras], site)}
+    return {
+        "floorgate": _names([*project["dependencies"], *extras]),
+        **closure([*project["dependencies"], *extras], site),
+    }
 
 
 def closure(lines: Iterable[str], site: Path) -> dict[str, set[str]]:
@@ -101,7 +108,9 @@ def closure(lines: Iterable[str], site: Path) -> dict[str, set[str]]:
 
 def _names(lines: Iterable[str]) -> set[str]:
     wants = map(Requirement, lines)
-    return {canonicalize_name(each.name) for each in wants if each.marker is None or each.marker.evaluate({"extra": ""})}
+    return {
+        canonicalize_name(each.name) for each in wants if each.marker is None or each.marker.evaluate({"extra": ""})
+    }
 
 
 def _needs(dist: Distribution, extra: str) -> Iterator[Requirement]:
@@ -115,7 +124,9 @@ def _installed(name: str, site: Path) -> Distribution:
     try:
         return distributions(site)[name]
     except KeyError:
-        raise Failure(f"{name} is not installed in {site}", hint="is the lock fresh? make lock, and try again") from None
+        raise Failure(
+            f"{name} is not installed in {site}", hint="is the lock fresh? make lock, and try again"
+        ) from None
 
 
 def dist_part(name: str, site: Path) -> Part:
@@ -124,7 +135,10 @@ def dist_part(name: str, site: Path) -> Part:
     about: Any = dist.metadata  # a Message, whose get() typeshed leaves out
     license_ = about.get("License-Expression") or RULES["pypi"].get(name)
     if not license_:
-        raise Failure(f"{name} {dist.version} states no SPDX licence", hint="read its text, and give it a row in packaging/licenses.toml")
+        raise Failure(
+            f"{name} {dist.version} states no SPDX licence",
+            hint="read its text, and give it a row in packaging/licenses.toml",
+        )
     links = dict(re.split(r",\s*", link, maxsplit=1) for link in about.get_all("Project-URL") or [])
     url = about.get("Home-page") or next(iter(links.values()), "")
     texts = _dist_texts(dist, about.get_all("License-File") or [])
@@ -190,12 +204,17 @@ def debian_part(package: str) -> Part:
     name, version, arch, source, url = said.split("\t")
     license_ = RULES["debian"].get(stem(name))
     if license_ is None:
-        raise Failure(f"nobody knows the licence of {name}", hint="read its copyright file, and give it a row in packaging/licenses.toml")
+        raise Failure(
+            f"nobody knows the licence of {name}",
+            hint="read its copyright file, and give it a row in packaging/licenses.toml",
+        )
     notice = Path(f"/usr/share/doc/{name}/copyright")
     texts = {"copyright": notice.read_text("utf-8", "replace")} if notice.exists() else {}
     release = platform.freedesktop_os_release()
     where = f"{release['ID']}-{release.get('VERSION_ID', '')}"
-    link = purl(f"deb/{release['ID']}", name, version, arch=arch, distro=where, upstream="" if source == name else source)
+    link = purl(
+        f"deb/{release['ID']}", name, version, arch=arch, distro=where, upstream="" if source == name else source
+    )
     return Part(name, version, link, license_, url, {**texts, **common(license_)})
 
 

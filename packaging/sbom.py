@@ -47,7 +47,10 @@ def inventory(context: Context) -> "Inventory":
     strangers = [part.name for part in found.others if part.purl.startswith("pkg:pypi/") and part.where == {IN_BUNDLE}]
     if set(strangers) - LOADER:
         names = ", ".join(sorted(set(strangers) - LOADER))
-        raise Failure(f"{names} is in the bundle, and only there", hint="a library took it because it was there: see EXCLUDED in contents.py")
+        raise Failure(
+            f"{names} is in the bundle, and only there",
+            hint="a library took it because it was there: see EXCLUDED in contents.py",
+        )
     for path in shipped.machine_code(bundle.folder):
         found.part(owned[path], bundle.site).files[path] = sha256(bundle.folder / path)
     return found
@@ -61,7 +64,10 @@ def _add_wheels(context: Context, found: "Inventory") -> None:
             part.sha256 = sha256(wheel)
     without = [part.name for part in found.others if OFFLINE in part.where and not part.sha256]
     if without:
-        raise Failure(f"there is no wheel of {', '.join(without[:3])} in build/wheels", hint='make package STEP="wheel offline sbom"')
+        raise Failure(
+            f"there is no wheel of {', '.join(without[:3])} in build/wheels",
+            hint='make package STEP="wheel offline sbom"',
+        )
 
 
 class Inventory:
@@ -144,7 +150,10 @@ def _dependencies(found: Inventory, own: str) -> list[dict[str, Any]]:
     direct = sorted({refs[name] for name in found.needs[shipped.OURS]} | set(python or machine))
     rows = [{"ref": own, "dependsOn": direct}]
     rows += [{"ref": purl, "dependsOn": [each for each in machine if each != purl]} for purl in python]
-    rows += [{"ref": refs[name], "dependsOn": sorted(refs[each] for each in found.needs[name] if each in refs)} for name in sorted(refs)]
+    rows += [
+        {"ref": refs[name], "dependsOn": sorted(refs[each] for each in found.needs[name] if each in refs)}
+        for name in sorted(refs)
+    ]
     return [{key: value for key, value in row.items() if value} for row in rows]
 
 

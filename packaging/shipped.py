@@ -68,7 +68,9 @@ def machine_code(folder: Path) -> Iterator[str]:
 
 def walk(folder: Path) -> list[str]:
     """All that is no folder, links included."""
-    found = [os.path.join(top, name) for top, folders, names in os.walk(folder) for name in (*names, *_links(top, folders))]
+    found = [
+        os.path.join(top, name) for top, folders, names in os.walk(folder) for name in (*names, *_links(top, folders))
+    ]
     return sorted(os.path.relpath(each, folder) for each in found)
 
 
@@ -149,7 +151,9 @@ def _recorded(site: Path) -> Mapping[str, str]:
     """File → distribution, by the RECORD of all that is installed there."""
     if site not in _records:
         dists = parts.distributions(site)
-        _records[site] = {str(site / file): name for name, dist in dists.items() for file in dist.files or [] if ".." not in str(file)}
+        _records[site] = {
+            str(site / file): name for name, dist in dists.items() for file in dist.files or [] if ".." not in str(file)
+        }
     return _records[site]
 
 

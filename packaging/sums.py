@@ -20,7 +20,11 @@ def step(context: Context) -> None:
     key = os.environ.get("KEY", "")
     if key:
         released(context)
-    files = sorted(each for each in context.dist.iterdir() if not each.name.startswith((".", NAME))) if context.dist.is_dir() else []
+    files = (
+        sorted(each for each in context.dist.iterdir() if not each.name.startswith((".", NAME)))
+        if context.dist.is_dir()
+        else []
+    )
     if not files:
         raise Failure("there is nothing in dist/", hint="make package")
     made = context.build / NAME
@@ -36,7 +40,9 @@ def step(context: Context) -> None:
 def sign(context: Context, sums: Path, key: Path) -> Path:
     """What `ssh-keygen -Y sign` makes of it, beside it."""
     if not key.exists():
-        raise Failure(f"KEY={key} is not there", hint="it is the path of an SSH key; packaging/README.md says how to make one")
+        raise Failure(
+            f"KEY={key} is not there", hint="it is the path of an SSH key; packaging/README.md says how to make one"
+        )
     context.need({"ssh-keygen": "openssh-client"})
     signature = sums.with_name(f"{sums.name}.sig")
     signature.unlink(missing_ok=True)

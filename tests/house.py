@@ -80,6 +80,15 @@ PURE = (
     "drivers/*/identify.py",
     "agent/runtime/guard.py",
 )
+HOST = "agent/model/host.py"
+ONE_SYSTEM = {  # modules, and names of modules
+    *("fcntl", "grp", "msvcrt", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty", "uvloop", "winreg"),
+    *("os.O_CLOEXEC", "os.O_DIRECTORY", "os.O_NOFOLLOW", "os.O_NONBLOCK", "os.O_BINARY", "os.chown", "os.fchmod"),
+    *("os.fchown", "os.fdatasync", "os.fork", "os.getegid", "os.geteuid", "os.getgid", "os.getpgid", "os.getuid"),
+    *("os.killpg", "os.lchown", "os.mkfifo", "os.openpty", "os.posix_fallocate", "os.pread", "os.pwrite"),
+    *("os.set_blocking", "os.setsid", "os.statvfs", "os.ttyname", "os.uname", "shutil.chown"),
+    *("signal.SIGHUP", "signal.SIGKILL", "signal.SIGUSR1", "signal.SIGUSR2", "time.tzset"),
+}
 LOOPS = {"asyncio", "uvloop", "anyio", "trio"}
 SUPERVISOR = "agent/runtime/supervise.py"
 RUNTIME = "agent/runtime/"
@@ -180,15 +189,33 @@ def import_table(path: str, tree: ast.Module) -> Iterator[Fault]:
         ours = other.split(".")[0] in {"agent", "drivers", "buffer"}
         if ours and other not in {part, "agent"} and "*" not in allowed and other not in allowed:
             yield line, f"{part} may not import {name}"
-        if part == "agent.model" and not ours and name.split(".")[0] not in sys.stdlib_module_names:
+        foreign = not ours and name.split(".")[0] not in sys.stdlib_module_names
+        if part == "agent.model" and foreign and (path, name) != (HOST, "uvloop"):
             yield line, f"{part} may import the standard library only, not {name}"
 
 
 def no_loop_in_pure_code(path: str, tree: ast.Module) -> Iterator[Fault]:
-    if any(fnmatch(path, pattern) for pattern in PURE):
+    if path != HOST and any(fnmatch(path, pattern) for pattern in PURE):
         for line, name in imported(path, tree):
             if name.split(".")[0] in LOOPS:
                 yield line, f"decides without waiting, so it does not import {name}"
+
+
+def asks_the_host(path: str, tree: ast.Module) -> Iterator[Fault]:
+    """What only one operating system has is asked of agent/model/host.py; `mypy --platform win32` finds the rest."""
+    if path == HOST:
+        return
+    for line, name in imported(path, tree):
+        if name.split(".")[0] in ONE_SYSTEM:
+            yield line, f"{name}: not every system has it, so {HOST} asks"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and f"{_name(node.value)}.{node.attr}" in ONE_SYSTEM:
+            yield node.lineno, f"{_name(node.value)}.{node.attr}: not every system has it, so {HOST} asks"
+    for call, owner, name in calls(tree):
+        if name == "add_signal_handler":
+            yield call.lineno, f"{name}: not every loop has it, so {HOST} asks"
+        elif (owner, name) == ("os", "open") and not any(_name(node) == "RAW" for node in ast.walk(call)):
+            yield call.lineno, "os.open without host.RAW: Windows would make two bytes of each line end"
 
 
 def broad_excepts(path: str, tree: ast.Module) -> Iterator[Fault]:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import shutil
-import signal
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,13 +13,13 @@ import click
 from agent import lang
 from agent.cli import voice
 from agent.cli.options import json_option
+from agent.model import host
 from agent.model.errors import AgentError
 
 if TYPE_CHECKING:
     from agent.demo.verdict import Account, Result
 
 SHORTEST = 8
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @click.command("demo")
@@ -62,8 +61,7 @@ def _play(seconds: int, folder: Path, *, as_json: bool) -> "Result":
     async def whole() -> "Result":
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         assert task is not None
-        for number in SIGNALS:
-            loop.add_signal_handler(number, task.cancel)
+        host.on_stop(loop, task.cancel, hangup=True)
         console = Console(stderr=as_json, highlight=False)
         with Screen(console, lambda text: lang.said(lang.column(text))) as screen:
             return await Play(seconds, folder, screen, _ledger).run()

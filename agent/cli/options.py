@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,25 +9,14 @@ from typing import Any
 
 import click
 
+from agent.model import host
 from agent.model.text import duration
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
-def is_root() -> bool:
-    return hasattr(os, "geteuid") and os.geteuid() == 0  # not on Windows
-
-
 def default_data() -> Path:
-    return data_of(os.environ, root=is_root())
-
-
-def data_of(environ: Mapping[str, str], *, root: bool) -> Path:
-    """`/var/lib/floorgate` for root, the user's state directory otherwise (XDG base directories)."""
-    if root:
-        return Path("/var/lib/floorgate")
-    state = environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state) / "floorgate"
+    return host.data_dir(os.environ, root=host.is_root())
 
 
 config_option = click.option(

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.config import configs_dir
+from agent.model import host
 from agent.model.errors import AgentError, ConfigError
-from agent.runtime.history_files import owner_of, put
+from agent.runtime.history_files import put
 from agent.runtime.loading import Asked, take
 
 FOLDER, ENDINGS = "conf.d", (".yaml", ".yml")
@@ -59,7 +60,7 @@ class Restoring:
         like = next((each for each in (real, self.file.resolve()) if each.exists()), None)
         status = like.stat() if like else None
         mode = stat.S_IMODE(status.st_mode) if status else 0o600
-        owner = (status.st_uid, status.st_gid) if status and owner_of(real.parent) else owner_of(real.parent)
+        owner = (status.st_uid, status.st_gid) if status and host.owner_of(real.parent) else host.owner_of(real.parent)
         put(real, data, mode, owner)
 
     def _undo(self, done: list[Path]) -> None:

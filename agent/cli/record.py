@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from agent.cli import ask, voice
 from agent.cli.options import data_option, json_option
 from agent.cli.progress import progress
 from agent.cli.simulate import Seconds
+from agent.model import host
 from agent.model.errors import AgentError
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
 POLL = 0.2  # seconds between two looks at how far it is
 ENDS = ("time", "full", "stopped")  # of a recording; any other is what was wrong
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _UNITS = {"": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 
 
@@ -120,7 +121,7 @@ def _fetched(agent: ask.Agent, output: Path, config: Path | None, data: Path) ->
 def _signals() -> Iterator[list[int]]:
     """The signals that came while the block runs: they end the recording, and not this command."""
     told: list[int] = []
-    before = {number: signal.signal(number, lambda got, _: told.append(got)) for number in SIGNALS}
+    before = {number: signal.signal(number, lambda got, _: told.append(got)) for number in host.STOPS}
     try:
         yield told
     finally:
@@ -169,7 +170,7 @@ def _collect(source: Path, output: Path, files: tuple[str, dict[str, bytes]]) ->
             header = read_header(source, file)
             header.site, header.files = files
             output.parent.mkdir(parents=True, exist_ok=True)
-            with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as target:
+            with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | host.RAW, 0o600), "wb") as target:
                 target.write(MAGIC + framed(header))
                 shutil.copyfileobj(file, target)
         source.unlink()
@@ -192,8 +193,7 @@ async def _alone(config: Path, data: Path, output: Path, seconds: float, size: i
     recorder.ended = stop.set
     if recorder.progress.why:  # there was no room for its head
         stop.set()
-    for number in SIGNALS:
-        loop.add_signal_handler(number, recorder.stop, "stopped")
+    host.on_stop(loop, partial(recorder.stop, "stopped"))
     loop.call_later(seconds, recorder.stop, "time")
     await _read(site, data, recorder, stop, seconds)
     found = recorder.progress

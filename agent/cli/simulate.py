@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -14,13 +13,13 @@ import click
 
 from agent.cli import voice
 from agent.cli.options import config_option, json_option
+from agent.model import host
 from agent.model.text import duration
 
 if TYPE_CHECKING:
     from agent.simulate.plant import Plant, Stand
     from agent.simulate.script import Step
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 CONSOLE = "DEVICE FAULT (such as `meter-7 dead`, `all well`), `list` or `quit`"
 
 
@@ -88,17 +87,8 @@ def command(
         raise click.BadParameter(f"{output} is no name of a file", param_hint="--out")
     plant = Plant(load(config), seed, output.with_suffix(".pki"), port=port)
     plant.plan(_steps(plant, faults, script))
-    _many_files()
+    host.many_files()
     asyncio.run(_play(plant, config, output, seconds, as_json=as_json))
-
-
-def _many_files() -> None:
-    """As many sockets as the system allows at all: by default a process has some 1,000."""
-    with suppress(ImportError, OSError, ValueError):  # Windows has no such limits
-        import resource  # noqa: PLC0415  # as above
-
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _steps(plant: "Plant", faults: Sequence[str], script: Path | None) -> "list[Step]":
@@ -116,13 +106,13 @@ async def _play(plant: "Plant", config: Path, output: Path, seconds: float | Non
     from agent.simulate.plant import endpoints  # noqa: PLC0415  # as above
 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in SIGNALS:
-        loop.add_signal_handler(number, stop.set)
+    host.on_stop(loop, stop.set)
     try:
         stands = await plant.start()
         written = write_site(config, output, endpoints(stands), ca=plant.ca)
         _introduce(plant, stands, written, as_json=as_json)
-        console = _console(plant, stop) if sys.stdin is not None and sys.stdin.isatty() and not as_json else None
+        typed = sys.stdin is not None and sys.stdin.isatty() and sys.platform != "win32"  # no loop watches it there
+        console = _console(plant, stop) if typed and not as_json else None
         task = asyncio.current_task()
         assert task is not None
         try:

@@ -6,6 +6,7 @@ from pathlib import Path
 from shlex import quote
 
 from agent.config.files import Unreadable
+from agent.model import host
 
 GROUP_READS = stat.S_IRGRP
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -17,7 +18,8 @@ def guarded(path: Path, status: os.stat_result, *, by_systemd: bool = False) -> 
     `status` is that of the open file, so of what a link leads to. One `by_systemd` may be 0440, which is how an access
     list for the service's user looks. Windows has other rights: nothing is judged there.
     """
-    if not hasattr(os, "geteuid"):
+    ours = host.user_id()
+    if ours is None:
         return
     shared = stat.S_IMODE(status.st_mode) & OTHERS & ~(GROUP_READS if by_systemd else 0)
     if shared:
@@ -25,7 +27,6 @@ def guarded(path: Path, status: os.stat_result, *, by_systemd: bool = False) -> 
         can = "write" if shared & (stat.S_IWGRP | stat.S_IWOTH) else "read"
         mode = stat.S_IMODE(status.st_mode)
         raise Unreadable(f"{who} can {can} it (mode {mode:04o})", hint=f"chmod 600 {_typed(path)}")
-    ours = os.geteuid()
     if ours and status.st_uid not in (0, ours):  # root may check what a service's user owns
         raise Unreadable(f"it belongs to another user ({status.st_uid})", hint=f"chown {ours} {_typed(path)}")
     for folder in {path.parent, path.resolve().parent}:

@@ -1,5 +1,4 @@
-"""A loaded configuration as a list for machines: what a file says and what it does not, by the names of its keys; nothing
-secret.
+"""A loaded configuration as a list for machines: what a file says and what it does not, by key; nothing secret.
 
 A password is `(a secret)`. Of an address what comes before `@` goes, and of a web address what comes after the host:
 either may hold a secret.
@@ -11,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 from agent.config.site import Site
-from agent.config.spelling import HIDDEN, number_of
+from agent.config.spelling import HIDDEN, Number, number_of
 
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?:[^/@\s]*@)?(?P<host>[^/?#\s]*)(?P<rest>[^\s]*)")
 _WEB = {"http", "https", "ws", "wss"}
@@ -53,21 +52,22 @@ def _shown(found: re.Match[str]) -> str:
     return f"{found['scheme']}://{found['host']}{rest}"
 
 
-def _plain(value: Any, number: Any) -> Any:
+def _plain(value: Any, number: Number) -> Any:
+    found: Any = str(value)
     match value:
         case SecretStr():
-            return HIDDEN
+            found = HIDDEN
         case None | bool():
-            return value
+            found = value
         case int() | float():
             said = number(value)
-            return said if said.rstrip("0123456789.") else value
+            found = said if said.rstrip("0123456789.-") else value  # with a unit
         case str():
-            return address(value)
+            found = address(value)
         case BaseModel():
-            return listed(value)
+            found = listed(value)
         case dict():
-            return {str(key): _plain(each, number) for key, each in value.items()}
+            found = {str(key): _plain(each, number) for key, each in value.items()}
         case list() | tuple() | set() | frozenset():
-            return [_plain(each, number) for each in value]
-    return str(value)
+            found = [_plain(each, number) for each in value]
+    return found

@@ -1,22 +1,20 @@
 """The demo's own processes: how they are started, and that none of them outlives it."""
 
 import asyncio
-import ctypes
 import os
 import random
-import signal
 import socket
 import sys
 import time
 from pathlib import Path
 from subprocess import DEVNULL, STDOUT
 
+from agent.model import host
 from agent.model.errors import AgentError
 
 PATIENCE = 3.0  # seconds between asking a process to end and ending it
 LOOK = 0.05  # seconds between two looks
 STARTUP = 20.0  # seconds until a server must answer
-_PR_SET_PDEATHSIG = 1  # prctl(2)
 _QUIET_PORTS = range(20_000, 32_000)  # below the ports that Linux gives to outgoing connections
 
 
@@ -48,10 +46,7 @@ def _is_free(port: int) -> bool:
 
 def end_with_parent(parent: int) -> None:
     """In a child: be killed when the process `parent` ends, however it ends (Linux)."""
-    if sys.platform != "linux":
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
+    if host.end_with_parent() and os.getppid() != parent:
         sys.exit(f"the demo ({parent}) is gone")
 
 
@@ -111,7 +106,7 @@ class Child:
     async def kill(self) -> None:
         """As a power cut would: no last word."""
         if self._process is not None and self.alive:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            host.kill_group(self._process.pid)
             await self.wait(PATIENCE)
 
     async def end(self, patience: float = PATIENCE) -> None:

@@ -20,7 +20,10 @@ def act(part: str, port: int, parent: int) -> None:
         command = [*floorgate(), "run", "-c", CONFIG, "--data", DATA]
         os.execv(command[0], command)  # noqa: S606  # our own executable; the agent keeps this process's id and guard
     logging.basicConfig(level=logging.CRITICAL)
-    asyncio.run(_server(part, port))
+    with asyncio.Runner(
+        loop_factory=asyncio.SelectorEventLoop
+    ) as runner:  # the usual one of Windows does not do for MQTT
+        runner.run(_server(part, port))
 
 
 def _server(part: str, port: int) -> Coroutine[Any, Any, None]:

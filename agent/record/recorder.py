@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from agent.model import host
 from agent.model.clock import SYSTEM, Clock
 from agent.model.errors import AgentError
 from agent.record.format import LARGEST, MAGIC, End, Entry, Header, Wire, framed
@@ -56,7 +57,7 @@ class Recorder:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.unlink(missing_ok=True)
-            number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | host.RAW, 0o600)
         except OSError as error:
             raise AgentError(f"{path}: {error.strerror}", hint="name a file that may be written with -o") from error
         self._file: IO[bytes] | None = os.fdopen(number, "wb", BUFFER)

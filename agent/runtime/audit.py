@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
+from agent.model import host
 from agent.model.errors import AgentError, StoreError
 from agent.model.frame import Value
 from agent.runtime import audit_file as file
@@ -234,12 +235,8 @@ def _snapshot(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 
 
 def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    file.sync(path.absolute().parent)
+    host.sync_file(path)
+    host.sync_folder(path.absolute().parent)
 
 
 @contextmanager
@@ -278,26 +275,10 @@ def resting(path: Path) -> Iterator[Audit]:
 
 def somebody() -> Who:
     """Who runs this process."""
-    uid = os.getuid() if hasattr(os, "getuid") else -1  # not on Windows
+    name, uid = host.login()
     via = [f"ssh {os.environ['SSH_CONNECTION'].split()[0]}"] if os.environ.get("SSH_CONNECTION", "").strip() else []
     via += [f"sudo {os.environ['SUDO_USER']}"] if os.environ.get("SUDO_USER") else []
-    return Who(_login(uid), uid, _terminal(), ", ".join(via))
-
-
-def _login(uid: int) -> str:
-    try:
-        import pwd  # noqa: PLC0415  # not on Windows
-
-        return pwd.getpwuid(uid).pw_name
-    except (ImportError, KeyError):
-        return os.environ.get("USERNAME", str(uid))
-
-
-def _terminal() -> str:
-    for number in (0, 1, 2):
-        with suppress(OSError, AttributeError):
-            return os.ttyname(number)
-    return ""
+    return Who(name, uid, host.terminal(), ", ".join(via))
 
 
 def _json(value: Value) -> str | None:

@@ -1,14 +1,13 @@
 """The file `audit.db`: what stands in it, how it is made, and how one of an earlier version becomes a chain."""
 
-import fcntl
 import json
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from agent.model import host
 from agent.model.errors import StoreError
 from agent.runtime.chain import START, Link, Row, advance, follow, read_head
 
@@ -115,7 +114,7 @@ def keep_settled(db: sqlite3.Connection, now: int) -> None:
 
 def prepare(path: Path, db: sqlite3.Connection) -> None:
     """Make the file what it has to be; one process after the other. Raises sqlite3.Error, OSError and StoreError."""
-    with alone(path.parent):
+    with host.alone(path.parent):  # SQLite does not wait for another that is about to turn the journal into a WAL
         for setting in ("journal_mode=WAL", "synchronous=FULL", "trusted_schema=OFF"):
             db.execute(f"PRAGMA {setting}").fetchall()
         with transaction(db):
@@ -130,8 +129,8 @@ def prepare(path: Path, db: sqlite3.Connection) -> None:
                 refuse_unknown(path, kind, version)
         if made or version == UNCHAINED:
             advance(path.parent, newest(db))
-            sync(path.parent)
-            sync(path.parent.parent)
+            host.sync_folder(path.parent)
+            host.sync_folder(path.parent.parent)
 
 
 def _make(db: sqlite3.Connection, before: Link) -> None:
@@ -170,26 +169,6 @@ def refuse_unknown(path: Path, kind: int, version: int, *, known: tuple[int, ...
     if kind != APPLICATION_ID or version not in known:
         hint = "a newer floorgate has written it" if kind == APPLICATION_ID else "move it away"
         raise StoreError(f"{path} is no audit that this version knows", hint=hint)
-
-
-def sync(folder: Path) -> None:
-    """What was made in the folder is there after a power cut too."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """One process after the other: SQLite does not wait for another that is about to turn the journal into a WAL."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)  # which lets go of it
 
 
 def _statements(script: str) -> Iterator[str]:

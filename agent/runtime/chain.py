@@ -5,7 +5,6 @@ a chain proves nothing by itself, so the newest link stands in a second file too
 can make them anew as they like: against that only a copy of a link elsewhere helps, such as in a log that is collected.
 """
 
-import fcntl
 import json
 import os
 from collections.abc import Iterable
@@ -14,6 +13,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from agent.model import host
 
 HEAD = "audit.head"
 _WIDTH = 160  # bytes of the file: always the same, so that it needs no room on a full disk
@@ -99,13 +100,13 @@ def read_head(folder: Path) -> Link | None:
 
 def advance(folder: Path, link: Link) -> None:
     """Note the newest link, on the disk when this returns; never an older one than is there. Raises OSError."""
-    fd = os.open(folder / HEAD, os.O_RDWR | os.O_CREAT, 0o600)
+    fd = os.open(folder / HEAD, os.O_RDWR | os.O_CREAT | host.RAW, 0o600)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        host.lock(fd)
         before = read_head(folder)
         if before is None or before.n < link.n:
             text = json.dumps({"n": link.n, "hash": link.hash.hex()})
-            os.pwrite(fd, text.encode().ljust(_WIDTH - 1) + b"\n", 0)
+            host.pwrite(fd, text.encode().ljust(_WIDTH - 1) + b"\n", 0)
             os.fsync(fd)
     finally:
         os.close(fd)  # which lets go of it

@@ -10,15 +10,14 @@ neither at a start nor because its file was touched: only `apply` and `rollback`
 content.
 """
 
-import fcntl
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from agent.model import host
 from agent.model.clock import SYSTEM
 from agent.runtime.history_files import (
     HistoryError,
@@ -26,11 +25,9 @@ from agent.runtime.history_files import (
     digest_of,
     keep,
     kept,
-    owner_of,
     put,
     size,
     sweep,
-    sync,
 )
 
 __all__ = ["FOLDER", "History", "HistoryError", "State", "Version", "digest_of"]
@@ -186,14 +183,10 @@ class History:
         try:
             if not self.folder.exists():
                 self.folder.mkdir(mode=0o700, exist_ok=True)
-                if (owner := owner_of(self.folder.parent)) is not None:
-                    os.chown(self.folder, *owner)
-            fd = os.open(self.folder, os.O_RDONLY)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX)
+                if (owner := host.owner_of(self.folder.parent)) is not None:
+                    host.give(self.folder, owner)
+            with host.alone(self.folder):
                 yield self._found()
-            finally:
-                os.close(fd)
         except OSError as error:
             what = f"{error.filename or self.folder}: {error.strerror}"
             raise HistoryError(
@@ -212,9 +205,9 @@ class History:
     def _put(self, state: State) -> None:
         state = self._bounded(state)
         said = {"format": 1, **asdict(state)}
-        put(self.folder / FILE, json.dumps(said, indent=1).encode(), owner=owner_of(self.folder))
+        put(self.folder / FILE, json.dumps(said, indent=1).encode(), owner=host.owner_of(self.folder))
         sweep(self.folder, {each.digest for each in state.versions})
-        sync(self.folder)
+        host.sync_folder(self.folder)
 
     def _bounded(self, state: State) -> State:
         """The newest ones, and always what runs, what is good and what is on trial."""

@@ -16,6 +16,7 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
+from agent.model import host
 from agent.model.errors import AgentError
 
 MOST = 64 << 20  # bytes of all files of a version together
@@ -61,7 +62,7 @@ def keep(folder: Path, digest: str, taken: Taken) -> None:
             *zip(map(str, range(len(names))), taken.values(), strict=True),
         ):
             file.writestr(zipfile.ZipInfo(name, _LONG_AGO), data, zipfile.ZIP_DEFLATED)
-    put(path, packed.getvalue(), owner=owner_of(folder))
+    put(path, packed.getvalue(), owner=host.owner_of(folder))
 
 
 def kept(folder: Path, digest: str) -> dict[Path, bytes]:
@@ -87,26 +88,18 @@ def _bounded(file: zipfile.ZipFile) -> None:
         raise ValueError("it is too large")
 
 
-def owner_of(folder: Path) -> tuple[int, int] | None:
-    """Whose a new file in it is to be: root works in the data directory of the user whom the agent runs as."""
-    if os.geteuid() != 0:
-        return None
-    found = folder.stat()
-    return found.st_uid, found.st_gid
-
-
 def put(path: Path, data: bytes, mode: int = 0o600, owner: tuple[int, int] | None = None) -> None:
     """Write a file whole or not at all, and to the disk; `owner` is whose it is to be. Raises OSError."""
     draft = path.with_name(f".{path.name}{_DRAFT}")
     with suppress(FileNotFoundError):
         draft.unlink()
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | host.NOFOLLOW | host.RAW, 0o600)
     try:
         with os.fdopen(fd, "wb") as file:
             file.write(data)
             if owner is not None and owner != (os.fstat(fd).st_uid, os.fstat(fd).st_gid):
-                os.fchown(fd, *owner)
-            os.fchmod(fd, mode)
+                host.give(fd, owner)
+            host.set_mode(fd, mode)
             file.flush()
             os.fsync(fd)
         draft.replace(path)
@@ -114,16 +107,7 @@ def put(path: Path, data: bytes, mode: int = 0o600, owner: tuple[int, int] | Non
         with suppress(OSError):
             draft.unlink()
         raise
-    sync(path.parent)
-
-
-def sync(folder: Path) -> None:
-    """What was made, renamed or removed in the folder stays so after a power cut."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    host.sync_folder(path.parent)
 
 
 def sweep(folder: Path, wanted: set[str]) -> None:

@@ -79,7 +79,7 @@ def configured(site: Site, tags: Mapping[str, int]) -> Json:
 
 
 def certificates(site: Site, data: Path, health: Health | None = None) -> list[Json]:
-    """Ours as their files say, and those that sessions of devices and sinks live on; ours that cannot be read say why."""
+    """Ours as their files say, and those that sessions live on; one that cannot be read says why."""
     rows = []
     for path in certificates_of(site, data):
         row: Json = {"file": str(path)}

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol, cast
 
+from agent.model import host
 from agent.model.errors import AgentError
 from agent.simulate.device import Simulated
 from agent.simulate.papers import HOSTNAME
@@ -238,17 +239,13 @@ class Terminal:
         if sys.platform == "win32":
             said = f"{self._bus.endpoint}: Windows has no pseudo-terminals"
             raise AgentError(said, hint="simulate on Linux, or write rtu+tcp:// for the time being")
-        import tty  # noqa: PLC0415  # not on Windows
-
-        master, slave = os.openpty()
-        tty.setraw(slave)
-        os.set_blocking(master, False)
+        master, slave, name = host.raw_terminal()
         self._ends = master, slave  # as long as this end is open too, the line stays when the gateway closes it
         asyncio.get_running_loop().add_reader(master, self._heard)
         settings = self._bus.endpoint.serial
         assert settings is not None
         keep = f"baud={settings.baud}" + "&data=8" * self._bus.endpoint.ascii  # a pseudo-terminal knows no parity
-        return f"{self._bus.endpoint.scheme}://{os.ttyname(slave)}?{keep}"
+        return f"{self._bus.endpoint.scheme}://{name}?{keep}"
 
     def _heard(self) -> None:
         assert self._ends is not None

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agent import __version__
+from agent.status.about import MOST as MOST_LINES
 from agent.status.alarms import LONGEST as MOST_SHELVED
 from agent.status.config import LONGEST as LONGEST_TRIAL
 from agent.status.config import MOST_WHO
@@ -19,6 +20,16 @@ TEXT: Part = {"type": "string"}
 SEQ: Part = {"type": "integer", "minimum": 1, "maximum": LARGEST}
 VALUE: Part = {"type": ["boolean", "number", "string", "null"]}
 OUTCOMES = ("done", "differs", "refused", "forbidden", "stale", "repeated", "busy", "unknown")
+THING: Part = {"type": "object"}
+THINGS: Part = {"type": "array", "items": THING}
+INVENTORY: Part = {
+    "format": {"const": 1},
+    "at": {**TEXT, "format": "date-time"},
+    **dict.fromkeys(("product", "python", "sqlite", "libraries", "system", "run"), THING),
+    **dict.fromkeys(("gateway", "buffer", "log", "status"), THING),
+    **dict.fromkeys(("devices", "lines", "sinks", "certificates"), THINGS),
+    **dict.fromkeys(("drivers", "sink_types", "virtual"), {"type": "array", "items": TEXT}),
+}
 STATES = ("normal", "active", "chattering", "shelved")
 ABOUT = (
     "Frames are handed out from the oldest on, again and again until they are acknowledged. "
@@ -114,6 +125,7 @@ def _paths() -> Part:
         **_alarms(),
         **_config(),
         **_recording(),
+        **_about(),
     }
 
 
@@ -172,6 +184,17 @@ def _recording() -> Part:
     }
 
 
+def _about() -> Part:
+    lines = _query("limit", {"type": "integer", "minimum": 1, "maximum": MOST_LINES, "default": MOST_LINES})
+    inventory = _json(_ref("Inventory"))
+    return {
+        "/api/v1/inventory": _get("what the gateway is made of, without secrets; the owner", inventory),
+        "/api/v1/log/lines": _get(
+            "the last lines of the log; the owner", _json(_object({"lines": _list(TEXT)})), [lines]
+        ),
+    }
+
+
 def _schemas() -> Part:
     mark = _object({"epoch": TEXT, "seq": SEQ})
     span = _object({"epoch": TEXT, "from": SEQ, "to": SEQ})
@@ -195,6 +218,11 @@ def _schemas() -> Part:
                 "phase": {"enum": ["starting", "running", "stopping"]},
                 "reasons": _list(_object({"code": TEXT, "name": TEXT})),
             },
+        },
+        "Inventory": {
+            "type": "object",
+            "required": [*INVENTORY],
+            "properties": INVENTORY,
         },
         "Frames": _object({"frames": frames, "cursor": {"anyOf": [{"type": "null"}, mark]}}),
         "Past": _object({"frames": frames, "cursor": {"type": ["string", "null"]}}),

@@ -17,6 +17,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from agent.health import Health
+from agent.model import host
 from agent.model.errors import AgentError
 from agent.status import alarms, store
 from agent.status.gate import Hosts
@@ -142,7 +143,7 @@ def _announce(path: Path, facts: dict[str, object]) -> None:
     draft = path.with_suffix(".new")
     try:
         draft.unlink(missing_ok=True)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | host.RAW, 0o600), "w") as file:
             json.dump(facts, file)
         draft.replace(path)
     except OSError as error:

@@ -5,7 +5,6 @@ import asyncio
 import errno
 import os
 import ssl
-from contextlib import suppress
 from typing import Any, Protocol, cast
 
 import serial
@@ -13,6 +12,7 @@ from pymodbus.transport import CommParams, CommType
 from pymodbus.transport.serialtransport import SerialTransport
 from serial.rs485 import RS485Settings
 
+from agent.model import host
 from agent.model.errors import ConfigError, Unreachable
 from drivers.api import LineConfig
 from drivers.modbus.callers import Porch
@@ -21,14 +21,9 @@ from drivers.modbus.link import Link
 from drivers.modbus.stream import StreamLink
 from drivers.transport import Endpoint, Serial, mapped, reason
 
-_TERMINAL: list[type[Exception]] = []
-with suppress(ImportError):  # Windows has no termios
-    import termios
-
-    _TERMINAL.append(termios.error)  # what pyserial lets through for a setting that the port does not know
 _NETWORK: list[type[Exception]] = [TimeoutError, OSError, UnicodeError]
 _ERRORS = dict.fromkeys(_NETWORK, Unreachable)
-_REFUSED: tuple[type[Exception], ...] = (ValueError, NotImplementedError, *_TERMINAL)
+_REFUSED: tuple[type[Exception], ...] = (ValueError, NotImplementedError, *host.TERMINAL)
 _UNUSABLE: tuple[type[Exception], ...] = (*_NETWORK, *_REFUSED)
 _KINDS = {"udp": CommType.UDP, "tls": CommType.TLS, "rtu": CommType.SERIAL, "ascii": CommType.SERIAL}
 

@@ -1,11 +1,12 @@
 """Files in the data directory: whole or as they were, whatever happens, and the agent's whoever made them."""
 
-import fcntl
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from agent.model import host
 
 
 def make_folder(path: Path) -> None:
@@ -19,25 +20,25 @@ def write(path: Path, data: bytes, mode: int = 0o600) -> None:
     """In whole or not at all, and on the disk when this returns. Raises OSError."""
     part = path.with_name(f".{secrets.token_hex(8)}.part")  # nobody has put a link there, nor writes it, too
     try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            os.fchmod(file.fileno(), mode)
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | host.RAW, mode), "wb") as file:
+            host.set_mode(file.fileno(), mode)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         _hand_over(part)
-        part.rename(path)
+        part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-    _settle(path.parent)
+    host.sync_folder(path.parent)
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """One process at a time is in this block; `path` is a file for that alone. Raises OSError."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | host.NOFOLLOW | host.RAW, 0o600)
     try:
         _hand_over(path)
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        host.lock(fd)
         yield
     finally:
         os.close(fd)
@@ -48,15 +49,5 @@ def _hand_over(path: Path) -> None:
 
     That user may have put a link there: what it leads to stays root's.
     """
-    if os.geteuid() == 0:
-        owner = path.parent.stat()
-        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
-
-
-def _settle(folder: Path) -> None:
-    """Have the disk remember what the files in a folder are called."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    if (owner := host.owner_of(path.parent)) is not None:
+        host.give(path, owner)

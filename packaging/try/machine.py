@@ -1,4 +1,4 @@
-"""A Debian machine with systemd as its first process, made of a root that stays as it is: what the machine writes lies over it.
+"""A Debian machine with systemd as its first process. Its root stays as it is: what it writes lies over that.
 
 It shares the network of this process, which has none but loopback, and it ends with this process whatever happens.
 """
@@ -9,14 +9,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from roots import unpacked
-
 from tests.sim.mosquitto import wait_until
 
 HERE = Path(__file__).parent
@@ -27,7 +25,7 @@ _NUMBERS = itertools.count(1)
 
 
 class Machine:
-    """`with Machine(folder) as machine:` has booted; `path` is its root as seen from here, `size` MB its disk, 0 for any.
+    """`with Machine(folder) as machine:` has booted. `path` is its root as seen from here, `size` MB its disk, 0: any.
 
     The folder `held` of the run stands at /mnt. With `boots=False` nothing runs in it, as while an image is built.
     """
@@ -74,7 +72,8 @@ class Machine:
         wait_until(self._is_up, f"the machine's start ({self._folder}/boot.log)", 30)
 
     def _is_up(self) -> bool:
-        assert self._process and self._process.poll() is None, (self._folder / "boot.log").read_text()
+        assert self._process is not None
+        assert self._process.poll() is None, (self._folder / "boot.log").read_text()
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
         self._first = int(children[0]) if children else 0
         name = Path(f"/proc/{self._first}/comm").read_text().strip() if self._first else ""
@@ -128,7 +127,7 @@ class Machine:
     def run(
         self, *command: object, user: str = "", timeout: float = 120, **environ: str
     ) -> subprocess.CompletedProcess[str]:
-        """A command to its end; stdout has its stderr too. It is killed after `timeout` seconds, its code is then -9."""
+        """A command to its end, with both streams in stdout. After `timeout` seconds it is killed: code -9."""
         process = self.start(*command, user=user, **environ)
         try:
             said, _ = process.communicate(timeout=timeout)
@@ -151,6 +150,10 @@ class Machine:
         """The service's main process as seen from inside; 0 when it does not run."""
         return int(self.property("MainPID"))
 
+    def signal(self, name: str) -> None:
+        """Send one to the service's main process."""
+        self.must("systemctl", "kill", f"--signal=SIG{name}", "--kill-whom=main", SERVICE)
+
     def journal(self, unit: str = SERVICE) -> str:
         return self.run("journalctl", "--no-pager", "-o", "cat", "-u", unit).stdout
 
@@ -172,12 +175,6 @@ class Machine:
 
     def has(self, path: str) -> bool:
         return self.run("test", "-e", path).returncode == 0
-
-    def until(self, condition: "list[str]", seconds: float) -> float:
-        """Try a command until it succeeds; how many seconds that took, an AssertionError after `seconds`."""
-        began = time.monotonic()
-        wait_until(lambda: self.run(*condition).returncode == 0, " ".join(condition), seconds)
-        return time.monotonic() - began
 
 
 def _call(*command: object) -> None:

@@ -1,4 +1,4 @@
-"""What a machine is a gateway for: a libmodbus server, a mosquitto and a platform, all on the loopback that they share."""
+"""What a machine is a gateway for: a libmodbus server, a mosquitto and a platform, all on the loopback they share."""
 
 import json
 import sys
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from machine import SERVICE, USER, Machine
-
 from tests.e2e.site import Platform
 from tests.faults.plant import of, unbalanced
 from tests.faults.table import Seen

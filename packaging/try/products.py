@@ -1,4 +1,4 @@
-"""The packages under test, and what can be made of them: a higher version, one that is broken, one for another machine."""
+"""The packages under test, and what is made of them: a higher version, a broken one, one for another machine."""
 
 import hashlib
 import io

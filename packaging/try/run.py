@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from roots import KEPT, ROOTS, prepare
+from roots import KEPT, ROOTS, prepare  # noqa: E402  # it imports from tests too
 
 _DISK = 12  # GB, of which only what is written takes room
 
@@ -105,7 +105,6 @@ def inside(names: list[str], *, as_json: bool) -> int:
         (scratch / name).mkdir()
     from products import hold  # noqa: PLC0415  # it says what is missing in dist/
     from rows import ALL  # noqa: PLC0415
-
     from tests.faults.table import attempts, markdown  # noqa: PLC0415
 
     problem = hold(scratch / "held")

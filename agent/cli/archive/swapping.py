@@ -13,12 +13,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from agent.model import host
 from agent.model.errors import StoreError
 from agent.runtime.app import STORE
 from agent.runtime.audit_file import FILE as AUDIT
 from agent.runtime.chain import HEAD
 from agent.runtime.history import FOLDER as HISTORY
-from agent.runtime.history_files import owner_of
 from buffer.growth import in_use
 
 PKI, PINS = "pki", "browse"
@@ -98,7 +98,7 @@ def _clear(data: Path, aside: Path) -> None:
 
 
 def hand_over(path: Path, data: Path) -> None:
-    if (owner := owner_of(data)) is not None:
+    if (owner := host.owner_of(data)) is not None:
         os.chown(path, *owner, follow_symlinks=False)
 
 

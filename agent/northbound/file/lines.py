@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from agent.model import host
+
 _BLOCK = 65536
 
 
@@ -18,11 +20,11 @@ class LineFile:
         """Make the folders that are missing, and cut off a last line without an end: it was never confirmed."""
         self.close()
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | host.RAW, 0o640)
         try:
             self._size = _end_of_last_line(fd)
             os.ftruncate(fd, self._size)
-            _sync_folder(self._path.parent)
+            host.sync_folder(self._path.parent)
         except OSError:
             os.close(fd)
             raise
@@ -78,16 +80,8 @@ def _end_of_last_line(fd: int) -> int:
     end = os.fstat(fd).st_size
     while end:
         start = max(0, end - _BLOCK)
-        newline = os.pread(fd, end - start, start).rfind(b"\n")
+        newline = host.pread(fd, end - start, start).rfind(b"\n")
         if newline >= 0:
             return start + newline + 1
         end = start
     return 0
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

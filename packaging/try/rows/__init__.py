@@ -1,7 +1,6 @@
 """The rows of the table, in the order in which they are printed."""
 
 from rows import install, service
-
 from tests.faults.table import ROWS
 
 ALL = [each for module in (install, service) for each in ROWS if each.act.__module__ == module.__name__]

@@ -1,13 +1,10 @@
 """The .deb on a fresh Debian: without a network, without Python, by dpkg alone."""
 
-import subprocess
-
 import sys
 
 from machine import SERVICE, USER, Machine
 from plant import DATA, SITE, listed
 from products import deb, inside, version
-
 from tests.faults.table import Seen, row
 
 

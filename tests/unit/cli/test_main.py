@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 from agent import __version__
 from agent.cli import COMMANDS, main
-from agent.cli.options import data_of, default_data
+from agent.cli.options import default_data
+from agent.model.host import data_dir
 
 
 def test_the_version_is_told_in_three_ways() -> None:
@@ -54,11 +55,7 @@ def test_a_ledger_without_a_store_says_where_it_looked(tmp_path: Path) -> None:
 
 
 def test_data_lies_where_the_system_keeps_state() -> None:
-    environ = {"XDG_STATE_HOME": "/home/op/.state"}
-    assert data_of(environ, root=False) == Path("/home/op/.state/floorgate")
-    assert data_of({}, root=False) == Path.home() / ".local/state/floorgate"
-    assert data_of(environ, root=True) == Path("/var/lib/floorgate")
-    assert default_data() in {data_of(os.environ, root=False), data_of(os.environ, root=True)}
+    assert default_data() in {data_dir(os.environ, root=False), data_dir(os.environ, root=True)}
 
 
 def test_the_version_loads_no_driver_and_no_network_library() -> None:
