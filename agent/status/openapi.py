@@ -21,14 +21,14 @@ SEQ: Part = {"type": "integer", "minimum": 1, "maximum": LARGEST}
 VALUE: Part = {"type": ["boolean", "number", "string", "null"]}
 OUTCOMES = ("done", "differs", "refused", "forbidden", "stale", "repeated", "busy", "unknown")
 THING: Part = {"type": "object"}
-THINGS: Part = {"type": "array", "items": THING}
+_THINGS = ("product", "python", "sqlite", "libraries", "system", "run", "gateway", "buffer", "log", "status")
+_LISTS = ("devices", "lines", "sinks", "certificates")
 INVENTORY: Part = {
     "format": {"const": 1},
     "at": {**TEXT, "format": "date-time"},
-    **dict.fromkeys(("product", "python", "sqlite", "libraries", "system", "run"), THING),
-    **dict.fromkeys(("gateway", "buffer", "log", "status"), THING),
-    **dict.fromkeys(("devices", "lines", "sinks", "certificates"), THINGS),
-    **dict.fromkeys(("drivers", "sink_types", "virtual"), {"type": "array", "items": TEXT}),
+    **dict.fromkeys(_THINGS, THING),
+    **{name: {"type": "array", "items": THING} for name in _LISTS},
+    **{name: {"type": "array", "items": TEXT} for name in ("drivers", "sink_types", "virtual")},
 }
 STATES = ("normal", "active", "chattering", "shelved")
 ABOUT = (
@@ -185,13 +185,11 @@ def _recording() -> Part:
 
 
 def _about() -> Part:
-    lines = _query("limit", {"type": "integer", "minimum": 1, "maximum": MOST_LINES, "default": MOST_LINES})
-    inventory = _json(_ref("Inventory"))
+    most = _query("limit", {"type": "integer", "minimum": 1, "maximum": MOST_LINES, "default": MOST_LINES})
+    inventory, lines = _json(_ref("Inventory")), _json(_object({"lines": _list(TEXT)}))
     return {
         "/api/v1/inventory": _get("what the gateway is made of, without secrets; the owner", inventory),
-        "/api/v1/log/lines": _get(
-            "the last lines of the log; the owner", _json(_object({"lines": _list(TEXT)})), [lines]
-        ),
+        "/api/v1/log/lines": _get("the end of the log; the owner", lines, [most]),
     }
 
 

@@ -39,7 +39,10 @@ async def asked(folder: Path) -> tuple[dict[str, Any], list[str]]:
         return await ask("/api/v1/inventory"), lines
 
 
-async def test_the_inventory_has_versions_machine_devices_and_settings_and_no_secret(tmp_path: Path) -> None:
+async def test_the_inventory_has_versions_machine_devices_and_settings_and_no_secret(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "floorgate")
     found, lines = await asked(tmp_path)
     jsonschema_rs.validate({"type": "object", "required": [*INVENTORY], "properties": INVENTORY}, found)
     assert set(found) == set(INVENTORY)
