@@ -25,7 +25,6 @@ from buffer.limits import Limits
 from buffer.log import Log
 from buffer.look import sound
 from buffer.opening import ENDLESS, opened, unkept
-from buffer.probe import Probe, probe, token
 from buffer.ranges import Range
 from buffer.reader import Reader
 from buffer.retention import Retention
@@ -257,12 +256,6 @@ class Store:
     def stats(self) -> Stats:
         with mapped(self._path):
             return stats(self._log, self._log.room.free)
-
-    def probe(self) -> Probe:
-        """Try it out: a value is committed and read back, and the newest frame is checked."""
-        self.append([], kept := token())
-        with mapped(self._path):
-            return probe(self._log, kept)
 
     def tend(self) -> None:
         """Once a second: delete what may go, and write acks for which no frame has come along since the last time.
