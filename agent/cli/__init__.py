@@ -34,6 +34,7 @@ COMMANDS = (
     "import",
     "init",
     "ledger",
+    "log",
     "maps",
     "pki",
     "plan",

@@ -23,7 +23,7 @@ from tests.unit.status.test_server import fetch
 
 Row = tuple[str, tuple[str, ...]]
 PAGE = (ROOT / "agent/status/README.md").read_text("utf-8")
-ROW = re.compile(r"^\| (`(?:floorgate|process)_[^|]+) \| ([a-z]+) \| (?:`([a-z ]+)` )?\|", re.MULTILINE)
+ROW = re.compile(r"^\| (`(?:floorgate|process)_[^|]+) \| ([a-z]+) \| (?:`([a-z_ ]+)` )?\|", re.MULTILINE)
 SITE = """\
 gateway: {{id: 'gw-"1"'}}
 devices:
