@@ -22,6 +22,8 @@ STEPS = {
     "bundle": "bundle.bundle",
     "onefile": "bundle.onefile",
     "licenses": "licenses.step",
+    "deb": "native.deb",
+    "rpm": "native.rpm",
     "offline": "offline.step",
     "sbom": "sbom.step",
     "sums": "sums.step",
