@@ -1,6 +1,7 @@
 """`floorgate run`"""
 
 import asyncio
+import faulthandler
 import os
 from collections.abc import Coroutine
 from pathlib import Path
@@ -31,6 +32,7 @@ def command(config: Path, no_watch: bool, data: Path) -> None:
 
     When FILE, a part of it or a map changes, and on SIGHUP, the agent goes over to what they say now.
     """
+    faulthandler.enable()  # systemd's watchdog ends what is stuck with SIGABRT: where it was stuck is told
     notify = Notify.taken(os.environ)
     with asyncio.Runner(loop_factory=host.new_loop) as runner:
         runner.run(_until_signal(config, data, notify, watch=not no_watch))
