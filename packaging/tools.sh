@@ -14,6 +14,7 @@ need tinyproxy tinyproxy
 need microsocks microsocks
 need tshark tshark
 need openssl openssl
+need ssh-keygen openssh-client
 need gcc gcc
 need node nodejs
 need npm npm

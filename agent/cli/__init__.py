@@ -30,6 +30,7 @@ COMMANDS = (
     "demo",
     "explain",
     "export",
+    "health",
     "history",
     "import",
     "init",

@@ -6,6 +6,7 @@ the other half of the product without what Windows lacks.
 
 import ctypes
 import errno
+import math
 import os
 import shutil
 import signal
@@ -294,6 +295,43 @@ def many_files() -> None:
         with suppress(OSError, ValueError):
             _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def most_files() -> float:
+    """How many this process may have open."""
+    if sys.platform == "win32":
+        return math.inf
+    import resource  # noqa: PLC0415  # as above
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return math.inf if soft == resource.RLIM_INFINITY else soft
+
+
+def most_memory() -> float:
+    """Bytes that this process may use: of the machine, of its address space, and of its control groups (cgroup v2)."""
+    found = [math.inf]
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415  # as above
+
+        soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+        found += [] if soft == resource.RLIM_INFINITY else [soft]
+    with suppress(OSError, ValueError, IndexError):
+        found.append(1024.0 * int(Path("/proc/meminfo").read_text("ascii").split()[1]))
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/self/cgroup").read_text("utf-8").splitlines()
+        group = Path("/sys/fs/cgroup") / next(line[3:] for line in lines if line.startswith("0::")).lstrip("/")
+        for folder in (group, *group.parents):
+            with suppress(OSError, ValueError):  # `max`: no limit
+                found.append(float(int((folder / "memory.max").read_text("ascii"))))
+    return min(found)
+
+
+def files_left(folder: Path) -> float:
+    """How many more there may be on its disk (inodes). Raises OSError."""
+    if sys.platform == "win32":
+        return math.inf
+    room = os.statvfs(folder)
+    return room.f_favail if room.f_files else math.inf
 
 
 def rss() -> int:

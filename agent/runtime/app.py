@@ -24,11 +24,13 @@ from agent.runtime.commands import ALL, KIND, Control
 from agent.runtime.field import Built, Field, build_units, priority_of
 from agent.runtime.front import Front
 from agent.runtime.inlet import Inlet
+from agent.runtime.inventory import Inventory
 from agent.runtime.loading import beside
-from agent.runtime.logs import Logs
+from agent.runtime.logs import Logs, TextLines
 from agent.runtime.north import North, owed
 from agent.runtime.notify import Notify
 from agent.runtime.prints import Change, Prints, compared, prints
+from agent.runtime.ring import Ring
 from agent.runtime.selftest import selftest
 from agent.runtime.storage import STORE, Storage
 from agent.runtime.supervise import Backoff, attempt, keep
@@ -37,6 +39,7 @@ from agent.runtime.tasks import CLOSE, Named, Start, Work, finish, starter
 from agent.runtime.ticker import tick
 from agent.runtime.watchdog import FLOOR, Watchdog
 from agent.runtime.wiring import build_drivers
+from agent.status.about import About
 from agent.status.routes import Route
 from buffer.keeper import Keeper, Limits
 from buffer.store import Store
@@ -76,20 +79,24 @@ async def run(
     `routes` are what the status server answers besides, `notify` tells systemd how things are, `logs` are to
     go on as another site says.
     """
-    keeper = store_keeper(site, data, clock)
-    with notify.slow("opening the store"):
-        owner = await asyncio.to_thread(Writer, keeper.open)
-    try:
+    ring = Ring(TextLines())
+    with ring.listening():
+        keeper = store_keeper(site, data, clock)
         with notify.slow("opening the store"):
-            await asyncio.wrap_future(owner.attach(keeper, *owed(site)))
-        log.info("started", extra=_facts(site, data, owner.store))
-        app = App(site, data, owner, keeper, clock, steward, routes, notify=notify, logs=logs)
-        del site  # its tags are to go: as the file has them ten thousand take 8 MB, and drivers have them in columns
-        await app.run(stop)
-    finally:
-        heap.take_back()
-        owner.close()
-        log.info("stopped")
+            owner = await asyncio.to_thread(Writer, keeper.open)
+        try:
+            with notify.slow("opening the store"):
+                await asyncio.wrap_future(owner.attach(keeper, *owed(site)))
+            log.info("started", extra=_facts(site, data, owner.store))
+            app = App(site, data, owner, keeper, clock, steward, routes, notify=notify, logs=logs, ring=ring)
+            del (
+                site
+            )  # its tags are to go: ten thousand take 8 MB as the file has them, and drivers have them in columns
+            await app.run(stop)
+        finally:
+            heap.take_back()
+            owner.close()
+            log.info("stopped")
 
 
 def store_keeper(site: Site, data: Path, clock: Clock) -> Keeper:
@@ -125,6 +132,7 @@ class App:
         *,
         notify: Notify = SILENT,
         logs: Logs | None = None,
+        ring: Ring,
     ) -> None:
         self.site, self._data, self._clock, self._steward, self._notify = site, data, clock, steward, notify
         self._logs = logs or Logs()
@@ -138,7 +146,9 @@ class App:
         self._control = Control({}, data, self.health, clock)
         self._north = North(self._catalogue, self._storage, self.health, clock, self._control)
         shown = self._catalogue, self._storage, self._steps
-        self._front = Front(data, *shown, self.health, clock, self._stopping, routes, inlet=self._inlet)
+        inventory = Inventory(lambda: self.site, data, self._catalogue, self._storage, self.health, ring)
+        more = [*routes, *About(inventory).routes()]
+        self._front = Front(data, *shown, self.health, clock, self._stopping, more, inlet=self._inlet, ring=ring)
         self._commands: list[asyncio.Task[None]] = []
         self._changing: list[asyncio.Task[None]] = []
         self._turn, self._changes = asyncio.Lock(), 0

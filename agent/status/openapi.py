@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agent import __version__
+from agent.status.about import MOST as MOST_LINES
 from agent.status.alarms import LONGEST as MOST_SHELVED
 from agent.status.config import LONGEST as LONGEST_TRIAL
 from agent.status.config import MOST_WHO
@@ -21,6 +22,16 @@ TEXT: Part = {"type": "string"}
 SEQ: Part = {"type": "integer", "minimum": 1, "maximum": LARGEST}
 VALUE: Part = {"type": ["boolean", "number", "string", "null"]}
 OUTCOMES = ("done", "differs", "refused", "forbidden", "stale", "repeated", "busy", "unknown")
+THING: Part = {"type": "object"}
+_THINGS = ("product", "python", "sqlite", "libraries", "system", "run", "gateway", "buffer", "log", "status")
+_LISTS = ("devices", "lines", "sinks", "certificates")
+INVENTORY: Part = {
+    "format": {"const": 1},
+    "at": {**TEXT, "format": "date-time"},
+    **dict.fromkeys(_THINGS, THING),
+    **{name: {"type": "array", "items": THING} for name in _LISTS},
+    **{name: {"type": "array", "items": TEXT} for name in ("drivers", "sink_types", "virtual")},
+}
 STATES = ("normal", "active", "chattering", "shelved")
 ABOUT = (
     "Frames are handed out from the oldest on, again and again until they are acknowledged. "
@@ -117,6 +128,7 @@ def _paths() -> Part:
         **_config(),
         **_recording(),
         **_log(),
+        **_about(),
     }
 
 
@@ -185,6 +197,15 @@ def _log() -> Part:
     return {way: told | _post("another level for a while; the owner", asked, found, [], (409,))}
 
 
+def _about() -> Part:
+    most = _query("limit", {"type": "integer", "minimum": 1, "maximum": MOST_LINES, "default": MOST_LINES})
+    inventory, lines = _json(_ref("Inventory")), _json(_object({"lines": _list(TEXT)}))
+    return {
+        "/api/v1/inventory": _get("what the gateway is made of, without secrets; the owner", inventory),
+        "/api/v1/log/lines": _get("the end of the log; the owner", lines, [most]),
+    }
+
+
 def _schemas() -> Part:
     mark = _object({"epoch": TEXT, "seq": SEQ})
     span = _object({"epoch": TEXT, "from": SEQ, "to": SEQ})
@@ -208,6 +229,11 @@ def _schemas() -> Part:
                 "phase": {"enum": ["starting", "running", "stopping"]},
                 "reasons": _list(_object({"code": TEXT, "name": TEXT})),
             },
+        },
+        "Inventory": {
+            "type": "object",
+            "required": [*INVENTORY],
+            "properties": INVENTORY,
         },
         "Frames": _object({"frames": frames, "cursor": {"anyOf": [{"type": "null"}, mark]}}),
         "Past": _object({"frames": frames, "cursor": {"type": ["string", "null"]}}),
