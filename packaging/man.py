@@ -26,7 +26,10 @@ HEADINGS = {
     "en": ("NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "COMMANDS", "EXIT STATUS", "ENVIRONMENT", "FILES", "SEE ALSO"),
     "zh": ("名称", "概要", "描述", "选项", "命令", "退出状态", "环境变量", "文件", "参见"),
 }
-NAME = {"en": "edge gateway that keeps what it read until the platform has it", "zh": "边缘网关: 数据在平台确认之前一直保存在磁盘上"}
+NAME = {
+    "en": "edge gateway that keeps what it read until the platform has it",
+    "zh": "边缘网关: 数据在平台确认之前一直保存在磁盘上",
+}
 STATUS = {
     "en": {
         "0": "It is done.",
@@ -34,7 +37,12 @@ STATUS = {
         "2": "The command line is wrong.",
         "78": "The configuration is wrong. The service is not started again before a person has looked.",
     },
-    "zh": {"0": "成功。", "1": "失败; 消息说明位置和下一步。", "2": "命令行有误。", "78": "配置有误; 服务不会自动重启, 等待人工处理。"},
+    "zh": {
+        "0": "成功。",
+        "1": "失败; 消息说明位置和下一步。",
+        "2": "命令行有误。",
+        "78": "配置有误; 服务不会自动重启, 等待人工处理。",
+    },
 }
 VARIABLES = {
     "en": {"FLOORGATE_LANG": "The language of texts for people, en or zh, where --lang does not say it."},
@@ -152,7 +160,13 @@ def _rows(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
 def _escaped(text: str) -> str:
     """For troff: nothing of it is a request, a hyphen is what people type, and a line may end where no space is."""
     told = " ".join(text.split()).replace("\\", "\\e").replace("-", "\\-")
-    told = told.replace("'", "\\(aq").replace("`", "\\(ga").replace('"', "\\(dq").replace("~", "\\(ti").replace("^", "\\(ha")
+    told = (
+        told.replace("'", "\\(aq")
+        .replace("`", "\\(ga")
+        .replace('"', "\\(dq")
+        .replace("~", "\\(ti")
+        .replace("^", "\\(ha")
+    )
     told = _BREAKS.sub(r"\1\\:", told)
     return f"\\&{told}" if told.startswith(".") else told
 
