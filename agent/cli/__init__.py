@@ -48,6 +48,7 @@ COMMANDS = (
     "schema",
     "simulate",
     "store",
+    "support",
     "version",
     "watch",
     "write",

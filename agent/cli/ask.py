@@ -26,9 +26,9 @@ class Silent(StoreError):
 class Agent:
     """A running agent. Every call raises StoreError, and ConfigError where the agent finds a file wrong."""
 
-    def __init__(self, path: Path, facts: dict[str, Any]) -> None:
+    def __init__(self, path: Path, facts: dict[str, Any], timeout: float = TIMEOUT) -> None:
         self._path = path
-        self._connection = _connection(facts)
+        self._connection = _connection(facts, timeout)
         self._headers = {"Authorization": f"Bearer {facts['token']}"}
         self._pid = facts.get("pid")
 
@@ -61,6 +61,18 @@ class Agent:
         except (*_NOBODY, OSError) as error:
             raise Silent(f"{self._path}: the agent does not answer: {error!r}", hint="has it ended?") from error
 
+    def told(self, path: str) -> bytes:
+        """What it answers, be that 200 or 503: whoever is not ready says why."""
+        try:
+            self._connection.request("GET", path, None, self._headers)
+            response = self._connection.getresponse()
+            answer = response.read(MOST)
+        except (*_NOBODY, OSError) as error:
+            raise Silent(f"{self._path}: the agent does not answer: {error!r}", hint="has it ended?") from error
+        if response.status in (http.client.OK, http.client.SERVICE_UNAVAILABLE):
+            return answer
+        raise StoreError(f"{self._path}: the agent answers {path} with {response.status} {response.reason}")
+
     def alive(self) -> bool:
         """Whether it is one: after a `kill -9` somebody else may have got the port, or nobody."""
         try:
@@ -87,15 +99,15 @@ class Agent:
         raise StoreError(f"{self._path}: the agent answers {path} with {response.status} {response.reason}")
 
 
-def _connection(facts: dict[str, Any]) -> http.client.HTTPConnection:
+def _connection(facts: dict[str, Any], timeout: float) -> http.client.HTTPConnection:
     """To this machine, whatever address it listens on. Its certificate is in the file that it shows."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(facts["host"], facts["host"])  # noqa: S104  # compared, not bound
     if not facts.get("cert"):
-        return http.client.HTTPConnection(host, facts["port"], timeout=TIMEOUT)
+        return http.client.HTTPConnection(host, facts["port"], timeout=timeout)
     context = ssl.create_default_context(cafile=facts["cert"])
     context.check_hostname = False  # it is for the names by which others know the gateway
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    return http.client.HTTPSConnection(host, facts["port"], timeout=TIMEOUT, context=context)
+    return http.client.HTTPSConnection(host, facts["port"], timeout=timeout, context=context)
 
 
 def _error(said: dict[str, str]) -> AgentError:
@@ -105,13 +117,13 @@ def _error(said: dict[str, str]) -> AgentError:
 
 
 @contextmanager
-def find(data: Path) -> Iterator[Agent | None]:
+def find(data: Path, timeout: float = TIMEOUT) -> Iterator[Agent | None]:
     """The agent that runs on this data directory; None when none does. Raises StoreError."""
     path = data / FILE
     with ExitStack() as stack:
         agent = None
         try:
-            agent = Agent(path, json.loads(path.read_text("utf-8")))
+            agent = Agent(path, json.loads(path.read_text("utf-8")), timeout)
             stack.callback(agent.close)
         except (FileNotFoundError, *_NOBODY):
             pass
