@@ -14,7 +14,7 @@ from agent.config.listed import address
 COMMENT = "# (a comment)"
 LONG = 8  # characters of a piece of what was taken out that is a secret of its own
 DEEPER = "deeper"
-_REFERENCE = re.compile(r"\s*[\"']?(?:\$\{\w+\}|(?:file|credential):[^\s\"'#,}]+)[\"']?\s*(?:$|[,}\]])")
+_REFERENCE = re.compile(r"(\s*[\"']?(?:\$\{\w+\}|(?:file|credential):[^\s\"'#,}]+)[\"']?)\s*(?:$|[,}\]])")
 _NAMED = rf"(?<![A-Za-z])[\w.-]*(?:{NAMES})(?![a-rt-z])[\w.-]*[\"']?"
 _KEY = re.compile(rf"(?i)(?:{_NAMED}(?:\s*[:=][ \t]*|[ \t]+)|[\"']?headers[\"']?\s*:[ \t]*)")
 _COMMENT = re.compile(r"(^|\s)#.*$")
@@ -77,9 +77,10 @@ def _code(code: str, *, flow: bool = False) -> Line:
         return Line(address(code))
     head, rest = code[: key.end()], code[key.end() :]
     flow = flow or head.count("{") > head.count("}")
-    if _REFERENCE.match(rest) and not key[0].lower().lstrip("\"'").startswith("headers"):
-        after = _code(rest, flow=flow)
-        return after._replace(shown=f"{address(head)}{after.shown}")
+    reference = _REFERENCE.match(rest)
+    if reference and not key[0].lower().lstrip("\"'").startswith("headers"):
+        after = _code(rest[reference.end(1) :], flow=flow)
+        return after._replace(shown=f"{address(head)}{reference[1]}{after.shown}")
     secret, rest, more = _value(rest, flow=flow)
     after = _code(rest, flow=flow) if rest else Line("", more=more)
     secret = "\n".join(filter(None, (secret, after.secret)))

@@ -5,7 +5,7 @@ import json
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.cli.support.redact import literals, redacted
@@ -38,6 +38,7 @@ def test_a_known_secret_is_found_however_it_is_spelt(spelt: str) -> None:
     assert scrub.hidden >= 1
 
 
+@settings(max_examples=40)
 @given(st.binary(max_size=9), st.text(min_size=10, max_size=30), st.binary(max_size=9))
 def test_base64_of_what_holds_a_secret_does_not_hold_it_any_more(before: bytes, secret: str, after: bytes) -> None:
     whole = base64.b64encode(before + secret.encode("utf-8", "surrogatepass") + after).decode()
@@ -80,7 +81,7 @@ def test_what_looks_like_a_secret_is_taken_out(text: str, shown: str | None) -> 
         "password: ${PW}",
         "password: file:pw.secret",
         '"token": "credential:apps"',
-        "floorgate_part_up{kind=\"sink\",name=\"a\"} 1",
+        'floorgate_part_up{kind="sink",name="a"} 1',
         '"secrets": [1]',
         "compass 7, bypass=1",
         "keyboard: 7",
@@ -99,7 +100,7 @@ WRITTEN = """\
 gateway: {id: gw-1}   # the password is canary
 devices:
   - {name: d, driver: opcua, user: u, password: "can, ary", endpoint: 'opc.tcp://u:canary@h:1/x'}
-  - {name: z, password: ${A}, token: canary, url: mqtt://h/}
+  - {name: z, password: ${A}, token: canary, url: mqtt://h/, key: credential:x}
   - name: e
     password: ${PW}
     tags: [{name: bypass, address: 3, text: "a # b"}]
@@ -135,7 +136,7 @@ def test_a_file_loses_its_secrets_and_comments_and_keeps_its_lines() -> None:
     for number, line in (
         (0, "gateway: {id: gw-1}   # (a comment)"),
         (2, "  - {name: d, driver: opcua, user: u, password: (a secret), endpoint: 'opc.tcp://h:1/x'}"),
-        (3, "  - {name: z, password: ${A}, token: (a secret), url: mqtt://h/}"),
+        (3, "  - {name: z, password: ${A}, token: (a secret), url: mqtt://h/, key: credential:x}"),
         (5, "    password: ${PW}"),
         (9, "    url: https://h/…"),
         (15, "    token: file:tok"),
@@ -149,6 +150,7 @@ def test_what_stood_in_a_file_is_looked_for_everywhere() -> None:
     assert "canary" not in scrub("a log line with canarycanary, canary and can, ary")
 
 
+@settings(max_examples=40)
 @given(st.text(alphabet="password:{}[]\"'#|>-\n \t$,ab", max_size=200))
 def test_whatever_a_file_holds_its_lines_keep_their_numbers(text: str) -> None:
     assert len(redacted(text).split("\n")) == max(1, len(text.splitlines()))
