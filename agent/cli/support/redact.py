@@ -15,7 +15,7 @@ COMMENT = "# (a comment)"
 LONG = 8  # characters of a piece of what was taken out that is a secret of its own
 DEEPER = "deeper"
 _REFERENCE = re.compile(r"(\s*[\"']?(?:\$\{\w+\}|(?:file|credential):[^\s\"'#,}]+)[\"']?)\s*(?:$|[,}\]])")
-_NAMED = rf"(?<![A-Za-z])[\w.-]*(?:{NAMES})(?![a-rt-z])[\w.-]*[\"']?"
+_NAMED = rf"(?<![A-Za-z])(?!(?:file|credential):\S)[\w.-]*(?:{NAMES})(?![a-rt-z])[\w.-]*[\"']?"
 _KEY = re.compile(rf"(?i)(?:{_NAMED}(?:\s*[:=][ \t]*|[ \t]+)|[\"']?headers[\"']?\s*:[ \t]*)")
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'")
