@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import sysconfig
 from pathlib import Path
 
 import glibc
@@ -47,6 +48,7 @@ def onefile(context: Context) -> None:
 def _freeze(context: Context, name: str, *options: str) -> Path:
     """Run PyInstaller; what it found out for one form serves the other. Returns the folder with what it made."""
     context.need(BINUTILS)
+    _need_libpython(context)
     work = context.build / "pyinstaller"
     made = _emptied(work / name)
     command: list[str | Path] = [
@@ -67,6 +69,14 @@ def _freeze(context: Context, name: str, *options: str) -> Path:
     )
     (work / f"{name}.log").write_text(said, "utf-8")
     return made
+
+
+def _need_libpython(context: Context) -> None:
+    """Debian's python3 is one file; as a library, which goes into a bundle, it is a package of its own."""
+    name, folder, under = map(sysconfig.get_config_var, ("INSTSONAME", "LIBDIR", "MULTIARCH"))
+    if under and folder == "/usr/lib" and not Path(folder, under, name).exists():
+        package = f"libpython{sysconfig.get_python_version()}"
+        context.run("sh", context.root / "packaging/debian.sh", package, hint=f"install {package} and try again")
 
 
 def _starts(context: Context, program: Path) -> None:

@@ -20,10 +20,15 @@ class Floor(NamedTuple):
 
 
 def floor(context: Context, folder: Path) -> Floor:
-    """Of all ELF files in a folder. (ELF symbol versioning, .gnu.version_r: what a file needs of each library)"""
+    """Of all ELF files in a folder."""
     files = [each for each in sorted(folder.rglob("*")) if each.is_file() and _is_elf(each)]
-    told = context.run("readelf", "--version-info", "--wide", *files)
-    _, *parts = _FILE.split(told) if len(files) > 1 else ("", str(files[0]), told)
+    one_more = files[:1]  # readelf names files where there are several
+    return highest(context.run("readelf", "--version-info", "--wide", *files, *one_more), folder)
+
+
+def highest(told: str, folder: Path) -> Floor:
+    """Of what readelf tells of the files in a folder. (ELF symbol versioning, .gnu.version_r: what each needs)"""
+    _, *parts = _FILE.split(told)
     found = [
         Floor(version, str(Path(name).relative_to(folder)))
         for name, text in zip(parts[::2], parts[1::2], strict=True)

@@ -5,9 +5,12 @@ it is, stand in STEPS, in the order in which they are done.
 """
 
 import shutil
+import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +22,8 @@ STEPS = {
     "bundle": "bundle.bundle",
     "onefile": "bundle.onefile",
     "licenses": "licenses.step",
+    "deb": "native.deb",
+    "rpm": "native.rpm",
     "offline": "offline.step",
     "sbom": "sbom.step",
     "sums": "sums.step",
@@ -48,6 +53,7 @@ def main(words: Sequence[str]) -> int:
     if unknown:
         say(f"package: there is no step {unknown[0]!r}; the steps are: {', '.join(STEPS)}")
         return 2
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the tool that runs is ended, too
     try:
         context = here()
         if not words:
@@ -65,12 +71,12 @@ def main(words: Sequence[str]) -> int:
 
 
 def _do(context: Context, name: str, place: str) -> None:
-    say(f"{place} {name} …")
     began, before = time.monotonic(), _products(context.dist)
     for last in LAST:
         (context.dist / last).unlink(missing_ok=True)
     try:
-        _step(name)(context)
+        with _waiting(f"{place} {name}"):
+            _step(name)(context)
     except Failure as failure:
         failure.args = (f"{name}: {failure}",)
         raise
@@ -82,6 +88,28 @@ def _do(context: Context, name: str, place: str) -> None:
     for product in sorted(after):
         if after[product] != before.get(product):
             say(f"      {product}  {size(context.dist / product) / MB:.1f} MB")
+
+
+@contextmanager
+def _waiting(what: str) -> Iterator[None]:
+    """Say what is under way, and on a terminal for how long."""
+    began, done = time.monotonic(), threading.Event()
+
+    def tick() -> None:
+        while not done.wait(1.0):
+            print(f"\r{what} … {time.monotonic() - began:.0f} s ", end="", file=sys.stderr, flush=True)
+
+    say(f"{what} …")
+    ticker = threading.Thread(target=tick, daemon=True)
+    if sys.stderr.isatty():
+        ticker.start()
+    try:
+        yield
+    finally:
+        done.set()
+        if sys.stderr.isatty():
+            ticker.join()
+            print("\r\033[K", end="", file=sys.stderr)
 
 
 def _step(name: str) -> Callable[[Context], object]:

@@ -48,6 +48,15 @@ class Agent:
         """What it answers, out of JSON; of `query` only what is not empty counts."""
         return json.loads(self.ask(path, None, **query))
 
+    def readiness(self) -> dict[str, Any]:
+        """What it tells at /readyz, ready or not."""
+        try:
+            self._connection.request("GET", "/readyz", headers=self._headers)
+            answer = json.loads(self._connection.getresponse().read(MOST))
+            return {**answer, "ready": bool(answer["ready"]), "reasons": [*answer["reasons"]]}
+        except (*_NOBODY, OSError) as error:
+            raise Silent(f"{self._path}: the agent does not answer: {error!r}", hint="has it ended?") from error
+
     def post(self, path: str, **fields: object) -> Any:
         return json.loads(self._tried(path, json.dumps(fields).encode(), {}, JSON))
 
@@ -118,7 +127,7 @@ def _error(said: dict[str, str]) -> AgentError:
 
 @contextmanager
 def find(data: Path, timeout: float = TIMEOUT) -> Iterator[Agent | None]:
-    """The agent that runs on this data directory; None when none does. Raises StoreError."""
+    """The agent that runs on this data directory, or None; `timeout` (s) for each answer. Raises StoreError."""
     path = data / FILE
     with ExitStack() as stack:
         agent = None

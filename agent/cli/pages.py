@@ -35,7 +35,7 @@ class Formatter(click.HelpFormatter):
 
     def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = _COLUMN, col_spacing: int = 2) -> None:
         if lang.foreign():
-            self.write_rows([(term, _option(text)) for term, text in rows], col_max, col_spacing)
+            self.write_rows([(term, option(text)) for term, text in rows], col_max, col_spacing)
         else:
             super().write_dl(rows, col_max, col_spacing)
 
@@ -89,7 +89,7 @@ def summary(text: str) -> str:
     return _SENTENCE.split(next(spoken(text)))[0]
 
 
-def _option(text: str) -> str:
+def option(text: str) -> str:
     """The help of an option, and what click adds to it."""
     match = _EXTRA.fullmatch(text)
     if match is None or not match[2]:

@@ -11,13 +11,15 @@ import click
 from agent.cli.archive import swapping
 from agent.cli.options import config_option, data_option
 from agent.model import host
-from agent.runtime import app, logs
+from agent.runtime import app
 from agent.runtime.history import History
+from agent.runtime.logs import Logs
 from agent.runtime.notify import Notify
 from agent.runtime.running import Running
 from agent.runtime.startup import begin
 from agent.runtime.steward import Steward
 from agent.status.config import Pages
+from agent.status.log import Volume
 
 
 @click.command("run")
@@ -45,6 +47,7 @@ def _agent(config: Path, data: Path, stop: asyncio.Event, notify: Notify, *, wat
     swapping.finish(data)
     history = History(data)
     site, start = begin(config, history)
+    logs = Logs()
     logs.setup(site.log.level, site.log.format)
     steward = Steward(config, history, start, watch=watch)
     host.on_reload(asyncio.get_running_loop(), steward.reload)
@@ -53,6 +56,7 @@ def _agent(config: Path, data: Path, stop: asyncio.Event, notify: Notify, *, wat
         data,
         stop,
         steward=lambda agent: steward.run(Running(agent, config.name)),
-        routes=Pages(steward).routes(),
+        routes=[*Pages(steward).routes(), *Volume(logs.level).routes()],
         notify=notify,
+        logs=logs,
     )

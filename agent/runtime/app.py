@@ -26,7 +26,7 @@ from agent.runtime.front import Front
 from agent.runtime.inlet import Inlet
 from agent.runtime.inventory import Inventory
 from agent.runtime.loading import beside
-from agent.runtime.logs import TextLines, setup
+from agent.runtime.logs import Logs, TextLines
 from agent.runtime.north import North, owed
 from agent.runtime.notify import Notify
 from agent.runtime.prints import Change, Prints, compared, prints
@@ -71,11 +71,13 @@ async def run(
     steward: Steward | None = None,
     routes: Sequence[Route] = (),
     notify: Notify = SILENT,
+    logs: Logs | None = None,
 ) -> None:
     """Run the site until `stop` is set, then stop in order. Raises StoreError when the store cannot be opened.
 
     `steward` is given the agent once everything runs, and may have it go over to another site; it is kept alive.
-    `routes` are what the status server answers besides, `notify` tells systemd how things are.
+    `routes` are what the status server answers besides, `notify` tells systemd how things are, `logs` are to
+    go on as another site says.
     """
     ring = Ring(TextLines())
     with ring.listening():
@@ -86,10 +88,10 @@ async def run(
             with notify.slow("opening the store"):
                 await asyncio.wrap_future(owner.attach(keeper, *owed(site)))
             log.info("started", extra=_facts(site, data, owner.store))
-            app = App(site, data, owner, keeper, clock, steward, routes, notify, ring=ring)
+            app = App(site, data, owner, keeper, clock, steward, routes, notify=notify, logs=logs, ring=ring)
             del (
                 site
-            )  # its tags are to go: as the file has them ten thousand take 8 MB, and drivers have them in columns
+            )  # its tags are to go: ten thousand take 8 MB as the file has them, and drivers have them in columns
             await app.run(stop)
         finally:
             heap.take_back()
@@ -127,11 +129,13 @@ class App:
         clock: Clock,
         steward: Steward | None = None,
         routes: Sequence[Route] = (),
-        notify: Notify = SILENT,
         *,
+        notify: Notify = SILENT,
+        logs: Logs | None = None,
         ring: Ring,
     ) -> None:
         self.site, self._data, self._clock, self._steward, self._notify = site, data, clock, steward, notify
+        self._logs = logs or Logs()
         self.health, self._inlet, self._stopping = Health(phase="starting"), Inlet(), asyncio.Event()
         self._commits = self.health.part("store", STORE), Backoff(DISK_CAP)
         self._steps = Steps((), site.recipes, self._found)
@@ -298,7 +302,7 @@ class App:
     async def _settings(self, site: Site, limits: Limits, sections: Collection[str]) -> None:
         """What is neither a line nor a sink. What fails is told, and keeps nothing else from it."""
         if "log" in sections:
-            setup(site.log.level, site.log.format)
+            self._logs.setup(site.log.level, site.log.format)
         if "buffer" in sections:
             await attempt(self._storage.limit(limits, site.buffer.commit), self._commits[0])
         if "status" in sections:
@@ -336,8 +340,10 @@ class App:
         yield "mend", self._kept(partial(self._storage.mend, disk), disk, Backoff(DISK_CAP))
         tend = self.health.part(*part)
         yield "tend", self._kept(partial(self._storage.tend, tend), tend, Backoff(DISK_CAP))
+        agent = Part("agent", "house")
+        yield "log", self._kept(self._logs.account, agent, Backoff(DISK_CAP))
         watchdog = Watchdog(self.health, self._notify, self._clock, self._stopping)
-        yield "watchdog", self._kept(watchdog.run, Part("agent", "watchdog"), Backoff(DISK_CAP))
+        yield "watchdog", self._kept(watchdog.run, agent, Backoff(DISK_CAP))
 
     def _serve_commands(self) -> None:
         """From the first sink on that takes any."""

@@ -13,6 +13,8 @@ from agent.status.alarms import LONGEST as MOST_SHELVED
 from agent.status.config import LONGEST as LONGEST_TRIAL
 from agent.status.config import MOST_WHO
 from agent.status.config import SHORTEST as SHORTEST_TRIAL
+from agent.status.log import LEVELS
+from agent.status.log import LONGEST as MOST_LOGGED
 from agent.status.pull import FORMATS, LARGEST, LATEST, LONGEST, MOST_FRAMES, MOST_MARKS, MOST_NAMES, SHAPES
 
 Part = dict[str, Any]
@@ -125,6 +127,7 @@ def _paths() -> Part:
         **_alarms(),
         **_config(),
         **_recording(),
+        **_log(),
         **_about(),
     }
 
@@ -182,6 +185,16 @@ def _recording() -> Part:
         f"{way}/start": _post("what goes over the wires is recorded; the owner", asked, found, [], (409,)),
         f"{way}/stop": _post("the recording ends; the owner", _object({}), found, [], (409,)),
     }
+
+
+def _log() -> Part:
+    level = {"enum": list(LEVELS)}
+    seconds = {"type": "number", "exclusiveMinimum": 0, "maximum": MOST_LOGGED}
+    found = _json(_object({"level": level, "file": level, "seconds": {"type": "number", "minimum": 0}}))
+    asked = {"anyOf": [_object({"level": level, "seconds": seconds}), _object({})]}
+    way = "/api/v1/log"
+    told = _get("how much is logged, by the file and now; the owner", found, [])
+    return {way: told | _post("another level for a while; the owner", asked, found, [], (409,))}
 
 
 def _about() -> Part:

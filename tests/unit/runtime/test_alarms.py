@@ -194,7 +194,7 @@ async def test_the_owner_lists_and_shelves_over_http(tmp_path: Path) -> None:
         status, row = await ask(facts, f"{way}/shelve", token, b'{"seconds": 60.5}')
         assert (status, row["state"], row["shelved_until"]) == (200, "shelved", NOON // 10**6 + 60_500)
         _, _, metrics = await fetch(facts, "/metrics", token)
-        assert b'floorgate_alarms_shelved{device="oven 1"} 1.0' in metrics
+        assert b'floorgate_alarms_shelved{device="oven 1"} 1\n' in metrics
         assert b'floorgate_alarms_active{device="oven 1"} 0.0' in metrics
         assert (await ask(facts, "/readyz", token))[1]["alarms"] == {"active": 0, "shelved": 1}
         assert (await ask(facts, f"{way}/unshelve", token, b'{"x": 1}'))[0] == 400

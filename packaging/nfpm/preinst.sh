@@ -1,0 +1,43 @@
+#!/bin/sh
+# Before unpacking: the user, and a whole copy of what runs. dpkg and rpm call it alike; what it does goes by what is there.
+set -e
+
+home=/opt/floorgate
+new=@version@
+
+if [ -e "$home/.offline" ]; then
+    echo "floorgate: $home was installed from an offline bundle. Take that away first; sites and data stay:" >&2
+    echo "floorgate: sh $home/current/share/install.sh --uninstall" >&2
+    exit 1
+fi
+
+# The service's user. It stays when the package goes, as Debian has it: what it owned must not become another's.
+if ! getent passwd floorgate >/dev/null; then
+    useradd --system --user-group --home-dir /var/lib/floorgate --no-create-home --shell /usr/sbin/nologin \
+        --comment "Floorgate edge gateway" floorgate
+    if getent group dialout >/dev/null; then # whose the serial ports are
+        usermod --append --groups dialout floorgate
+    fi
+fi
+
+# `previous` is made of hard links to what `current` is, and `current` points to it from then on: whatever happens
+# while files are unpacked and removed, there is a version that is whole. Where `current` is `previous` already, an
+# upgrade was broken off or somebody has gone back, and that one is kept.
+now=$(readlink "$home/current" || true)
+if [ "${now:-previous}" != previous ] && [ -x "$home/$now/floorgate" ]; then
+    rm -rf "$home/previous.new"
+    cp -al "$home/$now" "$home/previous.new" || {
+        rm -rf "$home/previous.new"
+        echo "floorgate: cannot keep version $now in $home/previous. Is the disk full? Nothing has been changed." >&2
+        exit 1
+    }
+    rm -rf "$home/previous"
+    mv -T "$home/previous.new" "$home/previous"
+    ln -sfn previous "$home/current.new"
+    mv -T "$home/current.new" "$home/current"
+fi
+
+# See postinst: a link in the place of what is about to be unpacked.
+if [ -L "$home/$new" ]; then
+    rm "$home/$new"
+fi
