@@ -70,18 +70,6 @@ class Agent:
         except (*_NOBODY, OSError) as error:
             raise Silent(f"{self._path}: the agent does not answer: {error!r}", hint="has it ended?") from error
 
-    def told(self, path: str) -> bytes:
-        """What it answers, be that 200 or 503: whoever is not ready says why."""
-        try:
-            self._connection.request("GET", path, None, self._headers)
-            response = self._connection.getresponse()
-            answer = response.read(MOST)
-        except (*_NOBODY, OSError) as error:
-            raise Silent(f"{self._path}: the agent does not answer: {error!r}", hint="has it ended?") from error
-        if response.status in (http.client.OK, http.client.SERVICE_UNAVAILABLE):
-            return answer
-        raise StoreError(f"{self._path}: the agent answers {path} with {response.status} {response.reason}")
-
     def alive(self) -> bool:
         """Whether it is one: after a `kill -9` somebody else may have got the port, or nobody."""
         try:

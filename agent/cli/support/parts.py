@@ -145,10 +145,12 @@ def _of_the_agent(case: Case) -> Iterator[Part]:
 
 
 def _asked(case: Case, path: str) -> Any:
-    """What the agent answers; an answer that it is not ready is one, too."""
+    """What the agent answers; that it is not ready is an answer, too."""
     if case.agent is None:
         raise AgentError(case.why)
-    text = case.agent.told(path)
+    if path == "/readyz":
+        return case.agent.readiness()
+    text = case.agent.ask(path)
     if path == "/api/v1/log/lines":
         return "\n".join(json.loads(text)["lines"])
     return text.decode("utf-8", "replace") if path == "/metrics" else json.loads(text)

@@ -18,8 +18,8 @@ MOST = 200  # files of credentials
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _FILE = re.compile(r"\b(file|credential):(?!//)([^\s\"',}\]#]+)")
 _QUOTED = re.compile(r"[\"'](file|credential):([^\"'\n]+)[\"']")
-_KEY = re.compile(r"(?i)(?<![\w-])[\"']?(?:\w*key)[\"']?\s*:\s*[\"']?([^\s\"',}]+)")
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]+")
+_KEY = re.compile(r"(?i)(?<![\w-])[\"']?(?:\w{0,40}key)[\"']?\s*:\s*[\"']?([^\s\"',}]+)")
+_URL = re.compile(r"(?<![\w+.-])[A-Za-z][A-Za-z0-9+.-]{0,20}://[^\s\"'<>]+")
 _OPEN = re.compile(r"(?i)\b(?:endpoint|url|id|host|hosts|listen|name|site|topic|timezone|path|map|interval)[\"']?\s*:")
 _SECRET = re.compile(rf"(?i){NAMES}|key|auth|dsn|conn")
 

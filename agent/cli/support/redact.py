@@ -12,10 +12,11 @@ from agent.cli.support.scrub import HIDDEN, NAMES
 from agent.config.listed import address
 
 COMMENT = "# (a comment)"
+LONGEST = 2000  # characters of a line: one that is longer goes as a whole
 LONG = 8  # characters of a piece of what was taken out that is a secret of its own
 DEEPER = "deeper"
 _REFERENCE = re.compile(r"(\s*[\"']?(?:\$\{\w+\}|(?:file|credential):[^\s\"'#,}]+)[\"']?)\s*(?:$|[,}\]])")
-_NAMED = rf"(?<![A-Za-z])(?!(?:file|credential):\S)[\w.-]*(?:{NAMES})(?![a-rt-z])[\w.-]*[\"']?"
+_NAMED = rf"(?<![\w.-])(?!(?:file|credential):\S)[\w.-]{{0,40}}?(?:{NAMES})(?![a-rt-z])[\w.-]{{0,40}}[\"']?"
 _KEY = re.compile(rf"(?i)(?:{_NAMED}(?:\s*[:=][ \t]*|[ \t]+)|[\"']?headers[\"']?\s*:[ \t]*)")
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'")
@@ -61,6 +62,8 @@ def _lines(text: str) -> Iterator[Line]:
 
 
 def _line(line: str) -> Line:
+    if len(line) > LONGEST:
+        return Line(HIDDEN, line)
     comment = _COMMENT.search(line)
     code = line[: comment.start()] if comment else line
     tail = f"{comment[1]}{COMMENT}" if comment else ""

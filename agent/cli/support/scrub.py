@@ -26,10 +26,11 @@ _HEADER = re.compile(
     r"(?i)((?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?)(?:(?:basic|bearer|digest|token)\s+)?[^\s\"',}]+"
 )
 _BEARER = re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}")
-_USER = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^/@\s\"']*@")
+_USER = re.compile(r"(?<![\w+.-])([A-Za-z][A-Za-z0-9+.-]{0,20}://)[^/@\s\"']{0,500}@")
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*)?")
+_WORD = re.compile(r"(?i)pass|pwd|secret|token|key|psk|credential|authorization|cookie|signature")
 _NAMED = re.compile(
-    rf"(?i)((?<![A-Za-z])(?!(?:file|credential):\S)[\w.-]*(?:{NAMES})(?![a-z])[\w.-]*\\?[\"']?\s*[:=]\s*\\?)(?!{re.escape(HIDDEN)})"
+    rf"(?i)((?<![\w.-])(?!(?:file|credential):\S)[\w.-]{{0,40}}?(?:{NAMES})(?![a-z])[\w.-]{{0,40}}\\?[\"']?\s*[:=]\s*\\?)(?!{re.escape(HIDDEN)})"
     rf"(?![\"']?(?:{_REFERENCE}|null\b|true\b|false\b|[\[{{(]))({_VALUE})"
 )
 
@@ -56,11 +57,15 @@ class Scrubber:
             (_BEARER, rf"\1 {HIDDEN}"),
             (_USER, rf"\1{HIDDEN}@"),
             (_JWT, HIDDEN),
-            (_NAMED, rf"\1{HIDDEN}"),
         ):
             text, count = pattern.subn(instead, text)
             self.hidden += count
-        return text
+        return "\n".join(self._named(line) if _WORD.search(line) else line for line in text.split("\n"))
+
+    def _named(self, line: str) -> str:
+        line, count = _NAMED.subn(rf"\1{HIDDEN}", line)
+        self.hidden += count
+        return line
 
 
 def forms(secret: str) -> Iterator[str]:
