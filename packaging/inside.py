@@ -1,4 +1,7 @@
-"""C libraries that were compiled into a wheel, or into Python, without a bill of materials there; each tells its version itself."""
+"""C libraries that were compiled into a wheel, or into Python, and are in no bill of materials there.
+
+Most tell their version themselves.
+"""
 
 from collections.abc import Callable, Iterator
 from importlib import import_module

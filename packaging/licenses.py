@@ -1,15 +1,13 @@
-"""The step `licenses`: the licences of all that is shipped, in one text: a table, notes, and every text once with who it is of."""
+"""The step `licenses`: the licences of all that is shipped, in one text: a table, notes, and each text once."""
 
 import re
 import textwrap
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-
-from context import Context, Failure
-from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
 import parts
 import sbom
+from context import Context, Failure
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 from parts import RULES, Part
 
 WIDTH = 120
@@ -50,7 +48,8 @@ def refused(found: Iterable[Part]) -> Iterator[str]:
     """What is under a licence that we may not ship, or under none that has a name."""
     for part in _all(found):
         if not part.license or not passes(part.license):
-            yield f"{part.name} {part.version} is under {part.license or 'no licence that we know'}, which is not allowed"
+            under = part.license or "no licence that we know"
+            yield f"{part.name} {part.version} is under {under}, which is not allowed"
 
 
 def silent(found: Iterable[Part]) -> Iterator[str]:

@@ -1,7 +1,7 @@
-"""The step `offline`: an archive with every wheel that Floorgate needs on machines like this one, and an installer for them.
+"""The step `offline`: an archive with every wheel that Floorgate needs on machines like this one, and an installer.
 
-The wheels are those of the lock, checked by pip against its hashes when they are fetched; the archive pins the one hash of each.
-What is in the folder offline/ goes along; the archive has the same bytes whenever it is made from the same wheels.
+The wheels are those of the lock, checked by pip against its hashes when they are fetched; the archive pins the one hash
+of each. What is in the folder offline/ goes along; the same wheels give the same bytes.
 """
 
 import gzip
@@ -15,10 +15,10 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from context import Context, Failure
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 import parts
+from context import Context, Failure
 from sbom import sha256
 
 FOLDER = Path(__file__).parent / "offline"
@@ -54,8 +54,17 @@ def fetch(context: Context) -> list[Path]:
     names = parts.runtime(context.root, Path(sysconfig.get_paths()["purelib"]))
     wanted.write_text("".join(locked((context.root / LOCK).read_text("utf-8"), set(names))), "utf-8")
     shutil.rmtree(wheels, ignore_errors=True)
-    pip = [context.python, "-m", "pip", "--disable-pip-version-check", "--quiet", "download"]
-    options = ["--no-deps", "--only-binary", ":all:", "--require-hashes", "--dest", wheels, "--requirement", wanted]
+    pip: list[str | Path] = [context.python, "-m", "pip", "--disable-pip-version-check", "--quiet", "download"]
+    options: list[str | Path] = [
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+        "--require-hashes",
+        "--dest",
+        wheels,
+        "--requirement",
+        wanted,
+    ]
     context.run(*pip, *options, hint="is PyPI within reach? or say where a mirror is: PIP_INDEX_URL")
     return sorted(wheels.glob("*.whl"))
 
@@ -90,6 +99,7 @@ def lay_out(context: Context, folder: Path, wheels: list[Path]) -> None:
         shutil.copyfile(FOLDER / each, folder / each)
     for origin, place in SHARED.items():
         _copy(context.root / origin, folder / "share" / place)
+    context.run(context.python, context.root / "packaging/man.py", folder / "share")
     shutil.copyfile(context.root / "LICENSE", folder / "share/LICENSE")
     licenses = context.dist / f"floorgate-{context.version}-licenses.txt"
     if licenses.exists():
@@ -134,9 +144,11 @@ def pack(folder: Path, target: Path, epoch: int) -> None:
         member.mode = 0o755 if member.isdir() or member.name.endswith(".sh") else 0o644
         return member
 
-    with target.open("wb") as file, gzip.GzipFile("", "wb", 6, file, mtime=epoch) as zipped:
-        with tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as archive:
-            for each in [folder, *sorted(folder.rglob("*"))]:
-                member = plain(archive.gettarinfo(each, str(each.relative_to(folder.parent))))
-                content = io.BytesIO(each.read_bytes()) if each.is_file() else None
-                archive.addfile(member, content)
+    with (
+        target.open("wb") as file,
+        gzip.GzipFile("", "wb", 6, file, mtime=epoch) as zipped,
+        tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        for each in [folder, *sorted(folder.rglob("*"))]:
+            member = plain(archive.gettarinfo(each, str(each.relative_to(folder.parent))))
+            archive.addfile(member, io.BytesIO(each.read_bytes()) if each.is_file() else None)

@@ -1,8 +1,8 @@
 """What a product is made of: Python distributions, libraries of the build machine, and what was compiled into either.
 
-A part knows its name, version, licence (an SPDX expression), where to find it (a package URL), the texts of its licence, and
-what lies inside of it. Licences that a distribution does not state by itself, and those of Debian's packages, stand in
-`licenses.toml`.
+A part knows its name, version, licence (an SPDX expression), package URL, the texts of its licence, and what lies
+inside of it. Licences that a distribution does not state by itself, and those of Debian's packages, stand
+in `licenses.toml`.
 """
 
 import importlib.metadata
@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from context import Failure
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import inside
+from context import Failure
 
 HERE = Path(__file__).parent
 RULES: dict[str, Any] = tomllib.loads((HERE / "licenses.toml").read_text("utf-8"))
@@ -76,7 +76,7 @@ def distributions(site: Path) -> Mapping[str, Distribution]:
 
 
 def runtime(root: Path, site: Path) -> dict[str, set[str]]:
-    """What Floorgate needs to run with the extras that are shipped, on this platform: names, and which others each of them asks for.
+    """What Floorgate needs on this platform, with the extras that are shipped: names, and which others each asks for.
 
     Floorgate's own direct needs are under its name. Raises Failure when one is not installed.
     """
@@ -152,7 +152,7 @@ def dist_part(name: str, site: Path) -> Part:
 def _dist_texts(dist: Distribution, named: list[str]) -> dict[str, str]:
     texts = {}
     for file in dist.files or []:
-        folder, _, local = str(file).partition(".dist-info/")
+        _, _, local = str(file).partition(".dist-info/")
         if local and "sboms/" not in local and (_TEXT.search(local) or local.removeprefix("licenses/") in named):
             texts[local.removeprefix("licenses/")] = Path(str(dist.locate_file(file))).read_text("utf-8", "replace")
     return texts

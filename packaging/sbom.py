@@ -1,7 +1,7 @@
-"""The step `sbom`: a bill of materials of all that is shipped, as CycloneDX 1.6 (ECMA-424), the same bytes for the same content.
+"""The step `sbom`: a bill of materials of all that is shipped, as CycloneDX 1.6 (ECMA-424); same content, same bytes.
 
-Components are Python distributions, libraries of the build machine, Python, PyInstaller's loader; within them what was compiled
-into them, and the files that are machine code with their hashes. A property says which products a component is in.
+Components are Python distributions, libraries of the build machine, Python, PyInstaller's loader; within them what was
+compiled into them, and the files that are machine code, with hashes. A property says which products a component is in.
 """
 
 import hashlib
@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from context import Context, Failure
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 import parts
 import shipped
+from context import Context, Failure
 from parts import Part
 
 SPEC = "1.6"
@@ -44,6 +44,10 @@ def inventory(context: Context) -> "Inventory":
         found.part(f"pypi:{name}", bundle.site).where.add(OFFLINE)
     for owner in set(owned.values()):
         found.part(owner, bundle.site).where.add(IN_BUNDLE)
+    single = context.dist / f"floorgate-{context.version}-linux-{context.arch}"
+    more = shipped.more_than(single, owned, bundle) if single.exists() else []
+    if more:
+        raise Failure(f"{single.name} has {', '.join(more[:3])}, and the bundle has not", hint="build both anew")
     strangers = [part.name for part in found.others if part.purl.startswith("pkg:pypi/") and part.where == {IN_BUNDLE}]
     if set(strangers) - LOADER:
         names = ", ".join(sorted(set(strangers) - LOADER))

@@ -1,7 +1,7 @@
-"""Whose each file of the bundle is, and each module in its archives: proof that the bill of materials leaves nothing out.
+"""Whose each file of the bundle is, and each module in its archives: proof that no bill of materials leaves one out.
 
-The bundle is walked and its archives are opened; PyInstaller's own tables (.toc) say from where it took each piece, the RECORD of
-the distributions and dpkg say whose that is. What nobody owns is told by name.
+The bundle is walked and its archives are opened; PyInstaller's own tables (.toc) say from where it took each piece, the
+RECORD of the distributions and dpkg say whose that is. What nobody owns is told by name.
 """
 
 import ast
@@ -14,9 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from context import Failure
-
 import parts
+from context import Failure
 
 OURS = "floorgate"
 MACHINE_CODE = b"\x7fELF"
@@ -26,7 +25,7 @@ _LOADER = ("pyi", "_pyi")  # modules of PyInstaller's own, which it names so
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A onedir bundle and what it was made of: repository, the folder with PyInstaller's tables, site-packages of the build."""
+    """A onedir bundle, and what it was made of: repository, PyInstaller's tables, site-packages of the build."""
 
     folder: Path
     root: Path
@@ -44,7 +43,7 @@ def find(root: Path, build: Path) -> Bundle:
 
 
 def owners(bundle: Bundle) -> dict[str, str]:
-    """Piece → owner: `floorgate`, `python`, `pypi:NAME` or `deb:PACKAGE`. Raises Failure with what has no owner, or no origin."""
+    """Piece → owner: `floorgate`, `python`, `pypi:NAME` or `deb:PACKAGE`. Raises Failure with what has none."""
     origins = dict(_pieces(bundle))
     told = {piece: _owner(Path(origin), bundle) if origin else "" for piece, origin in origins.items()}
     open_ = {piece for piece, owner in told.items() if not owner and origins[piece]}
@@ -68,14 +67,8 @@ def machine_code(folder: Path) -> Iterator[str]:
 
 def walk(folder: Path) -> list[str]:
     """All that is no folder, links included."""
-    found = [
-        os.path.join(top, name) for top, folders, names in os.walk(folder) for name in (*names, *_links(top, folders))
-    ]
-    return sorted(os.path.relpath(each, folder) for each in found)
-
-
-def _links(top: str, folders: list[str]) -> list[str]:
-    return [name for name in folders if Path(top, name).is_symlink()]
+    found = (each for each in folder.rglob("*") if each.is_symlink() or not each.is_dir())
+    return sorted(str(each.relative_to(folder)) for each in found)
 
 
 def _pieces(bundle: Bundle) -> Iterator[tuple[str, str]]:
@@ -109,17 +102,32 @@ def _library(zipped: Path, path: str) -> Iterator[tuple[str, str]]:
 
 def _archive(bundle: Bundle) -> Iterator[tuple[str, str]]:
     """The modules and scripts inside the program itself."""
-    from PyInstaller.archive.readers import CArchiveReader  # only where a bundle was built
-
     table = {name: origin for name, origin, _ in _table(bundle.work / "PYZ-00.toc")}
     table.update((name, origin) for name, origin, _ in _table(bundle.work / "EXE-00.toc") if origin)
-    program = CArchiveReader(str(bundle.folder / OURS))
-    for name, (*_, kind) in program.toc.items():
+    for piece in _inside(bundle.folder / OURS):
+        origin = table.get(piece.removeprefix(f"{OURS}/"), "")
+        if origin != _NAMESPACE:
+            yield piece, origin
+
+
+def _inside(program: Path) -> Iterator[str]:
+    """What is in a program of PyInstaller's, by the names that the pieces of a bundle have."""
+    from PyInstaller.archive.readers import CArchiveReader  # noqa: PLC0415  # only where a bundle was built
+
+    reader = CArchiveReader(str(program))
+    for name, (*_, kind) in reader.toc.items():
         if kind == "z":
-            modules = program.open_embedded_archive(name).toc
-            yield from ((f"{OURS}/{each}", table.get(each, "")) for each in modules if table.get(each) != _NAMESPACE)
+            yield from (f"{OURS}/{module}" for module in reader.open_embedded_archive(name).toc)
+        elif kind in "bxn":  # a library, data, a link: a file of its own in a bundle
+            yield f"_internal/{name}"
         elif kind != "o":  # an option of the bootloader is no file
-            yield f"{OURS}/{name}", table.get(name, "")
+            yield f"{OURS}/{name}"
+
+
+def more_than(program: Path, owned: Mapping[str, str], bundle: Bundle) -> list[str]:
+    """What a program in one file has that the bundle has not."""
+    spaces = {f"{OURS}/{name}" for name, origin, _ in _table(bundle.work / "PYZ-00.toc") if origin == _NAMESPACE}
+    return sorted({*_inside(program)} - owned.keys() - spaces)
 
 
 def _owner(origin: Path, bundle: Bundle) -> str:

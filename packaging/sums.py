@@ -1,7 +1,7 @@
-"""The step `sums`: SHA256SUMS over all that is shipped, and with KEY a signature of it, which `packaging/verify.sh` checks.
+"""The step `sums`: SHA256SUMS over all that is shipped, and with KEY a signature of it, for `packaging/verify.sh`.
 
-KEY is the private half of an SSH key, or its public half where ssh-agent or a token holds the other. Who signs makes a release,
-so the changelog has to have its date by then.
+KEY is the private half of an SSH key, or its public half where ssh-agent or a token holds the other. Who signs makes a
+release, so the changelog has to have its date by then.
 """
 
 import os
@@ -58,7 +58,7 @@ def released(context: Context) -> None:
     if newest is None or newest[1] != context.version or not re.fullmatch(r"\d{4}-\d\d-\d\d", newest[2] or ""):
         raise Failure(
             f"CHANGELOG.md has no date for {context.version}, so this is no release",
-            hint=f"it needs a heading such as: ## [{context.version}] - 2026-12-01; without KEY the sums are made unsigned",
+            hint=f"it needs a heading such as: ## [{context.version}] - 2026-12-01; without KEY nothing is signed",
         )
     unreleased = re.search(r"^## \[Unreleased\]\n(.*?)^## ", text, re.MULTILINE | re.DOTALL)
     if unreleased and unreleased[1].strip():

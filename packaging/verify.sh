@@ -40,9 +40,10 @@ if [ -z "$unsigned" ]; then
         fail "the signature is not of this SHA256SUMS: one of the two was changed" "do not use these files: $said"
     key=${said##* key }
     who=$(ssh-keygen -Y find-principals -s "$sig" -f "$signers" 2>/dev/null | head -n 1) || true
-    [ -n "$who" ] || fail "signed with a key that is not known: $key" "do not use these files, unless $signers is too old"
+    [ -n "$who" ] || fail "signed with a key that does not count, or not now: $key" \
+        "do not use these files, unless $signers is too old or the clock is wrong: $(date -u +%F)"
     said=$(ssh-keygen -Y verify -f "$signers" -I "$who" -n floorgate -s "$sig" <"$sums" 2>&1) ||
-        fail "the signature of $who does not count: $said" "was the key replaced? $signers has the dates between which it is valid"
+        fail "the signature of $who does not count: $said" "do not use these files, unless $signers is too old"
 fi
 
 cd "$dir"

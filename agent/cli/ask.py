@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from agent import __version__
 from agent.model.errors import AgentError, ConfigError, Damaged, StoreError
 from agent.status.routes import JSON, PARCEL
 from agent.status.server import FILE
@@ -26,11 +27,11 @@ class Silent(StoreError):
 class Agent:
     """A running agent. Every call raises StoreError, and ConfigError where the agent finds a file wrong."""
 
-    def __init__(self, path: Path, facts: dict[str, Any]) -> None:
+    def __init__(self, path: Path, facts: dict[str, Any], timeout: float = TIMEOUT) -> None:
         self._path = path
-        self._connection = _connection(facts)
+        self._connection = _connection(facts, timeout)
         self._headers = {"Authorization": f"Bearer {facts['token']}"}
-        self._pid = facts.get("pid")
+        self._pid, self._version = facts.get("pid"), str(facts.get("version", "an older version"))
 
     def close(self) -> None:
         self._connection.close()
@@ -47,6 +48,15 @@ class Agent:
     def get(self, path: str, **query: object) -> Any:
         """What it answers, out of JSON; of `query` only what is not empty counts."""
         return json.loads(self.ask(path, None, **query))
+
+    def readiness(self) -> dict[str, Any]:
+        """What it tells at /readyz, ready or not."""
+        try:
+            self._connection.request("GET", "/readyz", headers=self._headers)
+            answer = json.loads(self._connection.getresponse().read(MOST))
+            return {**answer, "ready": bool(answer["ready"]), "reasons": [*answer["reasons"]]}
+        except (*_NOBODY, OSError) as error:
+            raise Silent(f"{self._path}: the agent does not answer: {error!r}", hint="has it ended?") from error
 
     def post(self, path: str, **fields: object) -> Any:
         return json.loads(self._tried(path, json.dumps(fields).encode(), {}, JSON))
@@ -84,18 +94,24 @@ class Agent:
             return answer
         if response.status == http.client.CONFLICT:
             raise _error(json.loads(answer))
-        raise StoreError(f"{self._path}: the agent answers {path} with {response.status} {response.reason}")
+        hint = (
+            ""
+            if self._version == __version__
+            else f"it is floorgate {self._version}, this is {__version__}: restart it"
+        )
+        what = f"{self._path}: the agent answers {path} with {response.status} {response.reason}"
+        raise StoreError(what, hint=hint)
 
 
-def _connection(facts: dict[str, Any]) -> http.client.HTTPConnection:
+def _connection(facts: dict[str, Any], timeout: float) -> http.client.HTTPConnection:
     """To this machine, whatever address it listens on. Its certificate is in the file that it shows."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(facts["host"], facts["host"])  # noqa: S104  # compared, not bound
     if not facts.get("cert"):
-        return http.client.HTTPConnection(host, facts["port"], timeout=TIMEOUT)
+        return http.client.HTTPConnection(host, facts["port"], timeout=timeout)
     context = ssl.create_default_context(cafile=facts["cert"])
     context.check_hostname = False  # it is for the names by which others know the gateway
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    return http.client.HTTPSConnection(host, facts["port"], timeout=TIMEOUT, context=context)
+    return http.client.HTTPSConnection(host, facts["port"], timeout=timeout, context=context)
 
 
 def _error(said: dict[str, str]) -> AgentError:
@@ -105,13 +121,13 @@ def _error(said: dict[str, str]) -> AgentError:
 
 
 @contextmanager
-def find(data: Path) -> Iterator[Agent | None]:
-    """The agent that runs on this data directory; None when none does. Raises StoreError."""
+def find(data: Path, timeout: float = TIMEOUT) -> Iterator[Agent | None]:
+    """The agent that runs on this data directory, or None; `timeout` (s) for each answer. Raises StoreError."""
     path = data / FILE
     with ExitStack() as stack:
         agent = None
         try:
-            agent = Agent(path, json.loads(path.read_text("utf-8")))
+            agent = Agent(path, json.loads(path.read_text("utf-8")), timeout)
             stack.callback(agent.close)
         except (FileNotFoundError, *_NOBODY):
             pass

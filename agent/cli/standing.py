@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from agent.cli.ask import Agent, Silent, find
+from agent.cli.ask import TIMEOUT, Agent, Silent, find
 from agent.model.errors import AgentError
 from agent.runtime.history import History, State
 from agent.runtime.history_files import Taken
@@ -15,9 +15,9 @@ EVERY, PATIENCE = 0.5, 20  # seconds between two looks, and how many
 
 
 @contextmanager
-def running(data: Path) -> Iterator[Agent]:
-    """The agent that runs there. Raises AgentError when none does."""
-    with find(data) as agent:
+def running(data: Path, timeout: float = TIMEOUT) -> Iterator[Agent]:
+    """The agent that runs there; `timeout` (s) for each answer. Raises AgentError when none does."""
+    with find(data, timeout) as agent:
         if agent is None:
             hint = "`floorgate run` starts one, with --data if it is another directory"
             raise AgentError(f"no agent runs on {data}", hint=hint)

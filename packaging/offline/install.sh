@@ -13,6 +13,11 @@ etc=/etc/floorgate
 data=/var/lib/floorgate
 units=/usr/local/lib/systemd/system
 command=/usr/local/bin/floorgate
+pages="man/floorgate.1 /usr/local/share/man/man1/floorgate.1
+man/floorgate.zh.1 /usr/local/share/man/zh_CN/man1/floorgate.1
+shell/floorgate.bash /usr/local/share/bash-completion/completions/floorgate
+shell/floorgate.fish /usr/local/share/fish/vendor_completions.d/floorgate.fish
+shell/floorgate.zsh /usr/local/share/zsh/site-functions/_floorgate"
 version='' arch='' for_python='' glibc='' # what this bundle is, and is for: ./release says it
 
 say() {
@@ -76,13 +81,13 @@ check_machine() {
         "this system has glibc $have, and glibc $glibc or newer is needed" "install it on a newer system"
 }
 
-kind() { # PYTHON: its version and the size of its pointers, such as "3.11 8"
-    "$1" -c 'import struct, sys, venv, sqlite3, ssl; print("%d.%d %d" % (*sys.version_info[:2], struct.calcsize("P")))' 2>&1 |
+kind() { # PYTHON: such as "3.11, 64 bits", or what it lacks
+    "$1" -c 'import struct, sys, venv, sqlite3, ssl; print("%d.%d, %d bits" % (*sys.version_info[:2], 8 * struct.calcsize("P")))' 2>&1 |
         tail -n 1
 }
 
 find_python() {
-    wanted="$for_python 8"
+    wanted="$for_python, 64 bits"
     for each in ${python:-"python$for_python" python3}; do
         if ! command -v "$each" >/dev/null; then
             seen="there is no $each here"
@@ -90,10 +95,10 @@ find_python() {
             python=$(command -v "$each")
             return
         else
-            seen="$each is ${found% 8}"
+            seen="$each is $found"
         fi
     done
-    fail "this bundle needs Python $for_python (64 bits, with venv, ssl and sqlite3), and $seen" \
+    fail "this bundle needs a Python $for_python of 64 bits with venv, ssl and sqlite3, and $seen" \
         "name one with --python, or take the bundle that is made for the Python that is here (cp$(echo "$for_python" | tr -d .) is in this one's name)"
 }
 
@@ -121,7 +126,7 @@ build() {
     "$new/bin/python" "$(ls "$here"/wheels/pip-*.whl)/pip" --isolated --disable-pip-version-check --no-cache-dir --quiet \
         install --no-index --find-links "$here/wheels" --only-binary :all: --require-hashes --no-compile \
         --no-warn-script-location --requirement "$here/requirements.txt" || fail "pip refused the wheels; see above"
-    find "$new/bin" -type f ! -name floorgate -exec rm -f {} + # they name the folder that this was built in
+    find "$new/bin" -type f ! -name floorgate ! -name 'python*' -exec rm -f {} + # they name the folder that this was built in
     "$new/bin/python" -m compileall -q -s "$new" -p "$prefix/$version" "$new/lib" || true
     cp -R "$here/share" "$new/share"
     cp "$here/install.sh" "$new/share/install.sh"
@@ -209,6 +214,9 @@ settle() { # the system around the version that is current; done twice it does t
     install -d -m 750 -o root -g floorgate "$etc" "$etc/conf.d"
     install -d -m 700 "$etc/credentials"
     [ -e "$etc/floorgate.yaml" ] || install -m 640 -o root -g floorgate "$prefix/current/share/floorgate.yaml" "$etc/floorgate.yaml"
+    echo "$pages" | while read -r from to; do
+        [ ! -e "$prefix/current/share/$from" ] || install -D -m 644 "$prefix/current/share/$from" "$to"
+    done
     install -d "$units" "${command%/*}"
     install -m 644 "$prefix"/current/share/systemd/*.service "$units"
     printf '#!/bin/sh\nexec %s/current/floorgate "$@"\n' "$prefix" >"$command.new"
@@ -224,7 +232,6 @@ restart() { # UNITS
 
 use() { # VERSION: becomes current; when the service does not come up with it, what was current stays
     was=$(running)
-    before=$(named current)
     keep=$old
     [ -z "$keep" ] || [ "$keep" = "$1" ] || point previous "$keep"
     point current "$1"
@@ -239,7 +246,7 @@ use() { # VERSION: becomes current; when the service does not come up with it, w
         fi
         exit 1
     fi
-    [ -z "$before" ] || [ "$before" = "$1" ] || say "before: $before; the way back: sh $prefix/current/share/install.sh --back"
+    [ -z "$keep" ] || [ "$keep" = "$1" ] || say "before: $keep; the way back: sh $prefix/current/share/install.sh --back"
 }
 
 # ── the three tasks ──
@@ -273,7 +280,7 @@ back() {
     lock
     old=$(named current)
     target=$(named previous)
-    { [ -n "$target" ] && [ -x "$prefix/$target/floorgate" ]; } || fail "there is no version before ${old:-this one} in $prefix"
+    { [ -n "$target" ] && [ "$target" != "$old" ] && [ -x "$prefix/$target/floorgate" ]; } || fail "there is no version before ${old:-this one} in $prefix"
     use "$target"
     say "$("$prefix/current/floorgate" version) is in use"
 }
@@ -288,6 +295,7 @@ uninstall() {
         fi
         ! command -v systemctl >/dev/null || systemctl --quiet --no-reload disable floorgate.service floorgate@.service 2>/dev/null || true
         rm -f "$units/floorgate.service" "$units/floorgate@.service" "$command"
+        echo "$pages" | while read -r _ to; do rm -f "$to"; done
         ! booted || systemctl daemon-reload
     fi
     rm -f "$prefix/current" "$prefix/previous"

@@ -1,6 +1,7 @@
 """The rows of the table, in the order in which they are printed."""
 
-from rows import install, service
+from rows import install, removal, service, surroundings, upgrade
 from tests.faults.table import ROWS
 
-ALL = [each for module in (install, service) for each in ROWS if each.act.__module__ == module.__name__]
+_MODULES = (install, service, upgrade, surroundings, removal)
+ALL = [each for module in _MODULES for each in ROWS if each.act.__module__ == module.__name__]
