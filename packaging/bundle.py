@@ -7,6 +7,7 @@ import sysconfig
 from pathlib import Path
 
 import glibc
+import runpath
 from context import Context, Failure, say
 
 BINUTILS = {"objcopy": "binutils", "objdump": "binutils", "readelf": "binutils", "strip": "binutils"}
@@ -31,6 +32,7 @@ def bundle(context: Context) -> Path:
     """A folder with all that is needed, build/onedir/floorgate: it goes into the packages."""
     _emptied(context.build / "pyinstaller")
     made = _freeze(context, "onedir") / "floorgate"
+    runpath.forget(context, made)
     _date(context, made)
     _starts(context, made / "floorgate")
     needs = glibc.floor(context, made)
