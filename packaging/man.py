@@ -16,9 +16,9 @@ from click.shell_completion import BashComplete, FishComplete, ShellComplete, Zs
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from agent import __version__, lang  # noqa: E402  # of the checkout that this file is in
-from agent.cli import main as floorgate  # noqa: E402  # as above
-from agent.cli.pages import Formatter, option, spoken  # noqa: E402  # as above
+from agent import __version__, lang  # of the checkout that this file is in
+from agent.cli import main as floorgate  # as above
+from agent.cli.pages import Formatter, option, spoken  # as above
 
 SHELLS = {"bash": BashComplete, "fish": FishComplete, "zsh": ZshComplete}
 PAGES = {"en": "floorgate.1", "zh": "floorgate.zh.1"}
