@@ -6,8 +6,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-import glibc
-from context import Context, Failure, say
+from context import Context, Failure
 
 BINUTILS = {"objcopy": "binutils", "objdump": "binutils", "readelf": "binutils", "strip": "binutils"}
 SECONDS = 900.0  # that PyInstaller may take; seen: 35 s of processor time
@@ -33,8 +32,6 @@ def bundle(context: Context) -> Path:
     made = _freeze(context, "onedir") / "floorgate"
     _date(context, made)
     _starts(context, made / "floorgate")
-    needs = glibc.floor(context, made)
-    say(f"      it needs glibc {needs.version} or later, for {needs.file}")
     return _put(made, context.build / "onedir/floorgate")
 
 
