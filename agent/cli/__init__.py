@@ -50,6 +50,7 @@ COMMANDS = (
     "schema",
     "simulate",
     "store",
+    "support",
     "version",
     "watch",
     "write",

@@ -12,7 +12,9 @@ from pydantic import BaseModel, SecretStr
 from agent.config.site import Site
 from agent.config.spelling import HIDDEN, Number, number_of
 
-_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?:[^/@\s]*@)?(?P<host>[^/?#\s]*)(?P<rest>[^\s]*)")
+_URL = re.compile(
+    r"(?<![\w+.-])(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,20})://(?:[^/@\s]{0,500}@)?(?P<host>[^/?#\s]*)(?P<rest>[^\s]*)"
+)
 _WEB = {"http", "https", "ws", "wss"}
 
 

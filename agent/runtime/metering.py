@@ -24,7 +24,7 @@ class Metering:
     def __init__(
         self, store: Path, catalogue: Catalogue, storage: Storage, inlet: Inlet, clock: Clock, ring: Ring
     ) -> None:
-        self.gateway, self._logged = "", ring.counts
+        self.gateway, self._ring = "", ring
         self._wal = store.with_name(f"{store.name}-wal")
         self._catalogue, self._storage, self._inlet, self._clock = catalogue, storage, inlet, clock
 
@@ -42,7 +42,8 @@ class Metering:
             plausible=plausible(self._clock),
             steps=storage.steps,
             step=storage.step,
-            logged=dict(self._logged),
+            logged=dict(self._ring.counts),
+            suppressed=self._ring.suppressed,
         )
 
     async def _tags(self) -> Sequence[tuple[str, str, int]]:

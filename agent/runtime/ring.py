@@ -5,19 +5,28 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from agent.runtime.flood import Flood
+
 MOST, BYTES = 2000, 1 << 20  # lines, and characters of them together
 HEARD = ("floorgate", "asyncio")  # loggers
 
 
 class Ring(logging.Handler):
-    """Also counts the lines by their level."""
+    """Also counts the lines by their level, and those that were too many: as everywhere, of a flood some are taken."""
 
     def __init__(self, form: logging.Formatter, most: int = MOST, room: int = BYTES) -> None:
         super().__init__()
         self.setFormatter(form)
+        self.addFilter(Flood())
         self._lines: deque[str] = deque()
         self._most, self._room, self._size = most, room, 0
         self.counts: Counter[str] = Counter()
+        self.suppressed = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        passed = bool(super().filter(record))
+        self.suppressed += not passed
+        return passed
 
     def emit(self, record: logging.LogRecord) -> None:
         line = self.format(record)[: self._room // 4]

@@ -178,12 +178,14 @@ def _mode(path: Path) -> int:
 def keys_of(site: Site) -> list[Path]:
     """The files of the private keys that the site names."""
     named = [getattr(sink, "key", "") for sink in site.sinks if sink.enabled]
+    named += [getattr(device, "user_key", "") for device in site.devices]
     return [Path(each) for each in (*named, site.status.tls.key if site.status.tls else "") if each]
 
 
 def certificates_of(site: Site, data: Path) -> list[Path]:
-    """Our own certificates: of the status server, of sinks, for OPC UA."""
+    """Our own certificates: of the status server, of sinks, of users at devices, for OPC UA."""
     named = [getattr(sink, "cert", "") for sink in site.sinks if sink.enabled]
+    named += [getattr(device, "user_certificate", "") for device in site.devices]
     named.append(site.status.tls.cert if site.status.tls else "")
     ours = data / "pki" / "own" / "cert.der"
     return [*(Path(each) for each in named if each), *([ours] if ours.exists() else [])]
