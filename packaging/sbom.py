@@ -44,6 +44,10 @@ def inventory(context: Context) -> "Inventory":
         found.part(f"pypi:{name}", bundle.site).where.add(OFFLINE)
     for owner in set(owned.values()):
         found.part(owner, bundle.site).where.add(IN_BUNDLE)
+    single = context.dist / f"floorgate-{context.version}-linux-{context.arch}"
+    more = shipped.more_than(single, owned, bundle) if single.exists() else []
+    if more:
+        raise Failure(f"{single.name} has {', '.join(more[:3])}, and the bundle has not", hint="build both anew")
     strangers = [part.name for part in found.others if part.purl.startswith("pkg:pypi/") and part.where == {IN_BUNDLE}]
     if set(strangers) - LOADER:
         names = ", ".join(sorted(set(strangers) - LOADER))

@@ -102,17 +102,32 @@ def _library(zipped: Path, path: str) -> Iterator[tuple[str, str]]:
 
 def _archive(bundle: Bundle) -> Iterator[tuple[str, str]]:
     """The modules and scripts inside the program itself."""
-    from PyInstaller.archive.readers import CArchiveReader  # noqa: PLC0415  # only where a bundle was built
-
     table = {name: origin for name, origin, _ in _table(bundle.work / "PYZ-00.toc")}
     table.update((name, origin) for name, origin, _ in _table(bundle.work / "EXE-00.toc") if origin)
-    program = CArchiveReader(str(bundle.folder / OURS))
-    for name, (*_, kind) in program.toc.items():
+    for piece in _inside(bundle.folder / OURS):
+        origin = table.get(piece.removeprefix(f"{OURS}/"), "")
+        if origin != _NAMESPACE:
+            yield piece, origin
+
+
+def _inside(program: Path) -> Iterator[str]:
+    """What is in a program of PyInstaller's, by the names that the pieces of a bundle have."""
+    from PyInstaller.archive.readers import CArchiveReader  # noqa: PLC0415  # only where a bundle was built
+
+    reader = CArchiveReader(str(program))
+    for name, (*_, kind) in reader.toc.items():
         if kind == "z":
-            modules = program.open_embedded_archive(name).toc
-            yield from ((f"{OURS}/{each}", table.get(each, "")) for each in modules if table.get(each) != _NAMESPACE)
+            yield from (f"{OURS}/{module}" for module in reader.open_embedded_archive(name).toc)
+        elif kind in "bxn":  # a library, data, a link: a file of its own in a bundle
+            yield f"_internal/{name}"
         elif kind != "o":  # an option of the bootloader is no file
-            yield f"{OURS}/{name}", table.get(name, "")
+            yield f"{OURS}/{name}"
+
+
+def more_than(program: Path, owned: Mapping[str, str], bundle: Bundle) -> list[str]:
+    """What a program in one file has that the bundle has not."""
+    spaces = {f"{OURS}/{name}" for name, origin, _ in _table(bundle.work / "PYZ-00.toc") if origin == _NAMESPACE}
+    return sorted({*_inside(program)} - owned.keys() - spaces)
 
 
 def _owner(origin: Path, bundle: Bundle) -> str:

@@ -1,6 +1,7 @@
 """`floorgate run`"""
 
 import asyncio
+import faulthandler
 import os
 from collections.abc import Coroutine
 from pathlib import Path
@@ -21,6 +22,8 @@ from agent.runtime.steward import Steward
 from agent.status.config import Pages
 from agent.status.log import Volume
 
+STDERR = 2
+
 
 @click.command("run")
 @config_option
@@ -32,6 +35,8 @@ def command(config: Path, no_watch: bool, data: Path) -> None:
     When FILE, a part of it or a map changes, and on SIGHUP, the agent goes over to what they say now.
     """
     notify = Notify.taken(os.environ)
+    if notify.watchdog:
+        faulthandler.enable(STDERR)  # the watchdog ends what is stuck with SIGABRT: where it was stuck is told
     with asyncio.Runner(loop_factory=host.new_loop) as runner:
         runner.run(_until_signal(config, data, notify, watch=not no_watch))
 

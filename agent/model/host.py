@@ -23,6 +23,7 @@ else:
 
 if TYPE_CHECKING:
     import asyncio
+    import socket
 
 RAW = getattr(os, "O_BINARY", 0)  # for each os.open: Windows would make two bytes of each line end
 NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -34,6 +35,17 @@ if sys.platform != "win32":
 STOPS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGBREAK") if hasattr(signal, name))
 _HIDDEN = 0x7FFF_0000  # of a file, in bytes: no reader comes there, and Windows keeps readers from what is locked
 _PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+def unix_socket(*, stream: bool) -> "socket.socket | None":
+    """One of this machine alone, by the path of a file, which never waits; None where there are none."""
+    if sys.platform == "win32":
+        return None
+    import socket  # noqa: PLC0415  # most commands need none
+
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM if stream else socket.SOCK_DGRAM)
+    made.setblocking(False)
+    return made
 
 
 # Who runs

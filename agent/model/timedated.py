@@ -4,13 +4,17 @@ A service that is kept from setting the clock is kept from asking about it, too:
 bus is fixed but for our user id: https://dbus.freedesktop.org/doc/dbus-specification.html
 """
 
-import os
-import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from threading import Lock
+from typing import TYPE_CHECKING
+
+from agent.model import host
+
+if TYPE_CHECKING:
+    import socket
 
 PATH = "/run/dbus/system_bus_socket"
 OFTEN, SELDOM = 30.0, 900.0  # seconds between two questions, twice as long each time: it may be started for each
@@ -48,15 +52,16 @@ class Timedated:
 
     def _ask(self) -> None:
         self._due = self._now() + WAIT
-        self._end = end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        end.setblocking(False)
+        self._end = end = host.unix_socket(stream=True)
+        if end is None:
+            return
         try:
             end.connect(self._path)
-            end.sendall(question(os.geteuid()))
+            end.sendall(question(host.user_id() or 0))
         except OSError:
             self._answered(None)
 
-    def _listen(self, end: socket.socket) -> None:
+    def _listen(self, end: "socket.socket") -> None:
         try:
             while data := end.recv(4096):
                 self._heard += data

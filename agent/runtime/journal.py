@@ -7,11 +7,12 @@ import errno
 import logging
 import os
 import re
-import socket
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import TextIO
+
+from agent.model import host
 
 SOCKET = "/run/systemd/journal/socket"
 STREAM = "JOURNAL_STREAM"
@@ -72,8 +73,7 @@ class Journal(logging.Handler):
         super().__init__()
         self.setFormatter(text)
         self._fields, self._stream, self._path = fields, stream, path
-        self._end = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._end.setblocking(False)
+        self._end = host.unix_socket(stream=False)
         self.dropped = 0
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -82,6 +82,8 @@ class Journal(logging.Handler):
         if self.dropped:
             said["MESSAGE"] += f" lost_before={self.dropped}"
         try:
+            if self._end is None:
+                raise FileNotFoundError(self._path)
             self._end.sendto(datagram({**said, **dict(named(self._fields(record)))}), self._path)
             self.dropped = 0
         except OSError as error:
@@ -89,8 +91,10 @@ class Journal(logging.Handler):
                 self.dropped += 1
             else:
                 with suppress(OSError, ValueError):
-                    print(f"<{level}>" + text.replace("\n", f"\n<{level}>"), file=self._stream, flush=True)
+                    self._stream.write(f"<{level}>" + text.replace("\n", f"\n<{level}>") + "\n")
+                    self._stream.flush()
 
     def close(self) -> None:
-        self._end.close()
+        if self._end is not None:
+            self._end.close()
         super().close()

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import socket
 import sys
 import time
 from collections.abc import Mapping
@@ -59,8 +58,7 @@ class Logs:
 
 
 def _handler(form: Form, environ: Mapping[str, str]) -> logging.Handler:
-    journal = form == "journal" or (form == "auto" and is_journal(sys.stderr, environ))
-    if journal and hasattr(socket, "AF_UNIX"):  # not on Windows
+    if form == "journal" or (form == "auto" and is_journal(sys.stderr, environ)):
         return Journal(Lines(), fields, sys.stderr)
     handler = logging.StreamHandler(sys.stderr)
     as_json = form == "json" or (form == "auto" and not sys.stderr.isatty())

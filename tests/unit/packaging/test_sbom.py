@@ -63,7 +63,7 @@ def bundle(tmp_path: Path) -> shipped.Bundle:
     (folder / "_internal/click").mkdir(parents=True)
     work.mkdir()
     ours = ROOT / "agent/__main__.py"
-    CArchiveWriter(str(folder / "floorgate"), [("pyiboot", str(ours), False, "x")], "libpython3.so")
+    CArchiveWriter(str(folder / "floorgate"), [("pyiboot", str(ours), False, "s")], "libpython3.so")
     (folder / "_internal/click/core.py").write_text("")
     (folder / "_internal/zh.po").write_text("")
     with zipfile.ZipFile(folder / "_internal/base_library.zip", "w") as library:
@@ -90,6 +90,15 @@ def test_each_piece_of_a_bundle_has_an_owner(bundle: shipped.Bundle) -> None:
         "_internal/click/core.py": "pypi:click",
         "_internal/zh.po": "floorgate",
     }
+
+
+def test_a_program_in_one_file_holds_no_more_than_the_bundle(bundle: shipped.Bundle, tmp_path: Path) -> None:
+    owned, single = shipped.owners(bundle), tmp_path / "single"
+    entries = [("pyiboot", str(ROOT / "agent/__main__.py"), False, "s"), ("zh.po", str(ROOT / "LICENSE"), False, "x")]
+    CArchiveWriter(str(single), entries, "libpython3.so")
+    assert shipped.more_than(single, owned, bundle) == []
+    CArchiveWriter(str(single), [*entries, ("stranger.so", str(ROOT / "LICENSE"), False, "b")], "libpython3.so")
+    assert shipped.more_than(single, owned, bundle) == ["_internal/stranger.so"]
 
 
 @pytest.mark.parametrize("stranger", ["_internal/stranger.so", "_internal/click/stranger.py", ".hidden"])
