@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import secrets
+import socket
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,7 +19,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from agent import __version__
-from agent.health import Health
+from agent.health import Health, Part
 from agent.model import host
 from agent.model.errors import AgentError
 from agent.model.listeners import listener
@@ -37,6 +38,8 @@ from agent.status.web import Answer, Request, as_json
 
 FILE = "agent.json"
 _PATIENCE = 8.0  # seconds: a collector gives up after ten
+_RETRY = 5.0  # seconds: a port that another has is tried again that often
+_INSTEAD = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ async def serve(
     server = Server(answer, tls)
     path = data / FILE
     try:
-        host, port = await _listen(server, place.listen)
+        host, port, error = await _listen(server, place.listen)
         hosts = Hosts(place.listen.rpartition(":")[0].lower(), port, place.hosts, tls=tls is not None)
         keys = Keys(token, pull.tokens())
         pull.hear(lambda: keys.renew(pull.tokens()))
@@ -95,27 +98,60 @@ async def serve(
                 "cert": place.cert,
             },
         )
-        part.up()
-        await asyncio.Event().wait()
+        await _stay(part, place.listen, error)
     finally:
         with suppress(OSError):  # on a disk that may not be written to nobody can have announced anything
             path.unlink(missing_ok=True)
         await server.close()
 
 
-async def _listen(server: Server, listen: str) -> tuple[str, int]:
-    name, _, port = listen.rpartition(":")
+async def _listen(server: Server, listen: str) -> tuple[str, int, AgentError | None]:
+    """Where it listens now. When another has the port, it is any free one of loopback, so that the command line works.
+
+    Raises AgentError.
+    """
+    name, port = _split(listen)
     try:
-        return await server.listen(name.strip("[]"), int(port))
+        return *(await server.listen(name, port)), None
     except OSError as error:
         what = os.strerror(error.errno) if error.errno else str(error)
-        raise AgentError(
-            f"cannot listen on {listen}: {what}", hint=await asyncio.to_thread(_taken, error, int(port))
-        ) from error
+        hint = await asyncio.to_thread(_taken, error, port)
+        found = AgentError(f"cannot listen on {listen}: {what}", hint=hint)
+        if error.errno != errno.EADDRINUSE:
+            raise found from error
+        return *(await server.listen(_INSTEAD, 0)), found
+
+
+async def _stay(part: Part, listen: str, error: AgentError | None) -> None:
+    """For ever, or until the port that should have been is free; that is the error again."""
+    if error is None:
+        part.up()
+        await asyncio.Event().wait()
+        return
+    part.down(error)
+    while True:
+        await asyncio.sleep(_RETRY)
+        if await asyncio.to_thread(_free, listen):
+            raise error
+
+
+def _split(listen: str) -> tuple[str, int]:
+    name, _, port = listen.rpartition(":")
+    return name.strip("[]"), int(port)
+
+
+def _free(listen: str) -> bool:
+    name, port = _split(listen)
+    try:
+        family = socket.AF_INET6 if ":" in name else socket.AF_INET
+        socket.create_server((name, port), family=family).close()
+    except OSError:
+        return False
+    return True
 
 
 def _taken(error: OSError, port: int) -> str:
-    """Who has the port; the agent reads on meanwhile, and tries again every few seconds."""
+    """Who has the port."""
     if error.errno != errno.EADDRINUSE:
         return "is this an address of this machine, and may this user listen there?"
     who = listener(port)
