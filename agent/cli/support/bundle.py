@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from agent import __version__
+from agent.cli.support import readme
 from agent.cli.support.scrub import Scrubber
 from agent.model import host
 from agent.model.errors import AgentError
@@ -19,36 +20,14 @@ MANIFEST, ABOUT = "manifest.json", "README.txt"
 MOST = 20 << 20  # bytes of the archive
 LARGEST = 4 << 20  # bytes of a member, before it is packed
 _ROOM = 64 << 10  # bytes for the manifest and the list of members
-_WHAT = """\
-What this archive holds
-=======================
-
-Made by `floorgate support`, version {version}. It holds what somebody needs who is to find out what
-is wrong with a gateway: look through it before you send it.
-
-Secrets are not in it. What is known to be one was looked for in every spelling and is `(a secret)` now,
-and so is what looks like one: {hidden} places in all. Comments of the configuration are gone. What
-secrets refer to (${{NAME}}, file:, credential:) stands there, its content does not. Private keys were not
-read into it. Values that were measured are not in it, but for those of writes in audit.json, and what the
-log says; names of devices and tags, addresses and host names are.
-
-In it
------
-{members}
-
-Left out
---------
-{left_out}
-"""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """`bytes` are those of the text; `what` says what it is, `cut` how much of it is missing."""
+    """`bytes` are those of the text, `cut` is how much of it is missing."""
 
     name: str
     bytes: int
-    what: str
     cut: int = 0
 
 
@@ -75,7 +54,7 @@ class Bundle:
         """How many places were hidden."""
         return self._scrub.hidden
 
-    def add(self, name: str, text: str, what: str, *, tail: bool = False) -> None:
+    def add(self, name: str, text: str, *, tail: bool = False) -> None:
         """A text without its secrets; of one that is too long the beginning, or the `tail`."""
         whole = len(text)
         text = self._scrub(text[-2 * LARGEST :] if tail else text[: 2 * LARGEST])
@@ -90,17 +69,15 @@ class Bundle:
             self.lack(name, f"the archive is full: {MOST >> 20} MB")
             return
         self._put(name, data)
-        self.members.append(Member(name, len(data), what, cut))
+        self.members.append(Member(name, len(data), cut))
 
     def lack(self, name: str, why: str) -> None:
         self.left_out.append(Lack(self._scrub(name), self._scrub(why)))
 
     def finish(self) -> None:
-        members = [f"{each.name:32} {each.what}{_cut(each)}" for each in self.members]
-        left_out = [f"{each.name:32} {each.why}" for each in self.left_out] or ["nothing"]
-        said = _WHAT.format(
-            version=__version__, hidden=self.hidden, members="\n".join(members), left_out="\n".join(left_out)
-        )
+        members = (f"{each.name:32} {readme.what(each.name)}{_cut(each)}" for each in self.members)
+        left_out = (f"{each.name:32} {each.why}" for each in self.left_out)
+        said = readme.text(__version__, self.hidden, members, left_out)
         facts = {"format": 1, "version": __version__, "hidden": self.hidden}
         facts |= {"members": [asdict(each) for each in self.members]}
         facts |= {"left_out": [asdict(each) for each in self.left_out]}
@@ -112,7 +89,7 @@ class Bundle:
 
 
 def _cut(member: Member) -> str:
-    return f" (without {member.cut:,} characters: it is too long)" if member.cut else ""
+    return f"; {member.cut:,} characters more were too many" if member.cut else ""
 
 
 @contextmanager

@@ -30,6 +30,15 @@ LINES, TAIL = 2000, 2 << 20  # lines of the journal, and bytes of a log file
 FRAMES, SECONDS = 20_000, 5.0  # of the store that are checked at most
 WRITES = 200  # of the audit
 LONGEST = 60.0  # seconds for all of it
+ASKED = {  # where the agent tells it
+    "readyz.json": "/readyz",
+    "health.json": "/api/v1/health",
+    "metrics.txt": "/metrics",
+    "config.json": "/api/v1/config",
+    "alarms.json": "/api/v1/alarms",
+    "recording.json": "/api/v1/recording",
+    "log/lines.txt": "/api/v1/log/lines",
+}
 FAILURES = (
     *(AgentError, OSError, sqlite3.Error, subprocess.SubprocessError, http.client.HTTPException, zipfile.BadZipFile),
     *(ArithmeticError, AssertionError, AttributeError, EOFError, ImportError, LookupError, MemoryError, RuntimeError),
@@ -50,10 +59,9 @@ class Case:
 
 
 class Part(NamedTuple):
-    """A member: its name, what it is, and who makes its text, or something for JSON."""
+    """A member: its name, and who makes its text, or something for JSON."""
 
     name: str
-    what: str
     make: Callable[[], Any]
 
 
@@ -72,7 +80,7 @@ def _add(bundle: Bundle, part: Part) -> None:
     try:
         made = part.make()
         text = made if isinstance(made, str) else _json(made)
-        bundle.add(part.name, text, part.what, tail=part.name.startswith("log"))
+        bundle.add(part.name, text, tail=part.name.startswith("log"))
     except FAILURES as error:
         bundle.lack(part.name, str(error) if isinstance(error, AgentError) else _said(error))
 
@@ -95,7 +103,7 @@ def _finite(value: Any) -> Any:
 
 
 def parts(case: Case) -> Iterator[Part]:
-    yield Part("inventory.json", "versions, the machine, devices and settings", partial(_inventory, case))
+    yield Part("inventory.json", partial(_inventory, case))
     yield from _of_the_machine(case)
     yield from _of_the_files(case)
     yield from _of_the_agent(case)
@@ -106,42 +114,37 @@ def parts(case: Case) -> Iterator[Part]:
 
 def _of_the_machine(case: Case) -> Iterator[Part]:
     folders = [case.data, *([case.found.folder] if case.found else ()), Path("/")]
-    yield Part("machine.json", "load, memory, limits", machine.facts)
-    yield Part("disks.json", "how full the disks are", partial(machine.disks, *folders))
-    yield Part("network.txt", "addresses, routes, names", machine.network)
-    yield Part("clock.txt", "what the clock shows, and who keeps it", machine.clock)
-    yield Part("serial.json", "serial ports", machine.serial)
-    yield Part("service.txt", "the units of systemd", machine.service)
+    yield Part("machine.json", machine.facts)
+    yield Part("disks.json", partial(machine.disks, *folders))
+    yield Part("network.txt", machine.network)
+    yield Part("clock.txt", machine.clock)
+    yield Part("serial.json", machine.serial)
+    yield Part("service.txt", _service)
+
+
+def _service() -> str:
+    return machine.service() or _lacking("systemd knows no unit of this name")
 
 
 def _of_the_files(case: Case) -> Iterator[Part]:
     found = case.found
     if found is None:
-        yield Part("config/", "the configuration", partial(_lacking, "no configuration was found: name it with -c"))
+        yield Part("config/", partial(_lacking, "no configuration was found: name it with -c"))
         return
     check = {"file": str(found.path), "ok": found.site is not None, "trouble": found.trouble}
     check |= {"problems": found.problems, "warnings": found.warnings}
-    yield Part("check.json", "what is wrong with the configuration, and what is odd", lambda: check)
-    yield Part("references.json", "what secrets refer to", partial(references, found, case.environ))
+    yield Part("check.json", lambda: check)
+    yield Part("references.json", partial(references, found, case.environ))
     for path, name in names([*found.texts, *found.lacks], found.folder).items():
         if path in found.texts:
-            yield Part(name, "as it was written, without secrets and comments", partial(redacted, found.texts[path]))
+            yield Part(name, partial(redacted, found.texts[path]))
         else:
-            yield Part(name, "", partial(_lacking, found.lacks[path]))
+            yield Part(name, partial(_lacking, found.lacks[path]))
 
 
 def _of_the_agent(case: Case) -> Iterator[Part]:
-    asked = (
-        ("readyz.json", "whether it does its work", "/readyz"),
-        ("health.json", "state and counters of each part", "/api/v1/health"),
-        ("metrics.txt", "all figures at one moment", "/metrics"),
-        ("config.json", "which configuration runs", "/api/v1/config"),
-        ("alarms.json", "alarms", "/api/v1/alarms"),
-        ("recording.json", "whether the wires are recorded", "/api/v1/recording"),
-        ("log/lines.txt", "the end of the log, out of the agent's memory", "/api/v1/log/lines"),
-    )
-    for name, what, path in asked:
-        yield Part(name, what, partial(_asked, case, path))
+    for name, path in ASKED.items():
+        yield Part(name, partial(_asked, case, path))
 
 
 def _asked(case: Case, path: str) -> Any:
@@ -167,9 +170,9 @@ def _inventory(case: Case) -> Any:
 
 
 def _of_the_store(case: Case) -> Iterator[Part]:
-    yield Part("ledger.json", "where each sample went", partial(_ledger, case))
-    yield Part("store.json", "how full the store is, and what sinks are owed", partial(_stats, case))
-    yield Part("verify.json", "whether the store is sound: its tables, its newest frames", partial(_verify, case))
+    yield Part("ledger.json", partial(_ledger, case))
+    yield Part("store.json", partial(_stats, case))
+    yield Part("verify.json", partial(_verify, case))
 
 
 def _ledger(case: Case) -> Any:
@@ -203,10 +206,10 @@ def _within(end: float) -> None:
 
 
 def _of_the_data(case: Case) -> Iterator[Part]:
-    yield Part("data.json", "what is in the data directory", partial(machine.listing, case.data))
-    yield Part("history.json", "versions of the configuration", partial(_history, case.data))
-    yield Part("audit.json", "what was written to devices", partial(_audit, case.data))
-    yield Part("pki.json", "certificates for OPC UA; no keys", partial(_pki, case.data))
+    yield Part("data.json", partial(machine.listing, case.data))
+    yield Part("history.json", partial(_history, case.data))
+    yield Part("audit.json", partial(_audit, case.data))
+    yield Part("pki.json", partial(_pki, case.data))
 
 
 def _history(data: Path) -> Any:
@@ -235,8 +238,12 @@ def _pki(data: Path) -> Any:
 
 def _of_the_log(case: Case) -> Iterator[Part]:
     if case.log not in ("", "journal"):
-        yield Part(f"log/{Path(case.log).name}", "the end of a log file", partial(_end_of, Path(case.log)))
-    yield Part("log/journal.txt", "the end of the journal", partial(machine.journal, LINES))
+        yield Part(f"log/{Path(case.log).name}", partial(_end_of, Path(case.log)))
+    yield Part("log/journal.txt", _journal)
+
+
+def _journal() -> str:
+    return machine.journal(LINES) or _lacking("the journal has nothing of floorgate, or may not be read")
 
 
 def _end_of(path: Path) -> str:

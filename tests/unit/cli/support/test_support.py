@@ -135,11 +135,11 @@ def test_what_is_too_long_is_cut_and_a_full_archive_takes_no_more(
     monkeypatch.setattr(bundles, "LARGEST", 1000)
     monkeypatch.setattr(bundles, "MOST", (64 << 10) + 3000)
     with writing(tmp_path / "out.zip", Scrubber(["canary"])) as bundle:
-        bundle.add("head.txt", "a" * 1500, "")
-        bundle.add("log.txt", "b" * 1500 + "canary" + "c" * 990, "", tail=True)
-        bundle.add("noise.bin", os.urandom(4000).hex()[:1000], "")
+        bundle.add("head.txt", "a" * 1500)
+        bundle.add("log.txt", "b" * 1500 + "canary" + "c" * 990, tail=True)
+        bundle.add("noise.bin", os.urandom(4000).hex()[:1000])
         for number in range(9):
-            bundle.add(f"noise{number}.bin", os.urandom(4000).hex()[:1000], "")
+            bundle.add(f"noise{number}.bin", os.urandom(4000).hex()[:1000])
     with zipfile.ZipFile(tmp_path / "out.zip") as file:
         assert file.read("head.txt") == b"a" * 1000
         assert file.read("log.txt") == b"(a secret)" + b"c" * 990
@@ -150,7 +150,7 @@ def test_what_is_too_long_is_cut_and_a_full_archive_takes_no_more(
 def test_a_disk_that_is_full_leaves_nothing_behind(tmp_path: Path) -> None:
     def broken() -> None:
         with writing(tmp_path / "out.zip", Scrubber([])) as bundle:
-            bundle.add("a.txt", "a", "")
+            bundle.add("a.txt", "a")
             raise OSError(28, "No space left on device")
 
     with pytest.raises(AgentError, match="No space left"):
