@@ -23,11 +23,11 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "packaging"), str(Path(__file__).parent)]
 
 import click  # noqa: E402  # the path comes first
-import frozen_stage as stage  # noqa: E402
-from frozen_stage import Program, Wrong, hold  # noqa: E402
 
+import frozen_stage as stage  # noqa: E402
 from agent.cli import BAD_CONFIG  # noqa: E402
 from agent.cli import main as ours  # noqa: E402
+from frozen_stage import Program, Wrong, hold  # noqa: E402
 
 START = 0.15  # seconds that `--version` may take
 SHELF = ROOT / "configs/devices"

@@ -49,7 +49,7 @@ def offline(seen: Seen) -> None:
         machine.must("sh", installer(old))
         seen.most("s to install", time.monotonic() - began, 120)
         listed(seen, "files, owners, modes and groups that are wrong", wrong(machine, release(old)))
-        done = machine.run("floorgate", "check", SITE, user=USER)
+        done = machine.run("floorgate", "check", SITE, user=USER, HOME=DATA)
         print(done.stdout, file=sys.stderr) if done.returncode else None
         seen.none("exit code of `floorgate check`", done.returncode)
         machine.write(SITE, field.site)
