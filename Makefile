@@ -38,15 +38,17 @@ bench: $(DEV) tools  ## speed and memory against their bars, of one AREA or all
 package: $(BUILD)  ## everything that is shipped, into dist/; STEP names some of it
 	build/venv/bin/python -B packaging/package.py $(STEP)
 
-package-test: $(DEV) tools  ## prove what lies in dist/ on Debian machines, as root; ROWS names some of it
+package-test: $(DEV) $(BUILD) tools  ## prove what lies in dist/ on Debian machines, as root; ROWS names some of it
 	packaging/try/tools.sh
+	$(if $(ROWS),,build/venv/bin/python -B packaging/try/frozen.py)
+	$(if $(ROWS),,build/venv/bin/python -B packaging/try/broken_build.py)
 	$(BIN)/python -B packaging/try/run.py $(ROWS)
 
 lint: $(DEV)  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	MYPYPATH=packaging $(BIN)/mypy packaging/*.py packaging/*/*.py
+	$(BIN)/mypy packaging/*.py
 
 format: $(DEV)  ## let ruff put the code in order
 	$(BIN)/ruff check --fix .

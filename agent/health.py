@@ -56,7 +56,7 @@ class Part:
             seconds = time.monotonic() - self.since
             self._enter("up", "")
             if recovered:
-                log.info("%s %s is back", self.kind, self.name, extra={"down_s": round(seconds, 1)})
+                log.info("%s %s is back", self.kind, self.name, extra=self._facts(down_s=round(seconds, 1)))
 
     def down(self, error: AgentError) -> None:
         self.failures += 1
@@ -72,28 +72,32 @@ class Part:
         self.bugs += 1
         self._enter("down", repr(error))
         if self.bugs == 1:
-            log.error("%s %s failed in a way nobody foresaw", self.kind, self.name, exc_info=error)
+            what = self.kind, self.name
+            log.error("%s %s failed in a way nobody foresaw", *what, exc_info=error, extra=self._facts())
 
     def lost(self, samples: int) -> None:
         if not self.dropped:
-            log.error("%s %s gives samples faster than they can be stored", self.kind, self.name)
+            what = self.kind, self.name
+            log.error("%s %s gives samples faster than they can be stored", *what, extra=self._facts())
         self.dropped += samples
 
     def refused(self, what: str, error: AgentError) -> None:
         """Data was given up. Said at the 1st, 2nd, 4th, 8th … time, so that a flood of them stays readable."""
         self.rejected += 1
         if self.rejected & (self.rejected - 1) == 0:
-            log.error("%s %s gave up %s: %s", self.kind, self.name, what, error, extra={"rejected": self.rejected})
+            facts = self._facts(rejected=self.rejected)
+            log.error("%s %s gave up %s: %s", self.kind, self.name, what, error, extra=facts)
 
     def set_aside(self, what: str, error: Exception) -> None:
         """The other side refuses it; it is kept for a person. Said like `refused`."""
         self.aside += 1
         if self.aside & (self.aside - 1) == 0:
-            log.error("%s %s set aside %s: %s", self.kind, self.name, what, error, extra={"set_aside": self.aside})
+            facts = self._facts(set_aside=self.aside)
+            log.error("%s %s set aside %s: %s", self.kind, self.name, what, error, extra=facts)
 
     def noticed(self, what: str, level: int = logging.ERROR) -> None:
         """Something that a person should hear of although the part goes on."""
-        log.log(level, "%s %s: %s", self.kind, self.name, what)
+        log.log(level, "%s %s: %s", self.kind, self.name, what, extra=self._facts())
 
     def clock(self, skew: float) -> None:
         """How far a device's clock is ahead of ours, in seconds. Said when it gets far away, and when it is back."""
@@ -106,7 +110,7 @@ class Part:
         """It neither works nor fails: a bug, of which only a restart is a cure."""
         self.failures += 1
         self._enter("down", f"{what} ({hint})", hint)
-        log.error("%s %s hangs: %s", self.kind, self.name, self.error)
+        log.error("%s %s hangs: %s", self.kind, self.name, self.error, extra=self._facts())
 
     def certified(self, expiries: Mapping[str, float]) -> None:
         self.expiries = expiries
@@ -119,7 +123,11 @@ class Part:
             new = self.state != state
             self._enter(state, str(error), error.hint)
             if new:
-                log.log(level, "%s %s: %s", self.kind, self.name, error)
+                log.log(level, "%s %s: %s", self.kind, self.name, error, extra=self._facts())
+
+    def _facts(self, **more: object) -> dict[str, object]:
+        """Of a line in the log; whom it is about is said in the message already."""
+        return {"about": (self.kind, self.name), **more}
 
     def _enter(self, state: State, error: str, hint: str = "") -> None:
         if self.state != state:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agent.model import host
 from buffer.database import APPLICATION_ID, mapped
 from buffer.ranges import parse
 
@@ -111,7 +112,7 @@ class Written:
     def __init__(self, path: Path, version: int, tables: dict[str, Table]) -> None:
         from buffer.migrations import migrate  # noqa: PLC0415  # 160 ms and 10 MB that only this costs
 
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | host.RAW, 0o600))
         self._connection = sqlite3.connect(path, isolation_level=None)
         for setting in ("page_size=4096", "journal_mode=OFF", "synchronous=OFF", "trusted_schema=OFF"):
             self._connection.execute(f"PRAGMA {setting}").fetchall()

@@ -22,8 +22,9 @@ from buffer.database import mapped
 from buffer.ledger import Unsettled
 from buffer.limits import Limits as InFile
 from buffer.look import read_through
+from buffer.opening import ENDLESS
 from buffer.rebuild import Salvaged, rebuild, unfinished
-from buffer.store import ENDLESS, Store
+from buffer.store import Store
 from buffer.witness import place, testimony
 
 IN_MEMORY = 8 << 20  # bytes of a store in memory

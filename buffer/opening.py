@@ -6,12 +6,14 @@ from pathlib import Path
 
 from agent.model.clock import Clock
 from buffer import rollback
-from buffer.database import connect, mapped
+from buffer.database import MEMORY, connect, mapped
 from buffer.growth import full_size
 from buffer.limits import Limits
 from buffer.log import Log
-from buffer.room import SLACK, Disk
-from buffer.witness import FileWitness, place, testimony
+from buffer.room import SLACK, Disk, Memory
+from buffer.witness import FileWitness, Nobody, place, testimony
+
+ENDLESS = 2**63 - 1
 
 
 def opened(path: Path, boot: str, clock: Clock, limits: Limits, tell: Callable[[str], None]) -> tuple[Log, int, int]:
@@ -35,3 +37,11 @@ def opened(path: Path, boot: str, clock: Clock, limits: Limits, tell: Callable[[
         room.keep_ballast(spare=0)
         undo.pop_all()
     return log, missing, first
+
+
+def unkept(clock: Clock, boot: str, max_size: int, first: int) -> tuple[Log, Limits]:
+    """A log that lies in memory, with `first` as its first seq, and how much it may hold. It has no id."""
+    log, limits = Log(connect(MEMORY), clock), Limits(ENDLESS, max_size, 0)
+    log.next, log.file, log.limits = first, b"", limits
+    log.begin(boot, Memory(), Nobody())
+    return log, limits

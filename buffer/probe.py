@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent.model.frame import Frame
 from agent.model.tag import Schema, Tag
@@ -11,6 +11,9 @@ from buffer.codec import checksum, decode, encode
 from buffer.log import Log
 from buffer.reader import revive
 from buffer.state import Kept
+
+if TYPE_CHECKING:
+    from buffer.store import Store
 
 KEY = "selftest"
 PRAGMAS = ("journal_mode", "synchronous", "locking_mode")
@@ -30,9 +33,11 @@ class Probe:
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
-def token() -> Kept:
-    """A value to be written: another one each time."""
-    return {KEY: os.urandom(16)}
+def try_out(store: "Store") -> Probe:
+    """In the thread that owns the store: a value is committed and read back. Raises StoreError."""
+    kept = {KEY: os.urandom(16)}
+    store.append([], kept)
+    return store.shelf.probe(kept)
 
 
 def probe(log: Log, written: Kept) -> Probe:

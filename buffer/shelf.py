@@ -17,9 +17,11 @@ from agent.model.tag import Schema
 from buffer import refusals, schemas
 from buffer.database import mapped
 from buffer.log import Log
+from buffer.probe import Probe, probe
 from buffer.ranges import Range, Ranges, runs
 from buffer.reader import SELECT, revive
 from buffer.schemas import Key
+from buffer.state import Kept
 
 SMALL = ("meta", "state", "epoch", "schema", "sink", "loss", "ledger", "refusal", "clock", "snapshot")  # tables
 ENDLESS = 2**63 - 1
@@ -123,6 +125,11 @@ class Shelf:
         with mapped(self._path):
             found = self._log.connection.execute(f"PRAGMA quick_check({table})").fetchall()
         return [f"table {table}: {text}" for (text,) in found if text != "ok"]
+
+    def probe(self, written: Kept) -> Probe:
+        """What the file says of a value that was just committed, of the newest frame, and of its settings."""
+        with mapped(self._path):
+            return probe(self._log, written)
 
     def _page(self, spans: Sequence[Range], pick: Pick, select: str) -> Page:
         left, cursor, budget = _size(spans), 0, _Budget()

@@ -18,18 +18,17 @@ from buffer import aside, reports, snapshots
 from buffer.adopt import adopt
 from buffer.commit import Mark, commit, flush
 from buffer.copying import Copier
-from buffer.database import MEMORY, code, connect, mapped
+from buffer.database import MEMORY, code, mapped
 from buffer.debtor import Debtor
 from buffer.ledger import Account, LeftOut, Part, Unsettled
 from buffer.limits import Limits
 from buffer.log import Log
 from buffer.look import sound
-from buffer.opening import opened
-from buffer.probe import Probe, probe, token
+from buffer.opening import ENDLESS, opened, unkept
 from buffer.ranges import Range
 from buffer.reader import Reader
 from buffer.retention import Retention
-from buffer.room import Memory, refuse_nameless
+from buffer.room import refuse_nameless
 from buffer.rows import ROW, need
 from buffer.scrub import Scrub
 from buffer.shelf import Shelf
@@ -37,11 +36,9 @@ from buffer.snapshots import Past
 from buffer.state import NOTHING, Kept, State
 from buffer.stats import Stats, stats
 from buffer.tail import Tail
-from buffer.witness import Nobody
 
 __all__ = ["Account", "Stats", "Store"]
 
-ENDLESS = 2**63 - 1
 _TRIES = 8
 _WAITED = 15 * 10**9  # ns: longer than a pump lets a frame wait that it sends as live
 _CHECKPOINT_EVERY = 60 * 10**9
@@ -100,11 +97,8 @@ class Store:
     @classmethod
     def in_memory(cls, *, clock: Clock = SYSTEM, boot: str, max_size: int, first: int) -> "Store":
         """A store that lies in memory, with `first` as its first seq: for a time without a disk."""
-        connection = connect(MEMORY)
-        log = Log(connection, clock)
-        log.next, log.file, log.limits = first, b"", Limits(ENDLESS, max_size, 0)
-        log.begin(boot, Memory(), Nobody())
-        store = cls(MEMORY, log, log.limits)
+        log, limits = unkept(clock, boot, max_size, first)
+        store = cls(MEMORY, log, limits)
         store.volatile = True
         return store
 
@@ -262,13 +256,6 @@ class Store:
     def stats(self) -> Stats:
         with mapped(self._path):
             return stats(self._log, self._log.room.free)
-
-    def probe(self) -> Probe:
-        """Try it out: a value is committed and read back, and the newest frame is checked."""
-        kept = token()
-        self.append([], kept)
-        with mapped(self._path):
-            return probe(self._log, kept)
 
     def tend(self) -> None:
         """Once a second: delete what may go, and write acks for which no frame has come along since the last time.

@@ -3,10 +3,11 @@
 import os
 import shutil
 import sys
+import sysconfig
 from pathlib import Path
 
-import glibc
-from context import Context, Failure, say
+import runpath
+from context import Context, Failure
 
 BINUTILS = {"objcopy": "binutils", "objdump": "binutils", "readelf": "binutils", "strip": "binutils"}
 SECONDS = 900.0  # that PyInstaller may take; seen: 35 s of processor time
@@ -30,10 +31,9 @@ def bundle(context: Context) -> Path:
     """A folder with all that is needed, build/onedir/floorgate: it goes into the packages."""
     _emptied(context.build / "pyinstaller")
     made = _freeze(context, "onedir") / "floorgate"
+    runpath.forget(context, made)
     _date(context, made)
     _starts(context, made / "floorgate")
-    needs = glibc.floor(context, made)
-    say(f"      it needs glibc {needs.version} or later, for {needs.file}")
     return _put(made, context.build / "onedir/floorgate")
 
 
@@ -47,6 +47,7 @@ def onefile(context: Context) -> None:
 def _freeze(context: Context, name: str, *options: str) -> Path:
     """Run PyInstaller; what it found out for one form serves the other. Returns the folder with what it made."""
     context.need(BINUTILS)
+    _need_libpython(context)
     work = context.build / "pyinstaller"
     made = _emptied(work / name)
     command: list[str | Path] = [
@@ -67,6 +68,14 @@ def _freeze(context: Context, name: str, *options: str) -> Path:
     )
     (work / f"{name}.log").write_text(said, "utf-8")
     return made
+
+
+def _need_libpython(context: Context) -> None:
+    """Debian's python3 is one file; as a library, which goes into a bundle, it is a package of its own."""
+    name, folder, under = map(sysconfig.get_config_var, ("INSTSONAME", "LIBDIR", "MULTIARCH"))
+    if under and folder == "/usr/lib" and not Path(folder, under, name).exists():
+        package = f"libpython{sysconfig.get_python_version()}"
+        context.run("sh", context.root / "packaging/debian.sh", package, hint=f"install {package} and try again")
 
 
 def _starts(context: Context, program: Path) -> None:

@@ -1,5 +1,6 @@
 """What each step of `make package` gets and may use: where things are, how to run a tool, how to ship a product."""
 
+import errno
 import os
 import platform
 import re
@@ -13,6 +14,7 @@ from types import MappingProxyType
 
 ROOT = Path(__file__).resolve().parents[1]
 _SAID = 15  # lines of what a tool said last
+_FULL = "free some space, here and in the folder for temporary files, and try again; nothing half-made is in dist/"
 _VERSION = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
 
 
@@ -72,6 +74,7 @@ class Context:
             raise Failure(f"{name} has not ended in {seconds:g} s", hint=hint) from error
         if ended.returncode:
             last = "\n".join(ended.stdout.rstrip().splitlines()[-_SAID:])
+            hint = _FULL if os.strerror(errno.ENOSPC) in ended.stdout else hint
             raise Failure(f"{name} ended with {ended.returncode}", hint=hint, said=last)
         return ended.stdout
 

@@ -20,16 +20,26 @@ class Floor(NamedTuple):
 
 
 def floor(context: Context, folder: Path) -> Floor:
-    """Of all ELF files in a folder. (ELF symbol versioning, .gnu.version_r: what a file needs of each library)"""
-    files = [each for each in sorted(folder.rglob("*")) if each.is_file() and _is_elf(each)]
-    told = context.run("readelf", "--version-info", "--wide", *files)
-    _, *parts = _FILE.split(told) if len(files) > 1 else ("", str(files[0]), told)
+    """Of all ELF files in a folder."""
+    files = elf(folder)
+    one_more = files[:1]  # readelf names files where there are several
+    return highest(context.run("readelf", "--version-info", "--wide", *files, *one_more), folder)
+
+
+def highest(told: str, folder: Path) -> Floor:
+    """Of what readelf tells of the files in a folder. (ELF symbol versioning, .gnu.version_r: what each needs)"""
+    _, *parts = _FILE.split(told)
     found = [
         Floor(version, str(Path(name).relative_to(folder)))
         for name, text in zip(parts[::2], parts[1::2], strict=True)
         for version in _NEEDED.findall(text)
     ]
     return max(found, key=lambda each: [*map(int, each.version.split("."))], default=Floor("0", "nothing"))
+
+
+def elf(folder: Path) -> list[Path]:
+    """The programs and libraries in it."""
+    return [each for each in sorted(folder.rglob("*")) if each.is_file() and _is_elf(each)]
 
 
 def _is_elf(file: Path) -> bool:

@@ -13,13 +13,14 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
 
+import glibc
+from bundle import BINUTILS
 from context import Context, Failure
 
 RELEASE = "1"  # of the package, where the version stays
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # as platform.machine() says: as Debian and nfpm say
 SCRIPTS = ("preinst.sh", "postinst.sh", "prerm.sh", "postrm.sh")
 _PHASE = re.compile(r"\.?(dev|a|b|rc|post)(\d+)")
-_GLIBC = re.compile(rb"GLIBC_2\.(\d+)(?:\.\d+)?\0")
 _ELF = b"\x7fELF"
 
 
@@ -45,28 +46,17 @@ def package_version(version: str) -> str:
     return _PHASE.sub(lambda found: marks.get(found[1], "~") + found[1] + found[2], public) + (local and f"+{local}")
 
 
-def glibc(bundle: Path) -> str:
-    """The oldest glibc under which all of the bundle loads: by the symbol versions that its ELF files name."""
-    newest = 0
-    for file in bundle.rglob("*"):
-        if file.is_file() and not file.is_symlink():
-            with file.open("rb") as opened:
-                is_elf = opened.read(4) == _ELF
-            found = map(int, _GLIBC.findall(file.read_bytes())) if is_elf else ()
-            newest = max(newest, *found, 0)
-    return f"2.{newest}"
-
-
 def filled(text: str, values: Mapping[str, str]) -> str:
     """`text` with each @name@ replaced. Raises KeyError for a name that has no value."""
     return re.sub(r"@([a-z_]+)@", lambda found: values[found[1]], text)
 
 
 def _pack(context: Context, kind: str, name: str) -> None:
+    context.need(BINUTILS)
     laid_out = context.build / "native"
     shutil.rmtree(laid_out, ignore_errors=True)
     values = _values(context)
-    _lay_out(context, laid_out, values)
+    lay_out(context, laid_out, values)
     nfpm = context.python.with_name("nfpm")
     made = context.build / name
     context.run(nfpm, "package", "--config", "nfpm.yaml", "--packager", kind, "--target", made, cwd=laid_out)
@@ -81,13 +71,13 @@ def _values(context: Context) -> dict[str, str]:
         "package_version": package_version(context.version),
         "release": RELEASE,
         "arch": architecture(context.arch),
-        "glibc": glibc(context.build / "onedir/floorgate"),
+        "glibc": glibc.floor(context, context.build / "onedir/floorgate").version,
         "time": when.isoformat(),
         "date": format_datetime(when),
     }
 
 
-def _lay_out(context: Context, to: Path, values: Mapping[str, str]) -> None:
+def lay_out(context: Context, to: Path, values: Mapping[str, str]) -> None:
     """Everything that nfpm.yaml names, below `to`."""
     bundle, source = context.build / "onedir/floorgate", context.root / "packaging/nfpm"
     if not (bundle / "floorgate").is_file():
@@ -106,7 +96,7 @@ def _lay_out(context: Context, to: Path, values: Mapping[str, str]) -> None:
     _copy(source / "lintian-overrides", to / "deb/lintian-overrides")
     _zip(filled((source / "changelog").read_text("utf-8"), values).encode(), to / "deb/changelog.Debian.gz")
     _copy(context.root / "LICENSE", to / "rpm/LICENSE")
-    _settle(to, context.epoch)
+    settle(to, context.epoch)
 
 
 def _documents(context: Context, to: Path) -> None:
@@ -142,7 +132,7 @@ def _zip(content: bytes, to: Path) -> None:
     to.write_bytes(gzip.compress(content, 9, mtime=0))
 
 
-def _settle(top: Path, epoch: int) -> None:
+def settle(top: Path, epoch: int) -> None:
     """Modes 0755 and 0644, and one time, for everything below; a file keeps whether its owner may execute it."""
     for each in (*top.rglob("*"), top):
         if not each.is_symlink():

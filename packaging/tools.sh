@@ -24,6 +24,7 @@ need mkfs.ext4 e2fsprogs
 need mkfs.xfs xfsprogs
 need losetup mount
 need unshare util-linux
+need systemd-analyze systemd
 echo '#include <modbus/modbus.h>' | gcc -E -x c - >/dev/null 2>&1 || missing="$missing libmodbus-dev libc6-dev"
 
 # shellcheck disable=SC2086 # one word per package

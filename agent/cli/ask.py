@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from agent import __version__
 from agent.model.errors import AgentError, ConfigError, Damaged, StoreError
 from agent.status.routes import JSON, PARCEL
 from agent.status.server import FILE
@@ -30,7 +31,7 @@ class Agent:
         self._path = path
         self._connection = _connection(facts, timeout)
         self._headers = {"Authorization": f"Bearer {facts['token']}"}
-        self._pid = facts.get("pid")
+        self._pid, self._version = facts.get("pid"), str(facts.get("version", "an older version"))
 
     def close(self) -> None:
         self._connection.close()
@@ -93,7 +94,13 @@ class Agent:
             return answer
         if response.status == http.client.CONFLICT:
             raise _error(json.loads(answer))
-        raise StoreError(f"{self._path}: the agent answers {path} with {response.status} {response.reason}")
+        hint = (
+            ""
+            if self._version == __version__
+            else f"it is floorgate {self._version}, this is {__version__}: restart it"
+        )
+        what = f"{self._path}: the agent answers {path} with {response.status} {response.reason}"
+        raise StoreError(what, hint=hint)
 
 
 def _connection(facts: dict[str, Any], timeout: float) -> http.client.HTTPConnection:

@@ -16,7 +16,7 @@ from drivers.api import DriverConfig
 
 
 @click.command("check")
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
 @click.option("--blocks", "with_blocks", is_flag=True, help="Show the requests by which Modbus devices are read.")
 @click.option("--online", "is_online", is_flag=True, help="Connect to all devices and sinks, read each tag once.")
 @data_option

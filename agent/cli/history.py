@@ -21,7 +21,8 @@ def command(data: Path, as_json: bool) -> None:
     """List the last versions of the configuration: when and why each ran, whether it is good, what it changed."""
     state = History(data).state()
     if as_json:
-        records.show({"running": state.running, "good": state.good, "versions": list(map(asdict, state.versions))})
+        rows = [{**asdict(each), "floorgate": state.programs.get(each.n, "")} for each in state.versions]
+        records.show({"running": state.running, "good": state.good, "versions": rows})
     elif not state.versions:
         voice.echo(f"no version has run on {data} yet")
     else:
@@ -29,7 +30,7 @@ def command(data: Path, as_json: bool) -> None:
 
 
 def _show(state: State) -> None:
-    rows = table(version="right", when="left", why="left", outcome="left", changes="left")
+    rows = table(version="right", when="left", floorgate="left", why="left", outcome="left", changes="left")
     for each in reversed(state.versions):
         runs = "current" if each.n == state.running and each.outcome == "good" else each.outcome
         why = f"{each.why} by {each.who}" if each.who else each.why
@@ -37,6 +38,7 @@ def _show(state: State) -> None:
         rows.add_row(
             cell(each.n),
             cell(iso(each.at * 10**6)[:19] + "Z"),
+            cell(state.programs.get(each.n, "")),
             cell(lang.word(why)),
             cell(lang.word(runs), style),
             cell(_changes(each)),

@@ -30,6 +30,7 @@ class Lazy(Group):
         gc.disable()  # what is loaded stays, and to look through it again and again takes a tenth of the time
         try:
             command = import_module(self.module_of(name)).command
+            gc.freeze()
         finally:
             gc.enable()
         assert isinstance(command, click.Command)

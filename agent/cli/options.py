@@ -24,7 +24,7 @@ config_option = click.option(
     "--config",
     metavar="FILE",
     required=True,
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),  # what cannot be read is said by who reads it, with exit code 78
     help="The site's configuration file.",
 )
 data_option = click.option(

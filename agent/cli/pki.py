@@ -28,13 +28,12 @@ def command() -> None:
 @json_option
 def list_(data: Path, as_json: bool) -> None:
     """All certificates: ours, trusted ones, those of issuers, and those that wait for a decision."""
-    rows = [_row("own", each) for each in _ours(_pki(data))]
-    rows += [_row(each.shelf, each.certificate) for each in _pki(data).filed()]
+    found = rows(data)
     if as_json:
-        records.show(rows)
+        records.show(found)
         return
     table = tables.table("Certificates", where="left", fingerprint="left", subject="left", valid_until="left")
-    for row in rows:
+    for row in found:
         cells = [row["where"], row["sha256"][:16], row["subject"], row["valid_until"]]
         style = "red" if row["days_left"] <= 0 else "yellow" if row["days_left"] <= 30 else ""
         table.add_row(*(tables.cell(text, style) for text in cells))
@@ -98,6 +97,12 @@ def renew(data: Path, yes: bool, as_json: bool) -> None:
     if aside is not None:
         voice.echo(f"the old one lies in {aside}", err=True)
     _tell([_row("own", own.certificate)], as_json)
+
+
+def rows(data: Path) -> list[dict[str, Any]]:
+    """All certificates as they are printed. Raises PkiError."""
+    found = [_row("own", each) for each in _ours(_pki(data))]
+    return [*found, *(_row(each.shelf, each.certificate) for each in _pki(data).filed())]
 
 
 def _pki(data: Path) -> "Pki":

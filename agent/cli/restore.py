@@ -101,11 +101,9 @@ def _make_folders(files: "Restoring") -> None:
         trouble = files.trouble()
     except OSError as error:
         trouble = f"{error.filename}: {error.strerror}"
-    if trouble := files.trouble():
-        raise AgentError(
-            f"the configuration cannot be written: {trouble}", hint="run this as a user who may write there"
-        )
-    return files
+    if trouble:
+        what = f"the configuration cannot be written: {trouble}"
+        raise AgentError(what, hint="run this as a user who may write there")
 
 
 def _plan(facts: "Facts", data: Path, files: "Restoring | None", *, there: bool) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """`floorgate run`"""
 
 import asyncio
+import faulthandler
 import os
 from collections.abc import Coroutine
 from pathlib import Path
@@ -11,13 +12,17 @@ import click
 from agent.cli.archive import swapping
 from agent.cli.options import config_option, data_option
 from agent.model import host
-from agent.runtime import app, logs
+from agent.runtime import app
 from agent.runtime.history import History
+from agent.runtime.logs import Logs
 from agent.runtime.notify import Notify
 from agent.runtime.running import Running
 from agent.runtime.startup import begin
 from agent.runtime.steward import Steward
 from agent.status.config import Pages
+from agent.status.log import Volume
+
+STDERR = 2
 
 
 @click.command("run")
@@ -30,6 +35,8 @@ def command(config: Path, no_watch: bool, data: Path) -> None:
     When FILE, a part of it or a map changes, and on SIGHUP, the agent goes over to what they say now.
     """
     notify = Notify.taken(os.environ)
+    if notify.watchdog:
+        faulthandler.enable(STDERR)  # the watchdog ends what is stuck with SIGABRT: where it was stuck is told
     with asyncio.Runner(loop_factory=host.new_loop) as runner:
         runner.run(_until_signal(config, data, notify, watch=not no_watch))
 
@@ -45,6 +52,7 @@ def _agent(config: Path, data: Path, stop: asyncio.Event, notify: Notify, *, wat
     swapping.finish(data)
     history = History(data)
     site, start = begin(config, history)
+    logs = Logs()
     logs.setup(site.log.level, site.log.format)
     steward = Steward(config, history, start, watch=watch)
     host.on_reload(asyncio.get_running_loop(), steward.reload)
@@ -53,6 +61,7 @@ def _agent(config: Path, data: Path, stop: asyncio.Event, notify: Notify, *, wat
         data,
         stop,
         steward=lambda agent: steward.run(Running(agent, config.name)),
-        routes=Pages(steward).routes(),
+        routes=[*Pages(steward).routes(), *Volume(logs.level).routes()],
         notify=notify,
+        logs=logs,
     )

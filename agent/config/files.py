@@ -26,6 +26,8 @@ def read_bytes(path: Path, most: int, judge: Callable[[os.stat_result], None] = 
         with path.open("rb") as file:
             judge(os.fstat(file.fileno()))
             data = file.read(most + 1)
+    except PermissionError as error:
+        raise Unreadable(f"cannot be read: {error.strerror}", hint="may this user read it?") from error
     except OSError as error:
         raise Unreadable(f"cannot be read: {error.strerror or error}") from error
     except ValueError as error:  # a path with a NUL byte

@@ -83,7 +83,7 @@ class References:
 
     def _credential(self, name: str, mark: Mark) -> Path | None:
         """Where systemd has put it; None after a problem."""
-        folder, unit = self._environ.get(CREDENTIALS, ""), f"`LoadCredential={name}:/etc/floorgate/{name}`"
+        folder, unit = self._environ.get(CREDENTIALS, ""), f"`LoadCredential={name}:/etc/floorgate/credentials/{name}`"
         if not _CREDENTIAL.fullmatch(name):
             self._report.add(mark, f"credential {name!r}: this is not a name", "such as credential:mqtt-password")
         elif not folder:

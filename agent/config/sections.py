@@ -42,7 +42,9 @@ class LogConfig(Section):
     level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least important line that is written"
     )
-    format: Literal["auto", "text", "json"] = Field("auto", description="auto: text on a terminal, JSON otherwise")
+    format: Literal["auto", "text", "json", "journal"] = Field(
+        "auto", description="auto: text on a terminal, with fields to the journal under systemd, JSON otherwise"
+    )
 
 
 class TlsConfig(Section):

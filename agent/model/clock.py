@@ -8,14 +8,26 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from agent.model.timedated import Timedated
+
 _TIMEX = 256  # bytes, more than `struct timex` has anywhere
+_REFUSED = -1
 _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 
 
 def kernel_synced() -> bool:
-    """Whether the kernel holds the wall clock to be in step (NTP, PTP); where it cannot be asked, it is trusted."""
+    """Whether the kernel holds the wall clock to be in step (NTP, PTP); where it cannot be asked, it is trusted. Where
+    we may not ask it, timedated is asked."""
     adjtimex = _adjtimex()
-    return adjtimex is None or adjtimex(ctypes.create_string_buffer(_TIMEX)) != _TIME_ERROR
+    if adjtimex is None:
+        return True
+    found = adjtimex(ctypes.create_string_buffer(_TIMEX))
+    return _timedated()() if found == _REFUSED else found != _TIME_ERROR
+
+
+@cache
+def _timedated() -> Timedated:
+    return Timedated()
 
 
 @cache

@@ -6,6 +6,7 @@ the other half of the product without what Windows lacks.
 
 import ctypes
 import errno
+import math
 import os
 import shutil
 import signal
@@ -22,6 +23,7 @@ else:
 
 if TYPE_CHECKING:
     import asyncio
+    import socket
 
 RAW = getattr(os, "O_BINARY", 0)  # for each os.open: Windows would make two bytes of each line end
 NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -33,6 +35,17 @@ if sys.platform != "win32":
 STOPS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGBREAK") if hasattr(signal, name))
 _HIDDEN = 0x7FFF_0000  # of a file, in bytes: no reader comes there, and Windows keeps readers from what is locked
 _PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+def unix_socket(*, stream: bool) -> "socket.socket | None":
+    """One of this machine alone, by the path of a file, which never waits; None where there are none."""
+    if sys.platform == "win32":
+        return None
+    import socket  # noqa: PLC0415  # most commands need none
+
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM if stream else socket.SOCK_DGRAM)
+    made.setblocking(False)
+    return made
 
 
 # Who runs
@@ -282,6 +295,43 @@ def many_files() -> None:
         with suppress(OSError, ValueError):
             _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def most_files() -> float:
+    """How many this process may have open."""
+    if sys.platform == "win32":
+        return math.inf
+    import resource  # noqa: PLC0415  # as above
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return math.inf if soft == resource.RLIM_INFINITY else soft
+
+
+def most_memory() -> float:
+    """Bytes that this process may use: of the machine, of its address space, and of its control groups (cgroup v2)."""
+    found = [math.inf]
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415  # as above
+
+        soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+        found += [] if soft == resource.RLIM_INFINITY else [soft]
+    with suppress(OSError, ValueError, IndexError):
+        found.append(1024.0 * int(Path("/proc/meminfo").read_text("ascii").split()[1]))
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/self/cgroup").read_text("utf-8").splitlines()
+        group = Path("/sys/fs/cgroup") / next(line[3:] for line in lines if line.startswith("0::")).lstrip("/")
+        for folder in (group, *group.parents):
+            with suppress(OSError, ValueError):  # `max`: no limit
+                found.append(float(int((folder / "memory.max").read_text("ascii"))))
+    return min(found)
+
+
+def files_left(folder: Path) -> float:
+    """How many more there may be on its disk (inodes). Raises OSError."""
+    if sys.platform == "win32":
+        return math.inf
+    room = os.statvfs(folder)
+    return room.f_favail if room.f_files else math.inf
 
 
 def rss() -> int:

@@ -24,11 +24,13 @@ from agent.runtime.commands import ALL, KIND, Control
 from agent.runtime.field import Built, Field, build_units, priority_of
 from agent.runtime.front import Front
 from agent.runtime.inlet import Inlet
+from agent.runtime.inventory import Inventory
 from agent.runtime.loading import beside
-from agent.runtime.logs import setup
+from agent.runtime.logs import Logs, TextLines
 from agent.runtime.north import North, owed
 from agent.runtime.notify import Notify
 from agent.runtime.prints import Change, Prints, compared, prints
+from agent.runtime.ring import Ring
 from agent.runtime.selftest import selftest
 from agent.runtime.storage import STORE, Storage
 from agent.runtime.supervise import Backoff, attempt, keep
@@ -37,6 +39,7 @@ from agent.runtime.tasks import CLOSE, Named, Start, Work, finish, starter
 from agent.runtime.ticker import tick
 from agent.runtime.watchdog import FLOOR, Watchdog
 from agent.runtime.wiring import build_drivers
+from agent.status.about import About
 from agent.status.routes import Route
 from buffer.keeper import Keeper, Limits
 from buffer.store import Store
@@ -68,26 +71,32 @@ async def run(
     steward: Steward | None = None,
     routes: Sequence[Route] = (),
     notify: Notify = SILENT,
+    logs: Logs | None = None,
 ) -> None:
     """Run the site until `stop` is set, then stop in order. Raises StoreError when the store cannot be opened.
 
     `steward` is given the agent once everything runs, and may have it go over to another site; it is kept alive.
-    `routes` are what the status server answers besides, `notify` tells systemd how things are.
+    `routes` are what the status server answers besides, `notify` tells systemd how things are, `logs` are to
+    go on as another site says.
     """
-    keeper = store_keeper(site, data, clock)
-    with notify.slow("opening the store"):
-        owner = await asyncio.to_thread(Writer, keeper.open)
-    try:
+    ring = Ring(TextLines())
+    with ring.listening():
+        keeper = store_keeper(site, data, clock)
         with notify.slow("opening the store"):
-            await asyncio.wrap_future(owner.attach(keeper, *owed(site)))
-        log.info("started", extra=_facts(site, data, owner.store))
-        app = App(site, data, owner, keeper, clock, steward, routes, notify)
-        del site  # its tags are to go: as the file has them ten thousand take 8 MB, and drivers have them in columns
-        await app.run(stop)
-    finally:
-        heap.take_back()
-        owner.close()
-        log.info("stopped")
+            owner = await asyncio.to_thread(Writer, keeper.open)
+        try:
+            with notify.slow("opening the store"):
+                await asyncio.wrap_future(owner.attach(keeper, *owed(site)))
+            log.info("started", extra=_facts(site, data, owner.store))
+            app = App(site, data, owner, keeper, clock, steward, routes, notify=notify, logs=logs, ring=ring)
+            del (
+                site
+            )  # its tags are to go: ten thousand take 8 MB as the file has them, and drivers have them in columns
+            await app.run(stop)
+        finally:
+            heap.take_back()
+            owner.close()
+            log.info("stopped")
 
 
 def store_keeper(site: Site, data: Path, clock: Clock) -> Keeper:
@@ -120,9 +129,13 @@ class App:
         clock: Clock,
         steward: Steward | None = None,
         routes: Sequence[Route] = (),
+        *,
         notify: Notify = SILENT,
+        logs: Logs | None = None,
+        ring: Ring,
     ) -> None:
         self.site, self._data, self._clock, self._steward, self._notify = site, data, clock, steward, notify
+        self._logs = logs or Logs()
         self.health, self._inlet, self._stopping = Health(phase="starting"), Inlet(), asyncio.Event()
         self._commits = self.health.part("store", STORE), Backoff(DISK_CAP)
         self._steps = Steps((), site.recipes, self._found)
@@ -133,7 +146,9 @@ class App:
         self._control = Control({}, data, self.health, clock)
         self._north = North(self._catalogue, self._storage, self.health, clock, self._control)
         shown = self._catalogue, self._storage, self._steps
-        self._front = Front(data, *shown, self.health, clock, self._stopping, routes, inlet=self._inlet)
+        inventory = Inventory(lambda: self.site, data, self._catalogue, self._storage, self.health, ring)
+        more = [*routes, *About(inventory).routes()]
+        self._front = Front(data, *shown, self.health, clock, self._stopping, more, inlet=self._inlet, ring=ring)
         self._commands: list[asyncio.Task[None]] = []
         self._changing: list[asyncio.Task[None]] = []
         self._turn, self._changes = asyncio.Lock(), 0
@@ -287,7 +302,7 @@ class App:
     async def _settings(self, site: Site, limits: Limits, sections: Collection[str]) -> None:
         """What is neither a line nor a sink. What fails is told, and keeps nothing else from it."""
         if "log" in sections:
-            setup(site.log.level, site.log.format)
+            self._logs.setup(site.log.level, site.log.format)
         if "buffer" in sections:
             await attempt(self._storage.limit(limits, site.buffer.commit), self._commits[0])
         if "status" in sections:
@@ -325,8 +340,10 @@ class App:
         yield "mend", self._kept(partial(self._storage.mend, disk), disk, Backoff(DISK_CAP))
         tend = self.health.part(*part)
         yield "tend", self._kept(partial(self._storage.tend, tend), tend, Backoff(DISK_CAP))
+        agent = Part("agent", "house")
+        yield "log", self._kept(self._logs.account, agent, Backoff(DISK_CAP))
         watchdog = Watchdog(self.health, self._notify, self._clock, self._stopping)
-        yield "watchdog", self._kept(watchdog.run, Part("agent", "watchdog"), Backoff(DISK_CAP))
+        yield "watchdog", self._kept(watchdog.run, agent, Backoff(DISK_CAP))
 
     def _serve_commands(self) -> None:
         """From the first sink on that takes any."""

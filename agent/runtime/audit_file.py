@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from agent import __version__
 from agent.model import host
-from agent.model.errors import StoreError
+from agent.model.errors import Newer, StoreError
 from agent.runtime.chain import START, Link, Row, advance, follow, read_head
 
 FILE = "audit.db"
@@ -115,6 +116,7 @@ def keep_settled(db: sqlite3.Connection, now: int) -> None:
 def prepare(path: Path, db: sqlite3.Connection) -> None:
     """Make the file what it has to be; one process after the other. Raises sqlite3.Error, OSError and StoreError."""
     with host.alone(path.parent):  # SQLite does not wait for another that is about to turn the journal into a WAL
+        refuse_unknown(path, *kind_of(db), known=(0, UNCHAINED, VERSION), kinds=(0, APPLICATION_ID))
         for setting in ("journal_mode=WAL", "synchronous=FULL", "trusted_schema=OFF"):
             db.execute(f"PRAGMA {setting}").fetchall()
         with transaction(db):
@@ -165,10 +167,23 @@ def kind_of(db: sqlite3.Connection) -> tuple[int, int]:
     return kind, version
 
 
-def refuse_unknown(path: Path, kind: int, version: int, *, known: tuple[int, ...] = (VERSION,)) -> None:
-    if kind != APPLICATION_ID or version not in known:
-        hint = "a newer floorgate has written it" if kind == APPLICATION_ID else "move it away"
-        raise StoreError(f"{path} is no audit that this version knows", hint=hint)
+def refuse_unknown(
+    path: Path,
+    kind: int,
+    version: int,
+    *,
+    known: tuple[int, ...] = (VERSION,),
+    kinds: tuple[int, ...] = (APPLICATION_ID,),
+) -> None:
+    """Raises StoreError, and Newer for what a newer version has written."""
+    if kind == APPLICATION_ID and version > VERSION:
+        raise Newer(
+            f"{path} was written by a newer floorgate in format {version}; this is floorgate {__version__}, which knows"
+            f" formats up to {VERSION}. The file is left as it is",
+            hint="install the newer version again: nothing is written to a device until then",
+        )
+    if kind not in kinds or version not in known:
+        raise StoreError(f"{path} is no audit that this version knows", hint="move it away")
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -16,6 +16,7 @@ from agent.runtime.expiry import watch
 from agent.runtime.inlet import Inlet
 from agent.runtime.metering import Metering
 from agent.runtime.recording import Recordings
+from agent.runtime.ring import Ring
 from agent.runtime.storage import STORE, Storage
 from agent.runtime.supervise import Backoff, keep
 from agent.runtime.tap import Tap
@@ -47,6 +48,7 @@ class Front:
         routes: Sequence[Route] = (),
         *,
         inlet: Inlet,
+        ring: Ring,
     ) -> None:
         self._data, self._storage, self._health, self._stop = data, storage, health, stop
         self._window = Window("", catalogue, storage, health)
@@ -54,7 +56,7 @@ class Front:
         self._alarms = Annunciator(steps, clock)
         self._watcher = Watcher("", catalogue, steps, storage, health, clock)
         self._people = People(Explainer(catalogue, steps, storage, health, clock), self._watcher)
-        self._metering = Metering(data / STORE, catalogue, storage, inlet, clock)
+        self._metering = Metering(data / STORE, catalogue, storage, inlet, clock, ring)
         self._recordings = Recordings(data, "", lambda: catalogue.drivers)
         self._routes = [*routes, *Reel(self._recordings).routes()]
         self._listen = ""

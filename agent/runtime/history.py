@@ -11,12 +11,13 @@ content.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from agent import __version__
 from agent.model import host
 from agent.model.clock import SYSTEM
 from agent.runtime.history_files import (
@@ -37,6 +38,7 @@ FILE = "history.json"
 MOST = 20  # versions
 MOST_BYTES = 64 << 20  # of all contents together, as they lie on the disk
 LONGEST = 300  # characters of a text
+FORMAT = 1
 Outcome = Literal["good", "trial", "reverted", "kept"]
 Why = Literal["start", "file", "SIGHUP", "apply", "rollback"]
 
@@ -60,12 +62,13 @@ class Version:
 @dataclass(frozen=True, slots=True)
 class State:
     """`versions` from the oldest to the newest; `running` is the number of the one that runs, or ran last, `good` that
-    of the last one that is good. 0: there is none."""
+    of the last one that is good. 0: there is none. `programs` says by number which floorgate ran it last."""
 
     versions: tuple[Version, ...] = ()
     running: int = 0
     good: int = 0
     next: int = 1
+    programs: Mapping[int, str] = field(default_factory=dict)
 
     def __getitem__(self, n: int) -> Version:
         """Raises HistoryError."""
@@ -114,11 +117,22 @@ class History:
             hint = "run it as the user whose the data directory is"
             raise HistoryError(f"{self.folder / FILE}: {error.strerror}", hint=hint) from error
         try:
-            return _state(json.loads(data))
+            said = json.loads(data)
+            self._refuse_newer(said)
+            return _state(said)
         except (ValueError, TypeError, LookupError, RecursionError) as error:
             raise Damaged(
                 f"{self.folder / FILE}: it makes no sense: {error}", hint="remove it to begin anew"
             ) from error
+
+    def _refuse_newer(self, said: Any) -> None:
+        """It stays as it is: what it says that this version does not know would be lost."""
+        if type(number := said["format"]) is int and number > FORMAT:
+            raise HistoryError(
+                f"{self.folder / FILE} was written by a newer floorgate in format {number}; this is floorgate"
+                f" {__version__}, which knows formats up to {FORMAT}",
+                hint="install the newer version again, or move the file away to begin anew",
+            )
 
     def content(self, n: int) -> dict[Path, bytes]:
         """The files of a version by their absolute paths."""
@@ -149,6 +163,7 @@ class History:
                     version.n if runs else state.running,
                     version.n if outcome == "good" else state.good,
                     state.next + 1,
+                    _ran(state, version.n) if runs else state.programs,
                 )
             )
         return version
@@ -168,8 +183,8 @@ class History:
     def runs(self, n: int) -> None:
         """This one runs, which was there before."""
         with self._changing() as state:
-            if state.running != n:
-                self._put(replace(state, running=n))
+            if state.running != n or state.programs.get(n) != __version__:
+                self._put(replace(state, running=n, programs=_ran(state, n)))
 
     def tell(self, n: int, text: str) -> None:
         """What changed with a version."""
@@ -204,7 +219,7 @@ class History:
 
     def _put(self, state: State) -> None:
         state = self._bounded(state)
-        said = {"format": 1, **asdict(state)}
+        said = {"format": FORMAT, **asdict(state)}
         put(self.folder / FILE, json.dumps(said, indent=1).encode(), owner=host.owner_of(self.folder))
         sweep(self.folder, {each.digest for each in state.versions})
         host.sync_folder(self.folder)
@@ -224,28 +239,40 @@ class History:
                 left -= 1
             sizes[each.digest] = size(self.folder, each.digest)
             found.append(each)
-        return replace(state, versions=tuple(reversed(found)))
+        kept = {each.n for each in found}
+        programs = {n: program for n, program in state.programs.items() if n in kept}
+        return replace(state, versions=tuple(reversed(found)), programs=programs)
 
 
 class Damaged(HistoryError):
     """The state makes no sense."""
 
 
+_KEYS = {each.name for each in fields(Version)}
+
+
+def _ran(state: State, n: int) -> dict[int, str]:
+    return {**state.programs, n: __version__}
+
+
 def _state(said: Any) -> State:
-    """Raises ValueError, TypeError or LookupError."""
-    if said["format"] != 1:
+    """Raises ValueError, TypeError or LookupError. What a newer version has added to a version is passed over."""
+    if said["format"] != FORMAT:
         raise ValueError(f"its format is {said['format']!r}")
-    versions = tuple(Version(**each) for each in said["versions"])
+    versions = tuple(
+        Version(**{key: value for key, value in each.items() if key in _KEYS}) for each in said["versions"]
+    )
     numbers = said["running"], said["good"], said["next"]
     if not all(type(n) is int for n in (*numbers, *(each.n for each in versions), *(each.at for each in versions))):
         raise TypeError("a number is none")
     if not all(each.outcome in get_args(Outcome) for each in versions):
         raise ValueError("an outcome is none")
-    known = [each.n for each in versions]
+    numbered = [each.n for each in versions]
     if (
-        not {said["running"], said["good"]} <= {0, *known}
-        or sorted({*known}) != known
-        or said["next"] <= max(known, default=0)
+        not {said["running"], said["good"]} <= {0, *numbered}
+        or sorted({*numbered}) != numbered
+        or said["next"] <= max(numbered, default=0)
     ):
         raise ValueError("its numbers do not fit together")
-    return State(versions, *numbers)
+    programs = {int(n): str(program)[:LONGEST] for n, program in said.get("programs", {}).items()}
+    return State(versions, *numbers, programs)

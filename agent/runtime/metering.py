@@ -9,6 +9,7 @@ from agent.model.clock import Clock
 from agent.model.quality import Quality, quality_name
 from agent.runtime.catalogue import Catalogue
 from agent.runtime.inlet import Inlet
+from agent.runtime.ring import Ring
 from agent.runtime.storage import Storage
 from agent.status.meters import Reading
 from buffer.clocks import plausible
@@ -20,8 +21,10 @@ _UNREAD = quality_name(Quality.BAD_COMM)  # as everywhere: nothing has come yet
 class Metering:
     """As `agent.status.meters.Meters`."""
 
-    def __init__(self, store: Path, catalogue: Catalogue, storage: Storage, inlet: Inlet, clock: Clock) -> None:
-        self.gateway = ""
+    def __init__(
+        self, store: Path, catalogue: Catalogue, storage: Storage, inlet: Inlet, clock: Clock, ring: Ring
+    ) -> None:
+        self.gateway, self._ring = "", ring
         self._wal = store.with_name(f"{store.name}-wal")
         self._catalogue, self._storage, self._inlet, self._clock = catalogue, storage, inlet, clock
 
@@ -39,6 +42,8 @@ class Metering:
             plausible=plausible(self._clock),
             steps=storage.steps,
             step=storage.step,
+            logged=dict(self._ring.counts),
+            suppressed=self._ring.suppressed,
         )
 
     async def _tags(self) -> Sequence[tuple[str, str, int]]:

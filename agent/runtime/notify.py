@@ -2,11 +2,11 @@
 
 import asyncio
 import os
-import socket
 import time
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
 
+from agent.model import host
 from agent.model.text import plain
 
 SOCKET, USEC, PID = "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"
@@ -76,7 +76,7 @@ class Notify:
             timer.cancel()
 
     def _say(self, *lines: str) -> None:
-        if self._address:
-            with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
-                end.setblocking(False)
+        end = host.unix_socket(stream=False) if self._address else None
+        if end is not None:
+            with suppress(OSError), end:
                 end.sendto("\n".join(lines).encode("utf-8", "replace"), self._address)

@@ -6,7 +6,6 @@ the kind `selftest`, so that a failure is one line in the log, on `/api/v1/healt
 
 import asyncio
 import logging
-import os
 import shutil
 import socket
 import sqlite3
@@ -14,8 +13,7 @@ import stat
 import sys
 import time
 import zoneinfo
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -25,12 +23,13 @@ from typing import NamedTuple
 import agent
 from agent.config import Site, configs_dir
 from agent.health import SELFTEST, Health
+from agent.model import host
 from agent.model.clock import Clock
 from agent.model.errors import AgentError
 from agent.model.text import size_text
 from agent.runtime.storage import Storage
 from buffer.clocks import plausible
-from buffer.probe import Probe
+from buffer.probe import Probe, try_out
 
 DAYS = 30  # that a certificate should still be good for
 FEW = 1000  # files that a file system should still have room for
@@ -72,7 +71,7 @@ def checks(site: Site, data: Path, tags: int, clock: Clock, found: Probe | None)
         "sqlite": partial(sqlite, sqlite3.sqlite_version_info, settings),
         "timezone": partial(timezone, site.gateway.timezone or "Asia/Shanghai"),
         "files": partial(files, configs_dir()),
-        "limits": partial(limits, need, means()),
+        "limits": partial(limits, need, Means(host.most_files(), host.most_memory())),
         "listen": partial(listen, site.status.listen),
     }
 
@@ -104,7 +103,7 @@ async def selftest(site: Site, data: Path, tags: int, clock: Clock, health: Heal
     """Try everything once, beside the loop; what is found is told."""
     began, found, error = time.perf_counter(), None, None
     try:
-        found = await storage.call(storage.store.probe)
+        found = await storage.call(try_out, storage.store)
     except AgentError as raised:
         error = raised
     made = await asyncio.to_thread(run, checks(site, data, tags, clock, found).items())
@@ -126,8 +125,8 @@ def disk(data: Path, reserve: int) -> Fault | None:
     if free < reserve:
         what = f"{size_text(free)} are free on the disk of {data}, less than `buffer: reserve` ({size_text(reserve)})"
         return Fault(what, "the oldest frames will have to go: free some space, or lower `reserve`")
-    if hasattr(os, "statvfs") and (room := os.statvfs(data)).f_files and room.f_favail < FEW:
-        return Fault(f"the disk of {data} has room for {room.f_favail} more files (inodes)", "remove files there")
+    if (files_left := host.files_left(data)) < FEW:
+        return Fault(f"the disk of {data} has room for {files_left:.0f} more files (inodes)", "remove files there")
     return None
 
 
@@ -158,7 +157,7 @@ def built() -> float:
 
 def permissions(data: Path, keys: Iterable[Path]) -> Fault | None:
     """Whether what is secret is kept from others, and what is ours can be changed by nobody else."""
-    if not hasattr(os, "geteuid"):  # Windows has other rights
+    if host.user_id() is None:  # Windows has other rights
         return None
     if (mode := _mode(data)) & 0o007 or mode & stat.S_IWGRP:
         return Fault(f"others may look into {data} (mode {mode:04o})", f"chmod 700 {data}")
@@ -179,12 +178,14 @@ def _mode(path: Path) -> int:
 def keys_of(site: Site) -> list[Path]:
     """The files of the private keys that the site names."""
     named = [getattr(sink, "key", "") for sink in site.sinks if sink.enabled]
+    named += [getattr(device, "user_key", "") for device in site.devices]
     return [Path(each) for each in (*named, site.status.tls.key if site.status.tls else "") if each]
 
 
 def certificates_of(site: Site, data: Path) -> list[Path]:
-    """Our own certificates: of the status server, of sinks, for OPC UA."""
+    """Our own certificates: of the status server, of sinks, of users at devices, for OPC UA."""
     named = [getattr(sink, "cert", "") for sink in site.sinks if sink.enabled]
+    named += [getattr(device, "user_certificate", "") for device in site.devices]
     named.append(site.status.tls.cert if site.status.tls else "")
     ours = data / "pki" / "own" / "cert.der"
     return [*(Path(each) for each in named if each), *([ours] if ours.exists() else [])]
@@ -246,30 +247,6 @@ def files(folder: Path) -> Fault | None:
         if not (folder / name).exists():
             return Fault(f"{folder / name} is missing", "install floorgate again: a file of the program is gone")
     return None
-
-
-def means() -> Means:
-    """What this process may use."""
-    if sys.platform == "win32":
-        return Means(float("inf"), float("inf"))
-    import resource  # noqa: PLC0415  # not on Windows
-
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    space, _ = resource.getrlimit(resource.RLIMIT_AS)
-    memory = [float("inf") if space == resource.RLIM_INFINITY else space, *_memory()]
-    return Means(float("inf") if soft == resource.RLIM_INFINITY else soft, min(memory))
-
-
-def _memory(meminfo: Path = Path("/proc/meminfo"), ours: Path = Path("/proc/self/cgroup")) -> Iterator[float]:
-    """Bytes that the machine has, and that the control groups of the process may have (cgroup v2)."""
-    with suppress(OSError, ValueError, IndexError):
-        yield 1024.0 * int(meminfo.read_text("ascii").split()[1])
-    with suppress(OSError, ValueError):
-        name = next(line[3:] for line in ours.read_text("utf-8").splitlines() if line.startswith("0::"))
-        group = Path("/sys/fs/cgroup") / name.lstrip("/")
-        for folder in (group, *group.parents):
-            with suppress(OSError, ValueError):  # `max`: no limit
-                yield float(int((folder / "memory.max").read_text("ascii")))
 
 
 def limits(need: Means, have: Means) -> Fault | None:

@@ -34,6 +34,7 @@ LOST = {  # what the store itself gives up; what a sink refuses is said by its p
     "rollback": "the store went back in time",
 }
 STORE = "store.db"  # in the data directory
+FIRST = 0.02  # seconds that the first frames of a run wait for others: whoever starts it waits for them
 QUIET = 10.0  # seconds without a frame after which what was left out is written by itself
 TEND = 1.0  # seconds between two rounds of purging and checkpointing
 
@@ -77,6 +78,7 @@ class Storage:
         self.steps = 0  # times that the wall clock was set,
         self.step: float | None = None  # and by how many seconds the last time
         self.latest = Latest()  # of what is committed
+        self._begun = False  # whether anything was committed
         self._frames: list[Frame] = []  # what is being committed; kept when that fails
         self._last = time.monotonic()  # when there was something to commit
         self._suppressed: Counter[LeftOut] = Counter()  # samples that the store does not have yet
@@ -309,7 +311,8 @@ class Storage:
                     part.refused(f"{frames:,} frames", StoreError(LOST[reason]))
 
     async def _fill(self) -> bool:
-        self._frames = await self._inlet.take(self._commit)
+        self._frames = await self._inlet.take(self._commit if self._begun else min(self._commit, FIRST))
+        self._begun = True
         self._account()
         return bool(self._frames)
 

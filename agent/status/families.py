@@ -28,6 +28,7 @@ FAMILIES = {
     "floorgate_ready": _gauge("", "Whether it does its work, as /readyz tells it"),
     "floorgate_selftest": _gauge("check", "Whether a check of the self-test at the start was passed"),
     "floorgate_log_lines_total": _counter("level", "Lines that were logged"),
+    "floorgate_log_suppressed_lines_total": _counter("", "Lines that were left out because they were too many"),
     "floorgate_clock_synchronised": _gauge("", "Whether the kernel holds the wall clock to be in step"),
     "floorgate_clock_plausible": _gauge("", "Whether the wall clock shows a time that can be"),
     "floorgate_clock_steps_total": _counter("", "Times that the wall clock was set"),

@@ -23,6 +23,7 @@ class Reading:
     steps: int = 0
     step: float | None = None
     logged: Mapping[str, int] = field(default_factory=dict)
+    suppressed: int = 0
 
 
 class Meters(Protocol):

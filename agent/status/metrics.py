@@ -98,6 +98,7 @@ class Metrics:
         checks = (part for part in self.parts if part.kind == SELFTEST)
         yield "floorgate_selftest", [((part.name,), part.state == "up") for part in checks]
         yield "floorgate_log_lines_total", [((level,), count) for level, count in reading.logged.items()]
+        yield "floorgate_log_suppressed_lines_total", _one(reading.suppressed)
         yield "floorgate_clock_synchronised", _one(reading.synced)
         yield "floorgate_clock_plausible", _one(reading.plausible)
         yield "floorgate_clock_steps_total", _one(reading.steps)

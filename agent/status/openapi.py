@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from agent import __version__
+from agent.status.about import MOST as MOST_LINES
 from agent.status.alarms import LONGEST as MOST_SHELVED
 from agent.status.config import LONGEST as LONGEST_TRIAL
 from agent.status.config import MOST_WHO
 from agent.status.config import SHORTEST as SHORTEST_TRIAL
+from agent.status.log import LEVELS
+from agent.status.log import LONGEST as MOST_LOGGED
 from agent.status.pull import FORMATS, LARGEST, LATEST, LONGEST, MOST_FRAMES, MOST_MARKS, MOST_NAMES, SHAPES
 
 Part = dict[str, Any]
@@ -19,6 +22,16 @@ TEXT: Part = {"type": "string"}
 SEQ: Part = {"type": "integer", "minimum": 1, "maximum": LARGEST}
 VALUE: Part = {"type": ["boolean", "number", "string", "null"]}
 OUTCOMES = ("done", "differs", "refused", "forbidden", "stale", "repeated", "busy", "unknown")
+THING: Part = {"type": "object"}
+_THINGS = ("product", "python", "sqlite", "libraries", "system", "run", "gateway", "buffer", "log", "status")
+_LISTS = ("devices", "lines", "sinks", "certificates")
+INVENTORY: Part = {
+    "format": {"const": 1},
+    "at": {**TEXT, "format": "date-time"},
+    **dict.fromkeys(_THINGS, THING),
+    **{name: {"type": "array", "items": THING} for name in _LISTS},
+    **{name: {"type": "array", "items": TEXT} for name in ("drivers", "sink_types", "virtual")},
+}
 STATES = ("normal", "active", "chattering", "shelved")
 ABOUT = (
     "Frames are handed out from the oldest on, again and again until they are acknowledged. "
@@ -114,6 +127,8 @@ def _paths() -> Part:
         **_alarms(),
         **_config(),
         **_recording(),
+        **_log(),
+        **_about(),
     }
 
 
@@ -172,6 +187,25 @@ def _recording() -> Part:
     }
 
 
+def _log() -> Part:
+    level = {"enum": list(LEVELS)}
+    seconds = {"type": "number", "exclusiveMinimum": 0, "maximum": MOST_LOGGED}
+    found = _json(_object({"level": level, "file": level, "seconds": {"type": "number", "minimum": 0}}))
+    asked = {"anyOf": [_object({"level": level, "seconds": seconds}), _object({})]}
+    way = "/api/v1/log"
+    told = _get("how much is logged, by the file and now; the owner", found, [])
+    return {way: told | _post("another level for a while; the owner", asked, found, [], (409,))}
+
+
+def _about() -> Part:
+    most = _query("limit", {"type": "integer", "minimum": 1, "maximum": MOST_LINES, "default": MOST_LINES})
+    inventory, lines = _json(_ref("Inventory")), _json(_object({"lines": _list(TEXT)}))
+    return {
+        "/api/v1/inventory": _get("what the gateway is made of, without secrets; the owner", inventory),
+        "/api/v1/log/lines": _get("the end of the log; the owner", lines, [most]),
+    }
+
+
 def _schemas() -> Part:
     mark = _object({"epoch": TEXT, "seq": SEQ})
     span = _object({"epoch": TEXT, "from": SEQ, "to": SEQ})
@@ -195,6 +229,11 @@ def _schemas() -> Part:
                 "phase": {"enum": ["starting", "running", "stopping"]},
                 "reasons": _list(_object({"code": TEXT, "name": TEXT})),
             },
+        },
+        "Inventory": {
+            "type": "object",
+            "required": [*INVENTORY],
+            "properties": INVENTORY,
         },
         "Frames": _object({"frames": frames, "cursor": {"anyOf": [{"type": "null"}, mark]}}),
         "Past": _object({"frames": frames, "cursor": {"type": ["string", "null"]}}),

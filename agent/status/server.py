@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
 
+from agent import __version__
 from agent.health import Health
 from agent.model import host
 from agent.model.errors import AgentError
@@ -81,7 +82,17 @@ async def serve(
         keys = Keys(token, pull.tokens())
         pull.hear(lambda: keys.renew(pull.tokens()))
         router = Router(routes, keys, hosts)
-        _announce(path, {"pid": os.getpid(), "host": host, "port": port, "token": token, "cert": place.cert})
+        _announce(
+            path,
+            {
+                "version": __version__,
+                "pid": os.getpid(),
+                "host": host,
+                "port": port,
+                "token": token,
+                "cert": place.cert,
+            },
+        )
         part.up()
         await asyncio.Event().wait()
     finally:

@@ -7,6 +7,7 @@ node alone, which the next walk finds again.
 """
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from drivers.opcua.spots import locate
 MOST = 10_000  # nodes that the patterns of one device may find
 LARGEST = 64 << 20  # bytes of a file that is looked into
 LONGEST_UNIT = 32
+FORMAT = 1  # of the file, which has no first line that says so
+_FORMAT = re.compile(rb'\{"format": ?([0-9]{1,9})\b')
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ class Pins:
         self._names = {tag.name: tag.node for tag in self.named} if self.patterns else {}
         self._listed = {tag.node for tag in self.named} if self.patterns else set()
         self._stamp: tuple[int, int, int] | None = None
-        self._damaged = False
+        self._damaged = self._newer = False
         self.saved = True
         self.refresh()
 
@@ -155,7 +158,7 @@ class Pins:
         except OSError as error:
             self.remarks.append(f"{self.path}: {error.strerror}: nodes that were found before are not known")
             return False
-        return bool(self._take(self._read(lines)))
+        return bool(self._take(self._read([] if self._is_newer(lines) else lines)))
 
     def add(self, hits: Sequence[Hit]) -> list[Tag]:
         """Pin what is new among these; the tags that come of it. Raises TooMany, and then takes none."""
@@ -177,7 +180,8 @@ class Pins:
 
     def save(self) -> bool:
         """Write the file anew, with what another process has put there; whether that was anything. Raises OSError."""
-        if self.path is None:
+        if self.path is None or self._newer:
+            self.saved = True
             return False
         make_folder(self.path.parent.parent)
         make_folder(self.path.parent)
@@ -205,6 +209,15 @@ class Pins:
         if wrong:
             self._is_damaged(f"{wrong:,} of {len(lines):,} lines make no sense")
         return [pin for pin in found[:MOST] if self._meant(pin) is not None]
+
+    def _is_newer(self, lines: Sequence[bytes]) -> bool:
+        """A file that a newer version has written says its format in the first line, and stays as it is."""
+        match = _FORMAT.match(lines[0]) if lines else None
+        self._newer = match is not None and int(match[1]) > FORMAT
+        if self._newer and match:
+            what = f"{self.path}: a newer floorgate has written it in format {int(match[1])}"
+            self.remarks.append(f"{what}: the server is asked again, and what it has is not kept")
+        return self._newer
 
     def _is_damaged(self, what: str) -> None:
         self._damaged = True

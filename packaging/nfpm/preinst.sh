@@ -3,6 +3,13 @@
 set -e
 
 home=/opt/floorgate
+new=@version@
+
+if [ -e "$home/.offline" ]; then
+    echo "floorgate: $home was installed from an offline bundle. Take that away first; sites and data stay:" >&2
+    echo "floorgate: sh $home/current/share/install.sh --uninstall" >&2
+    exit 1
+fi
 
 # The service's user. It stays when the package goes, as Debian has it: what it owned must not become another's.
 if ! getent passwd floorgate >/dev/null; then
@@ -24,6 +31,7 @@ if [ "${now:-previous}" != previous ] && [ -x "$home/$now/floorgate" ]; then
         echo "floorgate: cannot keep version $now in $home/previous. Is the disk full? Nothing has been changed." >&2
         exit 1
     }
+    echo "$now" >"$home/previous.new/.version"
     rm -rf "$home/previous"
     mv -T "$home/previous.new" "$home/previous"
     ln -sfn previous "$home/current.new"
@@ -31,6 +39,6 @@ if [ "${now:-previous}" != previous ] && [ -x "$home/$now/floorgate" ]; then
 fi
 
 # See postinst: a link in the place of what is about to be unpacked.
-if [ -L "$home/@version@" ]; then
-    rm "$home/@version@"
+if [ -L "$home/$new" ]; then
+    rm "$home/$new"
 fi

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import io
 import re
-import shutil
 import tarfile
 import zipfile
 from pathlib import Path
@@ -83,7 +82,3 @@ def _rewrite(old: Path, new: Path, was: str, will: str) -> None:
             sum_ = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
             rows.write(f"{name},sha256={sum_},{len(content)}\n")
         target.writestr(record, f"{rows.getvalue()}{record},,\n")
-
-
-def forget(folder: Path) -> None:
-    shutil.rmtree(folder.parent)

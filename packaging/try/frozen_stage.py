@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,9 +67,10 @@ class Program:
         """What it prints, both streams. Raises Wrong when it does not end as it should."""
         return ended([self.path, *words], ends, seconds, clean(environ), self.folder)
 
-    def start(self, *words: str | Path, **streams: int) -> "subprocess.Popen[str]":
+    def start(self, *words: str | Path, out: int | None = None, err: int | None = None) -> "subprocess.Popen[str]":
         command = [*map(str, (self.path, *words))]
-        return subprocess.Popen(command, cwd=self.folder, env=clean({}), stdin=subprocess.DEVNULL, text=True, **streams)
+        null = subprocess.DEVNULL
+        return subprocess.Popen(command, cwd=self.folder, env=clean({}), stdin=null, stdout=out, stderr=err, text=True)
 
 
 def clean(extra: dict[str, str]) -> dict[str, str]:
@@ -80,7 +81,7 @@ def clean(extra: dict[str, str]) -> dict[str, str]:
     return {**kept, "LANG": "C.UTF-8", **extra}
 
 
-def ended(command: list[str | Path], ends: int, seconds: float, environ: dict[str, str], folder: Path) -> str:
+def ended(command: Sequence[str | Path], ends: int, seconds: float, environ: dict[str, str], folder: Path) -> str:
     words = [*map(str, command)]
     try:
         done = subprocess.run(
@@ -132,10 +133,10 @@ def _certificates(folder: Path) -> tuple[Path, Path, Path]:
     """An authority, and what it has signed for localhost, with its key."""
     authority, cert, key = (folder / name for name in ("ca.pem", "cert.pem", "key.pem"))
     make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-    request = [*make, "-subj", "/CN=authority", "-keyout", folder / "ca.key", "-out", authority]
-    ended([*request], 0, PATIENCE, dict(os.environ), folder)
+    request: list[str | Path] = [*make, "-subj", "/CN=authority", "-keyout", folder / "ca.key", "-out", authority]
+    ended(request, 0, PATIENCE, dict(os.environ), folder)
     names = ["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"]
-    signed = [*make, "-CA", authority, "-CAkey", folder / "ca.key", "-subj", "/CN=localhost", *names]
+    signed: list[str | Path] = [*make, "-CA", authority, "-CAkey", folder / "ca.key", "-subj", "/CN=localhost", *names]
     ended([*signed, "-keyout", key, "-out", cert], 0, PATIENCE, dict(os.environ), folder)
     return authority, cert, key
 
@@ -154,7 +155,7 @@ def simulated(program: Program, broker: Broker) -> Iterator[Path]:
     """The plant of SITE; the data directory beside it trusts its OPC UA server."""
     site = program.folder / "plant.yaml"
     site.write_text(SITE.format(port=broker.port), "utf-8")
-    with program.start("simulate", "-c", site, "--json", stdout=subprocess.PIPE) as process:
+    with program.start("simulate", "-c", site, "--json", out=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
             hold(bool(select.select([process.stdout], [], [], PATIENCE)[0]), "the simulated plant said nothing")
@@ -176,7 +177,7 @@ def delivered(program: Program, site: Path, broker: Broker) -> tuple[int, float]
     with subprocess.Popen([*listen, "-W", f"{PATIENCE:.0f}"], stdout=subprocess.PIPE, text=True) as witness:
         assert witness.stdout is not None
         began, first, count, seen = time.monotonic(), 0.0, 0, set[str]()
-        with program.start("run", "-c", site, "--data", program.folder / "data", stderr=subprocess.PIPE) as agent:
+        with program.start("run", "-c", site, "--data", program.folder / "data", err=subprocess.PIPE) as agent:
             try:
                 for line in witness.stdout:
                     topic, _, payload = line.strip().partition(" ")
@@ -197,6 +198,6 @@ def delivered(program: Program, site: Path, broker: Broker) -> tuple[int, float]
 
 def elsewhere(program: Program, authority: Path, place: str, *words: str | Path, ends: int = 0) -> None:
     """Run it where the trusted certificates are at `place` and nowhere else; empty: there are none."""
-    script = ["sh", "-c", ELSEWHERE, "sh", program.folder, place, authority]
+    script: list[str | Path] = ["sh", "-c", ELSEWHERE, "sh", program.folder, place, authority]
     command = ["unshare", "--mount", "--propagation", "private", *script, program.path, *words]
     ended(command, ends, PATIENCE, clean({}), program.folder)

@@ -36,11 +36,11 @@ buffer: {{keep: 1d, max_size: 64MB, reserve: 1MB, commit: 50ms}}
 
 @dataclass
 class Plant:
-    """`site` is the configuration for it."""
+    """`config` is the configuration for it."""
 
     broker: Mosquitto
     platform: Platform
-    site: str
+    config: str
 
     def arrived(self) -> int:
         """Frames."""
@@ -70,20 +70,20 @@ def ledger(machine: Machine) -> list[dict[str, Any]]:
     return accounts
 
 
-def settle(seen: Seen, machine: Machine, field: Plant, least: int = 10) -> None:
+def settle(seen: Seen, machine: Machine, site: Plant, least: int = 10) -> None:
     """Stop the service, and compare what it says was read with what arrived."""
     machine.must("systemctl", "stop", SERVICE)
     accounts = ledger(machine)
     owed = of(accounts, "platform", "buffered")
 
     def missing() -> int:
-        arrived = sum(count for device, count in field.platform.samples().items() if not device.startswith("$"))
+        arrived = sum(count for device, count in site.platform.samples().items() if not device.startswith("$"))
         return of(accounts, "platform", "read") - owed - arrived
 
     wait_until(lambda: missing() <= 0, "the last frames", 10) if missing() else None
     seen.least("samples read", of(accounts, "platform", "read"), least)
     seen.none("samples lost", abs(missing()) + of(accounts, "platform", "dropped"))
-    seen.none("gaps in the numbers", len(field.platform.gaps()))
+    seen.none("gaps in the numbers", len(site.platform.gaps()))
     seen.none("accounts that do not balance", unbalanced(accounts))
 
 

@@ -1,8 +1,8 @@
 """The packages under test, and what is made of them: a higher version, a broken one, one for another machine."""
 
-import hashlib
 import io
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
-DIST = Path(os.environ.get("TRY_DIST") or Path(__file__).parents[2] / "dist")
+from roots import ROOT
+
+DIST = Path(os.environ.get("TRY_DIST") or ROOT / "dist")
 MNT = Path("/mnt")  # where a machine sees what is held
 Change = Callable[[str, bytes], bytes]  # path in the package and contents to other contents
 
@@ -19,13 +21,17 @@ def hold(folder: Path) -> str:
     """Copy what is in dist/ for all machines to see; a sentence if there is nothing to test."""
     if not list(DIST.glob("*.deb")):
         return f"there is no .deb in {DIST}: make package"
-    for path in DIST.iterdir():
-        shutil.copy2(path, folder / path.name)
+    shutil.copytree(DIST, folder, dirs_exist_ok=True)
     return ""
 
 
 def held() -> Path:
     return Path(os.environ["TRY_HELD"])
+
+
+def inside(path: Path) -> Path:
+    """A file that is held, as a machine sees it."""
+    return MNT / path.relative_to(held())
 
 
 def one(pattern: str) -> Path:
@@ -39,79 +45,68 @@ def deb() -> Path:
     return one("floorgate_*-1_*.deb")
 
 
-def inside(path: Path) -> Path:
-    """The same file as a machine sees it."""
-    return MNT / path.relative_to(held())
-
-
-@cache
 def version() -> str:
-    """Of the .deb, without Debian's revision."""
-    return field(deb(), "Version").rsplit("-", 1)[0]
+    """The agent's, by the name of the .deb. What dpkg and rpm know may be written in another way, with a ~."""
+    return deb().name.split("_")[1].removesuffix("-1")
 
 
 def field(package: Path, name: str) -> str:
-    return subprocess.run(["dpkg-deb", "-f", package, name], check=True, capture_output=True, text=True).stdout.strip()
+    done = subprocess.run(["dpkg-deb", "-f", package, name], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
 
 
-def after(number: str) -> str:
-    """The version that comes next: its last number is one higher."""
-    head, _, last = number.rpartition(".")
-    return f"{head}.{int(last) + 1}"
+def after(number: str, steps: int = 1) -> str:
+    """The version that comes so many after it."""
+    return re.sub(r"\d+$", lambda last: str(int(last[0]) + steps), number)
 
 
 @cache
-def higher(name: str = "higher") -> Path:
+def higher() -> Path:
     """The same contents as the next version."""
-    return remade(name, version=after(version()))
+    return remade("higher", steps=1)
 
 
-def remade(name: str, *, version: str = "", revision: str = "1", arch: str = "", change: Change | None = None) -> Path:
-    """The .deb once more, with another version or architecture, or with files changed by `change`.
+def remade(name: str, *, steps: int = 0, arch: str = "", change: Change | None = None) -> Path:
+    """The .deb once more, so many versions later, or for another architecture, or with files changed by `change`.
 
-    Names, owners and modes stay as they are: the archives are rewritten member by member.
+    Owners and modes stay as they are: the archives are rewritten member by member.
     """
-    was = field(deb(), "Version").rsplit("-", 1)[0]
-    number, machine = version or was, arch or field(deb(), "Architecture")
-    folder = held() / name
-    folder.mkdir()
-    path = folder / f"floorgate_{number}-{revision}_{machine}.deb"
-    # where files are, and the Version of control
-    renames = {
-        f"/opt/floorgate/{was}": f"/opt/floorgate/{number}",
-        f"{was}-1": f"{number}-{revision}",
-        f"={was}\n": f"={number}\n",
-    }
+    was, label, machine = version(), field(deb(), "Version").removesuffix("-1"), field(deb(), "Architecture")
+    number = after(was, steps)
+    moved = _moved(f"opt/floorgate/{was}", f"opt/floorgate/{number}")
+    words = {f"/opt/floorgate/{was}": f"/opt/floorgate/{number}", f"/{was}": f"/{number}", f"={was}\n": f"={number}\n"}
+    words |= {f"\nVersion: {label}-": f"\nVersion: {after(label, steps)}-"}
+    words |= {f"\nArchitecture: {machine}\n": f"\nArchitecture: {arch or machine}\n"}
 
     def control(member: str, contents: bytes) -> bytes:
         text = contents.decode()
-        for old, new in renames.items():
-            text = text.replace(old, new).replace(old.lstrip("/"), new.lstrip("/"))
-        if member.removeprefix("./") == "control" and arch:
-            text = text.replace(f"Architecture: {field(deb(), 'Architecture')}", f"Architecture: {arch}")
+        for old, new in words.items():
+            text = text.replace(old, new)
         return text.encode()
 
+    folder = held() / name
+    folder.mkdir()
+    path = folder / f"floorgate_{number}-1_{arch or machine}.deb"
     with path.open("wb") as file:
         file.write(b"!<arch>\n")
         for member, contents in members(deb()):
             if member.startswith("control.tar"):
                 _member(file, "control.tar.gz", _retold(contents, lambda name: name, control))
             elif member.startswith("data.tar"):
-                moved = _moved(f"opt/floorgate/{was}", f"opt/floorgate/{number}")
                 _member(file, "data.tar.gz", _retold(contents, moved, change or (lambda _, contents: contents)))
             else:
                 _member(file, member, contents)
     return path
 
 
-def flipped(package: Path, name: str, inner: str) -> Path:
-    """A copy of a .deb with one bit of the middle of its member `inner` changed."""
+def flipped(package: Path, name: str, inner: str, share: float = 0.5) -> Path:
+    """A copy of a .deb in which one bit is changed, at this share of its member `inner`."""
     folder = held() / name
     folder.mkdir()
     data, at = bytearray(package.read_bytes()), 8
     for member, contents in members(package):
         if member.startswith(inner):
-            data[at + 60 + len(contents) // 2] ^= 1
+            data[at + 60 + int(share * len(contents))] ^= 1
         at += 60 + len(contents) + len(contents) % 2
     path = folder / package.name
     path.write_bytes(data)
@@ -135,9 +130,9 @@ def _member(file: io.BufferedWriter, name: str, contents: bytes) -> None:
 
 def _moved(old: str, new: str) -> Callable[[str], str]:
     def move(name: str) -> str:
-        head = "./" if name.startswith("./") else ""
-        path = name.removeprefix("./")
-        return head + new + path[len(old) :] if path == old or path.startswith(f"{old}/") else name
+        head = re.match(r"\.?/?", name)
+        start, path = (head[0], name[len(head[0]) :]) if head else ("", name)
+        return start + new + path[len(old) :] if path == old or path.startswith(f"{old}/") else name
 
     return move
 
@@ -151,12 +146,8 @@ def _retold(archive: bytes, move: Callable[[str], str], change: Change) -> bytes
     ):
         for member in source:
             file = source.extractfile(member) if member.isreg() else None
-            contents = change(member.name.removeprefix("./"), file.read()) if file else b""
+            contents = change(member.name.lstrip("./"), file.read()) if file else b""
             member.name, member.size = move(member.name), len(contents)
             member.linkname = move(member.linkname) if member.islnk() else member.linkname
             target.addfile(member, io.BytesIO(contents) if file else None)
     return made.getvalue()
-
-
-def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

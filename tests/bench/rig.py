@@ -35,10 +35,12 @@ def folder() -> Iterator[Path]:
 
 
 @contextmanager
-def running(command: list[str], log: Path, deadline: float = 20.0) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    command: list[str], log: Path, deadline: float = 20.0, environ: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """A process that is asked to end, and made to after `deadline` s."""
     with log.open("wb") as out:
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=out, cwd=log.parent)
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=out, cwd=log.parent, env=environ)
         try:
             yield process
         finally:
@@ -172,11 +174,13 @@ class Agent:
 
 
 @contextmanager
-def agent(place: Path, *options: str) -> Iterator[Agent]:
+def agent(
+    place: Path, *options: str, program: str = str(FLOORGATE), environ: dict[str, str] | None = None
+) -> Iterator[Agent]:
     """The agent with `site.yaml` of this folder."""
     log = place / "agent.log"
-    command = [str(FLOORGATE), "run", "-c", str(place / "site.yaml"), "--data", str(place / "data"), *options]
-    with running(command, log) as process:
+    command = [program, "run", "-c", str(place / "site.yaml"), "--data", str(place / "data"), *options]
+    with running(command, log, environ=environ) as process:
         yield Agent(process, log)
 
 

@@ -28,6 +28,7 @@ AREAS = (
     "commissioning",
     "changing",
     "packaging",
+    "start",
 )
 
 

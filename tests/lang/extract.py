@@ -27,6 +27,10 @@ SILENT = (  # files whose texts are for machines, or for the journal alone
     "agent/model/unit_hints.py",
     "agent/status/openapi*.py",
     "agent/status/metrics*.py",
+    "agent/status/families.py",
+    "agent/cli/support/machine.py",
+    "agent/cli/support/readme.py",
+    "agent/cli/support/redact.py",
     "agent/lang/*",
 )
 COUNTERS = {"_n", "_many"}  # f(count, "device") makes `3 devices`

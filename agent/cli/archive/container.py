@@ -21,6 +21,7 @@ from typing import IO, Any
 import msgspec
 
 from agent import __version__
+from agent.model import host
 from agent.model.errors import AgentError, Newer
 from agent.model.text import plain
 
@@ -103,7 +104,9 @@ def writing(path: Path) -> Iterator[Writer]:
     part = path.with_name(f".{path.name}.part")
     try:
         part.unlink(missing_ok=True)
-        with os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w+b") as raw:
+        with os.fdopen(
+            os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | host.NOFOLLOW | host.RAW, 0o600), "w+b"
+        ) as raw:
             with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as file:
                 yield Writer(path, file)
             raw.flush()

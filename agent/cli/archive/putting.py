@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from agent.cli.archive.container import Facts, Reader
 from agent.cli.archive.frames import FRAMES, MOST_TABLES, TABLES, whole, write
 from agent.cli.archive.swapping import FOLDER, NEW, PINS, PKI, hand_over, settled
 from agent.cli.archive.taking import DATA, MOST_FILE, SITE
+from agent.model import host
 from agent.model.clock import SYSTEM
 from agent.model.errors import AgentError, StoreError
 from agent.runtime.app import STORE
@@ -20,6 +22,7 @@ from agent.runtime.history import FOLDER as HISTORY
 from buffer.rest import resting
 
 MOST_AUDIT = 1 << 30  # bytes
+MOST_SITE = 128 << 20  # bytes of all files of the configuration
 LONGEST = 200  # bytes of a part of a name
 DEEPEST = 8
 _SPARE = 64 << 20  # bytes of the disk that stay free
@@ -42,9 +45,9 @@ def check(archive: Reader, data: Path) -> None:
         _place(name)
     if {FRAMES, TABLES} - {*archive.names}:
         raise AgentError("there is no store in this backup", hint="take another one; nothing was changed")
-    disk, need = shutil.disk_usage(data), archive.size * 5 // 4 + _SPARE
-    if disk.free < need:
-        what = f"{data}: {need >> 20} MB are needed and {disk.free >> 20} MB are free"
+    free, need = host.free(data), archive.size * 5 // 4 + _SPARE
+    if free < need:
+        what = f"{data}: {need >> 20} MB are needed and {free >> 20} MB are free"
         raise AgentError(what, hint="free some space, or name another directory with --data")
 
 
@@ -53,26 +56,33 @@ def stage(archive: Reader, source: Path, data: Path, done: Callable[[int], None]
     folder = data / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
-    new = folder / NEW
-    new.mkdir(mode=0o700)
-    found = whole(archive.read(TABLES, MOST_TABLES), source)
-    made = write(new / STORE, source, found, archive.chunks(FRAMES), done)
-    put = Put(archive.facts, made.instance, made.frames)
-    for name in archive.names:
-        where = _place(name)
-        if where and where[0] == DATA:
-            _write(new.joinpath(*where[1:]), archive, name)
-    with resting(new / STORE) as store:
-        store.ledger()
-    _tell(new, source, archive.facts, made.before, put)
-    _settle(folder)
+    with ExitStack() as undo:
+        undo.callback(shutil.rmtree, folder, ignore_errors=True)
+        new = folder / NEW
+        new.mkdir(mode=0o700)
+        found = whole(archive.read(TABLES, MOST_TABLES), source)
+        made = write(new / STORE, source, found, archive.chunks(FRAMES), done)
+        put = Put(archive.facts, made.instance, made.frames)
+        for name in archive.names:
+            where = _place(name)
+            if where[0] == DATA:
+                _write(new, where[1:], archive, name)
+        with resting(new / STORE) as store:
+            store.ledger()
+        _tell(new, source, archive.facts, made.before, put)
+        _settle(folder)
+        undo.pop_all()
     return put
 
 
 def site(archive: Reader) -> dict[Path, bytes]:
-    """The files of the configuration by their paths below the folder of the site file, which is the first."""
-    names = [name for name in archive.names if name.startswith(f"{SITE}/")]
-    return {Path(*_place(name)[1:]): archive.read(name, MOST_FILE) for name in names}
+    """The files of the configuration by their paths below the folder of the site file. Raises AgentError."""
+    found, left = dict[Path, bytes](), MOST_SITE
+    for name in archive.names:
+        if name.startswith(f"{SITE}/"):
+            found[Path(*_place(name)[1:])] = content = archive.read(name, left)
+            left -= len(content)
+    return found
 
 
 def _place(name: str) -> tuple[str, ...]:
@@ -94,10 +104,13 @@ def _is_part(part: str) -> bool:
     )
 
 
-def _write(path: Path, archive: Reader, name: str) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+def _write(folder: Path, inside: tuple[str, ...], archive: Reader, name: str) -> None:
+    for part in inside[:-1]:
+        folder /= part
+        folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / inside[-1]
     most, size = MOST_AUDIT if path.name == AUDIT else MOST_FILE, 0
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | host.NOFOLLOW | host.RAW, 0o600), "wb") as file:
         for chunk in archive.chunks(name):
             size += len(chunk)
             if size > most:
@@ -111,9 +124,8 @@ def _tell(new: Path, source: Path, facts: Facts, before: str, put: Put) -> None:
     entry = Entry("$gateway", str(source), "instance", before or None, put.instance, made)
     try:
         with audit(new) as book:
-            book.end(
-                book.begin(somebody(), entry, lambda _: None, SYSTEM.wall()), "done", put.instance, "", SYSTEM.wall()
-            )
+            number = book.begin(somebody(), entry, lambda _: None, SYSTEM.wall())
+            book.end(number, "done", put.instance, "", SYSTEM.wall())
     except StoreError as error:
         put.remarks.append(f"the audit does not tell of the restore: {error}")
 

@@ -4,9 +4,7 @@ All of it lies in `.restore/new` first. From `.restore/ready` on the way back is
 for by the next `floorgate run` or `floorgate restore` (`finish`).
 """
 
-import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -40,17 +38,12 @@ def finish(data: Path) -> Path | None:
 @contextmanager
 def alone(data: Path) -> Iterator[None]:
     """Nobody else restores here, and no agent runs. Raises StoreError."""
-    fd = os.open(data, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StoreError(f"data directory {data} is being restored", hint="wait until that has ended") from None
+    with host.alone(data, wait=False) as here:
+        if not here:
+            raise StoreError(f"data directory {data} is being restored", hint="wait until that has ended")
         if (data / STORE).exists() and in_use(data / STORE):
             raise StoreError(f"data directory {data} is in use by a running agent", hint="stop it first")
         yield
-    finally:
-        os.close(fd)
 
 
 def taken(data: Path) -> bool:
@@ -99,13 +92,12 @@ def _clear(data: Path, aside: Path) -> None:
 
 def hand_over(path: Path, data: Path) -> None:
     if (owner := host.owner_of(data)) is not None:
-        os.chown(path, *owner, follow_symlinks=False)
+        host.give(path, owner)
 
 
 def settled(path: Path) -> None:
-    """A file, or the names in a folder."""
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    """A file, or the names in a folder, on the disk when this returns."""
+    if path.is_dir():
+        host.sync_folder(path)
+    else:
+        host.sync_file(path)

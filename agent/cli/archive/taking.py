@@ -5,7 +5,6 @@ one that is at rest is read. The audit is copied by SQLite, which lets writers p
 are read as they are.
 """
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from agent.cli.commission.walk import STATE
 from agent.config import Files, configs_dir, load
 from agent.config.parts import read_parts
 from agent.config.problems import Report
+from agent.model import host
 from agent.model.clock import SYSTEM
 from agent.model.errors import AgentError, ConfigError, StoreError
 from agent.runtime.app import STORE
@@ -113,7 +113,7 @@ def _audit(out: Writer, data: Path) -> None:
     part = out.path.with_name(f".{out.path.name}.audit")
     try:
         with mapped(path, "may this user read it?"):
-            os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+            os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | host.NOFOLLOW | host.RAW, 0o600))
             alone = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
             address = f"file:{quote(str(path.absolute()))}?mode=ro{alone}"
             with closing(sqlite3.connect(address, uri=True)) as source, closing(sqlite3.connect(part)) as copy:
@@ -132,14 +132,10 @@ def _history(out: Writer, data: Path) -> None:
     folder = data / HISTORY
     if not folder.is_dir():
         return
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH)
+    with host.alone(folder):
         for path in sorted(folder.iterdir()):
             if path.suffix in (".json", ".zip") and path.is_file() and not path.name.startswith("."):
                 out.add(f"{DATA}/{HISTORY}/{path.name}", _chunks(path))
-    finally:
-        os.close(fd)
 
 
 def _folder(out: Writer, folder: Path, name: str, without: tuple[str, ...], left_out: list[str]) -> None:

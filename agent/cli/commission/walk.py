@@ -15,13 +15,14 @@ import msgspec
 
 from agent.cli.draft import draft
 from agent.config import Site
-from agent.model.errors import AgentError
+from agent.model.errors import AgentError, Newer
 from agent.model.frame import Value
 from drivers.api import TagConfig
 
 Verdict = Literal["pass", "fail", "skip"]
 STATE = "state.json"
 MOST = 64 << 20  # bytes of a state
+FORMAT = 1
 _NUMBER = re.compile(r"([+-]?)([0-9]*)(?:[.,]([0-9]*))?(?:[eE]([+-]?[0-9]{1,3}))?")
 
 
@@ -83,6 +84,7 @@ class State:
     gateway: str
     file: str
     answers: dict[str, Answer] = field(default_factory=dict)
+    format: int = FORMAT
 
 
 _decode = msgspec.json.Decoder(State).decode
@@ -134,13 +136,19 @@ def kept(path: Path) -> State | None:
     try:
         if path.stat().st_size > MOST:
             raise AgentError(f"{path}: too large for the answers of a walk", hint="name another folder with -o")
-        return _decode(path.read_bytes())
+        found = _decode(path.read_bytes())
     except FileNotFoundError:
         return None
     except OSError as error:
         raise AgentError(f"{path}: cannot be read: {error.strerror}", hint="may this user read it?") from error
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise AgentError(f"{path}: no answers of a walk: {error}", hint="name another folder with -o") from error
+    if found.format > FORMAT:
+        what = (
+            f"{path} was written by a newer floorgate in format {found.format}; this one knows formats up to {FORMAT}"
+        )
+        raise Newer(what, hint="use that version, or name another folder with -o")
+    return found
 
 
 def agree(reading: Reading, typed: str, tolerance: float) -> bool:

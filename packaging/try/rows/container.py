@@ -38,16 +38,16 @@ def words(instruction: str) -> list[str]:
 def container(seen: Seen) -> None:
     """One root serves both stages. What an engine would add (layers, its own sandbox) is not looked at."""
     program, check = words("ENTRYPOINT"), words("HEALTHCHECK.*CMD")
-    with plant(seen.folder) as field, Machine(seen.folder, "python", boots=False) as machine:
+    with plant(seen.folder) as site, Machine(seen.folder, "python", boots=False) as machine:
         machine.must("cp", inside(one("floorgate-*-offline-*.tar.gz")), "/tmp")  # noqa: S108  # of the image
         for line in steps():
             machine.must("sh", "-euc", line, VERSION=release(bundle("image")), timeout=300)
-        machine.write(SITE, field.site)
+        machine.write(SITE, site.config)
         user = re.findall(r"^USER (\d+):\1$", _TEXT, re.MULTILINE)[-1]
         (held() / "container.sh").write_text(_SANDBOX.format(data=DATA, user=user), "utf-8")
         main = machine.start(*_ENTER, *program, *words("CMD"))
         try:
-            _tried(seen, machine, field, check)
+            _tried(seen, machine, site, check)
             facts = json.loads((machine.path / f"{DATA[1:]}/agent.json").read_text("utf-8"))
             machine.must("sh", "-c", f"kill -TERM {facts['pid']}")
             seen.none("exit code after SIGTERM", main.wait(60))
@@ -59,8 +59,8 @@ def container(seen: Seen) -> None:
         seen.least("exit code of its health check when nothing runs", machine.run(*_ENTER, *check).returncode, 1)
 
 
-def _tried(seen: Seen, machine: Machine, field: Plant, check: list[str]) -> None:
-    field.wait(20)
+def _tried(seen: Seen, machine: Machine, site: Plant, check: list[str]) -> None:
+    site.wait(20)
     wait_until(lambda: machine.run(*_ENTER, *check, "--ready").returncode == 0, "its readiness", 20)
     seen.none("exit code of its health check", machine.run(*_ENTER, *check).returncode)
     tried = machine.run(

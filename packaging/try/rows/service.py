@@ -14,22 +14,22 @@ _OTHER = "floorgate@two.service"
 
 @row("4", "`systemctl enable --now floorgate`: libmodbus, mosquitto", runs=1, short=0)
 def service(seen: Seen) -> None:
-    with plant(seen.folder) as field, Machine(seen.folder) as machine:
+    with plant(seen.folder) as site, Machine(seen.folder) as machine:
         installed(machine)
-        machine.write(SITE, field.site)
+        machine.write(SITE, site.config)
         began = time.time()
         done = machine.run("systemctl", "enable", "--now", SERVICE)
         ready = time.time() - began
         seen.none("exit code", done.returncode)
-        field.wait(1)
+        site.wait(1)
         seen.most("s until systemd has READY=1", ready, 2.5)
-        seen.most("s to the first message at the platform", field.platform.arrivals[0][0] - began, 2.5)
+        seen.most("s to the first message at the platform", site.platform.arrivals[0][0] - began, 2.5)
         listed(seen, "parts of the sandbox that are not there", open_to(machine))
         time.sleep(5)
         machine.must("systemctl", "reload", SERVICE)
-        field.wait(20)
+        site.wait(20)
         seen.none("restarts", int(machine.property("NRestarts")))
-        settle(seen, machine, field, least=1000)
+        settle(seen, machine, site, least=1000)
         seen.none("exit code after SIGTERM", int(machine.property("ExecMainStatus")))
         listed(seen, "warnings in the journal", warnings(machine))
 
@@ -64,11 +64,11 @@ def warnings(machine: Machine) -> list[str]:
 def hangs(seen: Seen) -> None:
     quick = "[Service]\nWatchdogSec=4\nTimeoutAbortSec=2\nRestartSec=1\n"
     slowest = 0.0
-    with plant(seen.folder) as field, Machine(seen.folder) as machine, machine.drop_in(quick):
+    with plant(seen.folder) as site, Machine(seen.folder) as machine, machine.drop_in(quick):
         installed(machine)
-        machine.write(SITE, field.site)
+        machine.write(SITE, site.config)
         machine.must("systemctl", "start", SERVICE)
-        field.wait()
+        site.wait()
         fed = machine.property("WatchdogTimestampMonotonic")
         time.sleep(5)
         seen.least("times that the watchdog was fed", fed != machine.property("WatchdogTimestampMonotonic"), 1)
@@ -76,61 +76,61 @@ def hangs(seen: Seen) -> None:
         for _ in range(seen.runs):
             machine.signal("STOP")
             time.sleep(0.5)  # what was on its way arrives
-            slowest = max(slowest, field.wait())
+            slowest = max(slowest, site.wait())
         seen.most("s until frames arrive again, the slowest", slowest, 15)
         seen.least("restarts by the watchdog", int(machine.property("NRestarts")), seen.runs)
         seen.most("restarts", int(machine.property("NRestarts")), seen.runs)
-        settle(seen, machine, field)
+        settle(seen, machine, site)
 
 
 @row("4", "killed (SIGKILL), with the unit's own `RestartSec`", runs=2, short=0)
 def killed(seen: Seen) -> None:
     slowest = 0.0
-    with plant(seen.folder) as field, Machine(seen.folder) as machine:
+    with plant(seen.folder) as site, Machine(seen.folder) as machine:
         installed(machine)
-        machine.write(SITE, field.site)
+        machine.write(SITE, site.config)
         machine.must("systemctl", "start", SERVICE)
         for _ in range(seen.runs):
-            field.wait()
+            site.wait()
             machine.signal("KILL")
             time.sleep(0.5)
-            slowest = max(slowest, field.wait(1))
+            slowest = max(slowest, site.wait(1))
         seen.most("s until frames arrive again, the slowest", slowest, 15)
-        settle(seen, machine, field)
+        settle(seen, machine, site)
 
 
 @row("4", "the power goes, and comes back: nobody logs in", runs=2, short=0)
 def power(seen: Seen) -> None:
     slowest = 0.0
-    with plant(seen.folder) as field, Machine(seen.folder) as machine:
+    with plant(seen.folder) as site, Machine(seen.folder) as machine:
         installed(machine)
-        machine.write(SITE, field.site)
+        machine.write(SITE, site.config)
         machine.must("systemctl", "enable", "--now", SERVICE)
         for _ in range(seen.runs):
-            field.wait(20)
+            site.wait(20)
             machine.power_off()
             time.sleep(0.5)
             began = time.monotonic()
             machine.boot()
-            field.wait(1)
+            site.wait(1)
             slowest = max(slowest, time.monotonic() - began)
         seen.most("s from the boot to the first message, the slowest", slowest, 6)
-        settle(seen, machine, field)
+        settle(seen, machine, site)
 
 
 @row("4", "a second site beside it: `floorgate@two`", runs=1, short=0)
 def two(seen: Seen) -> None:
-    with plant(seen.folder) as field, Machine(seen.folder) as machine:
+    with plant(seen.folder) as site, Machine(seen.folder) as machine:
         installed(machine)
-        machine.write(SITE, field.site)
-        machine.write("/etc/floorgate/two.yaml", field.site.replace("gw-try", "gw-two"))
+        machine.write(SITE, site.config)
+        machine.write("/etc/floorgate/two.yaml", site.config.replace("gw-try", "gw-two"))
         machine.must("chown", "root:floorgate", "/etc/floorgate/two.yaml")
         done = machine.run("systemctl", "enable", "--now", SERVICE, _OTHER)
         print(done.stdout) if done.returncode else None
         seen.none("exit code", done.returncode)
 
         def gateways() -> set[str]:
-            return {gateway for gateway, _, _ in field.platform.taken()}
+            return {gateway for gateway, _, _ in site.platform.taken()}
 
         wait_until(lambda: gateways() == {"gw-try", "gw-two"}, "both gateways at the platform")
         seen.least("gateways at the platform", len(gateways()), 2)

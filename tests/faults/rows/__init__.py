@@ -1,7 +1,7 @@
 """The rows, by what is broken."""
 
 from tests.faults.rows import kills, power, torn, full, disk, damaged, broker, neighbours, clock  # isort: skip
-from tests.faults.rows import opcua, commands, everything  # isort: skip
+from tests.faults.rows import opcua, commands, upgrade, everything  # isort: skip
 from tests.faults.table import ROWS
 
 ALL = ROWS
@@ -19,4 +19,5 @@ __all__ = [
     "opcua",
     "power",
     "torn",
+    "upgrade",
 ]

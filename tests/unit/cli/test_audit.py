@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agent.cli import main
+from agent.model.errors import Newer
 from agent.runtime.audit import FILE, Claim, Entry, Refusal, Who, audit
 
 
@@ -74,3 +75,14 @@ def test_nothing_that_a_platform_sent_steers_the_terminal(data: Path, arguments:
 def test_three_things_at_once_are_none(data: Path) -> None:
     result = run(data, "--refused", "--verify")
     assert (result.exit_code, "three different things" in result.stderr) == (2, True)
+
+
+def test_the_audit_of_a_newer_version_is_left_as_it_is(data: Path) -> None:
+    with closing(sqlite3.connect(data / FILE)) as db:
+        db.execute("PRAGMA user_version = 9")
+    before = (data / FILE).read_bytes()
+    result = run(data)
+    assert (result.exit_code, "by a newer floorgate in format 9" in result.stderr) == (78, True)
+    with pytest.raises(Newer, match="in format 9"), audit(data):
+        pass
+    assert (data / FILE).read_bytes() == before

@@ -207,6 +207,15 @@ def test_a_file_that_is_something_else_is_left_alone(tmp_path: Path, content: st
     assert state.read_text() == content
 
 
+def test_the_answers_of_a_newer_version_are_left_alone(tmp_path: Path) -> None:
+    commission(tmp_path, "65\nq\n")
+    state = tmp_path / "commissioning" / "state.json"
+    state.write_text(newer := json.dumps({**json.loads(state.read_text()), "format": 2}))
+    done = commission(tmp_path, "65\n")
+    assert (done.exit_code, "by a newer floorgate in format 2" in done.output) == (78, True)
+    assert state.read_text() == newer
+
+
 def test_the_answers_of_another_gateway_are_not_gone_on_with(tmp_path: Path) -> None:
     commission(tmp_path, "65\nq\n")
     done = commission(tmp_path, "", text=SITE.replace("id: gw", "id: other"))

@@ -102,7 +102,7 @@ def test_a_credential_is_taken_from_where_systemd_has_put_it(tmp_path: Path) -> 
 
 
 def test_a_credential_that_is_missing_says_which_line_the_unit_needs(tmp_path: Path) -> None:
-    line = "add `LoadCredential=mqtt:/etc/floorgate/mqtt` to [Service] of the unit"
+    line = "add `LoadCredential=mqtt:/etc/floorgate/credentials/mqtt` to [Service] of the unit"
     none = "systemd has given us none (no CREDENTIALS_DIRECTORY in the environment)"
     hint = f"{line}; by hand, set CREDENTIALS_DIRECTORY to a folder"
     assert expand("credential:mqtt", tmp_path)[1] == [f"f:1:1: credential 'mqtt': {none} ({hint})"]

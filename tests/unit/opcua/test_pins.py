@@ -291,3 +291,15 @@ def test_what_the_commands_are_told(tmp_path: Path) -> None:
     pinned(tmp_path, "Objects/2:Press1/2:Temp")
     told = kept(config(PRESSES, {"name": "a", "node": "ns=1;s=x"}), tmp_path)
     assert ([tag.name for tag in told.tags], told.patterns, told.found) == (["a", "press1_temp"], 1, 1)
+
+
+def test_a_file_of_a_newer_version_is_left_as_it_is(tmp_path: Path) -> None:
+    pinned(tmp_path, "Objects/2:Press2/2:Temp")
+    newer = b'{"format":2}\n' + file(tmp_path).read_bytes()
+    file(tmp_path).write_bytes(newer)
+    pins = Pins(config(PRESSES), tmp_path)
+    assert names(pins) == []
+    assert "a newer floorgate has written it in format 2" in pins.remarks[0]
+    pins.add(walked(pins, "Objects/2:Press1/2:Temp"))
+    pins.save()
+    assert (pins.saved, file(tmp_path).read_bytes()) == (True, newer)

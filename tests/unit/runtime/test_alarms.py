@@ -195,7 +195,7 @@ async def test_the_owner_lists_and_shelves_over_http(tmp_path: Path) -> None:
         assert (status, row["state"], row["shelved_until"]) == (200, "shelved", NOON // 10**6 + 60_500)
         _, _, metrics = await fetch(facts, "/metrics", token)
         assert b'floorgate_alarms_shelved{device="oven 1"} 1\n' in metrics
-        assert b'floorgate_alarms_active{device="oven 1"} 0.0' in metrics
+        assert b'floorgate_alarms_active{device="oven 1"} 0\n' in metrics
         assert (await ask(facts, "/readyz", token))[1]["alarms"] == {"active": 0, "shelved": 1}
         assert (await ask(facts, f"{way}/unshelve", token, b'{"x": 1}'))[0] == 400
         assert (await ask(facts, f"{way}/unshelve", token, b"{}"))[1]["state"] == "active"

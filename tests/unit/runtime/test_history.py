@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from agent import __version__
 from agent.runtime import history as module
 from agent.runtime.history import FILE, MOST, History, HistoryError, State
 from tests.house import ROOT
@@ -96,7 +97,14 @@ def test_it_is_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", '{"format": 2}', '{"format": 1, "versions": [{}], "running": 1, "good": 1, "next": 2}', "\0" * 50],
+    [
+        "",
+        "{",
+        "[]",
+        '{"format": "x"}',
+        '{"format": 1, "versions": [{}], "running": 1, "good": 1, "next": 2}',
+        "\0" * 50,
+    ],
 )
 def test_a_state_that_makes_no_sense_is_said_and_then_put_aside(tmp_path: Path, text: str) -> None:
     it = history(tmp_path)
@@ -107,6 +115,35 @@ def test_a_state_that_makes_no_sense_is_said_and_then_put_aside(tmp_path: Path, 
     it.add({SITE: b"two"}, SITE, "start", "good")
     assert [each.n for each in it.state().versions] == [1]
     assert len(it.remarks) == len(list(it.folder.glob("history-*.damaged"))) == 1
+
+
+def test_what_a_newer_version_has_written_is_left_as_it_is(tmp_path: Path) -> None:
+    it = history(tmp_path)
+    it.add({SITE: b"one"}, SITE, "start", "good")
+    (it.folder / FILE).write_text('{"format": 2, "more": []}')
+    for change in (it.state, lambda: it.add({SITE: b"two"}, SITE, "start", "good"), lambda: it.runs(1)):
+        with pytest.raises(HistoryError, match="by a newer floorgate in format 2") as caught:
+            change()
+        assert "install the newer version again" in caught.value.hint
+    assert (it.folder / FILE).read_text() == '{"format": 2, "more": []}'
+    assert it.remarks == []
+
+
+def test_it_knows_which_version_of_floorgate_ran_what_and_passes_over_what_others_add(tmp_path: Path) -> None:
+    it = history(tmp_path)
+    it.add({SITE: b"one"}, SITE, "start", "good")
+    it.add({SITE: b"two"}, SITE, "apply", "kept")
+    assert it.state().programs == {1: __version__}
+    said = json.loads((it.folder / FILE).read_text())
+    said["programs"], said["more"] = {"1": "0.0.1", "7": "x"}, 1
+    said["versions"][0]["colour"] = "red"
+    (it.folder / FILE).write_text(json.dumps(said))
+    assert it.state().programs == {1: "0.0.1", 7: "x"}
+    it.runs(1)
+    assert it.state().programs == {1: __version__}
+    stamp = (it.folder / FILE).stat().st_mtime_ns
+    it.runs(1)
+    assert (it.folder / FILE).stat().st_mtime_ns == stamp, "nothing is written for what is known"
 
 
 def test_an_archive_that_is_damaged_or_gone_is_never_taken_for_a_version(tmp_path: Path) -> None:

@@ -1,10 +1,14 @@
 """S24: one line per event, whatever a device puts into it."""
 
+import asyncio
 import json
 import logging
 import sys
 
-from agent.runtime.logs import JsonLines, TextLines
+import pytest
+
+from agent.runtime.flood import KIND
+from agent.runtime.logs import JsonLines, Logs, TextLines
 
 
 def record(message: str, **extra: object) -> logging.LogRecord:
@@ -22,6 +26,29 @@ def test_json_lines_carry_time_level_message_and_fields() -> None:
         "message": "sink platform is back",
         "down_s": 1.5,
     }
+
+
+def test_json_lines_say_what_they_are_about() -> None:
+    assert json.loads(JsonLines().format(record("device m: away", about=("device", "m"))))["device"] == "m"
+    assert "device=" not in TextLines().format(record("device m: away", about=("device", "m")))
+
+
+async def test_what_was_left_out_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    logs, root, log = Logs(), logging.getLogger(), logging.getLogger("floorgate")
+    before, level = root.handlers[:], log.level
+    logs.setup("info", "json", {})
+    try:
+        root.addHandler(caplog.handler)  # which has no filter
+        for _ in range(KIND + 7):
+            log.warning("%s %s: %s", "device", "m", "away")
+        task = asyncio.create_task(logs.account())
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+    finally:
+        root.handlers[:] = before
+        log.setLevel(level)
+    assert caplog.messages[KIND + 7 :] == ["device m: away (7 more of these in 0 s)"]
 
 
 def test_text_lines_are_for_people() -> None:

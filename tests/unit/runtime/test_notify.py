@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,27 +10,7 @@ import pytest
 
 from agent.runtime import notify as notify_module
 from agent.runtime.notify import Notify
-
-
-class Manager:
-    """A socket as systemd's; an address that begins with `@` has no file."""
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self._end = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._end.bind(address.replace("@", "\0", 1))
-        self._end.setblocking(False)
-
-    def heard(self) -> list[str]:
-        found: list[str] = []
-        while True:
-            try:
-                found.append(self._end.recv(4096).decode())
-            except BlockingIOError:
-                return found
-
-    def close(self) -> None:
-        self._end.close()
+from tests.sim.service_manager import Manager
 
 
 @pytest.fixture(params=["file", "abstract"])

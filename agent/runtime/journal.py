@@ -1,0 +1,100 @@
+"""Log lines with fields for the journal of systemd: its native protocol, one datagram for each line.
+
+https://systemd.io/JOURNAL_NATIVE_PROTOCOL/
+"""
+
+import errno
+import logging
+import os
+import re
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from typing import TextIO
+
+from agent.model import host
+
+SOCKET = "/run/systemd/journal/socket"
+STREAM = "JOURNAL_STREAM"
+IDENTIFIER = "floorgate"
+LONGEST = 48 << 10  # bytes of a field; a datagram holds about 200 KB
+MOST = 32  # fields of ours
+_PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
+_FULL = (errno.EAGAIN, errno.ENOBUFS, errno.EMSGSIZE)
+
+
+def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Whether what is written there ends in the journal, whose device and inode systemd tells (systemd.exec(5))."""
+    try:
+        device, inode = map(int, environ.get(STREAM, "").split(":"))
+        found = os.fstat(stream.fileno())
+    except (ValueError, OSError):
+        return False
+    return (found.st_dev, found.st_ino) == (device, inode)
+
+
+def priority(level: int) -> int:
+    """As syslog(3) has it."""
+    return next((number for least, number in _PRIORITIES if level >= least), 7)
+
+
+def datagram(fields: Mapping[str, str]) -> bytes:
+    """`KEY=value` and a newline each; a value of several lines goes with its length."""
+    return b"".join(_field(key, value) for key, value in fields.items())
+
+
+def _field(key: str, value: str) -> bytes:
+    data = value.encode("utf-8", "replace")[:LONGEST]
+    if b"\n" in data:
+        return key.encode() + b"\n" + struct.pack("<Q", len(data)) + data + b"\n"
+    return key.encode() + b"=" + data + b"\n"
+
+
+def named(fields: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Fields of ours under names that the journal takes: FLOORGATE_DEVICE."""
+    for key, value in list(fields.items())[:MOST]:
+        yield "FLOORGATE_" + re.sub(r"[^A-Z0-9_]", "_", key.upper())[:50], str(value)
+
+
+class Journal(logging.Handler):
+    """Never waits: what a full journal does not take is counted, and told with the next line (`lost_before`). Where
+    there is no journal (a container), lines go to `stream`, with their priority in front as sd-daemon(3) has it.
+
+    `text` makes the message, `fields` what goes with it under names of its own.
+    """
+
+    def __init__(
+        self,
+        text: logging.Formatter,
+        fields: Callable[[logging.LogRecord], Mapping[str, object]],
+        stream: TextIO,
+        path: str = SOCKET,
+    ) -> None:
+        super().__init__()
+        self.setFormatter(text)
+        self._fields, self._stream, self._path = fields, stream, path
+        self._end = host.unix_socket(stream=False)
+        self.dropped = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text, level = self.format(record), str(priority(record.levelno))
+        said = {"MESSAGE": text, "PRIORITY": level, "SYSLOG_IDENTIFIER": IDENTIFIER}
+        if self.dropped:
+            said["MESSAGE"] += f" lost_before={self.dropped}"
+        try:
+            if self._end is None:
+                raise FileNotFoundError(self._path)
+            self._end.sendto(datagram({**said, **dict(named(self._fields(record)))}), self._path)
+            self.dropped = 0
+        except OSError as error:
+            if error.errno in _FULL:
+                self.dropped += 1
+            else:
+                with suppress(OSError, ValueError):
+                    self._stream.write(f"<{level}>" + text.replace("\n", f"\n<{level}>") + "\n")
+                    self._stream.flush()
+
+    def close(self) -> None:
+        if self._end is not None:
+            self._end.close()
+        super().close()
