@@ -6,6 +6,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import runpath
 from context import Context, Failure
 
 BINUTILS = {"objcopy": "binutils", "objdump": "binutils", "readelf": "binutils", "strip": "binutils"}
@@ -30,6 +31,7 @@ def bundle(context: Context) -> Path:
     """A folder with all that is needed, build/onedir/floorgate: it goes into the packages."""
     _emptied(context.build / "pyinstaller")
     made = _freeze(context, "onedir") / "floorgate"
+    runpath.forget(context, made)
     _date(context, made)
     _starts(context, made / "floorgate")
     return _put(made, context.build / "onedir/floorgate")
