@@ -15,10 +15,10 @@ def reading(path: Path) -> str:
         folder = part != absolute or part.is_dir()
         needed = os.X_OK if part != absolute else os.R_OK | (os.X_OK if folder else 0)
         if not os.access(part, needed):
-            what = "enter" if folder else "read"
-            mode = "g+rx" if folder else "g+r"
             name = quote(str(part))
-            return f"this runs as {who}, who may not {what} {part}: chgrp {group} {name} && chmod {mode} {name}"
+            if folder:
+                return f"this runs as {who}, who may not enter {part}: chgrp {group} {name} && chmod g+rx {name}"
+            return f"this runs as {who}, who may not read {part}: chgrp {group} {name} && chmod g+r {name}"
     return f"this runs as {who}: may that user read it?"
 
 
