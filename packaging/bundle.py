@@ -6,8 +6,8 @@ import sys
 import sysconfig
 from pathlib import Path
 
-import glibc
-from context import Context, Failure, say
+import runpath
+from context import Context, Failure
 
 BINUTILS = {"objcopy": "binutils", "objdump": "binutils", "readelf": "binutils", "strip": "binutils"}
 SECONDS = 900.0  # that PyInstaller may take; seen: 35 s of processor time
@@ -31,10 +31,9 @@ def bundle(context: Context) -> Path:
     """A folder with all that is needed, build/onedir/floorgate: it goes into the packages."""
     _emptied(context.build / "pyinstaller")
     made = _freeze(context, "onedir") / "floorgate"
+    runpath.forget(context, made)
     _date(context, made)
     _starts(context, made / "floorgate")
-    needs = glibc.floor(context, made)
-    say(f"      it needs glibc {needs.version} or later, for {needs.file}")
     return _put(made, context.build / "onedir/floorgate")
 
 

@@ -21,7 +21,7 @@ class Floor(NamedTuple):
 
 def floor(context: Context, folder: Path) -> Floor:
     """Of all ELF files in a folder."""
-    files = [each for each in sorted(folder.rglob("*")) if each.is_file() and _is_elf(each)]
+    files = elf(folder)
     one_more = files[:1]  # readelf names files where there are several
     return highest(context.run("readelf", "--version-info", "--wide", *files, *one_more), folder)
 
@@ -35,6 +35,11 @@ def highest(told: str, folder: Path) -> Floor:
         for version in _NEEDED.findall(text)
     ]
     return max(found, key=lambda each: [*map(int, each.version.split("."))], default=Floor("0", "nothing"))
+
+
+def elf(folder: Path) -> list[Path]:
+    """The programs and libraries in it."""
+    return [each for each in sorted(folder.rglob("*")) if each.is_file() and _is_elf(each)]
 
 
 def _is_elf(file: Path) -> bool:

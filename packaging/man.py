@@ -1,4 +1,4 @@
-"""The manual page floorgate(1), in English and Chinese, and what shells complete by: both out of the commands themselves.
+"""The manual page floorgate(1), in English and Chinese, and what shells complete by: both out of the commands.
 
 `python man.py FOLDER` writes them to FOLDER/man/ and FOLDER/shell/, with the date of SOURCE_DATE_EPOCH.
 """
@@ -16,9 +16,9 @@ from click.shell_completion import BashComplete, FishComplete, ShellComplete, Zs
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from agent import __version__, lang  # noqa: E402  # of the checkout that this file is in
-from agent.cli import main as floorgate  # noqa: E402  # as above
-from agent.cli.pages import Formatter, option, spoken  # noqa: E402  # as above
+from agent import __version__, lang  # of the checkout that this file is in
+from agent.cli import main as floorgate
+from agent.cli.pages import Formatter, option, spoken
 
 SHELLS = {"bash": BashComplete, "fish": FishComplete, "zsh": ZshComplete}
 PAGES = {"en": "floorgate.1", "zh": "floorgate.zh.1"}
@@ -50,7 +50,7 @@ VARIABLES = {
 }
 FILES = {
     "en": {
-        "/etc/floorgate/floorgate.yaml": "The site of the service floorgate.service; files in conf.d/ beside it are part of it.",
+        "/etc/floorgate/floorgate.yaml": "The site of floorgate.service; files in conf.d/ beside it are part of it.",
         "/etc/floorgate/NAME.yaml": "That of floorgate@NAME.service.",
         "/etc/floorgate/credentials/": "Secrets that systemd hands to the service. Nobody but root reads them.",
         "/var/lib/floorgate/": "The data of floorgate.service: what is not yet delivered, certificates, the audit.",
@@ -68,6 +68,7 @@ FILES = {
         "/opt/floorgate/current": "指向正在运行的版本的链接; 旁边的 previous 是上一个版本。",
     },
 }
+_SPECIAL = {"\\": "\\e", "-": "\\-", "'": "\\(aq", "`": "\\(ga", '"': "\\(dq", "~": "\\(ti", "^": "\\(ha"}
 _BREAKS = re.compile("([|\u2e80-\u9fff\uff00-\uffef])")  # a line may end behind these
 
 
@@ -159,14 +160,7 @@ def _rows(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 def _escaped(text: str) -> str:
     """For troff: nothing of it is a request, a hyphen is what people type, and a line may end where no space is."""
-    told = " ".join(text.split()).replace("\\", "\\e").replace("-", "\\-")
-    told = (
-        told.replace("'", "\\(aq")
-        .replace("`", "\\(ga")
-        .replace('"', "\\(dq")
-        .replace("~", "\\(ti")
-        .replace("^", "\\(ha")
-    )
+    told = "".join(_SPECIAL.get(letter, letter) for letter in " ".join(text.split()))
     told = _BREAKS.sub(r"\1\\:", told)
     return f"\\&{told}" if told.startswith(".") else told
 

@@ -56,7 +56,7 @@ def _pack(context: Context, kind: str, name: str) -> None:
     laid_out = context.build / "native"
     shutil.rmtree(laid_out, ignore_errors=True)
     values = _values(context)
-    _lay_out(context, laid_out, values)
+    lay_out(context, laid_out, values)
     nfpm = context.python.with_name("nfpm")
     made = context.build / name
     context.run(nfpm, "package", "--config", "nfpm.yaml", "--packager", kind, "--target", made, cwd=laid_out)
@@ -77,7 +77,7 @@ def _values(context: Context) -> dict[str, str]:
     }
 
 
-def _lay_out(context: Context, to: Path, values: Mapping[str, str]) -> None:
+def lay_out(context: Context, to: Path, values: Mapping[str, str]) -> None:
     """Everything that nfpm.yaml names, below `to`."""
     bundle, source = context.build / "onedir/floorgate", context.root / "packaging/nfpm"
     if not (bundle / "floorgate").is_file():
@@ -96,7 +96,7 @@ def _lay_out(context: Context, to: Path, values: Mapping[str, str]) -> None:
     _copy(source / "lintian-overrides", to / "deb/lintian-overrides")
     _zip(filled((source / "changelog").read_text("utf-8"), values).encode(), to / "deb/changelog.Debian.gz")
     _copy(context.root / "LICENSE", to / "rpm/LICENSE")
-    _settle(to, context.epoch)
+    settle(to, context.epoch)
 
 
 def _documents(context: Context, to: Path) -> None:
@@ -132,7 +132,7 @@ def _zip(content: bytes, to: Path) -> None:
     to.write_bytes(gzip.compress(content, 9, mtime=0))
 
 
-def _settle(top: Path, epoch: int) -> None:
+def settle(top: Path, epoch: int) -> None:
     """Modes 0755 and 0644, and one time, for everything below; a file keeps whether its owner may execute it."""
     for each in (*top.rglob("*"), top):
         if not each.is_symlink():

@@ -9,12 +9,13 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
+import glibc
 from context import Context, Failure, here, say, size
 
 STEPS = {
@@ -59,19 +60,21 @@ def main(words: Sequence[str]) -> int:
         if not words:
             shutil.rmtree(context.dist, ignore_errors=True)
         chosen = [name for name in STEPS if name in words or not words]
+        took: dict[Path, float] = {}
         for place, name in enumerate(chosen, 1):
-            _do(context, name, f"[{place}/{len(chosen)}]")
+            took |= _do(context, name, f"[{place}/{len(chosen)}]")
+        return _judge(context, took)
     except KeyboardInterrupt:
         say("\npackage: interrupted; what is in dist/ is whole, but not all of it is there")
         return 130
     except Failure as failure:
         _tell(failure)
         return 1
-    return _judge(context)
 
 
-def _do(context: Context, name: str, place: str) -> None:
-    began, before = time.monotonic(), _products(context.dist)
+def _do(context: Context, name: str, place: str) -> dict[Path, float]:
+    """The products that the step has made, each with how long it took, in seconds."""
+    began, before = time.monotonic(), _products(context)
     for last in LAST:
         (context.dist / last).unlink(missing_ok=True)
     try:
@@ -83,11 +86,10 @@ def _do(context: Context, name: str, place: str) -> None:
     except OSError as error:
         hint = "is the disk full, or not ours to write to? nothing half-made is in dist/"
         raise Failure(f"{name}: {error.filename or context.build}: {error.strerror or error}", hint=hint) from error
-    say(f"{place} {name} took {time.monotonic() - began:.1f} s")
-    after = _products(context.dist)
-    for product in sorted(after):
-        if after[product] != before.get(product):
-            say(f"      {product}  {size(context.dist / product) / MB:.1f} MB")
+    took, after = time.monotonic() - began, _products(context)
+    made = [each for each in sorted(after) if after[each] != before.get(each)]
+    say(f"{place} {name} took {took:.1f} s: {', '.join(each.name for each in made)}")
+    return dict.fromkeys(made, took)
 
 
 @contextmanager
@@ -118,13 +120,12 @@ def _step(name: str) -> Callable[[Context], object]:
     return step
 
 
-def _products(dist: Path) -> dict[str, int]:
+def _products(context: Context) -> dict[Path, int]:
     """What is there, and when each was last changed; what was left half-way by a kill goes."""
-    if not dist.is_dir():
-        return {}
-    for half in dist.glob(".*.part"):
+    for half in context.dist.glob(".*.part"):
         half.unlink()
-    return {each.name: each.stat().st_ctime_ns for each in dist.iterdir()}
+    there = [*context.dist.glob("*"), *context.root.glob(BARS[0].pattern)]
+    return {each: each.stat().st_ctime_ns for each in there}
 
 
 def _tell(failure: Failure) -> None:
@@ -133,21 +134,21 @@ def _tell(failure: Failure) -> None:
     say(f"package: {failure}" + (f"\n         {failure.hint}" if failure.hint else ""))
 
 
-def _judge(context: Context) -> int:
+def _judge(context: Context, took: Mapping[Path, float]) -> int:
     """A table of what there is, against the bars."""
-    say(f"\n{'product':<56}{'MB':>8}{'at most':>9}")
-    rows = list(_rows(context))
-    for name, bytes_, most in rows:
-        bar = f"{most:>9g}" if most else ""
-        say(f"{name:<56}{bytes_ / MB:>8.1f}{bar}{'  TOO LARGE' if most and bytes_ > most * MB else ''}")
-    return int(any(most and bytes_ > most * MB for _, bytes_, most in rows))
-
-
-def _rows(context: Context) -> Iterable[tuple[str, int, float]]:
     barred = {path: bar.most for bar in BARS for path in context.root.glob(bar.pattern)}
-    others = dict.fromkeys(sorted(context.dist.glob("*")), 0.0)
-    for path, most in {**others, **barred}.items():
-        yield str(path.relative_to(context.root)), size(path), most
+    there = sorted({*context.dist.glob("*"), *barred})
+    say(f"\n{'product':<56}{'MB':>8}{'at most':>9}{'seconds':>9}")
+    missed = False
+    for path in there:
+        megabytes, most = size(path) / MB, barred.get(path)
+        missed |= most is not None and megabytes > most
+        told = f"{path.relative_to(context.root)!s:<56}{megabytes:>8.1f}{most or '':>9}"
+        told += f"{took[path]:>9.1f}" if path in took else ""
+        say(told + ("  TOO LARGE" if most is not None and megabytes > most else ""))
+    if (onedir := context.root / BARS[0].pattern).is_dir():
+        say("it needs glibc {} or later, for {}".format(*glibc.floor(context, onedir)))
+    return int(missed)
 
 
 if __name__ == "__main__":

@@ -45,12 +45,13 @@ def warn(site: Site, data: Path, report: Report) -> None:
 def _disk(data: Path) -> tuple[int, int] | None:
     """(all, free) bytes where the data directory is or will be; None where nobody can tell."""
     for folder in (data, *data.absolute().parents):
-        if folder.exists():
-            try:
-                usage = shutil.disk_usage(folder)
-            except OSError:
-                return None
-            return usage.total, usage.free
+        try:
+            usage = shutil.disk_usage(folder)
+        except FileNotFoundError:
+            continue
+        except OSError:  # it may be another user's
+            return None
+        return usage.total, usage.free
     return None
 
 

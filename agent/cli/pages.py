@@ -6,6 +6,7 @@ from inspect import cleandoc
 from unicodedata import category, east_asian_width
 
 import click
+from click.shell_completion import CompletionItem
 
 from agent import lang
 
@@ -67,6 +68,12 @@ class Group(click.Group):
 
     def help_of(self, name: str) -> str:
         return cleandoc(self.commands[name].help or "")
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """What the line may go on with. No command is loaded for it."""
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        commands = [CompletionItem(name, help=summary(self.help_of(name))) for name in names]
+        return commands + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         names = self.list_commands(ctx)

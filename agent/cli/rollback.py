@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from agent import __version__
 from agent.cli import records, voice
 from agent.cli.agree import agree
 from agent.cli.ask import Agent, find
@@ -66,7 +67,9 @@ def _compared(version: Version, content: Taken, state: State, running: Taken | N
         return compare(Path(version.file), content, state, running, agent)
     except Invalid as error:
         first = error.problems[0]
-        what = f"version {version.n} cannot run as it is: {first.file}:{first.line}:{first.column}: {first.message}"
+        program = state.programs.get(version.n, __version__)
+        which = f"version {version.n}" if program == __version__ else f"version {version.n}, of floorgate {program},"
+        what = f"{which} cannot run as it is: {first.file}:{first.line}:{first.column}: {first.message}"
         raise ConfigError(what, hint=first.hint or "`floorgate history` shows which others there are") from error
 
 

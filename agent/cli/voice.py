@@ -32,6 +32,9 @@ def standalone(run: Any) -> None:
     """What click does with the outcome of a command, but its own messages are in the person's language, too."""
     try:
         code = run()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)  # the help page, which is in the person's language already
+        sys.exit(error.exit_code)
     except click.UsageError as error:
         if error.ctx is not None:
             click.echo(error.ctx.get_usage(), err=True)

@@ -24,6 +24,7 @@ from agent.config.lines import check_wires, read_lines
 from agent.config.lint import lint
 from agent.config.lists import listed, mappings, unique_names
 from agent.config.maps import MAX_MAP, DeviceMap, Maps
+from agent.config.needs import check_version
 from agent.config.oddities import check_oddities, places
 from agent.config.oee import check_virtual_oee
 from agent.config.parts import FOLDER, read_parts
@@ -41,7 +42,19 @@ from agent.config.zone import machine_zone, named_zone
 from agent.normalise.local import Local
 from agent.registry import Section, SinkConfig
 
-KEYS = ("gateway", "devices", "virtual", "lines", "calendars", "factors", "sinks", "buffer", "log", "status")
+KEYS = (
+    "floorgate",
+    "gateway",
+    "devices",
+    "virtual",
+    "lines",
+    "calendars",
+    "factors",
+    "sinks",
+    "buffer",
+    "log",
+    "status",
+)
 _OF_A_SITE = frozenset(KEYS) - set(MapHead.model_fields)  # both have a `status`
 _GATEWAY = "such as `gateway: {id: gw-1, site: [acme, hangzhou]}`"
 S = TypeVar("S", bound=Section)
@@ -59,6 +72,8 @@ def load(
     report, files = report or Report(), files or Files()
     with _uncollected():
         root = read_parts(path, environ, report, files)
+        if root is not None:
+            check_version(root, Scope(report))
         site = _site(root, path.parent, files, Scope(report)) if root is not None else None
     report.settle()
     assert site is not None

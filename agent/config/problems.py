@@ -1,7 +1,7 @@
 """What is wrong with a file, and what is odd about it: each problem and warning with its place, all of them at once."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from agent.model.errors import ConfigError
@@ -9,6 +9,7 @@ from agent.model.errors import ConfigError
 if TYPE_CHECKING:
     from agent.config.vocabulary import Vocabulary
 
+GUESSES = ("did you mean ", "one of: ")  # how a hint begins that guesses what a word should have been
 MOST = 200  # problems kept of one load, and as many warnings; nobody reads more, and a hostile file must stay cheap
 
 
@@ -72,6 +73,7 @@ class Report:
     def __init__(self, vocabulary: "Vocabulary | None" = None) -> None:
         self.vocabulary = vocabulary
         self.devices: dict[str, Any] | None = None
+        self.needs = ""  # the newer version that the file is for
         self.places: dict[str, Mark] = {}
         self.sections: dict[tuple[str, str], Any] = {}  # of tags, that were found right: see `equal.py`
         self._found: dict[Problem, None] = {}
@@ -115,7 +117,13 @@ class Report:
     def settle(self) -> None:
         """Raises Invalid when there was any problem."""
         if self._found:
-            raise Invalid(self._sorted(self._found))
+            raise Invalid(map(self._perhaps_newer, self._sorted(self._found)))
+
+    def _perhaps_newer(self, problem: Problem) -> Problem:
+        """A word that nobody knows may be one of the version that the file is for."""
+        if not self.needs or not problem.hint.startswith(GUESSES):
+            return problem
+        return replace(problem, hint=f"{problem.hint}; or is it one of floorgate {self.needs}?")
 
     def _sorted(self, found: Iterable[Problem]) -> list[Problem]:
         return sorted(found, key=lambda at: (self._files[at.file], at.line, at.column))

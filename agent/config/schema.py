@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from agent import registry
+from agent.config import needs
 from agent.config.areas import KEY
 from agent.config.calendars import CalendarConfig
 from agent.config.defaults import DEFAULTS, NOT_OF_DEVICES, NOT_OF_TAGS
@@ -51,6 +52,11 @@ def schema() -> Schema:
     site = _object(
         "A Floorgate site: what is read, and where it goes",
         {
+            needs.KEY: {
+                "type": "string",
+                "pattern": needs.PATTERN,
+                "description": "the oldest version that understands this file; an older one refuses it, and says so",
+            },
             "gateway": _ref("gateway"),
             "devices": _chosen("driver", drivers, "what is read", required=["name"]),
             "virtual": {

@@ -6,6 +6,7 @@ from this machine itself, so that a collector beside the agent can read them.
 """
 
 import asyncio
+import errno
 import json
 import os
 import secrets
@@ -20,6 +21,7 @@ from agent import __version__
 from agent.health import Health, Part
 from agent.model import host, turns
 from agent.model.errors import AgentError
+from agent.model.listeners import listener
 from agent.status import alarms, store
 from agent.status.gate import Hosts
 from agent.status.listener import Server
@@ -97,18 +99,29 @@ async def serve(
         part.up()
         await asyncio.Event().wait()
     finally:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # on a disk that may not be written to nobody can have announced anything
+            path.unlink(missing_ok=True)
         await server.close()
 
 
 async def _listen(server: Server, listen: str) -> tuple[str, int]:
-    host, _, port = listen.rpartition(":")
+    name, _, port = listen.rpartition(":")
     try:
-        return await server.listen(host.strip("[]"), int(port))
+        return await server.listen(name.strip("[]"), int(port))
     except OSError as error:
+        what = os.strerror(error.errno) if error.errno else str(error)
         raise AgentError(
-            f"status page: cannot listen on {listen}: {error.strerror}", hint="is the port taken?"
+            f"cannot listen on {listen}: {what}", hint=await asyncio.to_thread(_taken, error, int(port))
         ) from error
+
+
+def _taken(error: OSError, port: int) -> str:
+    """Who has the port; the agent reads on meanwhile, and tries again every few seconds."""
+    if error.errno != errno.EADDRINUSE:
+        return "is this an address of this machine, and may this user listen there?"
+    who = listener(port)
+    which = f"{who} has the port" if who else "another process has the port"
+    return f"{which}: end it, or choose another one with `status: listen:`"
 
 
 def _routes(

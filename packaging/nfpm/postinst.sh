@@ -11,12 +11,8 @@ say() {
     printf 'floorgate: %s\n' "$@" >&2
 }
 
-# What the upgrade comes from, and "" where this is no upgrade.
-old=
-if [ -x "$home/previous/floorgate" ]; then
-    old=$(timeout 60 "$home/previous/floorgate" version 2>/dev/null) || old=
-    old=${old#floorgate }
-fi
+# What the upgrade comes from; nothing where this is no upgrade.
+old=$(cat "$home/previous/.version" 2>/dev/null || true)
 # A process of the old version looks for parts of itself where it was started from, until it has ended.
 if [ -n "$old" ] && [ ! -e "$home/$old" ]; then
     ln -sfn previous "$home/$old"
@@ -36,9 +32,9 @@ give_up() { # WHAT IS WRONG
     exit 1
 }
 
-# Exit code 78: the configuration is wrong.
+# Exit code 78: the configuration is wrong. What the service gets from systemd is where it is by our own advice.
 refuses() { # VERSION SITE
-    timeout 120 "$home/$1/floorgate" check "$2" >/dev/null 2>&1 && return 1
+    CREDENTIALS_DIRECTORY=/etc/floorgate/credentials timeout 120 "$home/$1/floorgate" check "$2" >/dev/null 2>&1 && return 1
     [ $? = 78 ]
 }
 

@@ -8,6 +8,7 @@ case "$1" in
 esac
 
 rm -rf /opt/floorgate
+mkdir -p /opt # dpkg has taken that, too, if nothing else is in it
 if [ -d /run/systemd/system ]; then
     systemctl daemon-reload || true
 fi

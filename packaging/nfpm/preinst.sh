@@ -31,6 +31,7 @@ if [ "${now:-previous}" != previous ] && [ -x "$home/$now/floorgate" ]; then
         echo "floorgate: cannot keep version $now in $home/previous. Is the disk full? Nothing has been changed." >&2
         exit 1
     }
+    echo "$now" >"$home/previous.new/.version"
     rm -rf "$home/previous"
     mv -T "$home/previous.new" "$home/previous"
     ln -sfn previous "$home/current.new"

@@ -20,7 +20,7 @@ from tests.sim.mosquitto import wait_until
 HERE = Path(__file__).parent
 SERVICE = "floorgate.service"
 USER = "floorgate"
-_ENVIRON = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8"]
+_ENVIRON = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"]
 _NUMBERS = itertools.count(1)
 
 
@@ -109,7 +109,8 @@ class Machine:
     def _inside(self, user: str, environ: dict[str, str]) -> list[str]:
         enter = ["nsenter", "-t", str(self._first), "-m", "-p", "-u", "-i", "-C", "--"]
         become = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "--"] if user else []
-        return [*enter, "env", "-i", *_ENVIRON, *(f"{key}={value}" for key, value in environ.items()), *become]
+        words = {"HOME": f"/var/lib/{user}" if user else "/root", **environ}
+        return [*enter, "env", "-i", *_ENVIRON, *(f"{key}={value}" for key, value in words.items()), *become]
 
     def start(self, *command: object, user: str = "", **environ: str) -> subprocess.Popen[str]:
         """A command that goes on; it leads a process group, which has what it starts."""

@@ -19,6 +19,7 @@ ROOTS = {
     "bookworm": ("bookworm", "systemd-sysv"),
     "bare": ("bookworm", ""),
     "python": ("bookworm", "systemd-sysv,python3-venv"),
+    "rpm": ("bookworm", "systemd-sysv,rpm"),
     "trixie": ("trixie", "systemd-sysv"),
     "bullseye": ("bullseye", ""),
 }

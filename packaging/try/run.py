@@ -70,7 +70,7 @@ def outside(groups: Path, words: list[str]) -> int:
         flags = ["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
         command = ["sh", "-c", 'echo 0 >"$0/cgroup.procs"; exec unshare "$@"', str(group), *flags]
         places = {"TRY_SCRATCH": str(scratch), "TRY_CGROUP": str(group), "TRY_HELD": str(scratch / "held")}
-        places |= {"TMPDIR": str(scratch / "tmp"), "PYTHONPATH": str(ROOT)}
+        places |= {"TMPDIR": str(scratch / "tmp"), "PYTHONPATH": f"{ROOT}:{ROOT / 'packaging'}"}
         done = subprocess.run(
             [*command, sys.executable, __file__, "--inside", *words], env={**os.environ, **places}, check=False
         )

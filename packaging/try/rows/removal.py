@@ -23,9 +23,10 @@ _LEFT_BY_OTHERS = (
 )
 
 
-def files(machine: Machine) -> set[str]:
-    """All there is on its disk."""
-    return set(machine.must("find", "/", "-xdev").splitlines())
+def left_over(machine: Machine, before: set[str]) -> list[str]:
+    """What is on its disk and was not before, but for what others keep there."""
+    now = set(machine.must("find", "/", "-xdev").splitlines())
+    return [path for path in sorted(now - before) if not path.startswith(_LEFT_BY_OTHERS)]
 
 
 @row("11", "removed with data that is not yet delivered, installed again", runs=1, short=0)
@@ -55,13 +56,13 @@ def remove(seen: Seen) -> None:
 def purge(seen: Seen) -> None:
     left = []
     with plant(seen.folder) as site, Machine(seen.folder) as machine:
-        before = files(machine)
+        before = set(left_over(machine, set()))
         for steps in (["--purge"], ["--remove", "--purge"]):
             in_use(machine, site)
             for step in steps:
                 done = machine.run("dpkg", step, "floorgate")
                 seen.none(f"exit code of `dpkg {step}`", done.returncode)
-            left += [path for path in sorted(files(machine) - before) if not path.startswith(_LEFT_BY_OTHERS)]
+            left += left_over(machine, before)
         seen.none("processes of it", len(machine.must("find", "/proc", "-maxdepth", "1", "-user", USER).split()))
         listed(seen, "files left", left)
         seen.none("exit code of dpkg, once more", machine.run("dpkg", "-i", inside(deb())).returncode)

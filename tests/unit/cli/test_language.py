@@ -178,3 +178,18 @@ def test_a_table_has_heads_in_the_language_and_its_columns_hold(capsys: pytest.C
     assert CHINESE.search(heads)
     assert CHINESE.search(rows[0])
     assert len({pages.width(row.rstrip()) for row in rows}) == 1
+
+
+def test_a_group_without_a_command_shows_its_page_and_nothing_else() -> None:
+    assert run("pki").output == run("pki", "--help").output
+
+
+def test_a_shell_is_told_commands_in_the_language_and_none_is_loaded() -> None:
+    context = click.Context(main)
+    with lang.speaking("zh"):
+        told = main.shell_complete(context, "ma")
+    assert [(each.value, bool(CHINESE.search(each.help or ""))) for each in told] == [("maps", True)]
+    code = "import sys; from agent.cli import main; import click; main.shell_complete(click.Context(main), '')"
+    loaded = "print([name for name in sys.modules if name.startswith('agent.cli.p')])"
+    ended = subprocess.run([sys.executable, "-c", f"{code}; {loaded}"], capture_output=True, text=True, check=True)
+    assert ended.stdout == "['agent.cli.pages']\n"

@@ -9,7 +9,7 @@ from agent.config import Files, Invalid, load
 from agent.config.parts import MAX_FILE, MAX_SITE, MOST_PARTS
 from agent.config.reader import COLLECTION, MAX_COPIED, MAX_WEIGHT
 
-KEYS = "one of: buffer, calendars, devices, factors, gateway, lines, log, sinks, status, virtual"
+KEYS = "one of: buffer, calendars, devices, factors, floorgate, gateway, lines, log, sinks, status, virtual"
 GATEWAY = "gateway: {id: gw-1}\n"
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import json
+import os
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
@@ -198,8 +199,9 @@ async def test_an_error_of_the_store_is_answered_in_words(tmp_path: Path) -> Non
 async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(AgentError, match=f"cannot listen on 127.0.0.1:{port}"):
+        with pytest.raises(AgentError, match=f"cannot listen on 127.0.0.1:{port}: Address already in use") as caught:
             await serve(Place(f"127.0.0.1:{port}"), tmp_path, Health(), CLERK)
+        assert f"(pid {os.getpid()}) has the port" in caught.value.hint
 
 
 async def test_a_data_directory_that_cannot_be_written_is_an_error_with_a_hint(tmp_path: Path) -> None:
