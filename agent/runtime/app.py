@@ -339,6 +339,7 @@ class App:
         ticks = partial(tick, self._steps, self._inlet, self._clock, steps)
         self.health.pulses["store", STORE] = self._storage.pulse(FLOOR)
         self.health.pulses["store", "disk"] = self._storage.mending(MENDING)
+        self.health.pulses["store", "commits"] = self._storage.writing(FLOOR)
         yield "tick", self._kept(ticks, steps, Backoff(DISK_CAP))
         yield "mend", self._kept(partial(self._storage.mend, disk), disk, Backoff(DISK_CAP))
         tend = self.health.part(*part)

@@ -14,13 +14,13 @@ import socket
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from http import HTTPStatus
 from pathlib import Path
 
 from agent import __version__
 from agent.health import Health, Part
-from agent.model import host
+from agent.model import host, turns
 from agent.model.errors import AgentError
 from agent.model.listeners import listener
 from agent.status import alarms, store
@@ -37,6 +37,7 @@ from agent.status.tls import Certificate
 from agent.status.web import Answer, Request, as_json
 
 FILE = "agent.json"
+FIELDS = tuple(field.name for field in fields(Part))
 _PATIENCE = 8.0  # seconds: a collector gives up after ten
 _RETRY = 5.0  # seconds: a port that another has is tried again that often
 _INSTEAD = "127.0.0.1"
@@ -176,19 +177,21 @@ def _routes(
     async def metrics(request: Request) -> Answer:
         """How the parts are is told even when the store does not answer; that is when somebody needs it."""
         accounts, stats = [], None
-        with suppress(AgentError, TimeoutError):
-            async with asyncio.timeout(_PATIENCE):
-                stats = await desk.stats()
-                accounts = await desk.ledger()
-        counts = board.counts() if board else []
-        reading = await meters.read() if meters else Reading()
-        ready = bool(readiness(health, time.monotonic_ns())["ready"])
-        parts, loads = [*health.parts.values()], [*health.loads.values()]
-        found = Metrics(parts, accounts, stats, loads, counts, reading, ready)
-        return Answer(await asyncio.to_thread(found.text), TYPE)
+        with turns.short():
+            with suppress(AgentError, TimeoutError):
+                async with asyncio.timeout(_PATIENCE):
+                    stats = await desk.stats()
+                    accounts = await desk.ledger()
+            counts = board.counts() if board else []
+            reading = await meters.read() if meters else Reading()
+            ready = bool(readiness(health, time.monotonic_ns())["ready"])
+            parts, loads = [*health.parts.values()], [*health.loads.values()]
+            found = Metrics(parts, accounts, stats, loads, counts, reading, ready)
+            return Answer(await asyncio.to_thread(found.text), TYPE)
 
     async def parts(request: Request) -> Answer:
-        return as_json([asdict(part) for part in health.parts.values()])
+        rows = [{name: getattr(part, name) for name in FIELDS} for part in health.parts.values()]
+        return await asyncio.to_thread(as_json, rows)
 
     return [
         Route("GET", "/healthz", ANYBODY, healthz),

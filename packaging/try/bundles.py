@@ -8,7 +8,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-from products import after, digest, held, inside, one
+from products import after, held, inside, one
 
 
 def bundle(name: str = "bundle", *, newer: bool = False) -> Path:
@@ -39,6 +39,10 @@ def seal(folder: Path) -> None:
     files = sorted(each for each in folder.rglob("*") if each.is_file() and each.name != "SHA256SUMS")
     sums = [f"{digest(each)}  {each.relative_to(folder)}\n" for each in files]
     (folder / "SHA256SUMS").write_text("".join(sums), "utf-8")
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def flip(path: Path) -> None:

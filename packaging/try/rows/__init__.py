@@ -16,18 +16,6 @@ from rows import (
 )
 from tests.faults.table import ROWS
 
-_MODULES = (
-    install,
-    service,
-    upgrade,
-    refused,
-    surroundings,
-    removal,
-    rpm,
-    static,
-    offline,
-    offline_upgrade,
-    container,
-    release,
-)
+_INSTALLED = (install, service, upgrade, refused, surroundings, removal, rpm, static)
+_MODULES = (*_INSTALLED, offline, offline_upgrade, container, release)
 ALL = [each for module in _MODULES for each in ROWS if each.act.__module__ == module.__name__]

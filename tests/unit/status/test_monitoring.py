@@ -2,6 +2,7 @@
 
 import json
 import re
+import runpy
 from collections.abc import Iterator
 from typing import Any
 
@@ -72,6 +73,11 @@ def test_the_dashboard_goes_by_the_list() -> None:
         assert query["expr"].count('{instance=~"$instance"') + query["expr"].count("time()") > 0, query
 
 
+def test_the_dashboard_is_fresh() -> None:
+    made = runpy.run_path(str(HERE / "dashboard.py"))["text"]()
+    assert made == (HERE / "dashboard.json").read_text("utf-8"), "python packaging/monitoring/dashboard.py"
+
+
 def test_every_panel_says_what_it_is_and_in_which_unit_and_stands_alone() -> None:
     assert all(panel["description"] and panel["fieldConfig"]["defaults"]["unit"] for panel in PANELS)
     assert len({panel["id"] for panel in BOARD["panels"]}) == len(BOARD["panels"])
@@ -88,11 +94,8 @@ def test_every_panel_says_what_it_is_and_in_which_unit_and_stands_alone() -> Non
 
 def test_what_the_list_has_is_watched() -> None:
     """A metric that neither the dashboard nor a rule looks at is one that nobody would miss."""
-    seen = {
-        metric(name)
-        for text in (*(r["expr"] for r in RULES), *(q["expr"] for q in QUERIES))
-        for name, _ in SELECTED.findall(text)
-    }
+    texts = [rule["expr"] for rule in RULES] + [query["expr"] for query in QUERIES]
+    seen = {metric(name) for text in texts for name, _ in SELECTED.findall(text)}
     rest = {
         *("floorgate_clock_last_step_seconds", "floorgate_device_probe_seconds", "floorgate_inlet_frames"),
         *("floorgate_last_seq", "floorgate_oldest_timestamp_seconds", "floorgate_line_busy_seconds_total"),
