@@ -225,6 +225,12 @@ async def test_a_data_directory_that_cannot_be_written_is_an_error_with_a_hint(t
         await serve(Place("127.0.0.1:0"), tmp_path / "gone", Health(), CLERK)
 
 
+async def test_a_place_that_takes_no_file_at_all_is_the_same_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(AgentError, match=r"cannot write .*agent\.json: Not a directory"):
+        await serve(Place("127.0.0.1:0"), tmp_path / "file", Health(), CLERK)
+
+
 async def test_a_server_that_listens_at_last_is_up(tmp_path: Path) -> None:
     health = Health()
     part = health.part("status", "127.0.0.1:0")
