@@ -10,7 +10,7 @@ from pathlib import Path
 
 from machine import SERVICE, Machine
 from plant import SITE, Plant, listed, plant, settle
-from products import after, deb, field, higher, inside, remade, version
+from products import after, deb, field, higher, inside, remade, same, version
 from rows.install import installed
 from tests.faults.table import Seen, row
 
@@ -82,7 +82,7 @@ def back(seen: Seen) -> None:
 def killed_upgrade(seen: Seen) -> None:
     """From the first version to the next and back, each broken off at another moment, then repaired."""
     dice, wrong, unrepaired, again, hit = random.Random(), [], [], 0, 0
-    packages = [higher(), deb()]
+    packages = [higher(), same()]
     with plant(seen.folder) as site, Machine(seen.folder) as machine:
         in_use(machine, site)
         began = time.monotonic()
@@ -148,9 +148,9 @@ def full_disk(seen: Seen) -> None:
     wrong, quiet, passed = [], 0, 0
     with plant(seen.folder) as site, Machine(seen.folder, size=_ROOM) as machine:
         in_use(machine, site)
-        hog = machine.disk / "hog"
+        hog, needs = machine.disk / "hog", int(field(deb(), "Installed-Size")) // 1000  # MB
         for run in range(seen.runs):
-            free = run * 100 // seen.runs  # MB; the package needs about that
+            free = needs * run // seen.runs
             _fill(hog, free)
             done = machine.run("dpkg", "-i", inside(higher()))
             passed += done.returncode == 0
