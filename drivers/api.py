@@ -267,6 +267,11 @@ class Learner(Driver, Protocol):
         ...
 
 
+def asked(driver: Driver) -> int:
+    """How many requests a driver has made, if it tells (`asked`): as long as they go up, a long step gets on."""
+    return getattr(driver, "asked", 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """A value as its tag will have it, and `raw`: what goes over the wire, for people and the audit."""

@@ -63,16 +63,16 @@ class Timedated:
 
     def _listen(self, end: "socket.socket") -> None:
         try:
-            while data := end.recv(4096):
+            while len(self._heard) < MOST and (data := end.recv(4096)):
                 self._heard += data
         except BlockingIOError:
             found = answer(self._heard)
-            if found is None and len(self._heard) < MOST and self._now() < self._due:
+            if found is None and self._now() < self._due:
                 return
             self._answered(found)
         except OSError:
             self._answered(None)
-        else:  # it has hung up
+        else:  # it has hung up, or does not come to an end
             self._answered(answer(self._heard))
 
     def _answered(self, found: bool | None) -> None:

@@ -165,12 +165,11 @@ class Field:
         return f"line:{name}", partial(keep, line.run, part, Backoff(FIELD_CAP), self._stop)
 
     def _patience(self, drivers: Sequence[Driver], wire: LineConfig) -> float:
-        """Seconds after which one of them hangs that has not ended a scan, or opened or closed a session. A scan makes
-        no request after one without an answer, and at most one for each of its tags."""
-        own = (getattr(self._devices[driver.device], "timeout", None) for driver in drivers)
-        tags = max((len(schema.tags) for driver in drivers for schema in driver.schemas), default=0)
-        longest = max([wire.timeout, *(float(each) for each in own if each)])
-        return max(FLOOR, TIMEOUTS * longest + wire.connect_delay + wire.pause * tags)
+        """Seconds after which one of them hangs that has made no request, or not connected or let go."""
+        devices = [self._devices[driver.device] for driver in drivers]
+        longest = max([wire.timeout, *(float(getattr(each, "timeout", None) or 0) for each in devices)])
+        pause = max([wire.pause, *(float(getattr(each, "pause", 0)) for each in devices)])
+        return max(FLOOR, TIMEOUTS * (longest + pause) + wire.connect_delay)
 
 
 def _lines(drivers: Sequence[Driver]) -> dict[str, list[Poller]]:

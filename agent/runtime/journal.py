@@ -7,6 +7,7 @@ import errno
 import logging
 import os
 import re
+import select
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -17,8 +18,8 @@ from agent.model import host
 SOCKET = "/run/systemd/journal/socket"
 STREAM = "JOURNAL_STREAM"
 IDENTIFIER = "floorgate"
-LONGEST = 48 << 10  # bytes of a field; a datagram holds about 200 KB
-MOST = 32  # fields of ours
+LONGEST, LONG = 48 << 10, 4 << 10  # bytes of the message, and of each field of ours; a datagram holds about 200 KB
+MOST = 32  # of these
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 _FULL = (errno.EAGAIN, errno.ENOBUFS, errno.EMSGSIZE)
 
@@ -44,21 +45,27 @@ def datagram(fields: Mapping[str, str]) -> bytes:
 
 
 def _field(key: str, value: str) -> bytes:
-    data = value.encode("utf-8", "replace")[:LONGEST]
+    data = _cut(value, LONGEST)
     if b"\n" in data:
         return key.encode() + b"\n" + struct.pack("<Q", len(data)) + data + b"\n"
     return key.encode() + b"=" + data + b"\n"
 
 
+def _cut(text: str, most: int) -> bytes:
+    """At most so many bytes, and no half character: for a value that is no UTF-8 the journal shows its size alone."""
+    return text[:most].encode("utf-8", "replace")[:most].decode("utf-8", "ignore").encode()
+
+
 def named(fields: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """Fields of ours under names that the journal takes: FLOORGATE_DEVICE."""
     for key, value in list(fields.items())[:MOST]:
-        yield "FLOORGATE_" + re.sub(r"[^A-Z0-9_]", "_", key.upper())[:50], str(value)
+        yield "FLOORGATE_" + re.sub(r"[^A-Z0-9_]", "_", key.upper())[:50], _cut(str(value), LONG).decode()
 
 
 class Journal(logging.Handler):
     """Never waits: what a full journal does not take is counted, and told with the next line (`lost_before`). Where
-    there is no journal (a container), lines go to `stream`, with their priority in front as sd-daemon(3) has it.
+    there is no journal (a container), lines go to `stream`, with their priority in front as sd-daemon(3) has it; they
+    are counted, too, while nobody reads there.
 
     `text` makes the message, `fields` what goes with it under names of its own.
     """
@@ -87,12 +94,21 @@ class Journal(logging.Handler):
             self._end.sendto(datagram({**said, **dict(named(self._fields(record)))}), self._path)
             self.dropped = 0
         except OSError as error:
-            if error.errno in _FULL:
+            if error.errno in _FULL or not self._takes():
                 self.dropped += 1
             else:
                 with suppress(OSError, ValueError):
-                    self._stream.write(f"<{level}>" + text.replace("\n", f"\n<{level}>") + "\n")
+                    self._stream.write(f"<{level}>" + said["MESSAGE"].replace("\n", f"\n<{level}>") + "\n")
                     self._stream.flush()
+                    self.dropped = 0
+
+    def _takes(self) -> bool:
+        """Whether the stream takes a line at once: a journal that stands still keeps the other end of its streams, and
+        whoever writes there waits for ever."""
+        try:
+            return bool(select.select([], [self._stream], [], 0)[1])
+        except (OSError, ValueError):  # no file of the system, or one of a number that select does not know
+            return True
 
     def close(self) -> None:
         if self._end is not None:

@@ -20,7 +20,7 @@ from agent.runtime.schedule import HANDICAP, Calendar, Share, Turn, handicaps, p
 from agent.runtime.seats import Seat, seated
 from agent.runtime.sleepers import Sleepers
 from agent.runtime.supervise import attempt, unreachable
-from drivers.api import Learner, Poller, Priority, ScanCost
+from drivers.api import Learner, Poller, Priority, ScanCost, asked
 
 REFUSED_CAP = 60 * S  # the longest wait until a group that a device refuses is asked for again
 BREATH = S // 20  # a line that never waits lets others have the loop that often
@@ -223,8 +223,9 @@ class Line:
         if learnt is not None and self._learn is not None:
             self._learn(learner.device, learnt)
 
-    def _beat(self, now: int) -> int | None:
-        return None if self._due > now or self._inlet.full else self._due
+    def _beat(self, now: int) -> object:
+        at = self._at
+        return None if self._due > now or self._inlet.full else (self._due, at and asked(at.seat.driver))
 
     def _doing(self) -> str:
         at = self._at

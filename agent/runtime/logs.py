@@ -6,7 +6,8 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from typing import Literal
+from textwrap import indent
+from typing import Any, Literal
 
 import msgspec
 
@@ -16,6 +17,8 @@ from agent.runtime.journal import Journal, is_journal
 from agent.runtime.loglevel import Level
 
 MAX = 4000  # characters of a message; a device cannot flood a line
+TRACE = 16_000  # characters of a traceback: its end says what happened
+MARGIN = "  "
 Form = Literal["auto", "text", "json", "journal"]
 _KNOWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "about", PASSES}
 log = logging.getLogger("floorgate")
@@ -82,7 +85,15 @@ def safe(text: str) -> str:
     return plain(text[:MAX])
 
 
-class JsonLines(logging.Formatter):
+class Traced(logging.Formatter):
+    """A traceback as text that is safe: what an exception says may come from a device."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  # the name is that of the library
+        lines = super().formatException(ei)[-TRACE:].split("\n")
+        return "\n".join(map(plain, lines))
+
+
+class JsonLines(Traced):
     """One JSON object per line: ts, level, logger, message, the event's fields, and a traceback where there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -98,13 +109,13 @@ class JsonLines(logging.Formatter):
         return msgspec.json.encode(line, enc_hook=str).decode()
 
 
-class Lines(logging.Formatter):
-    """`message key=value`"""
+class Lines(Traced):
+    """`message key=value`, and a traceback set in, so that none of its lines is taken for one of the log"""
 
     def format(self, record: logging.LogRecord) -> str:
         extra = "".join(f" {key}={safe(str(value))}" for key, value in _more(record).items())
         text = f"{safe(record.getMessage())}{extra}"
-        return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
+        return f"{text}\n{indent(self.formatException(record.exc_info), MARGIN)}" if record.exc_info else text
 
 
 class TextLines(Lines):

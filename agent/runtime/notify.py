@@ -14,6 +14,8 @@ OFTEN = 10.0  # seconds between two requests for more time
 MORE = 60.0  # seconds that each asks for
 LONGEST = 3600.0  # seconds for which more time is asked for, all in all
 LONG = 500  # characters of a status
+LEAST = 0.1  # seconds within which a watchdog may want to hear: more often would be all that the loop does
+_DIGITS = 18
 _SILENT: Mapping[str, str] = {}
 
 
@@ -27,8 +29,9 @@ class Notify:
         address, usec = given.get(SOCKET, ""), given.get(USEC, "")
         self._address = address.replace("@", "\0", 1) if address[:1] == "@" else address if address[:1] == "/" else ""
         ours = given.get(PID, "") in ("", str(os.getpid()))
-        self.watchdog = int(usec) / 1e6 if self._address and ours and usec.isdecimal() else 0.0
-        self._status = ""
+        number = int(usec) if usec.isdecimal() and len(usec) <= _DIGITS else 0
+        self.watchdog = max(LEAST, number / 1e6) if self._address and ours and number else 0.0
+        self._status = self._owed = ""
 
     @classmethod
     def taken(cls, environ: MutableMapping[str, str]) -> "Notify":
@@ -36,24 +39,29 @@ class Notify:
         return cls({name: environ.pop(name) for name in (SOCKET, USEC, PID) if name in environ})
 
     def ready(self) -> None:
-        """It serves; again after each `reloading`."""
-        self._say("READY=1")
+        """It serves; again after each `reloading`. Who never hears of it ends the agent, so it is said until it is
+        taken: see `alive`."""
+        self._owed = "" if self._say("READY=1") else "READY=1"
 
     def reloading(self) -> None:
+        self._owed = ""
         self._say("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
+        self._owed = ""
         self._say("STOPPING=1")
 
     def alive(self) -> None:
+        """Now and then, as long as all is well."""
+        if self._owed:
+            self.ready()
         if self.watchdog:
             self._say("WATCHDOG=1")
 
     def status(self, text: str) -> None:
         """One line for people; said when it is another one than before."""
-        if text != self._status:
+        if text != self._status and self._say(f"STATUS={plain(text[:LONG])}"):
             self._status = text
-            self._say(f"STATUS={plain(text[:LONG])}")
 
     @contextmanager
     def slow(self, what: str) -> Iterator[None]:
@@ -75,8 +83,14 @@ class Notify:
         finally:
             timer.cancel()
 
-    def _say(self, *lines: str) -> None:
-        end = host.unix_socket(stream=False) if self._address else None
-        if end is not None:
-            with suppress(OSError), end:
-                end.sendto("\n".join(lines).encode("utf-8", "replace"), self._address)
+    def _say(self, *lines: str) -> bool:
+        """Whether it is on its way, or nobody wants to hear it."""
+        if not self._address:
+            return True
+        with suppress(OSError):
+            end = host.unix_socket(stream=False)
+            if end is not None:
+                with end:
+                    end.sendto("\n".join(lines).encode("utf-8", "replace"), self._address)
+            return True
+        return False

@@ -5,6 +5,7 @@ import random
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import accumulate
 
 from agent.health import Part
@@ -15,7 +16,7 @@ from agent.model.tag import Schema
 from agent.normalise.rules import ENDED
 from agent.northbound.api import Backfill, Sink, Watchful
 from agent.runtime.backfill import Limiter, longest_jitter
-from agent.runtime.bisect import sift
+from agent.runtime.bisect import Offer, sift
 from agent.runtime.lanes import History, Stretch
 from agent.runtime.storage import Storage
 from agent.runtime.supervise import Backoff, attempt, waited
@@ -55,7 +56,7 @@ class Pump:
         self._limit = sink.limit  # fewer while a frame is looked for over which the sink stumbles
         self._few = {"live": 100, "history": 100}  # frames that have about `SAMPLES`, if they are as those before
         self._bugs: dict[int, int] = {}  # that a frame alone has caused
-        self._began: dict[int, int] = {}  # when each send began, by its first seq; 0: the connecting
+        self._began: dict[int, int] = {}  # when each took its last step, by its first seq; 0: the connecting
 
     async def run(self) -> None:
         """Connect, send until the link fails (raises) or the work is done, say goodbye.
@@ -82,14 +83,16 @@ class Pump:
         """It has ended, and is not started again."""
         self._storage.silence(self._bell)
 
-    def beat(self, now: int) -> int | None:
-        """When the oldest of what is under way began; see `agent.runtime.watchdog`. A store that is mended lets all
-        wait."""
+    def beat(self, now: int) -> object:
+        """When that of what is under way took its last step which has waited longest, and how much has gone out; see
+        `agent.runtime.watchdog`. A store that is mended lets all wait."""
         del now
-        return next(iter(self._began.values()), None) if self._storage.well else None
+        if not self._began or not self._storage.well:
+            return None
+        return min(self._began.values()), self._part.sent
 
     def doing(self) -> str:
-        seq = next(iter(self._began), 0)
+        seq = min(self._began, key=lambda seq: self._began[seq], default=0)
         return f"sending frames from {seq} on" if seq else "connecting"
 
     @property
@@ -222,7 +225,7 @@ class Pump:
         self._flight[entries[0].seq] = entries
         self._began[entries[0].seq] = self._clock.mono()
         try:
-            await self._deliver(entries)
+            await self._deliver(entries, partial(self._offer, entries[0].seq))
         except _KNOWN:
             del self._flight[entries[0].seq]
             raise
@@ -234,17 +237,19 @@ class Pump:
         if self._limit < self._sink.limit and not self._bugs:
             self._limit = min(self._sink.limit, 2 * self._limit)
 
-    async def _deliver(self, entries: Sequence[Entry]) -> None:
+    async def _deliver(self, entries: Sequence[Entry], offer: Offer) -> None:
         """What is refused is tried again alone, twice, and then set aside."""
-        refused = await sift(entries, self._offer)
+        refused = await sift(entries, offer)
         for _ in range(TRIES - 1):
             if refused:
                 await waited(self._stopping, PAUSE)
-                refused = [again for entry, _ in refused for again in await sift([entry], self._offer)]
+                refused = [again for entry, _ in refused for again in await sift([entry], offer)]
         for each in refused:
             await self._set_aside(*each)
 
-    async def _offer(self, entries: Sequence[Entry]) -> Rejected | None:
+    async def _offer(self, first: int, entries: Sequence[Entry]) -> Rejected | None:
+        """A part of the send that began with frame `first`."""
+        self._began[first] = self._clock.mono()
         try:
             await self._sink.send(entries)
         except Rejected as error:

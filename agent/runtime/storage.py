@@ -68,6 +68,7 @@ class Storage:
         self._keeper = keeper
         self._probe: Future[int] | None = None
         self._heals = 0  # tries to mend it
+        self._attaching = False  # which may mend it, too
         self._hurt, self._mended = asyncio.Event(), asyncio.Event()
         self._mended.set()
         self._damaged = False  # whether the file is in doubt, and not only the disk
@@ -94,10 +95,19 @@ class Storage:
     def mending(self, patience: float) -> Pulse:
         return Pulse(patience, lambda _: None if self.well else self._heals, lambda: "mending the store")
 
+    def writing(self, patience: float) -> Pulse:
+        """Of who commits what waits: lines and steps rest as long as the inlet is full."""
+        return Pulse(patience, self._commit_beat, lambda: f"with {self._inlet.size:,} bytes to be committed")
+
+    def _commit_beat(self, now: int) -> object:
+        del now
+        waits = self._frames or len(self._inlet)
+        return (self._part.frames, self._part.failures) if waits and self.well else None
+
     @property
     def well(self) -> bool:
-        """Whether nothing is to be mended."""
-        return self._mended.is_set()
+        """Whether nothing is mended, or to be."""
+        return self._mended.is_set() and not self._attaching
 
     def _thread_beat(self, now: int) -> object:
         if not self.well:
@@ -140,7 +150,11 @@ class Storage:
         """From now on frames are owed to these sinks; see `Store.attach`. Raises StoreError."""
         before = self.store
         if self._keeper is not None:
-            await asyncio.wrap_future(self._owner.attach(self._keeper, sinks, oldest))
+            self._attaching = True
+            try:
+                await asyncio.wrap_future(self._owner.attach(self._keeper, sinks, oldest))
+            finally:
+                self._attaching = False
         if self.store is not before:
             self.ask_anew()
 

@@ -14,7 +14,7 @@ from agent.normalise import Step
 from agent.runtime.inlet import Inlet
 from agent.runtime.notes import notes
 from agent.runtime.supervise import Backoff
-from drivers.api import Subscriber
+from drivers.api import Subscriber, asked
 
 
 class Subscription:
@@ -65,15 +65,18 @@ class Subscription:
                 self._mark_gap()
             finally:
                 self._step, self._since = "closing a session", self._clock.mono()
-                await self._driver.close()
-                self._step, self._frames = "", None
+                try:
+                    await self._driver.close()
+                finally:
+                    self._step, self._frames = "", None
             if self._note is not None:
                 self._note()  # a server that takes no session may have told its time
 
     def _beat(self, now: int) -> object:
         """A driver that does not tell when it looks after its session is trusted with that."""
         del now
-        return (self._step, self._since) if self._step else getattr(self._frames, "looked", None)
+        looked = self._since if self._step else getattr(self._frames, "looked", None)
+        return None if looked is None else (self._step, looked, asked(self._driver))
 
     def _doing(self) -> str:
         return self._step or "looking after a session"

@@ -58,7 +58,11 @@ class Backoff:
 
 
 async def attempt(work: Awaitable[object], part: Part) -> Exception | None:
-    """Wait for `work`; what it raises is noted at `part` and returned. The only place where any error is caught."""
+    """Wait for `work`; what it raises is noted at `part` and returned. The only place where any error is caught.
+
+    To be cancelled is an error where nobody has asked for it: a library has cancelled what is waited for, and the task
+    would end without a word.
+    """
     try:
         await work
     except Denied as error:
@@ -75,7 +79,18 @@ async def attempt(work: Awaitable[object], part: Part) -> Exception | None:
             return await attempt(_again(bug), part)
         part.bug(bug)
         return bug
+    except asyncio.CancelledError:
+        if _is_cancelled():
+            raise
+        stray = RuntimeError("what was waited for has been cancelled, and nobody had asked for that")
+        part.bug(stray)
+        return stray
     return None
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 async def _again(error: AgentError) -> None:
@@ -94,7 +109,7 @@ async def keep(work: Callable[[], Awaitable[object]], part: Part, backoff: Backo
         error = await attempt(work(), part)
         if error is None:
             return
-        if (task := asyncio.current_task()) is not None and task.cancelling():
+        if _is_cancelled():
             raise asyncio.CancelledError  # a task group with an error of its own forgets that it was cancelled
         wait = HEALTHY if isinstance(error, Denied) else backoff.failed()
         if await waited(stop, wait):

@@ -3,14 +3,19 @@
 Each part has a pulse, which says at any moment that the part may rest, or else a beat: something that is another one
 once the part has got on. A part hangs when the watchdog has seen the same beat for as long as the part's patience.
 
-* A line beats with each scan, answered or not, and with each probe of a dead device. It may rest until the next of
-  either is due, be that in an hour, and while the inlet is full. Patience: 20 timeouts and the pauses of a scan.
-* A session is to be opened and closed within 20 timeouts, and at least 15 minutes. In between it may rest, unless what
-  gives its frames tells that it looks after the session: then each look is a beat.
-* A sink is to be connected, and to end each send, within 20 timeouts. It may rest when nothing is under way: when the
-  platform is away until the next try, or is owed nothing.
-* The store's thread is to take a call of no weight that is sent through it with each look. It may rest while the store
-  is mended; each try to mend it is to end within an hour.
+* A line beats with each scan, answered or not, with each probe of a dead device, and with each request: to connect to
+  a server that takes ten nodes at once, or to walk through it, may take an hour. It may rest until the next scan or
+  probe is due, be that tomorrow, and while the inlet is full. Patience: 20 times the timeout and the pause between two
+  requests.
+* A session beats with each request, too. It has 20 timeouts, and at least 15 minutes, for any that it makes while it
+  is opened or closed. In between it may rest, unless what gives its frames tells that it looks after the session: then
+  each look is a beat.
+* A sink is to be connected within 20 timeouts, and each send, and each part of one of which something was refused.
+  Meanwhile it beats with all that it gives to its connections: over a slow link a send takes long. It may rest when
+  nothing is under way: when the platform is away until the next try, or is owed nothing.
+* The store's thread is to take a call of no weight that is sent through it with each look, and what waits in the inlet
+  is to be committed, or tried to. Both may rest while the store is mended; each try to mend it is to end within an
+  hour.
 
 So a line whose devices are all dead gets on, and so does a sink whose platform stays away: they ask again and again.
 Patience is at least five minutes, and costs no more than to keep a number that is at hand.

@@ -89,6 +89,11 @@ class Device:
         self._plan()
 
     @property
+    def asked(self) -> int:
+        """How many requests have been made over its wire."""
+        return self._wire.asked
+
+    @property
     def searching(self) -> bool:
         return self._learning.search is not None
 

@@ -46,6 +46,7 @@ class Wire:
         self._link: Link | None = None
         self._users: set[object] = set()
         self._lock = asyncio.Lock()
+        self.asked = 0  # requests, so far
         self._answered = True  # since it was connected or since the last timeout
         self._quiet_since = 0.0
         self._dirty = False  # the last request was not answered: something may still come
@@ -168,6 +169,7 @@ class Wire:
     async def _ask(self, link: Link, request: Request, until: float, patience: float) -> Reply:
         """Raises OSError when the connection is lost meanwhile."""
         answered = False
+        self.asked += 1
         if isinstance(link, StreamLink):
             self._overhear(link, link.heard)
         if request.leaving is not None:

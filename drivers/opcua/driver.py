@@ -41,7 +41,6 @@ from drivers.tapping import Tap
 from drivers.tracing import Trace
 
 MINUTE, SECOND = 60.0, 1e9
-
 TRIES = 3  # sessions in a row that end for the numbers of a server's messages, until these count as meaningless
 SPACING = 5.0  # seconds between two connects: small controllers run out of sessions
 WALK = 0.25  # share of a polled device's time that a walk through it may take,
@@ -91,6 +90,10 @@ class OpcuaPoller:
     @property
     def schemas(self) -> tuple[Schema, ...]:
         return (*(plan.schema for plan in self._plans), *(plan.schema for plan in self._told))
+
+    @property
+    def asked(self) -> int:
+        return self._session.asked if self._session else 0
 
     @property
     def refused(self) -> dict[str, str]:
@@ -276,10 +279,9 @@ class OpcuaPoller:
 
     def trace(self, tag: str) -> Trace | None:
         """See `drivers.tracing.Traced`."""
-        found = columns_of(self._plans, tag)
-        return (
-            None if found is None else trace(*found, self._groups.get(found[0].schema.group), self._watching(found[0]))
-        )
+        if (found := columns_of(self._plans, tag)) is None:
+            return None
+        return trace(*found, self._groups.get(found[0].schema.group), self._watching(found[0]))
 
     def _watching(self, plan: Plan) -> Stream | None:
         """The subscription that watches a group; None where it is read."""
@@ -346,6 +348,7 @@ class OpcuaSubscriber(OpcuaPoller):
         """What changed, one frame per message of the server; see `Feed`. To be called once per `open()`."""
         config, heard = self._config, self.heard
         backfill = config.gap == "history"
+        newest = {schema: dict(each) for schema, each in self._newest.items()}
         self._events = [Events(plan, self._live(), config.interval) for plan in self._told]
         self._feed = Feed(
             self._live(),
@@ -354,9 +357,7 @@ class OpcuaSubscriber(OpcuaPoller):
             server=self._server,
             events=self._events,
             tally=self._tally,
-            gap=Gap(heard, {schema: dict(each) for schema, each in self._newest.items()})
-            if backfill and heard
-            else None,
+            gap=Gap(heard, newest) if backfill and heard else None,
             newest=self._newest if backfill else None,
             strict=self._skips < TRIES,
             errand=self._errand if self._seeker else None,

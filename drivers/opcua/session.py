@@ -97,6 +97,7 @@ class Session:
         self.left: Left | None = None  # this session, as long as the server may have it
         self.skew: float | None = None  # of the server's clock, as far as it said so before the session
         self._before = before
+        self.asked = 0  # requests whose answers are waited for, so far
         self._lost = self._learnt = False
         self._used = self._renew_at = 0.0
 
@@ -353,6 +354,7 @@ class Session:
         """The bytes of the answer to a request."""
         await self.tend()
         protocol = self._wire()
+        self.asked += 1
         self._used = time.monotonic()
         with self._mapped(_name(request)):
             return bytes(await protocol.send_request(request))

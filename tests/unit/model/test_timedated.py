@@ -8,8 +8,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from agent.model.timedated import OFTEN, SELDOM, WAIT, Timedated, answer, question
+from agent.model.timedated import MOST, OFTEN, SELDOM, WAIT, Timedated, answer, question
 
 OK = b"OK 413ad3a82a2e4fa79022508a6b08937c\r\n"
 
@@ -27,6 +29,12 @@ def said(value: int, order: str = "<") -> bytes:
     name = struct.pack(f"{order}I", 4) + b":1.3\0"
     yes = b"\x01b\0\0" + struct.pack(f"{order}I", value)
     return OK + message(2, name, order) + message(4, name, order) + message(2, yes, order)
+
+
+def _damaged(where: tuple[bytes, int]) -> bytes:
+    """A proper answer with other bytes somewhere."""
+    (bytes_, at), whole = where, said(1)[len(OK) :]
+    return whole[:at] + bytes_ + whole[at + len(bytes_) :]
 
 
 class Bus:
@@ -144,3 +152,23 @@ def test_without_a_bus_the_clock_is_in_doubt(tmp_path: Path) -> None:
 )
 def test_what_is_no_answer_is_none(heard: bytes) -> None:
     assert answer(heard) is None
+
+
+def test_a_bus_that_talks_without_end_is_hung_up_on(bus: Bus) -> None:
+    bus.ask()
+    with bus.accept() as caller:
+        caller.setblocking(False)
+        sent = caller.send(OK)
+        with suppress(BlockingIOError):
+            while sent < 2 * MOST:
+                sent += caller.send(b"x" * 4096)
+        assert sent > MOST
+        assert bus.ask() is False
+        with pytest.raises(BrokenPipeError):
+            caller.send(b"x")
+
+
+@given(st.binary(max_size=200) | st.tuples(st.binary(max_size=200), st.integers(0, 150)).map(_damaged))
+@settings(max_examples=300)
+def test_no_bytes_break_it(heard: bytes) -> None:
+    assert answer(OK + heard) in (None, True, False)

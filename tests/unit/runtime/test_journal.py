@@ -97,15 +97,18 @@ def test_a_traceback_of_several_lines_stays_one_entry(journal: Daemon) -> None:
     except ZeroDivisionError as error:
         journal.say("failed", logging.ERROR, exc_info=(type(error), error, error.__traceback__))
     (said,) = journal.heard()
-    assert said["MESSAGE"].startswith("failed\nTraceback")
+    assert said["MESSAGE"].startswith("failed\n  Traceback")
     assert said["MESSAGE"].endswith("ZeroDivisionError: division by zero")
 
 
 def test_what_is_too_much_is_cut(journal: Daemon) -> None:
     journal.say("x" * 1_000_000, **{f"fact{number}": "y" * 100_000 for number in range(2)})
+    (much,) = journal.heard()
+    journal.say("all", **{f"fact{number}": "\u4f60\n" * 100_000 for number in range(MOST)})
     journal.say("few", **{f"fact{number}": 1 for number in range(1000)})
-    much, few = journal.heard()
+    everything, few = journal.heard()
     assert len(str(much)) < 200_000
+    assert len(everything) == 3 + MOST
     assert len(few) == 3 + MOST
 
 
@@ -124,6 +127,24 @@ def test_without_a_journal_lines_go_to_the_stream_with_their_priority(journal: D
     Path(journal.path).unlink()
     journal.say("no answer", logging.ERROR, device="meter-3")
     assert journal.stream.getvalue() == "<3>no answer device=meter-3\n"
+
+
+def test_a_stream_that_nobody_reads_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """The journal has been ended, and what holds the other end of our stderr does not read it."""
+    reads, writes = os.pipe()
+    with os.fdopen(writes, "w", encoding="utf-8") as stream:
+        handler = Journal(Lines(), fields, stream, str(tmp_path / "nowhere"))
+        made = logging.makeLogRecord({"msg": "x" * 900, "levelno": logging.WARNING})
+        for _ in range(500):  # a pipe holds some 70 of them
+            handler.emit(made)
+        lost = handler.dropped
+        assert 0 < lost < 500
+        while len(os.read(reads, 1 << 20)) == 1 << 20:
+            pass
+        handler.emit(made)
+        assert os.read(reads, 1 << 20).decode().endswith(f"x lost_before={lost}\n")
+        handler.close()
+    os.close(reads)
 
 
 def test_the_journal_is_known_by_the_device_and_inode_of_the_stream(tmp_path: Path) -> None:

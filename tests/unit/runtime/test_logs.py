@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from agent.runtime.flood import KIND
-from agent.runtime.logs import JsonLines, Logs, TextLines
+from agent.runtime.logs import TRACE, JsonLines, Logs, TextLines
 
 
 def record(message: str, **extra: object) -> logging.LogRecord:
@@ -72,3 +72,18 @@ def test_a_traceback_travels_with_its_line() -> None:
         failed = record("failed", exc_info=sys.exc_info())
     assert "ZeroDivisionError" in json.loads(JsonLines().format(failed))["traceback"]
     assert "ZeroDivisionError" in TextLines().format(failed)
+
+
+def failed_with(text: str) -> logging.LogRecord:
+    error = ValueError(text)
+    return record("failed", exc_info=(ValueError, error, None))
+
+
+def test_what_an_exception_says_forges_no_line_and_floods_nothing() -> None:
+    forged = "2023-11-14T22:13:20.123Z ERROR all is lost"
+    text = TextLines().format(failed_with(f"\n{forged}\x1b[2J"))
+    assert "\x1b" not in text
+    assert text.splitlines() == ["2023-11-14T22:13:20.123Z WARNING failed", "  ValueError: ", f"  {forged}\\x1b[2J"]
+    much = failed_with("\udcff\x1b" * 1_000_000)
+    assert len(TextLines().format(much)) < 7 * TRACE
+    assert "\x1b" not in json.loads(JsonLines().format(much))["traceback"]

@@ -76,6 +76,37 @@ def test_a_manager_that_does_not_read_keeps_nobody_waiting(manager: Manager) -> 
     assert 0 < len(manager.heard()) < 5000
 
 
+def test_readiness_is_said_until_it_is_taken(manager: Manager) -> None:
+    """While a machine boots, its service manager may have no room for another message."""
+    notify = Notify({"NOTIFY_SOCKET": manager.address})
+    while notify._say("x"):
+        pass
+    notify.reloading()
+    notify.status("full")
+    notify.ready()
+    assert {*manager.heard()} == {"x"}
+    notify.alive()
+    notify.alive()
+    notify.status("full")
+    assert manager.heard() == ["READY=1", "STATUS=full"]
+
+
+@pytest.mark.parametrize(
+    ("usec", "seconds"),
+    [
+        ("1", 0.1),
+        ("500000", 0.5),
+        ("0", 0.0),
+        ("-1", 0.0),
+        ("1.5", 0.0),
+        ("9" * 18, 999_999_999_999.999999),
+        ("9" * 5000, 0.0),
+    ],
+)
+def test_a_watchdog_that_makes_no_sense_neither_ends_the_agent_nor_keeps_it_busy(usec: str, seconds: float) -> None:
+    assert Notify({"NOTIFY_SOCKET": "/nowhere", "WATCHDOG_USEC": usec}).watchdog == seconds
+
+
 async def test_more_time_is_asked_for_while_something_takes_long(
     manager: Manager, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ async def test_patience_follows_what_a_part_may_rightly_take(tmp_path: Path) -> 
     said = plain(
         tmp_path,
         device("own", "tcp://127.0.0.1:2", tag("a", 1), timeout="30s"),
-        device("slow", NOBODY, tag("b", 1)),
+        device("slow", NOBODY, tag("b", 1), pause="30s"),
         press,
     )
     said["lines"] = [{"endpoint": NOBODY, "timeout": "60s", "connect_delay": "5s", "pause": "10s"}]
@@ -23,8 +23,9 @@ async def test_patience_follows_what_a_part_may_rightly_take(tmp_path: Path) -> 
         assert patience == {
             ("store", "store.db"): 300.0,
             ("store", "disk"): 3600.0,
+            ("store", "commits"): 300.0,
             ("line", "tcp://127.0.0.1:2"): 20 * 30.0,
-            ("line", "tcp://127.0.0.1:1"): 20 * 60.0 + 5 + 10,
+            ("line", "tcp://127.0.0.1:1"): 20 * (60.0 + 30) + 5,
             ("device", "press"): 900.0,
             ("sink", "out"): 300.0,
             ("sink", "far"): 600.0,

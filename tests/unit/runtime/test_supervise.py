@@ -103,6 +103,23 @@ async def test_being_cancelled_is_not_an_error() -> None:
     assert part.failures == 0
 
 
+async def test_a_cancellation_that_nobody_asked_for_does_not_end_the_task() -> None:
+    """A library cancels the future that is waited for: the line, or the sink, would be gone without a word."""
+    part, tries = Part("line", "x"), 0
+
+    async def work() -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            answer = asyncio.get_running_loop().create_future()
+            answer.cancel()
+            await answer
+
+    await keep(work, part, Backoff(1, jitter=lambda: 0.001), asyncio.Event())
+    assert (tries, part.bugs, part.state) == (2, 1, "down")
+    assert "nobody had asked for that" in part.error
+
+
 async def test_work_is_started_again_until_it_ends_by_itself() -> None:
     tries = 0
 
