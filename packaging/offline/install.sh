@@ -285,6 +285,15 @@ back() {
     say "$("$prefix/current/floorgate" version) is in use"
 }
 
+leave() { # FOLDER: gone, and those above it, where nothing else is in them; what /usr/local has by itself stays
+    folder=$1
+    while :; do
+        case "$folder" in /usr/local/lib | /usr/local/share | /usr/local/share/man) return ;; esac
+        rmdir "$folder" 2>/dev/null || return 0
+        folder=${folder%/*}
+    done
+}
+
 uninstall() {
     ours
     [ -e "$prefix/.offline" ] || fail "nothing is installed in $prefix"
@@ -295,8 +304,11 @@ uninstall() {
         fi
         ! command -v systemctl >/dev/null || systemctl --quiet --no-reload disable floorgate.service floorgate@.service 2>/dev/null || true
         rm -f "$units/floorgate.service" "$units/floorgate@.service" "$command"
-        rmdir "$units" "${units%/*}" 2>/dev/null || true # unless something else is in them
-        echo "$pages" | while read -r _ to; do rm -f "$to"; done
+        echo "$pages" | while read -r _ to; do
+            rm -f "$to"
+            leave "${to%/*}"
+        done
+        leave "$units"
         ! booted || systemctl daemon-reload
     fi
     rm -f "$prefix/current" "$prefix/previous"
