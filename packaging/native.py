@@ -111,9 +111,8 @@ def _documents(context: Context, to: Path) -> None:
     configs = context.root / "configs"
     for each in (*sorted((configs / "examples").iterdir()), configs / "floorgate.yaml", configs / "README.md"):
         _copy(each, to / "examples" / each.name)
-    monitoring = context.root / "packaging/monitoring"
-    if monitoring.is_dir():
-        shutil.copytree(monitoring, to / "examples/monitoring")
+    for name in ("README.md", "dashboard.json", "floorgate.rules.yml"):
+        _copy(context.root / "packaging/monitoring" / name, to / "examples/monitoring" / name)
 
 
 def _write(to: Path, text: str) -> None:
