@@ -8,8 +8,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from agent import __version__
-from agent.model import host
-from agent.model.errors import Damaged, DiskFailed, Newer, StoreError
+from agent.model import host, rights
+from agent.model.errors import Damaged, DiskFailed, Forbidden, Newer, StoreError
 from buffer import wayback
 from buffer.growth import grow
 from buffer.older import look_like_newest
@@ -57,6 +57,8 @@ def mapped(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         kind, what, hint = _REASONS.get(code(error), _FAILED)
         raise kind(f"store {path} {what}: {error}", hint=hint) from error
+    except PermissionError as error:
+        raise Forbidden(f"store {path} cannot be opened: {error.strerror}", hint=rights.owning(path.parent)) from error
     except OSError as error:
         what = error.strerror or str(error)
         raise DiskFailed(f"store {path} cannot be opened: {what}", hint="who owns the directory?") from error
@@ -74,6 +76,8 @@ def connect(path: Path, size: int = 0, tell: Callable[[str], None] = lambda _: N
         return _open(path, tell)
     with mapped(path):
         new = _create(path)
+        if not (os.access(path, os.R_OK | os.W_OK) or host.read_only(path)):
+            raise Forbidden(f"store {path} may not be read and written", hint=rights.owning(path.parent))
         _inspect(path)
         if size and not new:
             grow(path, size, APPLICATION_ID)

@@ -39,12 +39,15 @@ def bundle(context: Context) -> Path:
 
 def onefile(context: Context) -> None:
     """One file to try out: it unpacks itself at each start."""
-    made = _freeze(context, "onefile", "--onefile") / "floorgate"
+    finished = context.build / "onedir/floorgate/_internal"
+    if not finished.is_dir():
+        raise Failure("there is no bundle to make one file of", hint='make package STEP="bundle onefile"')
+    made = _freeze(context, "onefile", "--onefile", finished) / "floorgate"
     _starts(context, made)
     context.publish(made, f"floorgate-{context.version}-{sys.platform}-{context.arch}")
 
 
-def _freeze(context: Context, name: str, *options: str) -> Path:
+def _freeze(context: Context, name: str, *options: str | Path) -> Path:
     """Run PyInstaller; what it found out for one form serves the other. Returns the folder with what it made."""
     context.need(BINUTILS)
     _need_libpython(context)

@@ -6,6 +6,7 @@ compiled into them, and the files that are machine code, with hashes. A property
 
 import hashlib
 import json
+import tomllib
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -29,7 +30,8 @@ def step(context: Context) -> None:
     found = inventory(context)
     _add_wheels(context, found)
     made = context.build / "sbom.json"
-    bill = document(context.version, context.epoch, found)
+    vex = tomllib.loads((context.root / "packaging/vex.toml").read_text("utf-8"))
+    bill = document(context.version, context.epoch, found, vex)
     made.write_text(json.dumps(bill, indent=1, ensure_ascii=False) + "\n", "utf-8")
     context.publish(made, f"floorgate-{context.version}.cdx.json")
 
@@ -108,8 +110,8 @@ def _make(kind: str, name: str, site: Path) -> Part:
     return parts.debian_part(name) if kind == "deb" else parts.python_part()
 
 
-def document(version: str, epoch: int, found: Inventory) -> dict[str, Any]:
-    """The bill as a document; its serial number comes from its content."""
+def document(version: str, epoch: int, found: Inventory, vex: Mapping[str, Any]) -> dict[str, Any]:
+    """As a document; its serial number comes from its content. Raises Failure for a note on what is not there."""
     own = {**component(found.own), "type": "application", "version": version}
     own["bom-ref"] = own["purl"] = parts.purl("generic", shipped.OURS, version)
     body: dict[str, Any] = {
@@ -119,6 +121,7 @@ def document(version: str, epoch: int, found: Inventory) -> dict[str, Any]:
         "metadata": {"timestamp": datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "component": own},
         "components": [component(part) for part in found.others],
         "dependencies": _dependencies(found, own["bom-ref"]),
+        "vulnerabilities": [_note(found, name, told) for name, told in sorted(vex.items())],
     }
     serial = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(body, sort_keys=True))
     return {**body, "serialNumber": f"urn:uuid:{serial}"}
@@ -144,6 +147,18 @@ def component(part: Part, within: str = "") -> dict[str, Any]:
 
 def _hash(digest: str) -> list[dict[str, str]]:
     return [{"alg": "SHA-256", "content": digest}]
+
+
+def _note(found: Inventory, name: str, told: Mapping[str, Any]) -> dict[str, Any]:
+    """What vex.toml says of a vulnerability."""
+    refs = {part.name: part.purl for part in found.others}
+    unknown = [each for each in told["parts"] if each not in refs]
+    if unknown:
+        raise Failure(
+            f"vex.toml: {name} is about {unknown[0]}, which is not shipped", hint="take it out, or look at the name"
+        )
+    analysis = {key: told[key] for key in ("state", "justification", "detail") if key in told}
+    return {"id": name, "analysis": analysis, "affects": [{"ref": refs[each]} for each in told["parts"]]}
 
 
 def _dependencies(found: Inventory, own: str) -> list[dict[str, Any]]:

@@ -104,7 +104,19 @@ def test_an_environment_that_works_is_kept(machine: Machine) -> None:
 
 def test_a_failed_installation_fails_the_whole(machine: Machine) -> None:
     machine.has("python3", BARE_VENV.replace(NOTE, "exit 1"))
-    assert machine.run("bootstrap.sh", "lock.txt").returncode != 0
+    done = machine.run("bootstrap.sh", "lock.txt")
+    assert done.returncode != 0
+    assert "do not use it" in done.stderr  # where pip says that a hash is wrong
+
+
+def test_another_environment_gets_the_lock_and_nothing_on_top(machine: Machine) -> None:
+    """What is shipped is built with one in which floorgate itself is not."""
+    machine.has("python3", BARE_VENV.replace("-m venv .venv", "-m venv build/venv"))
+    done = machine.run("bootstrap.sh", "lock.txt", "build/venv")
+    assert done.returncode == 0, done.stderr
+    (lock,) = machine.calls
+    assert "--python build/venv/bin/python install" in lock
+    assert "--requirement lock.txt" in lock
 
 
 def test_without_ensurepip_and_pip_a_user_is_told_what_to_install(machine: Machine) -> None:
@@ -153,6 +165,8 @@ def test_only_the_tools_that_are_missing_are_installed(machine: Machine) -> None
         "mosquitto",
         "mosquitto_pub",
         "openssl",
+        "ssh-keygen",
+        "systemd-analyze",
         "tshark",
         "gcc",
         "node",

@@ -14,7 +14,7 @@ import click
 from agent import __version__, lang
 from agent.cli import voice
 from agent.cli.lazy import Lazy
-from agent.model.errors import AgentError, ConfigError, Newer
+from agent.model.errors import AgentError, ConfigError, Forbidden, Newer
 from agent.model.text import plain
 
 COMMANDS = (
@@ -79,7 +79,7 @@ class Commands(Lazy):
             return super().invoke(ctx)
         except AgentError as error:
             _say(str(error))
-            ctx.exit(BAD_CONFIG if isinstance(error, ConfigError | Newer) else 1)
+            ctx.exit(BAD_CONFIG if isinstance(error, ConfigError | Newer | Forbidden) else 1)
         except OSError as error:
             if error.errno == errno.EPIPE:  # click's to end quietly
                 raise

@@ -30,7 +30,7 @@ config_option = click.option(
 data_option = click.option(
     "--data",
     metavar="DIR",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(path_type=Path, file_okay=False, readable=False),  # who may not read it hears what to do
     default=default_data,
     help="The data directory. [default: /var/lib/floorgate for root, else the user's state directory]",
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import agent
+from agent.model import rights
 from agent.model.errors import ConfigError
 
 
@@ -27,7 +28,7 @@ def read_bytes(path: Path, most: int, judge: Callable[[os.stat_result], None] = 
             judge(os.fstat(file.fileno()))
             data = file.read(most + 1)
     except PermissionError as error:
-        raise Unreadable(f"cannot be read: {error.strerror}", hint="may this user read it?") from error
+        raise Unreadable(f"cannot be read: {error.strerror}", hint=rights.reading(path)) from error
     except OSError as error:
         raise Unreadable(f"cannot be read: {error.strerror or error}") from error
     except ValueError as error:  # a path with a NUL byte
@@ -60,6 +61,8 @@ class Files:
             return sorted(each.name for each in folder.iterdir())
         except FileNotFoundError:
             return []
+        except PermissionError as error:
+            raise Unreadable(f"cannot be read: {error.strerror}", hint=rights.reading(folder)) from error
         except OSError as error:
             raise Unreadable(f"cannot be read: {error.strerror or error}") from error
 

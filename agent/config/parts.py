@@ -68,7 +68,7 @@ def _data(part: Path, left: int, report: Report, files: Files) -> bytes | None:
         return files.read(part, min(left, MAX_FILE))
     except Unreadable as error:
         message, hint = str(error.args[0]), error.hint
-        if hint and left < MAX_FILE:
+        if message.startswith("larger than") and left < MAX_FILE:
             message = f"with this file the site is larger than {MAX_SITE >> 20} MB"
             hint = "devices of one model can share a map"
         report.add(Mark(str(part), 1, 1), message, hint)

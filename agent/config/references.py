@@ -89,7 +89,7 @@ class References:
         elif not folder:
             what = f"credential {name!r}: systemd has given us none (no {CREDENTIALS} in the environment)"
             self._report.add(mark, what, f"add {unit} to [Service] of the unit; by hand, set {CREDENTIALS} to a folder")
-        elif not (Path(folder) / name).exists():
+        elif _is_missing(Path(folder) / name):
             what = f"credential {name!r}: systemd has given us none of this name"
             self._report.add(mark, what, f"add {unit} to [Service] of the unit")
         else:
@@ -114,6 +114,13 @@ class References:
                 return content
             self._report.add(mark, f"{what}: it is empty")
         return None
+
+
+def _is_missing(path: Path) -> bool:
+    try:
+        return not path.exists()
+    except OSError:  # told when it is read
+        return False
 
 
 def _expanded(source: str, value: str, parts: list[str] | None, file: str = "") -> Expanded:

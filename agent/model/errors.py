@@ -66,3 +66,7 @@ class Damaged(StoreError):
 
 class Newer(StoreError):
     """A file of the data directory that a newer version has written: it is left as it is, and no restart helps."""
+
+
+class Forbidden(StoreError):
+    """The data directory is not this user's to use: a person has to change that, and no restart helps."""

@@ -77,6 +77,17 @@ def login() -> tuple[str, int]:
     return os.environ.get("USERNAME", str(number)), number
 
 
+def group() -> str:
+    """The name of the group that this process runs as, or its number; nothing where users have no groups."""
+    if sys.platform == "win32":
+        return ""
+    import grp  # noqa: PLC0415  # who asks has failed already
+
+    with suppress(KeyError):
+        return grp.getgrgid(os.getegid()).gr_name
+    return str(os.getegid())
+
+
 def terminal() -> str:
     """What a person sits at, or nothing."""
     if sys.platform != "win32":
@@ -247,6 +258,13 @@ def pwrite(fd: int, data: bytes, start: int) -> int:
 def free(folder: Path) -> int:
     """Bytes that this process may still write there. Raises OSError."""
     return shutil.disk_usage(folder).free
+
+
+def read_only(path: Path) -> bool:
+    """Whether its file system takes no writes, whoever asks. Raises OSError."""
+    if sys.platform == "win32":
+        return False
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
 def give_blocks(fd: int, start: int, size: int) -> None:

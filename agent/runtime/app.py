@@ -12,8 +12,9 @@ from pathlib import Path
 from agent import __version__
 from agent.config import Site
 from agent.health import Health, Part
+from agent.model import rights
 from agent.model.clock import SYSTEM, Clock, boot_id
-from agent.model.errors import ConfigError, StoreError
+from agent.model.errors import ConfigError, Forbidden, StoreError
 from agent.model.frame import Frame
 from agent.model.tag import Schema
 from agent.normalise import Rules, Steps
@@ -103,6 +104,8 @@ def store_keeper(site: Site, data: Path, clock: Clock) -> Keeper:
     """The keeper of the store in the data directory, which is made if need be. Raises StoreError."""
     try:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except PermissionError as error:
+        raise Forbidden(f"data directory {data}: {error.strerror}", hint=rights.owning(data)) from error
     except OSError as error:
         raise StoreError(f"data directory {data}: {error.strerror}", hint="name another one with --data") from error
     return Keeper(data / STORE, _limits(site, data), boot=boot_id(), clock=clock)

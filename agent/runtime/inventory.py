@@ -1,7 +1,6 @@
 """What this gateway is made of, for machines: versions, the machine, devices and settings, certificates; no secrets."""
 
 import asyncio
-import importlib.metadata
 import os
 import platform
 import socket
@@ -50,9 +49,11 @@ def made_of() -> Json:
 
 def _libraries() -> Iterable[tuple[str, str]]:
     """Those that are installed, and say of which version they are: in a bundle some may not."""
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  # 2 MB that only this needs
+
     for name in LIBRARIES:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            yield name, importlib.metadata.version(name)
+        with suppress(PackageNotFoundError):
+            yield name, version(name)
 
 
 def _system() -> Json:

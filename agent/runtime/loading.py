@@ -6,7 +6,6 @@ half millisecond, and does not look for cycles, which would stop all threads for
 
 import asyncio
 import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +14,12 @@ from typing import TypeVar
 
 from agent.config import Files, Site, load
 from agent.config.difference import difference
+from agent.model import turns
 from agent.model.errors import AgentError, ConfigError
 from agent.runtime import heap
 from agent.runtime.changes import Changes, Stamp, stamps
 from agent.runtime.history_files import Taken, digest_of
 
-TURN = 0.0005  # seconds that a load has the interpreter when others want it
 T = TypeVar("T")
 
 
@@ -102,10 +101,5 @@ def told(config: Path, old: Taken, new: Taken) -> str:
 
 async def beside(work: Callable[[], T]) -> T:
     """Do it in a thread, such that the loop keeps its pace."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(TURN)
-    try:
-        with heap.undisturbed():
-            return await asyncio.to_thread(work)
-    finally:
-        sys.setswitchinterval(before)
+    with turns.short(), heap.undisturbed():
+        return await asyncio.to_thread(work)

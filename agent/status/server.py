@@ -6,20 +6,23 @@ from this machine itself, so that a collector beside the agent can read them.
 """
 
 import asyncio
+import errno
 import json
 import os
 import secrets
+import socket
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from http import HTTPStatus
 from pathlib import Path
 
 from agent import __version__
-from agent.health import Health
-from agent.model import host
+from agent.health import Health, Part
+from agent.model import host, turns
 from agent.model.errors import AgentError
+from agent.model.listeners import listener
 from agent.status import alarms, store
 from agent.status.gate import Hosts
 from agent.status.listener import Server
@@ -34,7 +37,10 @@ from agent.status.tls import Certificate
 from agent.status.web import Answer, Request, as_json
 
 FILE = "agent.json"
+FIELDS = tuple(field.name for field in fields(Part))
 _PATIENCE = 8.0  # seconds: a collector gives up after ten
+_RETRY = 5.0  # seconds: a port that another has is tried again that often
+_INSTEAD = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,7 @@ async def serve(
     server = Server(answer, tls)
     path = data / FILE
     try:
-        host, port = await _listen(server, place.listen)
+        host, port, error = await _listen(server, place.listen)
         hosts = Hosts(place.listen.rpartition(":")[0].lower(), port, place.hosts, tls=tls is not None)
         keys = Keys(token, pull.tokens())
         pull.hear(lambda: keys.renew(pull.tokens()))
@@ -93,21 +99,65 @@ async def serve(
                 "cert": place.cert,
             },
         )
-        part.up()
-        await asyncio.Event().wait()
+        await _stay(part, place.listen, error)
     finally:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # on a disk that may not be written to nobody can have announced anything
+            path.unlink(missing_ok=True)
         await server.close()
 
 
-async def _listen(server: Server, listen: str) -> tuple[str, int]:
-    host, _, port = listen.rpartition(":")
+async def _listen(server: Server, listen: str) -> tuple[str, int, AgentError | None]:
+    """Where it listens now. When another has the port, it is any free one of loopback, so that the command line works.
+
+    Raises AgentError.
+    """
+    name, port = _split(listen)
     try:
-        return await server.listen(host.strip("[]"), int(port))
+        return *(await server.listen(name, port)), None
     except OSError as error:
-        raise AgentError(
-            f"status page: cannot listen on {listen}: {error.strerror}", hint="is the port taken?"
-        ) from error
+        what = os.strerror(error.errno) if error.errno else str(error)
+        hint = await asyncio.to_thread(_taken, error, port)
+        found = AgentError(f"cannot listen on {listen}: {what}", hint=hint)
+        if error.errno != errno.EADDRINUSE:
+            raise found from error
+        return *(await server.listen(_INSTEAD, 0)), found
+
+
+async def _stay(part: Part, listen: str, error: AgentError | None) -> None:
+    """For ever, or until the port that should have been is free; that is the error again."""
+    if error is None:
+        part.up()
+        await asyncio.Event().wait()
+        return
+    part.down(error)
+    while True:
+        await asyncio.sleep(_RETRY)
+        if await asyncio.to_thread(_free, listen):
+            raise error
+
+
+def _split(listen: str) -> tuple[str, int]:
+    name, _, port = listen.rpartition(":")
+    return name.strip("[]"), int(port)
+
+
+def _free(listen: str) -> bool:
+    name, port = _split(listen)
+    try:
+        family = socket.AF_INET6 if ":" in name else socket.AF_INET
+        socket.create_server((name, port), family=family).close()
+    except OSError:
+        return False
+    return True
+
+
+def _taken(error: OSError, port: int) -> str:
+    """Who has the port."""
+    if error.errno != errno.EADDRINUSE:
+        return "is this an address of this machine, and may this user listen there?"
+    who = listener(port)
+    which = f"{who} has the port" if who else "another process has the port"
+    return f"{which}: end it, or choose another one with `status: listen:`"
 
 
 def _routes(
@@ -127,19 +177,21 @@ def _routes(
     async def metrics(request: Request) -> Answer:
         """How the parts are is told even when the store does not answer; that is when somebody needs it."""
         accounts, stats = [], None
-        with suppress(AgentError, TimeoutError):
-            async with asyncio.timeout(_PATIENCE):
-                stats = await desk.stats()
-                accounts = await desk.ledger()
-        counts = board.counts() if board else []
-        reading = await meters.read() if meters else Reading()
-        ready = bool(readiness(health, time.monotonic_ns())["ready"])
-        parts, loads = [*health.parts.values()], [*health.loads.values()]
-        found = Metrics(parts, accounts, stats, loads, counts, reading, ready)
-        return Answer(await asyncio.to_thread(found.text), TYPE)
+        with turns.short():
+            with suppress(AgentError, TimeoutError):
+                async with asyncio.timeout(_PATIENCE):
+                    stats = await desk.stats()
+                    accounts = await desk.ledger()
+            counts = board.counts() if board else []
+            reading = await meters.read() if meters else Reading()
+            ready = bool(readiness(health, time.monotonic_ns())["ready"])
+            parts, loads = [*health.parts.values()], [*health.loads.values()]
+            found = Metrics(parts, accounts, stats, loads, counts, reading, ready)
+            return Answer(await asyncio.to_thread(found.text), TYPE)
 
     async def parts(request: Request) -> Answer:
-        return as_json([asdict(part) for part in health.parts.values()])
+        rows = [{name: getattr(part, name) for name in FIELDS} for part in health.parts.values()]
+        return await asyncio.to_thread(as_json, rows)
 
     return [
         Route("GET", "/healthz", ANYBODY, healthz),

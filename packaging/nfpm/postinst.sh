@@ -23,10 +23,15 @@ case "$1" in
     *) again="rpm -U --replacepkgs FILE" other="rpm -U --oldpackage FILE" ;;
 esac
 
-give_up() { # WHAT IS WRONG
+point() { # WHERE TO
+    ln -sfn "$1" "$home/current.new"
+    mv -T "$home/current.new" "$home/current"
+}
+
+give_up() { # WHAT IS WRONG, AND WHAT OF THE SERVICE
     say "$1"
     if [ -n "$old" ]; then
-        say "version $old goes on as before, by $home/current -> previous; nothing was restarted"
+        say "version $old goes on as before, by $home/current -> previous${2-; nothing was restarted}"
     fi
     say "what to do: put that right and run '$again', or install a version that fits: $other"
     exit 1
@@ -53,8 +58,7 @@ done
 
 # rpm does not wait until what it has unpacked is on the disk.
 sync -f "$home" || true
-ln -sfn "$new" "$home/current.new"
-mv -T "$home/current.new" "$home/current"
+point "$new"
 
 if [ ! -e /var/lib/floorgate ]; then
     install -d -m 0700 -o floorgate -g floorgate /var/lib/floorgate
@@ -66,8 +70,18 @@ if [ -d /run/systemd/system ]; then
     case "$1" in
         abort-*) ;; # the old version runs, and goes on
         *)
-            systemctl try-restart floorgate.service 'floorgate@*.service' ||
+            # One that waits to be started again counts as well; try-restart would pass over it.
+            runs=$(systemctl list-units --plain --no-legend --state=active,activating,reloading \
+                floorgate.service 'floorgate@*.service' | cut -d ' ' -f 1)
+            # shellcheck disable=SC2086 # one word per unit
+            if [ -n "$runs" ] && ! systemctl restart $runs; then
+                if [ -n "$old" ] && [ "$old" != "$new" ] && point previous && systemctl restart $runs; then
+                    give_up "version $new does not come up as a service: journalctl -u floorgate" ", and runs again"
+                fi
+                point "$new"
+                systemctl --no-block restart $runs || true
                 say "version $new is installed, but its service has not come up: journalctl -u floorgate"
+            fi
             ;;
     esac
 fi

@@ -295,6 +295,7 @@ uninstall() {
         fi
         ! command -v systemctl >/dev/null || systemctl --quiet --no-reload disable floorgate.service floorgate@.service 2>/dev/null || true
         rm -f "$units/floorgate.service" "$units/floorgate@.service" "$command"
+        rmdir "$units" "${units%/*}" 2>/dev/null || true # unless something else is in them
         echo "$pages" | while read -r _ to; do rm -f "$to"; done
         ! booted || systemctl daemon-reload
     fi

@@ -36,4 +36,5 @@ mkdir -p run/before
 pivot_root . run/before
 umount -l /run/before
 rmdir run/before
+mount --make-rshared / # as systemd does outside of containers; it mounts credentials that way
 exec env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd systemd.unit=multi-user.target

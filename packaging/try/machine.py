@@ -147,9 +147,9 @@ class Machine:
         """What `systemctl show` has under this name."""
         return self.must("systemctl", "show", "--value", "-p", name, unit).strip()
 
-    def pid(self) -> int:
-        """The service's main process as seen from inside; 0 when it does not run."""
-        return int(self.property("MainPID"))
+    def pid(self, unit: str = SERVICE) -> int:
+        """The main process of a service as seen from inside; 0 when it does not run."""
+        return int(self.property("MainPID", unit))
 
     def signal(self, name: str) -> None:
         """Send one to the service's main process."""

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +14,16 @@ from tests.e2e.site import Platform
 from tests.faults.plant import of, unbalanced
 from tests.faults.table import Seen
 from tests.sim.fixtures import libmodbus_server
+from tests.sim.gate import Gate
 from tests.sim.mosquitto import Mosquitto, wait_until
 
 SITE = "/etc/floorgate/floorgate.yaml"
 DATA = "/var/lib/floorgate"
+GATEWAY = "gw-try"
 TAGS = 20
 INTERVAL = 0.1  # seconds between two frames
 _SITE = """\
-gateway: {{id: gw-try}}
+gateway: {{id: {gateway}}}
 devices:
   - name: meter
     driver: modbus
@@ -29,7 +31,7 @@ devices:
     interval: {interval:g}ms
     tags: [{tags}]
 sinks:
-  - {{name: platform, type: mqtt, url: "mqtt://127.0.0.1:{broker}", backfill: {{rate: unlimited}}}}
+  - {{name: platform, type: mqtt, url: "mqtt://127.0.0.1:{broker}"{login}, backfill: {{rate: unlimited}}}}
 buffer: {{keep: 1d, max_size: 64MB, reserve: 1MB, commit: 50ms}}
 """
 
@@ -40,6 +42,7 @@ class Plant:
 
     broker: Mosquitto
     platform: Platform
+    modbus: Gate  # before the libmodbus server
     config: str
 
     def arrived(self) -> int:
@@ -54,11 +57,26 @@ class Plant:
 
 
 @contextmanager
-def plant(folder: Path) -> Iterator[Plant]:
+def plant(folder: Path, users: Mapping[str, str] | None = None) -> Iterator[Plant]:
+    """`users`: names and passwords that the broker asks for, the platform's first; the gateway's by a credential."""
     tags = ", ".join(f"{{name: t{i}, address: {2000 + 2 * i}, type: float32}}" for i in range(TAGS))
-    with libmodbus_server() as modbus, Mosquitto(folder / "broker") as broker, Platform(broker.port) as platform:
-        text = _SITE.format(modbus=modbus, broker=broker.port, interval=1000 * INTERVAL, tags=tags)
-        yield Plant(broker, platform, text)
+    names = [*users] if users else []
+    login = f', username: {names[1]}, password: "credential:mqtt-password"' if users else ""
+    with (
+        libmodbus_server() as modbus,
+        Gate(modbus) as gate,
+        Mosquitto(folder / "broker", users=users) as broker,
+        Platform(broker.port, login=(names[0], users[names[0]]) if users else None) as platform,
+    ):
+        facts = {
+            "gateway": GATEWAY,
+            "modbus": gate.port,
+            "broker": broker.port,
+            "login": login,
+            "interval": 1000 * INTERVAL,
+            "tags": tags,
+        }
+        yield Plant(broker, platform, gate, _SITE.format(**facts))
 
 
 def ledger(machine: Machine) -> list[dict[str, Any]]:
@@ -77,7 +95,8 @@ def settle(seen: Seen, machine: Machine, site: Plant, least: int = 10) -> None:
     owed = of(accounts, "platform", "buffered")
 
     def missing() -> int:
-        arrived = sum(count for device, count in site.platform.samples().items() if not device.startswith("$"))
+        frames = [frame for frame in site.platform.taken().values() if frame["gateway"] == GATEWAY]
+        arrived = sum(len(frame["values"].keys() | frame["quality"].keys()) for frame in frames if _read(frame))
         return of(accounts, "platform", "read") - owed - arrived
 
     wait_until(lambda: missing() <= 0, "the last frames", 10) if missing() else None
@@ -85,6 +104,11 @@ def settle(seen: Seen, machine: Machine, site: Plant, least: int = 10) -> None:
     seen.none("samples lost", abs(missing()) + of(accounts, "platform", "dropped"))
     seen.none("gaps in the numbers", len(site.platform.gaps()))
     seen.none("accounts that do not balance", unbalanced(accounts))
+
+
+def _read(frame: dict[str, Any]) -> bool:
+    """Of a device, and not what the gateway says of itself."""
+    return not frame["device"].startswith("$")
 
 
 def listed(seen: Seen, what: str, found: "list[str]") -> None:

@@ -61,6 +61,12 @@ def after(number: str, steps: int = 1) -> str:
 
 
 @cache
+def same() -> Path:
+    """The same version, which dpkg unpacks sooner than what is shipped."""
+    return remade("same")
+
+
+@cache
 def higher() -> Path:
     """The same contents as the next version."""
     return remade("higher", steps=1)
@@ -91,9 +97,9 @@ def remade(name: str, *, steps: int = 0, arch: str = "", change: Change | None =
         file.write(b"!<arch>\n")
         for member, contents in members(deb()):
             if member.startswith("control.tar"):
-                _member(file, "control.tar.gz", _retold(contents, lambda name: name, control))
+                _member(file, "control.tar", _retold(contents, lambda name: name, control))
             elif member.startswith("data.tar"):
-                _member(file, "data.tar.gz", _retold(contents, moved, change or (lambda _, contents: contents)))
+                _member(file, "data.tar", _retold(contents, moved, change or (lambda _, contents: contents)))
             else:
                 _member(file, member, contents)
     return path
@@ -138,11 +144,11 @@ def _moved(old: str, new: str) -> Callable[[str], str]:
 
 
 def _retold(archive: bytes, move: Callable[[str], str], change: Change) -> bytes:
-    """A tar with other names and contents, packed quickly."""
+    """A tar with other names and contents, not packed, which is quick."""
     made = io.BytesIO()
     with (
         tarfile.open(fileobj=io.BytesIO(archive)) as source,
-        tarfile.open(fileobj=made, mode="w:gz", compresslevel=1, format=tarfile.GNU_FORMAT) as target,
+        tarfile.open(fileobj=made, mode="w", format=tarfile.GNU_FORMAT) as target,
     ):
         for member in source:
             file = source.extractfile(member) if member.isreg() else None

@@ -11,6 +11,7 @@ need debootstrap debootstrap
 need dpkg-deb dpkg
 need lintian lintian
 need shellcheck shellcheck
+need ssh-keygen openssh-client
 need systemd-analyze systemd
 need rpm rpm
 need rpm2cpio rpm2cpio

@@ -27,6 +27,7 @@ AREAS = (
     "normalise",
     "commissioning",
     "changing",
+    "metrics",
     "packaging",
     "start",
 )

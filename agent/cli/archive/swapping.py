@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from agent.model import host
-from agent.model.errors import StoreError
+from agent.model import host, rights
+from agent.model.errors import Forbidden, StoreError
 from agent.runtime.app import STORE
 from agent.runtime.audit_file import FILE as AUDIT
 from agent.runtime.chain import HEAD
@@ -29,7 +29,11 @@ OURS = (  # of the data directory: what a backup replaces
 
 def finish(data: Path) -> Path | None:
     """Complete a restore that was cut short; where the old files are then. Raises AgentError when one is under way."""
-    if not (data / FOLDER).exists():
+    try:
+        there = (data / FOLDER).exists()
+    except PermissionError as error:
+        raise Forbidden(f"data directory {data}: {error.strerror}", hint=rights.owning(data)) from error
+    if not there:
         return None
     with alone(data):
         return _swap(data) if any((data / FOLDER / name).exists() for name in (READY, CLEARED)) else None

@@ -1,5 +1,6 @@
 """The .deb on a fresh Debian: without a network, without Python, by dpkg alone."""
 
+import re
 import sys
 from collections.abc import Container
 
@@ -114,6 +115,8 @@ def demo(seen: Seen) -> None:
         done = machine.run("floorgate", "--lang", "en", "demo", "--seconds", "8", user=USER)
         print(done.stdout, file=sys.stderr) if done.returncode else None
         seen.none("exit code", done.returncode)
+        ledger = re.search(r"^read ([\d,]+) = delivered \1 samples", done.stdout, re.MULTILINE)
+        seen.least("samples read, all delivered", int(ledger[1].replace(",", "")) if ledger else 0, 100)
 
 
 def running(machine: Machine) -> list[str]:

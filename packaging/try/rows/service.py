@@ -60,6 +60,36 @@ def warnings(machine: Machine) -> list[str]:
     ).stdout.splitlines()
 
 
+@row("4", "a password by `LoadCredential=`, and the journal by its fields", runs=1, short=0)
+def credential(seen: Seen) -> None:
+    """The broker takes nobody without a password, which only root may read on the disk."""
+    path = "/etc/floorgate/credentials/mqtt-password"
+    unit = f"[Service]\nLoadCredential=mqtt-password:{path}\n"
+    word = "canary-4711"
+    users = {"platform": "elsewhere", "gw": word}
+    with plant(seen.folder, users) as site, Machine(seen.folder) as machine, machine.drop_in(unit):
+        installed(machine)
+        machine.must("sh", "-c", f"umask 077; echo {word} >{path}")
+        machine.write(SITE, site.config)
+        seen.none("exit code of the start", machine.run("systemctl", "start", SERVICE).returncode)
+        site.wait()
+        owner = machine.must("stat", "-c", "%U %a", path).strip()
+        seen.none("passwords that others can read", owner != "root 600")
+        site.modbus.shut()
+        wait_until(
+            lambda: "meter" in _field(machine, "FLOORGATE_DEVICE=meter"), "a word on the device that is away", 30
+        )
+        site.modbus.open()
+        seen.least("lines of the device in the journal", len(_field(machine, "FLOORGATE_DEVICE=meter").splitlines()), 1)
+        seen.none("passwords in the journal", machine.run("journalctl", "--no-pager").stdout.count(word))
+        site.wait()
+        settle(seen, machine, site)
+
+
+def _field(machine: Machine, field: str) -> str:
+    return machine.run("journalctl", "-q", "--no-pager", "-o", "cat", "-u", SERVICE, field).stdout
+
+
 @row("4", "a process that hangs (SIGSTOP), `WatchdogSec=4`", runs=2, short=0)
 def hangs(seen: Seen) -> None:
     quick = "[Service]\nWatchdogSec=4\nTimeoutAbortSec=2\nRestartSec=1\n"

@@ -9,6 +9,7 @@ from tests.faults.rows.broker import caught_up, missing, sink
 from tests.faults.table import Seen, row
 from tests.sim.gate import Gate
 from tests.sim.mosquitto import Mosquitto, wait_until
+from tests.unit.northbound.certificates import Authority
 
 _2037 = 2_114_380_800  # 2037-01-01, seconds since 1970
 _DAY = 86_400
@@ -84,3 +85,47 @@ def no_clock_at_boot(seen: Seen) -> None:
     seen.none("accounts that do not balance", out)
     seen.none("runs without frames that were put right", unmarked)
     seen.most("s by which a time that was put right is off, at most", off, 1.0)
+
+
+@row("45, 46", "started in 1970, with a new store and with a backlog, and a sink that speaks TLS", runs=4, short=0)
+def started_in_1970(seen: Seen) -> None:
+    """Nothing is purged or lost, what is wrong is said, and with the right time everything goes out."""
+    purged = lost = out = unsaid = up = 0
+    for run in range(seen.runs):
+        folder = seen.folder_of(run)
+        clock, lines, authority = WallClock(folder), Lines(folder), Authority(folder)
+        pair = authority.issue()
+        with (
+            Mosquitto(folder / "broker", tls={"certfile": pair.cert, "keyfile": pair.key}) as broker,
+            Gate(broker.port) as gate,
+        ):
+            url = f'"mqtts://localhost:{gate.port}", ca: {authority.ca}'
+            more = f"  - {{name: platform, type: mqtt, url: {url}, backfill: {{rate: unlimited}}}}"
+            if run % 2:
+                gate.shut()
+                with Agent(folder, site(folder, more=more, keep="1h"), **clock.environ) as agent:
+                    agent.ready()
+                    time.sleep(seen.lasts(3, 2))
+                    agent.stop()
+                gate.open()
+            clock.set(_DAY - time.time())
+            with Agent(folder, site(folder, more=more, keep="1h"), **clock.environ) as agent:
+                agent.ready()
+                time.sleep(seen.lasts(5, 3))
+                up += healthy(agent, "platform")
+                clock.set(0)
+                wait_until(lambda: healthy(agent, "platform"), "the sink to be up", 90)  # called at once
+                caught_up(agent)
+                accounts = settled(agent)
+            lines.read()
+            log = agent.log.read_text()
+            unsaid += ("the clock shows 1970" not in log) + ("is our clock right?" not in log)
+            purged += of(accounts, "dead", "dropped") + of(accounts, "platform", "dropped")
+            lost += abs(not_arrived(accounts, lines))
+            lost += of(accounts, "platform", "read") - of(accounts, "platform", "delivered")
+            out += unbalanced(accounts)
+    seen.none("frames purged", purged)
+    seen.none("samples lost", lost)
+    seen.none("accounts that do not balance", out)
+    seen.none("things that the log does not say", unsaid)
+    seen.none("connections by TLS in 1970", up)

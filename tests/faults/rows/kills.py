@@ -9,6 +9,7 @@ from pathlib import Path
 
 from buffer.rest import peek_ledger
 from buffer.store import Store
+from tests.faults.inject import Fault, Injector
 from tests.faults.oracle import Witness, look, use_and_kill
 from tests.faults.table import ROOT, Seen, row
 
@@ -79,6 +80,39 @@ def killed_in_migration(seen: Seen) -> None:
     seen.none("files neither of the old nor of the new version", torn)
     seen.none("ledgers or frames that differ", changed)
     seen.least("versions found afterwards", len(ends), 1 if seen.runs < 30 else 2)
+
+
+@row("3, 14", "writes, syncs and room fail while a file of version 1 is migrated", runs=60, short=2)
+def failing_migration(seen: Seen) -> None:
+    """It is an error that says why, or it went well; each file is then of one version, with all that was in it."""
+    model, faults = seen.folder / "v1.db", Injector(seen.folder)
+    connection = sqlite3.connect(model)
+    connection.executescript(V1.read_text("utf-8"))
+    frames = connection.execute("SELECT seq, crc, body FROM frame").fetchall()
+    connection.close()
+    ledger, torn, changed, unclear, failed = peek_ledger(model), 0, 0, 0, 0
+    command = [sys.executable, str(ROOT / "tests/faults/programs/migrating.py")]
+    environ = {"PYTHONPATH": str(ROOT), **faults.environ}
+    for run in range(seen.runs):
+        path = seen.folder_of(run) / "store.db"
+        path.write_bytes(model.read_bytes())
+        faults.fail(Fault.WRITE_EIO | Fault.WRITE_FULL | Fault.SYNC_EIO, 1000 if run == 0 else 30)
+        done = subprocess.run([*command, str(path)], cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+        faults.heal()
+        failed += done.returncode != 0
+        unclear += done.returncode != 0 and "agent.model.errors.DiskFailed: store " not in done.stderr
+        changed += peek_ledger(path) != ledger
+        torn += not _version(path)[1]
+        store = Store.open(path, boot="boot-2", keep=1e9, max_size=1 << 22, reserve=0)
+        changed += store.ledger() != ledger
+        store.close()
+        connection = sqlite3.connect(path)
+        changed += connection.execute("SELECT seq, crc, body FROM frame").fetchall() != frames
+        connection.close()
+    seen.none("files neither of the old nor of the new version", torn)
+    seen.none("ledgers or frames that differ", changed)
+    seen.none("errors that do not say what failed", unclear)
+    seen.least("migrations that failed", failed, 1)
 
 
 def _migrate_and_kill(path: Path, seconds: float) -> None:

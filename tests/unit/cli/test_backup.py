@@ -9,15 +9,21 @@ import warnings
 import zipfile
 from collections.abc import Callable
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from agent import __version__
 from agent.cli import main
 from agent.cli.archive import container, swapping
 from agent.cli.archive.container import MANIFEST, writing
+from agent.cli.ask import Agent
+from agent.model import host
+from agent.model.errors import StoreError
 from agent.model.frame import Frame
 from agent.model.tag import Schema, Tag
 from agent.runtime.audit import Entry, audit, somebody
@@ -307,3 +313,31 @@ def test_a_configuration_that_nobody_knows_is_said(data: Path) -> None:
         "backup", "--json", "-o", data.parent / "b.zip", "--data", data, "-c", data.parent / "etc/site.yaml"
     )
     assert json.loads(wrong.stdout)["gateway"] == "gw-9", "a configuration that is wrong is backed up all the same"
+
+
+def test_what_root_restores_belongs_to_whom_the_data_directory_does(data: Path, tmp_path: Path) -> None:
+    path, new = backup(data), tmp_path / "new"
+    new.mkdir()
+    owner = (65534, 65534) if host.is_root() else (os.getuid(), os.getgid())
+    os.chown(new, *owner)
+    restored(path, new)
+    assert {(each.stat().st_uid, each.stat().st_gid) for each in new.rglob("*")} == {owner}
+
+
+def test_an_agent_of_another_version_that_does_not_know_a_question_is_named(tmp_path: Path) -> None:
+    class Old(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(404)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Old) as server:
+        thread = Thread(target=server.handle_request)
+        thread.start()
+        agent = Agent(tmp_path, {"host": "127.0.0.1", "port": server.server_port, "token": "t", "version": "0.0.1"})
+        with pytest.raises(StoreError, match="with 404 Not Found") as caught:
+            agent.get("/api/v1/store/copy")
+        agent.close()
+        thread.join()
+    assert caught.value.hint == f"it is floorgate 0.0.1, this is {__version__}: restart it"

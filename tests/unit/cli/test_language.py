@@ -188,7 +188,7 @@ def test_a_shell_is_told_commands_in_the_language_and_none_is_loaded() -> None:
     context = click.Context(main)
     with lang.speaking("zh"):
         told = main.shell_complete(context, "ma")
-    assert [(each.value, each.help) for each in told] == [("maps", "设备的点表：有哪些，内容是什么，是否正确")]
+    assert [(each.value, bool(CHINESE.search(each.help or ""))) for each in told] == [("maps", True)]
     code = "import sys; from agent.cli import main; import click; main.shell_complete(click.Context(main), '')"
     loaded = "print([name for name in sys.modules if name.startswith('agent.cli.p')])"
     ended = subprocess.run([sys.executable, "-c", f"{code}; {loaded}"], capture_output=True, text=True, check=True)

@@ -147,7 +147,7 @@ log: {level: inf}
         (SITE + "tags: []\n", "site.yaml:3:1: unknown key 'tags' (is this a device map?"),
         (
             SITE + "zzz: 1\n",
-            "site.yaml:3:1: unknown key 'zzz' (one of: buffer, calendars, devices, factors, floorgate, gateway, lines, log, sinks",
+            "site.yaml:3:1: unknown key 'zzz' (one of: buffer, calendars, devices, factors, floorgate, gateway, lines",
         ),
         (SITE + "log: {level: }\n", "site.yaml:3:14: log: level: has no value (write one, or leave the line out)"),
         (SITE + "log: {level: INFO}\n", "site.yaml:3:14: log: level: 'INFO' is not known here (did you mean 'info'?)"),

@@ -60,7 +60,7 @@ def test_its_commands_are_those_of_floorgate() -> None:
 
 
 def test_only_the_offline_bundle_goes_to_the_engine() -> None:
-    assert (ROOT / ".dockerignore").read_text().split() == ["*", "!dist/floorgate-*-offline-linux-*.tar.gz"]
+    assert (FOLDER / "Dockerfile.dockerignore").read_text().split() == ["*", "!dist/floorgate-*-offline-linux-*.tar.gz"]
 
 
 def test_the_example_gives_it_no_more_than_it_needs() -> None:

@@ -2,7 +2,9 @@
 
 import json
 import zipfile
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -17,6 +19,15 @@ import shipped
 from context import Failure
 from tests.house import ROOT
 from tests.unit.packaging import bill
+
+VEX = {
+    "CVE-2099-0001": {
+        "parts": ["click"],
+        "state": "not_affected",
+        "justification": "code_not_reachable",
+        "detail": "Nobody calls it.",
+    }
+}
 
 
 def locked() -> set[str]:
@@ -34,8 +45,8 @@ def test_every_distribution_of_the_lock_is_listed() -> None:
     assert locked() - builders <= listed <= locked()
 
 
-def document() -> dict[str, object]:
-    return sbom.document("1.2.3", 1_790_000_000, bill.runtime())
+def document() -> dict[str, Any]:
+    return sbom.document("1.2.3", 1_790_000_000, bill.runtime(), VEX)
 
 
 def test_the_schema_takes_it() -> None:
@@ -48,7 +59,17 @@ def test_the_schema_refuses_what_is_no_bill() -> None:
 
 def test_the_same_content_has_the_same_serial_number() -> None:
     assert document() == document()
-    assert document()["serialNumber"] != sbom.document("1.2.4", 1_790_000_000, bill.runtime())["serialNumber"]
+    assert document()["serialNumber"] != sbom.document("1.2.4", 1_790_000_000, bill.runtime(), VEX)["serialNumber"]
+
+
+def test_a_note_on_a_vulnerability_names_the_part() -> None:
+    [note] = document()["vulnerabilities"]
+    assert note["affects"] == [{"ref": f"pkg:pypi/click@{metadata.version('click')}"}]
+
+
+def test_a_note_on_what_is_not_shipped_is_refused() -> None:
+    with pytest.raises(Failure, match="is about stranger, which is not shipped"):
+        sbom.document("1.2.3", 0, bill.runtime(), {"CVE-2099-0002": {"parts": ["stranger"]}})
 
 
 def test_what_was_compiled_into_a_wheel_is_listed_within_it() -> None:

@@ -1,5 +1,6 @@
 """The self-test at the start: each thing that is broken is a failure by its name."""
 
+import asyncio
 import logging
 import shutil
 import sqlite3
@@ -22,6 +23,7 @@ from agent.runtime.selftest import Fault, Means, checks, judge, run, store, two_
 from buffer.probe import Probe, try_out
 from buffer.store import Store
 from tests.sim.opcua_certificates import made
+from tests.unit.runtime.explaining import running
 
 NOW = 1_700_000_000 * 10**9
 METER = Schema("meter", "1s", (Tag("a"),))
@@ -203,3 +205,29 @@ def test_a_check_that_cannot_be_made_has_failed(tmp_path: Path) -> None:
 
     fault = run([("disk", broken)])["disk"]
     assert fault is not None and "No such file" in fault.what
+
+
+async def test_an_agent_runs_whatever_the_self_test_finds_and_tells_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Less is free than is to be left to others, and a key lies open."""
+    (tmp_path / "hook.key").write_text("no key", "utf-8")
+    (tmp_path / "hook.key").chmod(0o644)
+    said = """\
+gateway: {id: gw}
+devices: [{name: d, driver: sim, interval: 50ms, tags: [{name: a}]}]
+sinks:
+  - {name: hook, type: http, url: 'https://127.0.0.1:1', cert: FOLDER/hook.pem, key: FOLDER/hook.key}
+buffer: {commit: 20ms, max_size: 64MB, reserve: 900000GB}
+"""
+    async with running(tmp_path, said.replace("FOLDER", str(tmp_path))) as ask:
+        for _ in range(200):
+            parts = {part["name"]: part for part in await ask("/api/v1/health") if part["kind"] == SELFTEST}
+            if len(parts) == 10:
+                break
+            await asyncio.sleep(0.02)
+        (line,) = [part for part in await ask("/api/v1/health") if part["kind"] == "line"]
+    bad = {name for name, part in parts.items() if part["state"] != "up"}
+    assert bad == {"disk", "permissions", "certificates"}
+    assert line["state"] == "up"
+    assert {record.message.partition(":")[0] for record in caplog.records} >= {f"selftest {name}" for name in bad}

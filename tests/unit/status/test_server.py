@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import json
+import os
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
@@ -195,16 +196,39 @@ async def test_an_error_of_the_store_is_answered_in_words(tmp_path: Path) -> Non
     )
 
 
-async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+async def test_a_port_that_is_taken_is_named_and_the_command_line_is_answered_elsewhere(tmp_path: Path) -> None:
+    health, file = Health(), tmp_path / "agent.json"
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(AgentError, match=f"cannot listen on 127.0.0.1:{port}"):
-            await serve(Place(f"127.0.0.1:{port}"), tmp_path, Health(), CLERK)
+        part = health.part("status", f"127.0.0.1:{port}")
+        task = asyncio.create_task(serve(Place(f"127.0.0.1:{port}"), tmp_path, health, CLERK))
+        async with asyncio.timeout(5):
+            while part.state != "down":
+                await asyncio.sleep(0.01)
+        assert part.error.startswith(f"cannot listen on 127.0.0.1:{port}: Address already in use (")
+        assert f"(pid {os.getpid()}) has the port: end it" in part.error
+        said = json.loads(file.read_text())
+        assert (said["host"], said["port"] != port) == ("127.0.0.1", True)
+        assert await ask(said, "/healthz") == (200, {"status": "ok"})
+    task.cancel()
+    await asyncio.wait([task])
+    assert not file.exists()
+
+
+async def test_an_address_that_is_not_ours_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(AgentError, match=r"cannot listen on 192\.0\.2\.1:0: .*is this an address of this machine"):
+        await serve(Place("192.0.2.1:0"), tmp_path, Health(), CLERK)
 
 
 async def test_a_data_directory_that_cannot_be_written_is_an_error_with_a_hint(tmp_path: Path) -> None:
     with pytest.raises(AgentError, match=r"cannot write .*agent\.json: No such file or directory \(is the disk full"):
         await serve(Place("127.0.0.1:0"), tmp_path / "gone", Health(), CLERK)
+
+
+async def test_a_place_that_takes_no_file_at_all_is_the_same_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(AgentError, match=r"cannot write .*agent\.json: Not a directory"):
+        await serve(Place("127.0.0.1:0"), tmp_path / "file", Health(), CLERK)
 
 
 async def test_a_server_that_listens_at_last_is_up(tmp_path: Path) -> None:
