@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from agent.cli.ask import Agent, find
+from agent.cli.ask import TIMEOUT, Agent, find
 from agent.model.clock import boot_id
 from agent.model.frame import Frame
 from agent.runtime.app import STORE
@@ -147,9 +147,9 @@ class Reopened:
 
 
 @contextmanager
-def look(data: Path) -> Iterator[Access]:
-    """To read. Raises StoreError."""
-    with find(data) as agent:
+def look(data: Path, timeout: float = TIMEOUT) -> Iterator[Access]:
+    """To read; `timeout` (s) for each answer of a running agent. Raises StoreError."""
+    with find(data, timeout) as agent:
         if agent is not None:
             yield Running(agent)
             return

@@ -31,19 +31,10 @@ class Agent:
         self._path = path
         self._connection = _connection(facts, timeout)
         self._headers = {"Authorization": f"Bearer {facts['token']}"}
-        self._pid, self._version = facts.get("pid"), str(facts.get("version", "an older version"))
+        self._version = str(facts.get("version", "an older version"))
 
     def close(self) -> None:
         self._connection.close()
-
-    def environ(self) -> dict[str, str]:
-        """What it was started with, for its `${NAME}` and credentials; empty when the machine does not say."""
-        try:
-            said = Path(f"/proc/{self._pid}/environ").read_bytes()
-        except OSError:
-            return {}
-        pairs = (each.partition(b"=") for each in said.split(b"\0") if each)
-        return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
 
     def get(self, path: str, **query: object) -> Any:
         """What it answers, out of JSON; of `query` only what is not empty counts."""
@@ -118,6 +109,17 @@ def _error(said: dict[str, str]) -> AgentError:
     """As the agent raised it, as far as that matters here."""
     kinds = {"Damaged": Damaged, "ConfigError": ConfigError, "Invalid": ConfigError}
     return kinds.get(said["kind"], StoreError)(said["error"], hint=said["hint"])
+
+
+def environ(data: Path) -> dict[str, str]:
+    """What the agent was started with, whether it answers or not, for its `${NAME}` and credentials; empty when nobody
+    says."""
+    try:
+        said = Path(f"/proc/{int(json.loads((data / FILE).read_text('utf-8'))['pid'])}/environ").read_bytes()
+    except (OSError, *_NOBODY):
+        return {}
+    pairs = (each.partition(b"=") for each in said.split(b"\0") if each)
+    return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
 
 
 @contextmanager

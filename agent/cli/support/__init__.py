@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from agent.cli.support.bundle import Bundle
 
 USUAL = Path("/etc/floorgate/floorgate.yaml")
-PATIENCE = 10.0  # seconds for an answer of the agent
 
 
 @click.command("support")
@@ -45,7 +44,8 @@ def command(output: Path | None, data: Path, config: Path | None, log: str, as_j
     Whether the agent runs or not, and whatever is damaged: what cannot be had is named, with the reason. The archive
     has a README.txt that says what is in it: look through it before you send it.
     """
-    from agent.cli.support import parts  # noqa: PLC0415  # help is to come at once
+    from agent.cli import ask  # noqa: PLC0415  # help is to come at once
+    from agent.cli.support import parts  # noqa: PLC0415  # as above
     from agent.cli.support.bundle import writing  # noqa: PLC0415  # as above
     from agent.cli.support.files import look  # noqa: PLC0415
     from agent.cli.support.places import known  # noqa: PLC0415
@@ -54,9 +54,9 @@ def command(output: Path | None, data: Path, config: Path | None, log: str, as_j
     output = output or Path(f"floorgate-support-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.zip")
     with ExitStack() as stack:
         agent, why = _agent(data, stack)
-        theirs = agent.environ() if agent else {}
+        theirs = ask.environ(data)
         path = config or _configuration(agent, data)
-        environ = theirs or dict(os.environ)
+        environ = theirs if agent and theirs else dict(os.environ)
         found = look(path, environ) if path else None
         texts, folder = (found.texts, found.folder) if found else ({}, Path())
         scrub = Scrubber(known(texts, folder, [dict(os.environ), theirs], data))
@@ -70,6 +70,7 @@ def command(output: Path | None, data: Path, config: Path | None, log: str, as_j
 def _agent(data: Path, stack: ExitStack) -> "tuple[Agent | None, str]":
     """The one that runs there, or why there is none to be asked."""
     from agent.cli.ask import find  # noqa: PLC0415  # help is to come at once
+    from agent.cli.support.parts import PATIENCE  # noqa: PLC0415  # as above
     from agent.model.errors import AgentError  # noqa: PLC0415
 
     try:

@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from buffer.clocks import plausible
 
 PATIENCE = 5.0  # seconds for a program of the machine
 MOST = 500  # files that are listed
+SEEN = 20_000  # that are looked through for it, in any order
 PROC = ("loadavg", "meminfo", "uptime", "version")
 NETWORK = (("ip", "-br", "address"), ("ip", "route"), ("ip", "-6", "route"), ("ss", "-tnlH"))
 CLOCK = (("timedatectl", "show"), ("chronyc", "-n", "tracking"), ("ntpq", "-pn"))
@@ -75,9 +77,13 @@ def _mount(folder: Path) -> str:
 
 def listing(folder: Path) -> list[dict[str, Any]]:
     """What is in the data directory: names, sizes, rights, times. Raises OSError."""
-    rows = []
-    for path in sorted(_below(folder))[:MOST]:
-        found = path.lstat()
+    rows: list[dict[str, Any]] = []
+    for path in sorted(islice(_below(folder), SEEN))[:MOST]:
+        try:
+            found = path.lstat()
+        except OSError as error:  # a file of an agent at work may go at any moment
+            rows.append({"path": str(path.relative_to(folder)), "error": error.strerror})
+            continue
         rows.append(
             {
                 "path": str(path.relative_to(folder)),
@@ -91,10 +97,16 @@ def listing(folder: Path) -> list[dict[str, Any]]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    for path in folder.iterdir():
-        yield path
-        if path.is_dir() and not path.is_symlink():
-            yield from path.iterdir()
+    """What is in a folder, then what is in the folders there; each name is read when it is asked for."""
+    inner = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            yield Path(entry.path)
+            if entry.is_dir(follow_symlinks=False) and len(inner) < MOST:
+                inner.append(entry.path)
+    for each in inner:
+        with suppress(OSError), os.scandir(each) as entries:
+            yield from (Path(entry.path) for entry in entries)
 
 
 def network() -> str:

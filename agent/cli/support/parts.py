@@ -29,6 +29,7 @@ from buffer.shelf import ENDLESS, Opener, Pick
 LINES, TAIL = 2000, 2 << 20  # lines of the journal, and bytes of a log file
 FRAMES, SECONDS = 20_000, 5.0  # of the store that are checked at most
 WRITES = 200  # of the audit
+PATIENCE = 10.0  # seconds for an answer of the agent
 LONGEST = 60.0  # seconds for all of it
 ASKED = {  # where the agent tells it
     "readyz.json": "/readyz",
@@ -176,19 +177,19 @@ def _of_the_store(case: Case) -> Iterator[Part]:
 
 
 def _ledger(case: Case) -> Any:
-    with look(case.data) as access:
+    with look(case.data, PATIENCE) as access:
         return access.ledger()
 
 
 def _stats(case: Case) -> Any:
-    with look(case.data) as access:
+    with look(case.data, PATIENCE) as access:
         return access.stats()
 
 
 def _verify(case: Case) -> Any:
     """The newest frames and the small tables; all of it is `floorgate store verify`."""
     end = time.monotonic() + SECONDS
-    with look(case.data) as access:
+    with look(case.data, PATIENCE) as access:
         opener, cursor, seen, bad, left = Opener(access.schemas), ENDLESS, 0, list[int](), 1
         while left and seen < FRAMES and time.monotonic() < end:
             page = access.page(cursor, Pick(), back=True)

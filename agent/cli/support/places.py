@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from agent.cli.support.composed import of_csv, of_yaml
 from agent.cli.support.redact import literals
 from agent.cli.support.scrub import NAMES
 from agent.config.references import CREDENTIALS, MAX_FILE
@@ -28,7 +29,8 @@ def known(texts: Mapping[Path, str], folder: Path, environs: Iterable[Mapping[st
     """Every secret that can be found: `texts` are the files of the configuration, paths in them start at `folder`."""
     found: set[str] = set()
     seen = list(environs)
-    for text in texts.values():
+    for path, text in texts.items():
+        found.update(of_csv(text) if path.suffix.lower() == ".csv" else of_yaml(text))
         found.update(literals(text))
         found.update(_of_addresses(text))
         for line in text.splitlines():
@@ -84,9 +86,9 @@ def _of_addresses(text: str) -> Iterator[str]:
                 if password:
                     yield password
                     yield unquote(password)
-            if parts.scheme.lower() in ("http", "https", "ws", "wss"):
-                pieces = [*parts.path.split("/"), *(value for _, value in parse_qsl(parts.query))]
-                for piece in (each for each in pieces if len(each) >= LONG):
+            web = parts.path.split("/") if parts.scheme.lower() in ("http", "https", "ws", "wss") else ()
+            for piece in (*web, *(value for _, value in parse_qsl(parts.query))):
+                if len(piece) >= LONG:
                     yield piece
                     yield unquote(piece)
 

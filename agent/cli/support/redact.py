@@ -50,7 +50,8 @@ def _lines(text: str) -> Iterator[Line]:
     more, depth = "", 0
     for line in text.splitlines():
         indent = len(line) - len(line.lstrip())
-        if more == DEEPER and line.strip() and indent <= depth:
+        beside = indent == depth and line.lstrip().startswith("- ")  # a list may stand as far left as its key
+        if more == DEEPER and line.strip() and indent <= depth and not beside:
             more = ""
         if more:
             yield Line(f"{line[:indent]}{HIDDEN}" if line.strip() else line, line)

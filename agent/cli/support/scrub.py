@@ -17,7 +17,7 @@ _LINE = 8  # characters of a line of a secret that is looked for alone
 _CORE = 8  # letters of Base64
 NAMES = (
     r"pass(?:word|wd|phrase|code)|(?<![A-Za-z])pass|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|shared[_-]?key|"
-    r"psk|credentials?|authorization|cookie|signature"
+    r"(?<![A-Za-z])pw(?![A-Za-z])|psk|credentials?|authorization|cookie|signature"
 )
 _REFERENCE = r"\$\{|(?:file|credential):"
 _VALUE = r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s\"',;&}\])]+"
@@ -26,9 +26,10 @@ _HEADER = re.compile(
     r"(?i)((?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?)(?:(?:basic|bearer|digest|token)\s+)?[^\s\"',}]+"
 )
 _BEARER = re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}")
+_QUERY = re.compile(r"([?&](?:sig|key|auth|code)=)(?!\()[^&\s\"'<>]{6,}")
 _USER = re.compile(r"(?<![\w+.-])([A-Za-z][A-Za-z0-9+.-]{0,20}://)[^/@\s\"']{0,500}@")
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*)?")
-_WORD = re.compile(r"(?i)pass|pwd|secret|token|key|psk|credential|authorization|cookie|signature")
+_WORD = re.compile(r"(?i)pass|pwd?|secret|token|key|psk|credential|authorization|cookie|signature")
 _NAMED = re.compile(
     rf"(?i)((?<![\w.-])(?!(?:file|credential):\S)[\w.-]{{0,40}}?(?:{NAMES})(?![a-z])[\w.-]{{0,40}}\\?[\"']?\s*[:=]\s*\\?)(?!{re.escape(HIDDEN)})"
     rf"(?![\"']?(?:{_REFERENCE}|null\b|true\b|false\b|[\[{{(]))({_VALUE})"
@@ -57,6 +58,7 @@ class Scrubber:
             (_BEARER, rf"\1 {HIDDEN}"),
             (_USER, rf"\1{HIDDEN}@"),
             (_JWT, HIDDEN),
+            (_QUERY, rf"\1{HIDDEN}"),
         ):
             text, count = pattern.subn(instead, text)
             self.hidden += count
