@@ -36,6 +36,10 @@ class Agent:
     def close(self) -> None:
         self._connection.close()
 
+    @property
+    def data(self) -> Path:
+        return self._path.parent
+
     def get(self, path: str, **query: object) -> Any:
         """What it answers, out of JSON; of `query` only what is not empty counts."""
         return json.loads(self.ask(path, None, **query))
