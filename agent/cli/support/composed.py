@@ -74,7 +74,7 @@ class _Reader:
 
     def _values(self, event: Any, *, secret: bool) -> list[str]:
         if isinstance(event, AliasEvent):
-            values = self._anchors.get(event.anchor, [])[:MOST]
+            values = self._anchors.get(str(event.anchor), [])[:MOST]
         else:
             values = [event.value]
             if event.anchor:
