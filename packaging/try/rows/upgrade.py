@@ -52,7 +52,7 @@ def whole(machine: Machine, package: Path) -> list[str]:
 def longest_pause(site: Plant) -> float:
     """The longest time between two readings of the meter, in seconds."""
     times = sorted(frame["ts"] / 1000 for frame in site.platform.taken().values() if frame["gateway"] == GATEWAY)
-    return max(b - a for a, b in itertools.pairwise(times))
+    return max(float(b - a) for a, b in itertools.pairwise(times))
 
 
 @row("5", "upgrade under load: a frame each 0.1 s, and a second site", runs=1, short=0)
