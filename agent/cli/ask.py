@@ -40,10 +40,6 @@ class Agent:
     def data(self) -> Path:
         return self._path.parent
 
-    def environ(self) -> dict[str, str]:
-        """As `environ` below."""
-        return _environ(self._pid)
-
     def get(self, path: str, **query: object) -> Any:
         """What it answers, out of JSON; of `query` only what is not empty counts."""
         return json.loads(self.ask(path, None, **query))
