@@ -31,10 +31,14 @@ class Agent:
         self._path = path
         self._connection = _connection(facts, timeout)
         self._headers = {"Authorization": f"Bearer {facts['token']}"}
-        self._version = str(facts.get("version", "an older version"))
+        self._pid, self._version = facts.get("pid"), str(facts.get("version", "an older version"))
 
     def close(self) -> None:
         self._connection.close()
+
+    @property
+    def data(self) -> Path:
+        return self._path.parent
 
     def get(self, path: str, **query: object) -> Any:
         """What it answers, out of JSON; of `query` only what is not empty counts."""
@@ -115,8 +119,15 @@ def environ(data: Path) -> dict[str, str]:
     """What the agent was started with, whether it answers or not, for its `${NAME}` and credentials; empty when nobody
     says."""
     try:
-        said = Path(f"/proc/{int(json.loads((data / FILE).read_text('utf-8'))['pid'])}/environ").read_bytes()
+        return _environ(json.loads((data / FILE).read_text("utf-8"))["pid"])
     except (OSError, *_NOBODY):
+        return {}
+
+
+def _environ(pid: object) -> dict[str, str]:
+    try:
+        said = Path(f"/proc/{int(str(pid))}/environ").read_bytes()
+    except (OSError, ValueError):
         return {}
     pairs = (each.partition(b"=") for each in said.split(b"\0") if each)
     return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}

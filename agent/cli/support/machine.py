@@ -98,7 +98,7 @@ def listing(folder: Path) -> list[dict[str, Any]]:
 
 def _below(folder: Path) -> Iterator[Path]:
     """What is in a folder, then what is in the folders there; each name is read when it is asked for."""
-    inner = []
+    inner: list[str] = []
     with os.scandir(folder) as entries:
         for entry in entries:
             yield Path(entry.path)
