@@ -171,6 +171,7 @@ HOSTILE = {  # members that no backup has
     "deep": ("data/pki/" + "a/" * 20 + "x", "a member that is none"),
     "long": ("data/pki/" + "a" * 300, "a member that is none"),
     "own": ("data/.restore/ready", "a member that is none"),
+    "hidden": ("site/.ssh/authorized_keys", "a member that is none"),
 }
 
 
@@ -227,6 +228,7 @@ SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {  # an archive made w
     ),
     "bomb": (lambda path: rewritten(path, dict, {CERT: bytes(8 << 20)}), "the size of a member is not that"),
     "link": (lambda path: rewritten(path, dict, kind=0o120777 << 16), "is no regular file"),
+    "timeless": (lambda path: rewritten(path, lambda facts: facts | {"made": 10**18}), "its manifest makes no sense"),
     "senseless": (lambda path: rewritten(path, lambda _: {"format": "x"}), "its manifest makes no sense"),
 }
 
@@ -251,11 +253,12 @@ def test_more_members_than_a_backup_has_are_not_even_listed(tmp_path: Path) -> N
     assert (done.exit_code, "more members than a backup" in done.output) == (1, True)
 
 
-def test_a_store_that_makes_no_sense_is_found_before_anything_is_touched(data: Path) -> None:
+@pytest.mark.parametrize("columns", [b"\x90", b"\x91\xa1\xff"])  # none, and one whose name is no text
+def test_a_store_that_makes_no_sense_is_found_before_anything_is_touched(data: Path, columns: bytes) -> None:
     path = data.parent / "b.zip"
     with writing(path) as out:
         out.add("store/frames", [b"\xff\xff\xff\xff"])
-        out.add("store/tables", [b"\x83\xa7version\x03\xa7columns\x90\xa6tables\x80"])
+        out.add("store/tables", [b"\x83\xa7version\x03\xa7columns" + columns + b"\xa6tables\x80"])
         out.finish(container.Facts(0))
     before = files(data)
     done = floorgate("restore", path, "--data", data, "--yes")
