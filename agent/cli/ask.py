@@ -36,9 +36,9 @@ class Agent:
     def close(self) -> None:
         self._connection.close()
 
-    def environ(self) -> dict[str, str]:
-        """As `environ` below."""
-        return _environ(self._pid)
+    @property
+    def data(self) -> Path:
+        return self._path.parent
 
     def get(self, path: str, **query: object) -> Any:
         """What it answers, out of JSON; of `query` only what is not empty counts."""

@@ -16,7 +16,7 @@ from agent.cli.progress import progress
     "--output",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The archive. [default: floorgate-backup-TIME.zip here]",
+    help="The archive, a new file. [default: floorgate-backup-TIME.zip here]",
 )
 @data_option
 @running_option

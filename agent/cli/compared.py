@@ -12,6 +12,7 @@ import click
 
 from agent.cli import BAD_CONFIG, records, voice
 from agent.cli.ask import Agent
+from agent.cli.ask import environ as environ_of
 from agent.cli.budget import budgets
 from agent.config import Invalid, Site
 from agent.config.difference import Change, Difference, Kind, difference
@@ -96,7 +97,7 @@ _HOW = ("started", "stopped", "restarted", "stayed")
 def compare(file: Path, new: Taken | None, state: State, running: Taken | None, agent: Agent | None) -> Compared:
     """Between what runs, `running`, and `file`, as it is or with the bytes of `new`; with the secrets that the `agent`
     has, if one runs. Raises Invalid for the file."""
-    theirs = {**os.environ, **(agent.environ() if agent else {})}
+    theirs = {**os.environ, **(environ_of(agent.data) if agent else {})}
     environ, lenient = Noted(theirs), Noted(theirs, lenient=True)
     loaded = take(file, Asked(new or {}), environ)
     against = next((each for each in state.versions if each.n == state.running), None) if running is not None else None

@@ -1,6 +1,8 @@
 """`floorgate restore`"""
 
+import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +13,7 @@ from agent.cli import ask, records, voice
 from agent.cli.agree import agree
 from agent.cli.options import data_option, json_option
 from agent.cli.progress import progress
+from agent.model import host
 from agent.model.errors import AgentError
 
 if TYPE_CHECKING:
@@ -35,7 +38,8 @@ def command(file: Path, data: Path, config: Path | None, yes: bool, as_json: boo
     """Make a data directory what it was when `floorgate backup` made FILE, as a new instance.
 
     FILE is read and checked as a whole before anything is touched. What is in the data directory is kept beside it. The
-    gateway that FILE was made of may go on: what both of them deliver has the same names only where it is the same.
+    gateway that FILE was made of keeps its own instance: what both deliver has the same id only where it is the same.
+    But both have one gateway.id: when the other goes on, they push each other off an MQTT broker.
     """
     from agent.cli.archive import putting, swapping  # noqa: PLC0415  # help is to come at once
     from agent.cli.archive.container import reading  # noqa: PLC0415  # as above
@@ -55,11 +59,10 @@ def command(file: Path, data: Path, config: Path | None, yes: bool, as_json: boo
             _make_folders(files)
         with progress("frames", archive.facts.frames) as done:
             put = putting.stage(archive, file, data, done)
+        aside = swapping.beside(data)
         if files:
-            files.do()
-        put.aside = swapping.swap(data)
-    if files:
-        _keep(files, put.aside)
+            _exchange(files, data, aside)
+        put.aside = swapping.swap(data, aside)
     written = [str(path) for path in files.writes] if files else []
     if as_json:
         found = {"data": str(data), "instance": put.instance, "frames": put.frames, "site": written}
@@ -97,7 +100,11 @@ def _make_folders(files: "Restoring") -> None:
     """Raises AgentError where they cannot be, or may not be written to."""
     try:
         for folder in {path.parent for path in files.writes}:
-            folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+            for each in (*reversed(folder.parents), folder):
+                if not each.exists():
+                    each.mkdir(mode=0o750)
+                    if (owner := host.owner_of(each.parent)) is not None:  # as /etc/floorgate: the service may enter
+                        host.give(each, owner)
         trouble = files.trouble()
     except OSError as error:
         trouble = f"{error.filename}: {error.strerror}"
@@ -117,22 +124,34 @@ def _plan(facts: "Facts", data: Path, files: "Restoring | None", *, there: bool)
         yield from (f"  removes {path}" for path in files.removes)
 
 
-def _keep(files: "Restoring", aside: Path | None) -> None:
-    """What stood in the place of the configuration, with the rest of what was there before."""
-    stood = [path for path in (*files.writes, *files.removes) if path in files.stood]
-    if aside is None:
-        return
-    for path in stood:
-        inside = path.relative_to(files.file.parent) if path.is_relative_to(files.file.parent) else Path(path.name)
-        target = aside / "site" / inside
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        target.write_bytes(files.stood[path])
+def _exchange(files: "Restoring", data: Path, aside: Path) -> None:
+    """The configuration takes its place; what stood there is on the disk before, in `aside`. Raises AgentError and
+    OSError, and then nothing has changed."""
+    from agent.cli.archive.swapping import FOLDER, hand_over, settled  # noqa: PLC0415  # as above
+
+    with ExitStack() as undo:
+        for made in (aside, data / FOLDER):
+            undo.callback(shutil.rmtree, made, ignore_errors=True)
+        for path in (path for path in (*files.writes, *files.removes) if path in files.stood):
+            inside = path.relative_to(files.file.parent) if path.is_relative_to(files.file.parent) else Path(path.name)
+            target = aside / "site" / inside
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            target.write_bytes(files.stood[path])
+        if aside.exists():
+            aside.chmod(0o700)
+            for path in (aside, *aside.rglob("*"), data):
+                hand_over(path, data)
+                settled(path)
+        files.do()
+        undo.pop_all()
 
 
 def _say(put: "Put", data: Path, config: Path | None) -> None:
     voice.echo(f"{data}: {put.frames:,} frames, instance {put.instance}")
     if put.aside:
         voice.echo(f"what was there before is in {put.aside}: remove it when you do not need it")
+    if (owner := host.owner_of(data)) is not None and owner[0] == 0:
+        voice.echo("all of it belongs to root: where the service runs as another user, chown -R that user", err=True)
     for remark in put.remarks:
         voice.echo(remark, err=True)
     if put.facts.site and not config:

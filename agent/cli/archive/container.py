@@ -102,6 +102,8 @@ def writing(path: Path) -> Iterator[Writer]:
     """A new archive, for its owner's eyes only; there when it is whole and on the disk, and not before. Raises
     AgentError."""
     part = path.with_name(f".{path.name}.part")
+    if path.exists() or path.is_symlink():  # also /dev/stdout, /dev/null, a pipe: root would replace them
+        raise AgentError(f"{path} is there already", hint="name another file with -o")
     try:
         part.unlink(missing_ok=True)
         with os.fdopen(

@@ -55,13 +55,18 @@ def taken(data: Path) -> bool:
     return any((data / name).exists() for name in OURS)
 
 
-def swap(data: Path) -> Path | None:
-    """Change places with what is there; where that is then. Raises OSError; whatever happens then, `finish` completes
-    it."""
-    number = 1 + max((int(n) for each in data.glob("before-restore-*") if (n := each.name[15:]).isdigit()), default=0)
-    aside = f"before-restore-{number}" if taken(data) else ""
+def beside(data: Path) -> Path:
+    """The folder that what is there now would go to; nothing is there yet."""
+    number = 1 + max((int(n) for each in data.glob("before-restore-*") if (n := each.name[15:]).isdecimal()), default=0)
+    return data / f"before-restore-{number}"
+
+
+def swap(data: Path, aside: Path) -> Path | None:
+    """Change places with what is there, which goes to `aside`; None where nothing was. Raises OSError; whatever happens
+    then, `finish` completes it."""
+    name = aside.name if taken(data) or aside.exists() else ""
     draft = data / FOLDER / "draft"
-    draft.write_text(json.dumps({"aside": aside}), "utf-8")
+    draft.write_text(json.dumps({"aside": name}), "utf-8")
     settled(draft)
     draft.rename(data / FOLDER / READY)
     settled(data / FOLDER)

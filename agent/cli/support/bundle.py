@@ -96,7 +96,7 @@ def _cut(member: Member) -> str:
 def writing(path: Path, scrub: Scrubber) -> Iterator[Bundle]:
     """A new archive, for its owner's eyes only; there when it is whole, and not before. Raises AgentError."""
     part = path.with_name(f".{path.name}.part")
-    if path.exists():
+    if path.exists() or path.is_symlink():
         raise AgentError(f"{path} is there already", hint="name another file with -o")
     try:
         with suppress(FileNotFoundError):

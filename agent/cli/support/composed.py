@@ -65,7 +65,7 @@ class _Reader:
             top.key = None if not is_key else event.value[:200] if isinstance(event, ScalarEvent) else ""
         if isinstance(event, CollectionStartEvent):
             if len(self._open) == DEEPEST:
-                raise YAMLError("too deep")
+                raise YAMLError
             self._open.append(_Open(isinstance(event, MappingStartEvent), secret, event.anchor))
             if event.anchor:
                 self._anchors[event.anchor] = []
@@ -74,7 +74,7 @@ class _Reader:
 
     def _values(self, event: Any, *, secret: bool) -> list[str]:
         if isinstance(event, AliasEvent):
-            values = self._anchors.get(str(event.anchor), [])[:MOST]
+            values = self._anchors.get(event.anchor or "", [])[:MOST]
         else:
             values = [event.value]
             if event.anchor:

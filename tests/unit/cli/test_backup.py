@@ -275,7 +275,7 @@ KILLED = (  # a change that is killed at each of its renames in turn
     "for number, folder in enumerate(sys.argv[1:], 1):\n"
     "    left = number\n"
     "    child = os.fork()\n"
-    "    child or (swap(Path(folder)), os._exit(0))\n"
+    "    child or (swap(Path(folder), Path(folder, 'before-restore-1')), os._exit(0))\n"
     "    print(os.waitpid(child, 0)[1])\n"
 )
 
@@ -306,13 +306,28 @@ def test_a_configuration_that_nobody_knows_is_said(data: Path) -> None:
     (data / "config" / "history.json").unlink()
     done = floorgate("backup", "-o", data.parent / "b.zip", "--data", data)
     assert (done.exit_code, "name its file with -c" in done.output) == (0, True)
-    named = floorgate("backup", "-o", data.parent / "b.zip", "--data", data, "-c", data.parent / "no.yaml")
+    named = floorgate("backup", "-o", data.parent / "c.zip", "--data", data, "-c", data.parent / "no.yaml")
     assert (named.exit_code, "cannot be read" in named.output) == (1, True)
     (data.parent / "etc" / "site.yaml").write_text("gateway: {id: gw-9}\ndevices: [{name: x, driver: none}]\n")
     wrong = floorgate(
-        "backup", "--json", "-o", data.parent / "b.zip", "--data", data, "-c", data.parent / "etc/site.yaml"
+        "backup", "--json", "-o", data.parent / "c.zip", "--data", data, "-c", data.parent / "etc/site.yaml"
     )
     assert json.loads(wrong.stdout)["gateway"] == "gw-9", "a configuration that is wrong is backed up all the same"
+
+
+def test_a_configuration_is_kept_where_there_are_no_data_yet_and_before_it_is_replaced(data: Path) -> None:
+    path, new, site = backup(data), data.parent / "new", data.parent / "etc" / "site.yaml"
+    site.write_text("gateway: {id: other}\n")
+    (data.parent / "etc" / "conf.d" / "more.yaml").unlink()
+    (data.parent / "etc" / "conf.d").rmdir()
+    (data.parent / "etc" / "conf.d").write_text("no folder")
+    refused = floorgate("restore", path, "--data", new, "--yes", "-c", site)
+    assert (refused.exit_code, list(new.iterdir())) == (1, []), "and then nothing is left of it"
+    (data.parent / "etc" / "conf.d").unlink()
+    found = restored(path, new, "--yes", "-c", site)
+    assert found["aside"] == str(new / "before-restore-1")
+    assert files(new / "before-restore-1") == {"site/site.yaml": b"gateway: {id: other}\n"}
+    assert (data.parent / "etc" / "conf.d").stat().st_mode & 0o777 == 0o750
 
 
 def test_what_root_restores_belongs_to_whom_the_data_directory_does(data: Path, tmp_path: Path) -> None:
@@ -341,3 +356,14 @@ def test_an_agent_of_another_version_that_does_not_know_a_question_is_named(tmp_
         agent.close()
         thread.join()
     assert caught.value.hint == f"it is floorgate 0.0.1, this is {__version__}: restart it"
+
+
+def test_nothing_that_is_there_is_replaced_by_an_archive(data: Path) -> None:
+    (data.parent / "file").write_text("mine")
+    os.mkfifo(data.parent / "pipe")
+    (data.parent / "link").symlink_to("nowhere")
+    for name in ("file", "pipe", "link"):
+        for command in ("backup", "support"):
+            refused = floorgate(command, "-o", data.parent / name, "--data", data)
+            assert refused.exit_code == 1 and f"{name} is there already (name another file" in refused.output
+    assert (data.parent / "file").read_text() == "mine" and (data.parent / "pipe").is_fifo()

@@ -87,7 +87,7 @@ def test_a_folder_with_more_files_than_anybody_reads_is_listed_as_far(tmp_path: 
 
 def test_what_an_agent_was_started_with_is_known_though_it_hangs(tmp_path: Path) -> None:
     (tmp_path / "agent.json").write_text(json.dumps({"pid": os.getpid()}))
-    assert environ(tmp_path)["HOME"] == os.environ["HOME"]
+    assert "PATH" in environ(tmp_path)
     for text in ("{", "[]", '{"pid": "../self"}', '{"pid": null}'):
         (tmp_path / "agent.json").write_text(text)
         assert environ(tmp_path) == {}
