@@ -29,7 +29,7 @@ import click  # noqa: E402  # the path comes first
 import frozen_stage as stage  # noqa: E402
 from agent.cli import BAD_CONFIG  # noqa: E402
 from agent.cli import main as ours  # noqa: E402
-from frozen_stage import Program, Wrong, hold  # noqa: E402
+from frozen_stage import Program, hold  # noqa: E402
 
 START = 0.15  # seconds that `--version` may take
 SHELF = ROOT / "configs/devices"
@@ -211,12 +211,7 @@ def main(words: list[str]) -> int:
         for each in TRIES:
             if words[1:] and each.__name__ not in words[1:]:
                 continue
-            began = time.monotonic()
-            try:
-                state, said = "ok", each(program)
-            except Wrong as error:
-                state, said, wrong = "WRONG", str(error), wrong + 1
-            print(f"{state:<6}{each.__name__:<10}{time.monotonic() - began:6.1f} s  {said}", flush=True)
+            wrong += not stage.tried(each, program)
     return int(wrong > 0)
 
 

@@ -7,12 +7,14 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import TypeVar
 
+T = TypeVar("T")
 STORES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem")
 ZSTD = "28b52ffd"  # what a frame of zstd begins with (RFC 8878, 3.1.1)
 PATIENCE = 30.0  # seconds
@@ -51,6 +53,17 @@ def hold(true: bool, otherwise: str) -> None:
     """Raises Wrong with what is to be said otherwise."""
     if not true:
         raise Wrong(otherwise)
+
+
+def tried(each: Callable[[T], str], what: T) -> bool:
+    """Whether it went well; a line is printed."""
+    began = time.monotonic()
+    try:
+        state, said = "ok", each(what)
+    except Wrong as error:
+        state, said = "WRONG", str(error)
+    print(f"{state:<6}{each.__name__:<10}{time.monotonic() - began:6.1f} s  {said}", flush=True)
+    return state == "ok"
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ import rthook_self
 import rthook_trust
 from agent import __version__, registry
 from agent.cli import COMMANDS
+from agent.runtime import inventory
 from context import Context, Failure
 from tests.house import ROOT, listed
 
@@ -75,6 +76,10 @@ def test_every_file_that_is_read_is_in_the_bundle() -> None:
     data = {f"{folder}/{Path(file).name}" for file, folder in contents.data(ROOT)}
     assert {path for path in listed(tracked_only=True) if path.startswith("configs/")} <= data
     assert "agent/lang/zh.po" in data
+
+
+def test_what_an_inventory_tells_has_its_metadata_in_the_bundle() -> None:
+    assert {*inventory.LIBRARIES} <= {*contents.described()}
 
 
 def test_files_beside_a_module_are_read_where_we_know_it() -> None:
