@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from agent.cli.options import data_option, json_option
 from agent.cli.progress import progress
 from agent.model import host
 from agent.model.errors import AgentError
+from agent.model.text import LONGEST_NAME, plain
 
 if TYPE_CHECKING:
     from agent.cli.archive.container import Facts, Reader
@@ -114,9 +114,8 @@ def _make_folders(files: "Restoring") -> None:
 
 
 def _plan(facts: "Facts", data: Path, files: "Restoring | None", *, there: bool) -> Iterator[str]:
-    made = datetime.fromtimestamp(facts.made / 1000, UTC).isoformat(timespec="seconds")
-    whose = facts.gateway or "a gateway"
-    yield f"backup of {whose}, made at {made} by floorgate {facts.floorgate}: {facts.frames:,} frames"
+    whose = plain(facts.gateway[:LONGEST_NAME]) or "a gateway"
+    yield f"backup of {whose}, made at {facts.at} by floorgate {plain(facts.floorgate[:40])}: {facts.frames:,} frames"
     if there:
         yield f"what is in {data} is moved into a folder beside it"
     if files:

@@ -155,6 +155,32 @@ def plant(program: Program) -> str:
     return f"{count} frames by zstd; the first after {took:.1f} s"
 
 
+def replaced(program: Program) -> str:
+    """An agent whose files are gone, as while dpkg upgrades, goes on, and answers by modules that it had not needed."""
+    if not program.is_folder:
+        return "left out: it is no folder"
+    old, port = program.folder / "old", stage.free_port()
+    shutil.copytree(program.path.parent, old)
+    site = program.folder / "replaced.yaml"
+    site.write_text(
+        "gateway: {id: gw}\n"
+        "devices: [{name: d, driver: sim, interval: 1s, tags: [{name: x, wave: sine}]}]\n"
+        "sinks: [{name: up, type: file, path: up.jsonl}]\n"
+        f"status: {{listen: '127.0.0.1:{port}'}}\n"
+    )
+    agent = Program(old / program.path.name, program.folder).start("run", "-c", site, "--data", "replaced")
+    try:
+        stage.until_open(port)
+        shutil.rmtree(old)
+        codes = [stage.answer(port, path) for path in ("/metrics", "/healthz")]
+        hold(codes[1] == 200, f"/metrics and /healthz answered {codes}; 0: nothing")
+    finally:
+        agent.terminate()
+        ends = agent.wait(30)
+    hold(ends == 0, f"it ended with {ends}")
+    return f"/metrics answered {codes[0]}"
+
+
 def trust(program: Program) -> str:
     """The certificates of the system are found where Debian has them, and where Red Hat and SUSE do."""
     if os.geteuid() != 0:
@@ -173,7 +199,7 @@ def trust(program: Program) -> str:
     return ", ".join(stage.STORES)
 
 
-TRIES = (version, pages, locales, files, tables, zones, papers, demo, plant, trust)
+TRIES = (version, pages, locales, files, tables, zones, papers, demo, plant, replaced, trust)
 
 
 def main(words: list[str]) -> int:

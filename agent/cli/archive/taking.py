@@ -7,7 +7,7 @@ are read as they are.
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -162,7 +162,9 @@ def _site(out: Writer, data: Path, config: Path | None, left_out: list[str]) -> 
         return "", ""
     folder = file.parent
     for path, content in taken.items():
-        if path.is_relative_to(folder):
+        if path.is_relative_to(folder) and is_hidden(path.relative_to(folder).parts):
+            left_out.append(f"{path}: it, or a folder of it, is hidden: its name begins with a point")
+        elif path.is_relative_to(folder):
             out.add(f"{SITE}/{path.relative_to(folder).as_posix()}", [content])
         elif not path.is_relative_to(configs_dir()):
             left_out.append(f"{path}: it does not stand below {folder}")
@@ -170,6 +172,11 @@ def _site(out: Writer, data: Path, config: Path | None, left_out: list[str]) -> 
     if answers is not None:
         out.add(f"{SITE}/{COMMISSIONING}/{STATE}", [answers])
     return gateway, str(file)
+
+
+def is_hidden(parts: Iterable[str]) -> bool:
+    """A restore writes no `.ssh/authorized_keys` beside the site file, whoever made the archive."""
+    return any(part.startswith(".") for part in parts)
 
 
 def _configured(data: Path, config: Path | None) -> tuple[Path | None, dict[Path, bytes], str]:

@@ -15,6 +15,7 @@ import contents
 import context
 import glibc
 import package
+import rthook_self
 import rthook_trust
 from agent import __version__, registry
 from agent.cli import COMMANDS
@@ -184,6 +185,20 @@ def test_certificates_are_where_this_machine_has_them(
 def test_certificates_that_somebody_chose_stay(tmp_path: Path) -> None:
     chosen = {"SSL_CERT_FILE": "/mine.pem", "SSL_CERT_DIR": "/mine"}
     assert rthook_trust.settings(chosen, str(tmp_path)) == {}
+
+
+class Archive:
+    """PyInstaller's, of which nothing but the name of its file is touched."""
+
+    def __init__(self, file: str) -> None:
+        self._filename = file
+
+
+@pytest.mark.parametrize(("file", "expected"), [(sys.executable, "/proc/self/exe"), (__file__, __file__)])
+def test_modules_come_out_of_the_running_program_where_they_are_in_it(file: str, expected: str) -> None:
+    archive = Archive(file)
+    rthook_self.hold(archive)
+    assert archive._filename == expected
 
 
 def test_the_glibc_that_is_needed_is_the_highest_of_all(tmp_path: Path) -> None:
