@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from agent import __version__
+from agent.model import rights
 from agent.model.errors import AgentError, ConfigError, Damaged, StoreError
 from agent.status.routes import JSON, PARCEL
 from agent.status.server import FILE
@@ -145,5 +146,5 @@ def find(data: Path, timeout: float = TIMEOUT) -> Iterator[Agent | None]:
         except (FileNotFoundError, *_NOBODY):
             pass
         except OSError as error:
-            raise StoreError(f"{path}: {error.strerror}", hint="may this user read the data directory?") from error
+            raise StoreError(f"{path}: {error.strerror}", hint=rights.using(data)) from error
         yield agent if agent and agent.alive() else None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command("restore")
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path, readable=False))
 @data_option
 @click.option(
     "-c",

@@ -106,6 +106,7 @@ def test_all_of_it_comes_back_in_another_place_as_another_instance(data: Path, t
     assert (etc / "site.yaml").read_text() == SITE
     assert (etc / "conf.d" / "more.yaml").read_text() == PART
     assert (etc / "commissioning" / "state.json").read_text() == "{}"
+    assert {path.stat().st_mode & 0o777 for path in etc.rglob("*")} == {0o750, 0o640}, "as /etc/floorgate has it"
     assert {path.stat().st_mode & 0o077 for path in new.rglob("*")} == {0}
     assert not (new / "pki" / ".lock").exists()
     names = [json.loads(floorgate("version", "--json", "--data", each).stdout)["instance"] for each in (data, new)]
@@ -373,13 +374,9 @@ def test_nothing_that_is_there_is_replaced_by_an_archive(data: Path) -> None:
 
 
 def test_no_agent_begins_on_a_store_that_is_about_to_be_replaced(data: Path) -> None:
-    code = (
-        f"from buffer.store import Store; Store.open({str(data / 'store.db')!r}, boot='c', keep=1.0, max_size=8 << 20)"
-    )
+    opening = f"Store.open({str(data / 'store.db')!r}, boot='c', keep=1.0, max_size=8 << 20, reserve=0)"
+    code = f"from buffer.store import Store; {opening}"
+    command, environ = [sys.executable, "-c", code], {**os.environ, "PYTHONPATH": str(ROOT)}
     with swapping.alone(data):
-        (data / "store.db").rename(data / "aside.db")
-        (data / "aside.db").rename(data / "store.db")
-        done = subprocess.run(
-            [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, check=False
-        )
+        done = subprocess.run(command, env=environ, capture_output=True, check=False)
     assert b"is in use by another process" in done.stderr
