@@ -47,6 +47,7 @@ def command(file: Path, data: Path, config: Path | None, yes: bool, as_json: boo
     _prepare(data)
     swapping.finish(data)
     with reading(file) as archive, swapping.alone(data):
+        stood = swapping.stands(data)
         putting.check(archive, data)
         with progress("checking", archive.size) as done:
             archive.verify(done)
@@ -59,6 +60,7 @@ def command(file: Path, data: Path, config: Path | None, yes: bool, as_json: boo
             _make_folders(files)
         with progress("frames", archive.facts.frames) as done:
             put = putting.stage(archive, file, data, done)
+        swapping.unused(data, stood=stood)
         aside = swapping.beside(data)
         if files:
             _exchange(files, data, aside)

@@ -112,6 +112,7 @@ def _audit(out: Writer, data: Path) -> None:
     head = _content(data / HEAD, MOST_FILE)
     part = out.path.with_name(f".{out.path.name}.audit")
     try:
+        part.unlink(missing_ok=True)  # of a backup that was killed
         with mapped(path, "may this user read it?"):
             os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | host.NOFOLLOW | host.RAW, 0o600))
             alone = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"

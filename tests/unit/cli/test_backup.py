@@ -370,3 +370,16 @@ def test_nothing_that_is_there_is_replaced_by_an_archive(data: Path) -> None:
             refused = floorgate(command, "-o", data.parent / name, "--data", data)
             assert refused.exit_code == 1 and f"{name} is there already (name another file" in refused.output
     assert (data.parent / "file").read_text() == "mine" and (data.parent / "pipe").is_fifo()
+
+
+def test_no_agent_begins_on_a_store_that_is_about_to_be_replaced(data: Path) -> None:
+    code = (
+        f"from buffer.store import Store; Store.open({str(data / 'store.db')!r}, boot='c', keep=1.0, max_size=8 << 20)"
+    )
+    with swapping.alone(data):
+        (data / "store.db").rename(data / "aside.db")
+        (data / "aside.db").rename(data / "store.db")
+        done = subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, check=False
+        )
+    assert b"is in use by another process" in done.stderr
