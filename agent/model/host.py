@@ -290,6 +290,14 @@ def owner_of(folder: Path) -> tuple[int, int] | None:
     return found.st_uid, found.st_gid
 
 
+def owner_name(path: Path) -> str:
+    """Whose it is; nothing where that is not told, as on Windows."""
+    if sys.platform != "win32":
+        with suppress(OSError, KeyError):
+            return path.owner()
+    return ""
+
+
 def give(what: Path | int, owner: tuple[int, int]) -> None:
     """A file is theirs from now on, by its path or descriptor; what a link leads to stays whose it is. OSError."""
     if sys.platform != "win32":

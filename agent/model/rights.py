@@ -1,7 +1,6 @@
 """Who this process runs as, what keeps it from a file, and what to type so that it does not."""
 
 import os
-from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 
@@ -32,9 +31,7 @@ def owning(folder: Path) -> str:
 
 def using(folder: Path) -> str:
     """The next step for who may not look into a data directory, which is its owner's alone."""
-    who, owner = host.login()[0], ""
-    with suppress(OSError, KeyError, NotImplementedError):  # files of Windows have no owner that is told
-        owner = folder.owner()
+    who, owner = host.login()[0], host.owner_name(folder)
     if owner in ("", "root", who):
         return f"this runs as {who}: run it as root"
     return f"this runs as {who}: run it as root, or as {owner}, whose {folder} is"
