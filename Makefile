@@ -48,7 +48,7 @@ lint: $(DEV)  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy packaging/*.py
+	$(BIN)/mypy packaging
 
 format: $(DEV)  ## let ruff put the code in order
 	$(BIN)/ruff check --fix .

@@ -33,7 +33,7 @@ class Agent:
         self._path = path
         self._connection = _connection(facts, timeout)
         self._headers = {"Authorization": f"Bearer {facts['token']}"}
-        self._version = str(facts.get("version", "an older version"))
+        self._pid, self._version = facts.get("pid"), str(facts.get("version", "an older version"))
 
     def close(self) -> None:
         self._connection.close()
@@ -118,7 +118,7 @@ def _error(said: dict[str, str]) -> AgentError:
 
 
 def _facts(path: Path) -> Any:
-    """What an agent wrote there. Raises OSError and ValueError; a pipe or a device, which might never end, is no file."""
+    """What an agent wrote there; a pipe or a device, which might never end, is no file. Raises OSError, ValueError."""
     if not path.is_file():
         raise FileNotFoundError(path)
     with path.open("rb") as file:
@@ -126,11 +126,17 @@ def _facts(path: Path) -> Any:
 
 
 def environ(data: Path) -> dict[str, str]:
-    """What the agent was started with, whether it answers or not, for its `${NAME}` and credentials; empty when nobody
-    says."""
+    """What the agent was started with, for its `${NAME}` and credentials, answering or not; empty when nobody says."""
     try:
-        said = Path(f"/proc/{int(_facts(data / FILE)['pid'])}/environ").read_bytes()
+        return _environ(_facts(data / FILE)["pid"])
     except (OSError, *_NOBODY):
+        return {}
+
+
+def _environ(pid: object) -> dict[str, str]:
+    try:
+        said = Path(f"/proc/{int(str(pid))}/environ").read_bytes()
+    except (OSError, ValueError):
         return {}
     pairs = (each.partition(b"=") for each in said.split(b"\0") if each)
     return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}

@@ -352,13 +352,6 @@ def files_left(folder: Path) -> float:
     return room.f_favail if room.f_files else math.inf
 
 
-def rss() -> int:
-    """Bytes of memory that this process has in use; 0 where the machine does not say (proc(5))."""
-    with suppress(OSError, StopIteration, ValueError), Path("/proc/self/status").open("rb") as lines:
-        return int(next(line for line in lines if line.startswith(b"VmRSS:")).split()[1]) << 10
-    return 0
-
-
 def end_with_parent() -> bool:
     """Be killed when the process that started this one ends, however it ends; False where there is no such thing."""
     if sys.platform != "linux":

@@ -34,6 +34,15 @@ def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
     return (found.st_dev, found.st_ino) == (device, inode)
 
 
+def takes(stream: TextIO) -> bool:
+    """Whether it takes a line at once: who writes to a pipe that nobody reads waits for ever, and so does who writes to
+    a journal that stands still and keeps the other end."""
+    try:
+        return bool(select.select([], [stream], [], 0)[1])
+    except (OSError, ValueError):  # no file of the system, or one of a number that select does not know
+        return True
+
+
 def priority(level: int) -> int:
     """As syslog(3) has it."""
     return next((number for least, number in _PRIORITIES if level >= least), 7)
@@ -94,21 +103,13 @@ class Journal(logging.Handler):
             self._end.sendto(datagram({**said, **dict(named(self._fields(record)))}), self._path)
             self.dropped = 0
         except OSError as error:
-            if error.errno in _FULL or not self._takes():
+            if error.errno in _FULL or not takes(self._stream):
                 self.dropped += 1
             else:
                 with suppress(OSError, ValueError):
                     self._stream.write(f"<{level}>" + said["MESSAGE"].replace("\n", f"\n<{level}>") + "\n")
                     self._stream.flush()
                     self.dropped = 0
-
-    def _takes(self) -> bool:
-        """Whether the stream takes a line at once: a journal that stands still keeps the other end of its streams, and
-        whoever writes there waits for ever."""
-        try:
-            return bool(select.select([], [self._stream], [], 0)[1])
-        except (OSError, ValueError):  # no file of the system, or one of a number that select does not know
-            return True
 
     def close(self) -> None:
         if self._end is not None:

@@ -7,13 +7,13 @@ import sys
 import time
 from collections.abc import Mapping
 from textwrap import indent
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 import msgspec
 
 from agent.model.text import plain
 from agent.runtime.flood import EVERY, PASSES, Flood
-from agent.runtime.journal import Journal, is_journal
+from agent.runtime.journal import Journal, is_journal, takes
 from agent.runtime.loglevel import Level
 
 MAX = 4000  # characters of a message; a device cannot flood a line
@@ -63,10 +63,24 @@ class Logs:
 def _handler(form: Form, environ: Mapping[str, str]) -> logging.Handler:
     if form == "journal" or (form == "auto" and is_journal(sys.stderr, environ)):
         return Journal(Lines(), fields, sys.stderr)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = Stream(sys.stderr)
     as_json = form == "json" or (form == "auto" and not sys.stderr.isatty())
     handler.setFormatter(JsonLines() if as_json else TextLines())
     return handler
+
+
+class Stream(logging.StreamHandler[TextIO]):
+    """Never waits: what a stream does not take that nobody reads is counted, and told with the next line."""
+
+    dropped = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not takes(self.stream):
+            self.dropped += 1
+            return
+        if self.dropped:
+            record.lost_before, self.dropped = self.dropped, 0
+        super().emit(record)
 
 
 def fields(record: logging.LogRecord) -> dict[str, object]:

@@ -115,8 +115,8 @@ def _live(floorgate: Sequence[str], build: Path, folder: Path) -> Iterator[Row]:
         yield Row("Prometheus scrapes the agent", up, "up" if up else "not up within 60 s")
         time.sleep(5)  # for rates
         text = urllib.request.urlopen(f"http://127.0.0.1:{ours}/metrics", timeout=10).read()
-        check = [build / "prometheus" / "usr" / "bin" / "promtool", "check", "metrics"]
-        done = subprocess.run(check, input=text, capture_output=True, check=False)
+        promtool = build / "prometheus" / "usr" / "bin" / "promtool"
+        done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, check=False)
         advice = [line for line in (done.stdout + done.stderr).decode().splitlines() if not line.startswith(KNOWN)]
         yield Row("advice of promtool on the names of metrics", not advice, f"{len(advice)} {advice or ''}".strip())
         yield _queries(ask)

@@ -1,5 +1,6 @@
 """The packages under test, and what is made of them: a higher version, a broken one, one for another machine."""
 
+import gzip
 import io
 import os
 import re
@@ -72,10 +73,11 @@ def higher() -> Path:
     return remade("higher", steps=1)
 
 
-def remade(name: str, *, steps: int = 0, arch: str = "", change: Change | None = None) -> Path:
+def remade(name: str, *, steps: int = 0, arch: str = "", change: Change | None = None, packed: bool = False) -> Path:
     """The .deb once more, so many versions later, or for another architecture, or with files changed by `change`.
 
-    Owners and modes stay as they are: the archives are rewritten member by member.
+    Owners and modes stay as they are: the archives are rewritten member by member. What is not `packed` is unpacked
+    sooner, and has no checksum.
     """
     was, label, machine = version(), field(deb(), "Version").removesuffix("-1"), field(deb(), "Architecture")
     number = after(was, steps)
@@ -99,7 +101,8 @@ def remade(name: str, *, steps: int = 0, arch: str = "", change: Change | None =
             if member.startswith("control.tar"):
                 _member(file, "control.tar", _retold(contents, lambda name: name, control))
             elif member.startswith("data.tar"):
-                _member(file, "data.tar", _retold(contents, moved, change or (lambda _, contents: contents)))
+                tar = _retold(contents, moved, change or (lambda _, contents: contents))
+                _member(file, "data.tar.gz", gzip.compress(tar, 1)) if packed else _member(file, "data.tar", tar)
             else:
                 _member(file, member, contents)
     return path
@@ -144,7 +147,7 @@ def _moved(old: str, new: str) -> Callable[[str], str]:
 
 
 def _retold(archive: bytes, move: Callable[[str], str], change: Change) -> bytes:
-    """A tar with other names and contents, not packed, which is quick."""
+    """A tar with other names and contents."""
     made = io.BytesIO()
     with (
         tarfile.open(fileobj=io.BytesIO(archive)) as source,

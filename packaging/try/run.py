@@ -101,7 +101,7 @@ def inside(names: list[str], *, as_json: bool) -> int:
     for name in ("held", "tmp"):
         (scratch / name).mkdir()
     from products import hold  # noqa: PLC0415  # it says what is missing in dist/
-    from rows import ALL  # noqa: PLC0415
+    from rows.table import ALL  # noqa: PLC0415
     from tests.faults.table import attempts, markdown  # noqa: PLC0415
 
     problem = hold(scratch / "held")

@@ -99,7 +99,7 @@ def take(out: Writer, data: Path, config: Path | None, *, keys: bool, done: Call
     for name in (PKI, PINS):
         _folder(out, data / name, f"{DATA}/{name}", () if keys else KEYS, left_out)
     gateway, site = _site(out, data, config, left_out)
-    has_key = any(member.name.startswith(f"{DATA}/{PKI}/own/key") for member in out.members)
+    has_key = any(member.name.startswith(f"{DATA}/{PKI}/{each}/") for member in out.members for each in KEYS)
     facts = Facts(SYSTEM.wall() // 10**6, gateway, instance, site, flow.frames, has_key)
     return Taken(facts, sum(member.size for member in out.members), left_out)
 

@@ -5,29 +5,30 @@ import subprocess
 
 from machine import Machine
 from plant import listed, plant, settle
-from products import DIST, deb, flipped, held, higher, inside, remade
+from products import DIST, deb, flipped, held, inside, remade
 from roots import ROOT
 from rows.upgrade import in_use, whole, works
 from tests.faults.table import Seen, row
 
 
-@row("9", "one bit of the .deb changed, at another place each time", runs=8, short=0)
+@row("9", "one bit of the .deb changed, at another place each time", runs=5, short=0)
 def tampered(seen: Seen) -> None:
     taken, silent, changed = 0, 0, []
     with plant(seen.folder) as site, Machine(seen.folder) as machine:
+        update = remade("packed", steps=1, packed=True)
         fresh = flipped(deb(), "flipped", "data.tar")
         seen.least("exit code of dpkg on a fresh machine", machine.run("dpkg", "-i", inside(fresh)).returncode, 1)
         seen.none("programs that are there", machine.has("/opt/floorgate/current"))
         in_use(machine, site)
         for run in range(seen.runs):
             member = "control.tar" if run == 0 else "data.tar"
-            package = flipped(higher() if run % 2 else deb(), f"flipped-{run}", member, (run + 0.5) / seen.runs)
+            package = flipped(update if run % 2 else deb(), f"flipped-{run}", member, (run + 0.5) / seen.runs)
             pid = machine.pid()
             done = machine.run("dpkg", "-i", inside(package))
             taken += done.returncode == 0
             silent += "error" not in done.stdout
             changed += ["the service was restarted"] if machine.pid() != pid else []
-            changed += whole(machine, deb()) + works(machine, site)
+            changed += works(machine, site) + whole(machine, deb())
         seen.none("packages that were taken", taken)
         seen.none("refused without a word", silent)
         listed(seen, "what has changed", changed)

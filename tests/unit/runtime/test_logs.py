@@ -3,12 +3,13 @@
 import asyncio
 import json
 import logging
+import os
 import sys
 
 import pytest
 
 from agent.runtime.flood import KIND
-from agent.runtime.logs import TRACE, JsonLines, Logs, TextLines
+from agent.runtime.logs import TRACE, JsonLines, Logs, Stream, TextLines
 
 
 def record(message: str, **extra: object) -> logging.LogRecord:
@@ -31,6 +32,25 @@ def test_json_lines_carry_time_level_message_and_fields() -> None:
 def test_json_lines_say_what_they_are_about() -> None:
     assert json.loads(JsonLines().format(record("device m: away", about=("device", "m"))))["device"] == "m"
     assert "device=" not in TextLines().format(record("device m: away", about=("device", "m")))
+
+
+def test_a_log_that_nobody_reads_stops_no_agent() -> None:
+    """`floorgate run 2>&1 | less`"""
+    reads, writes = os.pipe()
+    with os.fdopen(writes, "w", encoding="utf-8") as stream:
+        handler = Stream(stream)
+        handler.setFormatter(TextLines())
+        for _ in range(500):  # a pipe holds some 70 of them
+            handler.emit(record("x" * 900))
+        lost = handler.dropped
+        assert 0 < lost < 500
+        while len(os.read(reads, 1 << 20)) == 1 << 20:
+            pass
+        handler.emit(record("y"))
+        handler.emit(record("z"))
+        told = os.read(reads, 1 << 20).decode().splitlines()
+    os.close(reads)
+    assert [line.partition("WARNING ")[2] for line in told] == [f"y lost_before={lost}", "z"]
 
 
 async def test_what_was_left_out_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
