@@ -17,7 +17,7 @@ BUILD := build/venv/.installed-build
 NODE := tests/sim/node/node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults bench package package-test lint format lock tools clean
+.PHONY: help demo test faults bench package package-test lint ruff types windows compiled format lock tools clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 22
@@ -25,7 +25,8 @@ help:  ## list the targets
 demo: $(RUNTIME)  ## a plant, a platform and the agent, for SECONDS (30)
 	$(BIN)/floorgate demo --seconds $(SECONDS)
 
-test: lint tools $(NODE)  ## lint, and every test
+test: $(DEV) tools $(NODE)  ## lint, and every test
+	@$(MAKE) --no-print-directory -j 2 lint compiled
 	$(BIN)/pytest
 
 faults: $(DEV) tools $(NODE)  ## break everything, often, and print the table; ROWS names some of it (root for all of it)
@@ -44,11 +45,23 @@ package-test: $(DEV) $(BUILD) tools  ## prove what lies in dist/ on Debian machi
 	$(if $(ROWS),,build/venv/bin/python -B packaging/try/broken_build.py)
 	$(BIN)/python -B packaging/try/run.py $(ROWS)
 
-lint: $(DEV)  ## ruff and mypy
+lint: ruff types windows  ## ruff and mypy
+
+ruff: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(DEV)
 	$(BIN)/mypy
 	$(BIN)/mypy packaging
+
+windows: $(DEV)
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
+
+# The tests start the agent two hundred times, and where Python is told to keep nothing, each start compiles 700 modules.
+compiled: $(DEV)
+	@$(BIN)/python -m compileall -q agent drivers buffer tests
+	@-PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 0 -p no:cacheprovider --collect-only -qq > /dev/null
 
 format: $(DEV)  ## let ruff put the code in order
 	$(BIN)/ruff check --fix .

@@ -8,6 +8,8 @@ freelist), because through SQL each page would have to be written twice.
 
 import os
 import struct
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from agent.model import host
@@ -54,11 +56,23 @@ def in_use(path: Path) -> bool:
 
     This process must not have it open: its own locks would be gone.
     """
+    with held(path) as free:
+        return not free
+
+
+@contextmanager
+def held(path: Path) -> Iterator[bool]:
+    """No other process opens the file as a database meanwhile; False when one has done so. Raises OSError.
+
+    It may be renamed. On Windows what is open may not: there it is only looked at.
+    """
     fd = os.open(path, os.O_RDWR | host.RAW)
-    try:
-        return not host.lock_bytes(fd, *_LOCKS)
-    finally:
-        os.close(fd)
+    with ExitStack() as stack:
+        stack.callback(os.close, fd)
+        free = host.lock_bytes(fd, *_LOCKS)
+        if host.RAW:
+            stack.close()
+        yield free
 
 
 def _grow(fd: int, pages: int, application: int) -> bool:

@@ -16,6 +16,7 @@ from agent import registry
 from agent.cli import main
 from agent.cli.lazy import Lazy
 from agent.northbound.shapes import compress
+from agent.runtime import inventory
 
 GROUPS = ("floorgate.drivers", "floorgate.sinks")
 LOADED_BY_NAME = (
@@ -64,10 +65,12 @@ def commands(group: click.Group) -> Iterator[str]:
             yield from commands(command)
 
 
-def plugins() -> list[str]:
-    """The distributions beside the agent that announce a driver or a sink: of these the bundle needs the metadata."""
+def described() -> list[str]:
+    """The distributions of which the bundle needs the metadata: those beside the agent that announce a driver or a
+    sink, and those whose version an inventory tells."""
     points = (point for group in GROUPS for point in entry_points(group=group))
-    return sorted({point.dist.name for point in points if point.dist is not None})
+    announced = {point.dist.name for point in points if point.dist is not None}
+    return sorted(announced | {name for name, _ in inventory.libraries()})
 
 
 def data(root: Path) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
 
+import elf
 import glibc
 from bundle import BINUTILS
 from context import Context, Failure
@@ -21,7 +22,6 @@ RELEASE = "1"  # of the package, where the version stays
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # as platform.machine() says: as Debian and nfpm say
 SCRIPTS = ("preinst.sh", "postinst.sh", "prerm.sh", "postrm.sh")
 _PHASE = re.compile(r"\.?(dev|a|b|rc|post)(\d+)")
-_ELF = b"\x7fELF"
 
 
 def deb(context: Context) -> None:
@@ -142,6 +142,5 @@ def settle(top: Path, epoch: int) -> None:
 
 def _is_program(file: Path) -> bool:
     """And not a shared library, which needs no such bit; nor a text."""
-    with file.open("rb") as opened:
-        head = opened.read(4)
-    return head[:2] == b"#!" or (head == _ELF and ".so" not in file.name)
+    head = elf.head(file)
+    return head[:2] == b"#!" or (head == elf.MAGIC and ".so" not in file.name)

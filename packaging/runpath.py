@@ -7,27 +7,22 @@ that folder may be anybody's, and what lies there would be loaded before the sys
 import re
 from pathlib import Path
 
+import elf
 from context import Context, Failure
-from glibc import elf
 
 HERE = "$ORIGIN"  # the folder of the file itself
 _FOUND = re.compile(r"\((?:RUNPATH|RPATH)\).*\[(.*)\]")
-_FILE = re.compile(r"^File: (.*)$", re.MULTILINE)
 
 
 def forget(context: Context, folder: Path) -> None:
     """Have each ELF file in it look beside itself instead. Raises Failure for one that cannot be changed."""
-    files = elf(folder)
-    one_more = files[:1]  # readelf names files where there are several
-    told = context.run("readelf", "--dynamic", "--wide", *files, *one_more)
-    for name, path in foreign(told).items():
+    for name, path in foreign(elf.told(context, "--dynamic", folder)).items():
         Path(name).write_bytes(changed(name, Path(name).read_bytes(), path))
 
 
 def foreign(told: str) -> dict[str, str]:
     """Of what readelf tells: the files that look elsewhere than beside themselves, and where."""
-    _, *parts = _FILE.split(told)
-    found = ((name, _FOUND.search(text)) for name, text in zip(parts[::2], parts[1::2], strict=True))
+    found = ((name, _FOUND.search(text)) for name, text in elf.by_file(told).items())
     return {name: path[1] for name, path in found if path and not path[1].startswith(HERE)}
 
 

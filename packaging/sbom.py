@@ -15,6 +15,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
+import elf
 import parts
 import shipped
 from context import Context, Failure
@@ -57,8 +58,9 @@ def inventory(context: Context) -> "Inventory":
             f"{names} is in the bundle, and only there",
             hint="a library took it because it was there: see EXCLUDED in contents.py",
         )
-    for path in shipped.machine_code(bundle.folder):
-        found.part(owned[path], bundle.site).files[path] = sha256(bundle.folder / path)
+    for file in elf.files(bundle.folder):
+        path = str(file.relative_to(bundle.folder))
+        found.part(owned[path], bundle.site).files[path] = sha256(file)
     return found
 
 

@@ -18,7 +18,6 @@ import parts
 from context import Failure
 
 OURS = "floorgate"
-MACHINE_CODE = b"\x7fELF"
 _NAMESPACE = "-"  # a package without a file: there is only its name
 _LOADER = ("pyi", "_pyi")  # modules of PyInstaller's own, which it names so
 
@@ -36,10 +35,10 @@ class Bundle:
 def find(root: Path, build: Path) -> Bundle:
     """That of this build. Raises Failure where there is none."""
     folder = build / "onedir/floorgate"
-    tables = sorted(build.glob("*/**/COLLECT-00.toc"))
-    if not folder.is_dir() or len(tables) != 1:
+    work = build / "pyinstaller/work/floorgate"
+    if not folder.is_dir() or not (work / "COLLECT-00.toc").is_file():
         raise Failure(f"there is no bundle in {folder}", hint='make package STEP="bundle" first')
-    return Bundle(folder, root, tables[0].parent, Path(sysconfig.get_paths()["purelib"]))
+    return Bundle(folder, root, work, Path(sysconfig.get_paths()["purelib"]))
 
 
 def owners(bundle: Bundle) -> dict[str, str]:
@@ -55,14 +54,6 @@ def owners(bundle: Bundle) -> dict[str, str]:
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         raise Failure(f"nobody owns {names}{more}", hint="it must not be shipped, or belongs into a distribution")
     return told
-
-
-def machine_code(folder: Path) -> Iterator[str]:
-    """The files that a processor runs, from the bundle's top."""
-    for path in walk(folder):
-        with (folder / path).open("rb") as file:
-            if file.read(4) == MACHINE_CODE:
-                yield path
 
 
 def walk(folder: Path) -> list[str]:

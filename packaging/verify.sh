@@ -3,6 +3,7 @@
 # Needs no network, and nothing but coreutils and OpenSSH 8.2 or later. FILE (allowed_signers, beside this script) says whose
 # signature counts; it must not come from where DIR came from. --unsigned: look at the sums alone.
 set -eu
+unset CDPATH # `cd` goes where the signature was looked at
 
 dir=
 signers=$(dirname "$0")/allowed_signers
@@ -48,15 +49,17 @@ fi
 
 cd "$dir"
 grep -q . SHA256SUMS || fail "$sums is empty" "do not use these files"
-while read -r sum name; do
+while read -r sum name || [ -n "$sum" ]; do
     case "$name" in
-        '' | */* | .* | -*) fail "SHA256SUMS has a line that is none: $sum $name" "do not use these files" ;;
+        '' | */* | .* | -* | *[[:cntrl:]]*)
+            fail "SHA256SUMS has a line that is none: $sum $name" "do not use these files, or get them again as they are, bytes and not text"
+            ;;
     esac
     [ -f "$name" ] || fail "missing: $name" "get it from where the release is"
     [ "$(sha256sum <"$name" | cut -d ' ' -f 1)" = "$sum" ] || fail "changed: $name is not as it was made" "do not use it; get it again"
 done <SHA256SUMS
-for name in * .[!.]*; do
-    case "$name" in SHA256SUMS | SHA256SUMS.sig | '*' | '.[!.]*') continue ;; esac
+for name in * .[!.]* ..?*; do
+    case "$name" in SHA256SUMS | SHA256SUMS.sig | '*' | '.[!.]*' | '..?*') continue ;; esac
     cut -d ' ' -f 3- SHA256SUMS | grep -qxF -e "$name" || fail "extra: $name does not belong to the release" "take it away"
 done
 

@@ -30,6 +30,30 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+def _shared(item: pytest.Item) -> str:
+    """The fixture that it shares with other tests, by its place and name; of several one that a folder shares."""
+    known = getattr(item, "_fixtureinfo", None)
+    found = [definitions[-1] for definitions in known.name2fixturedefs.values()] if known else []
+    ours = [each for each in found if each.scope != "function" and each.baseid.startswith("tests")]
+    names = sorted(f"{each.baseid}:{each.argname}" for each in ours)
+    return min(names, default="", key=lambda name: ".py" in name)
+
+
+class Together:
+    """Tests that share a fixture run in one process, so that their server is started once and not four times."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        for item in items:
+            name = _shared(item)
+            if name and item.get_closest_marker("xdist_group") is None:
+                item.add_marker(pytest.mark.xdist_group(name))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Together())
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """pytest-xdist 3.8 tells groups by a suffix of `_nodeid`, which pytest 9.2 does not look at: there would be none.

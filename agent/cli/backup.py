@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from agent.cli import records, voice
-from agent.cli.options import data_option, json_option
+from agent.cli.options import data_option, json_option, running_option
 from agent.cli.progress import progress
 
 
@@ -19,13 +19,7 @@ from agent.cli.progress import progress
     help="The archive, a new file. [default: floorgate-backup-TIME.zip here]",
 )
 @data_option
-@click.option(
-    "-c",
-    "--config",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="The site's configuration file. [default: the one that runs, or ran last]",
-)
+@running_option
 @click.option("--without-keys", is_flag=True, help="Without the private keys of OPC UA: servers must trust new ones.")
 @json_option
 def command(output: Path | None, data: Path, config: Path | None, without_keys: bool, as_json: bool) -> None:

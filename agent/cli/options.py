@@ -27,6 +27,13 @@ config_option = click.option(
     type=click.Path(path_type=Path, readable=False),  # what cannot be read is said by who reads it, with exit code 78
     help="The site's configuration file.",
 )
+running_option = click.option(
+    "-c",
+    "--config",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The site's configuration file. [default: the one that runs, or ran last]",
+)
 data_option = click.option(
     "--data",
     metavar="DIR",

@@ -55,11 +55,12 @@ class Restoring:
             raise AgentError(what, hint="run this as a user who may write there") from error
 
     def _write(self, path: Path, data: bytes) -> None:
-        """With the rights that the file has, or else those of the site file; a link stays one."""
+        """With the rights that the file has, or those of the site file, or for a group what the folder lets it, as the
+        service reads /etc/floorgate. A link stays one."""
         real = path.resolve()
         like = next((each for each in (real, self.file.resolve()) if each.exists()), None)
         status = like.stat() if like else None
-        mode = stat.S_IMODE(status.st_mode) if status else 0o600
+        mode = stat.S_IMODE(status.st_mode) if status else 0o600 | real.parent.stat().st_mode & stat.S_IRGRP
         owner = (status.st_uid, status.st_gid) if status and host.owner_of(real.parent) else host.owner_of(real.parent)
         put(real, data, mode, owner)
 

@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from agent.cli.options import data_option, json_option
 from agent.cli.progress import progress
 from agent.model import host
 from agent.model.errors import AgentError
+from agent.model.text import LONGEST_NAME, plain
 
 if TYPE_CHECKING:
     from agent.cli.archive.container import Facts, Reader
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command("restore")
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path, readable=False))
 @data_option
 @click.option(
     "-c",
@@ -47,6 +47,7 @@ def command(file: Path, data: Path, config: Path | None, yes: bool, as_json: boo
     _prepare(data)
     swapping.finish(data)
     with reading(file) as archive, swapping.alone(data):
+        stood = swapping.stands(data)
         putting.check(archive, data)
         with progress("checking", archive.size) as done:
             archive.verify(done)
@@ -59,6 +60,7 @@ def command(file: Path, data: Path, config: Path | None, yes: bool, as_json: boo
             _make_folders(files)
         with progress("frames", archive.facts.frames) as done:
             put = putting.stage(archive, file, data, done)
+        swapping.unused(data, stood=stood)
         aside = swapping.beside(data)
         if files:
             _exchange(files, data, aside)
@@ -114,9 +116,8 @@ def _make_folders(files: "Restoring") -> None:
 
 
 def _plan(facts: "Facts", data: Path, files: "Restoring | None", *, there: bool) -> Iterator[str]:
-    made = datetime.fromtimestamp(facts.made / 1000, UTC).isoformat(timespec="seconds")
-    whose = facts.gateway or "a gateway"
-    yield f"backup of {whose}, made at {made} by floorgate {facts.floorgate}: {facts.frames:,} frames"
+    whose = plain(facts.gateway[:LONGEST_NAME]) or "a gateway"
+    yield f"backup of {whose}, made at {facts.at} by floorgate {plain(facts.floorgate[:40])}: {facts.frames:,} frames"
     if there:
         yield f"what is in {data} is moved into a folder beside it"
     if files:

@@ -10,7 +10,10 @@ from agent import __version__
 
 @click.command("version")
 @click.option(
-    "--data", metavar="DIR", type=click.Path(path_type=Path, file_okay=False), help="Also the instance that is there."
+    "--data",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False, readable=False),  # who may not read it hears what to do
+    help="Also the instance that is there.",
 )
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def command(data: Path | None, as_json: bool) -> None:

@@ -290,6 +290,14 @@ def owner_of(folder: Path) -> tuple[int, int] | None:
     return found.st_uid, found.st_gid
 
 
+def owner_name(path: Path) -> str:
+    """Whose it is; nothing where that is not told, as on Windows."""
+    if sys.platform != "win32":
+        with suppress(OSError, KeyError):
+            return path.owner()
+    return ""
+
+
 def give(what: Path | int, owner: tuple[int, int]) -> None:
     """A file is theirs from now on, by its path or descriptor; what a link leads to stays whose it is. OSError."""
     if sys.platform != "win32":
@@ -350,13 +358,6 @@ def files_left(folder: Path) -> float:
         return math.inf
     room = os.statvfs(folder)
     return room.f_favail if room.f_files else math.inf
-
-
-def rss() -> int:
-    """Bytes of memory that this process has in use; 0 where the machine does not say (proc(5))."""
-    with suppress(OSError, StopIteration, ValueError), Path("/proc/self/status").open("rb") as lines:
-        return int(next(line for line in lines if line.startswith(b"VmRSS:")).split()[1]) << 10
-    return 0
 
 
 def end_with_parent() -> bool:

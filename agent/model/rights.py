@@ -27,3 +27,11 @@ def owning(folder: Path) -> str:
     who, name = host.login()[0], quote(str(folder))
     change = f"chown -R {who} {name}" if folder.exists() else f"install -d -m 700 -o {who} {name}"
     return f"this runs as {who}: {change}, or name another directory with --data"
+
+
+def using(folder: Path) -> str:
+    """The next step for who may not look into a data directory, which is its owner's alone."""
+    who, owner = host.login()[0], host.owner_name(folder)
+    if owner in ("", "root", who):
+        return f"this runs as {who}: run it as root"
+    return f"this runs as {who}: run it as root, or as {owner}, whose {folder} is"

@@ -42,13 +42,13 @@ def made_of() -> Json:
         "product": {"name": "floorgate", "version": __version__, "frozen": bool(getattr(sys, "frozen", False))},
         "python": {"version": platform.python_version(), "implementation": platform.python_implementation()},
         "sqlite": {"version": sqlite3.sqlite_version, "connections": 1, "safe_with_more": not two_may_damage(version)},
-        "libraries": dict(_libraries()),
+        "libraries": dict(libraries()),
         "system": _system(),
     }
 
 
-def _libraries() -> Iterable[tuple[str, str]]:
-    """Those that are installed, and say of which version they are: in a bundle some may not."""
+def libraries() -> Iterable[tuple[str, str]]:
+    """Name and version of those that are installed."""
     from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  # 2 MB that only this needs
 
     for name in LIBRARIES:

@@ -35,8 +35,7 @@ class About:
         ]
 
     async def inventory(self, request: Request) -> Answer:
-        if request.query:
-            raise Refusal(HTTPStatus.BAD_REQUEST, "there is no such parameter", "there is none")
+        request.takes_none()
         return as_json(await self._teller.inventory())
 
     async def lines(self, request: Request) -> Answer:

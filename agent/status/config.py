@@ -1,6 +1,5 @@
 """The configuration over HTTP: which one runs, going over to another, trials, and the way back."""
 
-import json
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -69,13 +68,9 @@ def _is_number(n: object) -> bool:
     return n is None or (type(n) is int and 0 < n < 1 << 53)
 
 
-async def _fields(request: Request) -> object:
-    if request.query:
-        raise _senseless("there is no such parameter")
-    try:
-        return json.loads(await request.body())
-    except (ValueError, RecursionError):
-        raise _senseless("this is no JSON") from None
+async def _fields(request: Request) -> Any:
+    request.takes_none()
+    return await request.fields()
 
 
 def _senseless(text: str) -> Refusal:

@@ -1,6 +1,5 @@
 """How much the agent logs, over HTTP: looked at and changed for a while by the owner of the data directory."""
 
-import json
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -32,17 +31,12 @@ class Volume:
         ]
 
     async def status(self, request: Request) -> Answer:
-        if request.query:
-            raise Refusal(HTTPStatus.BAD_REQUEST, "there is no such parameter", "there is none")
+        request.takes_none()
         return as_json(self._level.status())
 
     async def change(self, request: Request) -> Answer:
         """`{"level": LEVEL, "seconds": SECONDS}`, or `{}` for what the file says"""
-        try:
-            said = json.loads(await request.body())
-        except (ValueError, RecursionError):
-            raise Refusal(HTTPStatus.BAD_REQUEST, "this is no JSON") from None
-        match said:
+        match await request.fields():
             case {"level": str(level), "seconds": int(seconds) | float(seconds), **more} if not more:
                 return as_json(self._level.ask(level, seconds))
             case {**more} if not more:

@@ -3,7 +3,6 @@
 Frames are handed out again and again until they are acknowledged; what is on the disk is the consumer's debt.
 """
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -269,10 +268,7 @@ def _time(request: Request, name: str, default: int) -> int:
 
 
 async def _object(request: Request) -> dict[str, Any]:
-    try:
-        found = json.loads(await request.body())
-    except (ValueError, RecursionError):
-        raise _senseless("this is no JSON") from None
+    found = await request.fields()
     if not isinstance(found, dict):
         raise _senseless("an object is needed")
     return found

@@ -1,6 +1,5 @@
 """Recordings of the wires over HTTP: begun, looked at and ended by the owner of the data directory."""
 
-import json
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -30,13 +29,12 @@ class Reel:
         ]
 
     async def status(self, request: Request) -> Answer:
-        if request.query:
-            raise Refusal(HTTPStatus.BAD_REQUEST, "there is no such parameter", "there is none")
+        request.takes_none()
         return as_json(self._recordings.status())
 
     async def start(self, request: Request) -> Answer:
         """`{"size": BYTES, "seconds": SECONDS}`"""
-        match await _fields(request):
+        match await request.fields():
             case {"size": int(size), "seconds": int(seconds) | float(seconds), **more} if not more:
                 return as_json(self._recordings.start(size, seconds))
         raise Refusal(
@@ -45,13 +43,6 @@ class Reel:
 
     async def stop(self, request: Request) -> Answer:
         """`{}`"""
-        if await _fields(request) != {}:
+        if await request.fields() != {}:
             raise Refusal(HTTPStatus.BAD_REQUEST, "an empty object is needed", "{}")
         return as_json(self._recordings.stop())
-
-
-async def _fields(request: Request) -> object:
-    try:
-        return json.loads(await request.body())
-    except (ValueError, RecursionError):
-        raise Refusal(HTTPStatus.BAD_REQUEST, "this is no JSON") from None

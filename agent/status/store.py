@@ -1,6 +1,5 @@
 """The store over HTTP: what `floorgate ledger` and `floorgate store` ask of a running agent."""
 
-import json
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -99,7 +98,7 @@ class Pages:
 
     async def retry(self, request: Request) -> Answer:
         """`{"sink": NAME, "seqs": [[FIRST, LAST], …]}`; `null` for all."""
-        match await _fields(request):
+        match await request.fields():
             case {"sink": str(sink), "seqs": [*pairs]} if all(map(_is_range, pairs)):
                 seqs = [(first, last) for first, last in pairs]
                 return as_json({"frames": await self._desk.retry(sink, seqs)})
@@ -109,17 +108,10 @@ class Pages:
 
     async def forget(self, request: Request) -> Answer:
         """`{"sink": NAME}`, to be asked again until it was 0 frames."""
-        match await _fields(request):
+        match await request.fields():
             case {"sink": str(sink)}:
                 return as_json({"frames": await self._desk.forget(sink)})
         raise _senseless("sink is needed")
-
-
-async def _fields(request: Request) -> object:
-    try:
-        return json.loads(await request.body())
-    except (ValueError, RecursionError):
-        raise _senseless("this is no JSON") from None
 
 
 def _is_range(pair: object) -> bool:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Self
+from typing import Any, Self
 from urllib.parse import parse_qs, unquote
 
 MOST_BODY = 1 << 20  # bytes
@@ -109,6 +109,18 @@ class Request:
     async def body(self, most: int = MOST_BODY) -> bytes:
         """All of it, once. Raises Refusal and Gone."""
         return await self.read(most)
+
+    async def fields(self) -> Any:
+        """The body as JSON. Raises Refusal and Gone."""
+        try:
+            return json.loads(await self.body())
+        except (ValueError, RecursionError):
+            raise Refusal(HTTPStatus.BAD_REQUEST, "this is no JSON") from None
+
+    def takes_none(self) -> None:
+        """Raises Refusal for a query: a name that is passed over would do something else than was asked for."""
+        if self.query:
+            raise Refusal(HTTPStatus.BAD_REQUEST, "there is no such parameter", "there is none")
 
 
 Handler = Callable[[Request], Awaitable[Answer]]

@@ -13,7 +13,8 @@ say() {
 
 # What the upgrade comes from; nothing where this is no upgrade.
 old=$(cat "$home/previous/.version" 2>/dev/null || true)
-# A process of the old version looks for parts of itself where it was started from, until it has ended.
+# A process of the old version looks for parts of itself where it was started from, until it has ended. That may be long after
+# this, where it is not systemd that has started it: the link stays until the next upgrade.
 if [ -n "$old" ] && [ ! -e "$home/$old" ]; then
     ln -sfn previous "$home/$old"
 fi
@@ -60,7 +61,8 @@ done
 sync -f "$home" || true
 point "$new"
 
-if [ ! -e /var/lib/floorgate ]; then
+# A link may lead to a disk that is not mounted now.
+if [ ! -e /var/lib/floorgate ] && [ ! -L /var/lib/floorgate ]; then
     install -d -m 0700 -o floorgate -g floorgate /var/lib/floorgate
 fi
 
@@ -85,9 +87,11 @@ if [ -d /run/systemd/system ]; then
             ;;
     esac
 fi
-if [ -L "$home/$old" ]; then
-    rm "$home/$old"
-fi
+for link in "$home"/*; do
+    if [ -L "$link" ] && [ "$link" != "$home/current" ] && [ "$link" != "$home/$old" ]; then
+        rm "$link"
+    fi
+done
 if [ -n "$first" ]; then
     say "what next: edit /etc/floorgate/floorgate.yaml, then systemctl enable --now floorgate"
 fi

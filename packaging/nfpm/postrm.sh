@@ -7,7 +7,11 @@ case "$1" in
     *) exit 0 ;; # an upgrade, or a way back from one
 esac
 
-rm -rf /opt/floorgate
+gone() { # FOLDER: all that is in it, and itself unless it is the place of a disk
+    rm -rf "$1" || [ -z "$(ls -A "$1")" ]
+}
+
+gone /opt/floorgate
 mkdir -p /opt # dpkg has taken that, too, if nothing else is in it
 if [ -d /run/systemd/system ]; then
     systemctl daemon-reload || true
@@ -15,9 +19,12 @@ fi
 
 if [ "$1" = purge ]; then
     for data in /var/lib/floorgate /var/lib/floorgate-*; do
-        [ -e "$data" ] || continue
-        echo "floorgate: purging $data, delivered or not: $(du -sh "$data" | cut -f 1)" >&2
-        rm -rf "$data"
+        if [ -L "$data" ]; then
+            echo "floorgate: $data led to $(readlink "$data"); what is there stays, and is yours to take away" >&2
+        elif [ -e "$data" ]; then
+            echo "floorgate: purging $data, delivered or not: $(du -sh "$data" | cut -f 1)" >&2
+        fi
+        gone "$data"
     done
-    rm -rf /etc/floorgate
+    gone /etc/floorgate
 fi

@@ -11,29 +11,34 @@ if [ -e "$home/.offline" ]; then
     exit 1
 fi
 
-# The service's user. It stays when the package goes, as Debian has it: what it owned must not become another's.
+# The service's user and group, one or both of which an administrator may have made. They stay when the package goes, as
+# Debian has it: what they owned must not become another's.
+if ! getent group floorgate >/dev/null; then
+    groupadd --system floorgate
+fi
 if ! getent passwd floorgate >/dev/null; then
-    useradd --system --user-group --home-dir /var/lib/floorgate --no-create-home --shell /usr/sbin/nologin \
-        --comment "Floorgate edge gateway" floorgate
-    if getent group dialout >/dev/null; then # whose the serial ports are
-        usermod --append --groups dialout floorgate
-    fi
+    serial=$(getent group dialout || true) # whose the serial ports are
+    useradd --system --gid floorgate ${serial:+--groups dialout} --home-dir /var/lib/floorgate --no-create-home \
+        --shell /usr/sbin/nologin --comment "Floorgate edge gateway" floorgate
 fi
 
 # `previous` is made of hard links to what `current` is, and `current` points to it from then on: whatever happens
 # while files are unpacked and removed, there is a version that is whole. Where `current` is `previous` already, an
 # upgrade was broken off or somebody has gone back, and that one is kept.
-now=$(readlink "$home/current" || true)
-if [ "${now:-previous}" != previous ] && [ -x "$home/$now/floorgate" ]; then
-    rm -rf "$home/previous.new"
-    cp -al "$home/$now" "$home/previous.new" || {
+now=$(readlink -f "$home/current" || true) # by whatever path somebody has led it there
+now=${now##*/}
+if [ -x "$home/$now/floorgate" ]; then
+    if [ "$now" != previous ]; then
         rm -rf "$home/previous.new"
-        echo "floorgate: cannot keep version $now in $home/previous. Is the disk full? Nothing has been changed." >&2
-        exit 1
-    }
-    echo "$now" >"$home/previous.new/.version"
-    rm -rf "$home/previous"
-    mv -T "$home/previous.new" "$home/previous"
+        cp -al "$home/$now" "$home/previous.new" || {
+            rm -rf "$home/previous.new"
+            echo "floorgate: cannot keep version $now in $home/previous. Is the disk full? Nothing has been changed." >&2
+            exit 1
+        }
+        echo "$now" >"$home/previous.new/.version"
+        rm -rf "$home/previous"
+        mv -T "$home/previous.new" "$home/previous"
+    fi
     ln -sfn previous "$home/current.new"
     mv -T "$home/current.new" "$home/current"
 fi

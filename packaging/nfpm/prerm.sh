@@ -10,7 +10,7 @@ case "$1" in
 esac
 
 if [ -d /run/systemd/system ]; then
-    systemctl stop floorgate.service 'floorgate@*.service'
+    systemctl stop floorgate.service 'floorgate@*.service' || true # as when somebody has taken the unit away
 fi
 if command -v systemctl >/dev/null; then
     systemctl --quiet --no-reload disable floorgate.service floorgate@.service || true

@@ -7,6 +7,8 @@
 # leaves what ran before.
 set -eu
 umask 022
+unset CDPATH PYTHONHOME PYTHONPATH # `cd` and the Python of this machine as they are
+export PIP_CONFIG_FILE=/dev/null   # nor what /etc/pip.conf wants; --isolated is about the user's own
 
 here=$(cd "$(dirname "$0")" && pwd)
 etc=/etc/floorgate
@@ -38,7 +40,7 @@ purge=
 while [ $# -gt 0 ]; do
     case "$1" in
         --prefix | --python)
-            [ $# -ge 2 ] || fail "$1 needs a value" "sh install.sh --help"
+            [ -n "${2-}" ] || fail "$1 needs a value" "sh install.sh --help"
             case "$1" in --prefix) prefix=$2 ;; *) python=$2 ;; esac
             shift
             ;;
@@ -206,10 +208,11 @@ running() {
 
 settle() { # the system around the version that is current; done twice it does the same
     [ -n "$service" ] || return 0
+    getent group floorgate >/dev/null || groupadd --system floorgate
     if ! getent passwd floorgate >/dev/null; then
-        useradd --system --user-group --home-dir "$data" --no-create-home --shell /usr/sbin/nologin \
-            --comment "Floorgate edge gateway" floorgate
-        ! getent group dialout >/dev/null || usermod --append --groups dialout floorgate
+        serial=$(getent group dialout || true)
+        useradd --system --gid floorgate ${serial:+--groups dialout} --home-dir "$data" --no-create-home \
+            --shell /usr/sbin/nologin --comment "Floorgate edge gateway" floorgate
     fi
     install -d -m 750 -o root -g floorgate "$etc" "$etc/conf.d"
     install -d -m 700 "$etc/credentials"
@@ -300,7 +303,7 @@ uninstall() {
     lock
     if [ -n "$service" ]; then
         if booted; then
-            systemctl stop floorgate.service 'floorgate@*.service'
+            systemctl stop floorgate.service 'floorgate@*.service' || true
         fi
         ! command -v systemctl >/dev/null || systemctl --quiet --no-reload disable floorgate.service floorgate@.service 2>/dev/null || true
         rm -f "$units/floorgate.service" "$units/floorgate@.service" "$command"
@@ -322,8 +325,12 @@ uninstall() {
         return
     fi
     for each in "$etc" "$data" "$data"-*; do
-        [ ! -e "$each" ] || say "purging $each, delivered or not: $(du -sh "$each" | cut -f 1)"
-        rm -rf "$each"
+        if [ -L "$each" ]; then
+            say "$each led to $(readlink "$each"); what is there stays, and is yours to take away"
+        elif [ -e "$each" ]; then
+            say "purging $each, delivered or not: $(du -sh "$each" | cut -f 1)"
+        fi
+        rm -rf "$each" || [ -z "$(ls -A "$each")" ] # the place of a disk stays, empty
     done
 }
 

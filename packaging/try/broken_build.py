@@ -16,18 +16,11 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+from frozen_stage import hold, tried
+
 ROOT = Path(__file__).resolve().parents[2]
 TINY = "256k"  # a disk on which no wheel can be made
 _FULL = 'mount -t tmpfs -o "size=$1" tmpfs "$2"; shift 2; exec "$@"'
-
-
-class Wrong(Exception):
-    """Something is not as it has to be."""
-
-
-def hold(true: bool, otherwise: str) -> None:
-    if not true:
-        raise Wrong(otherwise)
 
 
 def tampered(checkout: Path) -> str:
@@ -123,12 +116,7 @@ def main() -> int:
     wrong = 0
     for each in TRIES:
         with tempfile.TemporaryDirectory(prefix="floorgate-build-") as folder:
-            began = time.monotonic()
-            try:
-                state, said = "ok", each(_checkout(Path(folder)))
-            except Wrong as error:
-                state, said, wrong = "WRONG", str(error), wrong + 1
-            print(f"{state:<6}{each.__name__:<10}{time.monotonic() - began:6.1f} s  {said}", flush=True)
+            wrong += not tried(each, _checkout(Path(folder)))
     return int(wrong > 0)
 
 

@@ -7,11 +7,14 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import TypeVar
 
+T = TypeVar("T")
 STORES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem")
 ZSTD = "28b52ffd"  # what a frame of zstd begins with (RFC 8878, 3.1.1)
 PATIENCE = 30.0  # seconds
@@ -50,6 +53,17 @@ def hold(true: bool, otherwise: str) -> None:
     """Raises Wrong with what is to be said otherwise."""
     if not true:
         raise Wrong(otherwise)
+
+
+def tried(each: Callable[[T], str], what: T) -> bool:
+    """Whether it went well; a line is printed."""
+    began = time.monotonic()
+    try:
+        state, said = "ok", each(what)
+    except Wrong as error:
+        state, said = "WRONG", str(error)
+    print(f"{state:<6}{each.__name__:<10}{time.monotonic() - began:6.1f} s  {said}", flush=True)
+    return state == "ok"
 
 
 @dataclass(frozen=True)
@@ -110,11 +124,16 @@ class Broker:
     authority: Path
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
 @contextmanager
 def broker(folder: Path, *, tls: bool = False) -> Iterator[Broker]:
     folder.mkdir()
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     lines = ["allow_anonymous true", f"listener {port} 127.0.0.1", *(["user root"] if os.geteuid() == 0 else [])]
     authority, cert, key = _certificates(folder) if tls else (folder, folder, folder)
     lines += [f"certfile {cert}", f"keyfile {key}"] if tls else []
@@ -122,7 +141,7 @@ def broker(folder: Path, *, tls: bool = False) -> Iterator[Broker]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(["mosquitto", "-c", folder / "conf"], stdout=log, stderr=log)
     try:
-        _until_open(port)
+        until_open(port)
         yield Broker(port, authority)
     finally:
         process.kill()
@@ -141,13 +160,22 @@ def _certificates(folder: Path) -> tuple[Path, Path, Path]:
     return authority, cert, key
 
 
-def _until_open(port: int) -> None:
+def until_open(port: int) -> None:
     end = time.monotonic() + PATIENCE
     while True:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         hold(time.monotonic() < end, f"nothing listens on port {port}")
         time.sleep(0.05)
+
+
+def answer(port: int, path: str) -> int:
+    """The code of an HTTP answer, 0 where there is none."""
+    asked = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    with suppress(OSError, HTTPException):
+        asked.request("GET", path)
+        return asked.getresponse().status
+    return 0
 
 
 @contextmanager

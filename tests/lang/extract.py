@@ -202,10 +202,6 @@ def _is_side(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value in {"left", "right"}
 
 
-def _is_command(function: ast.FunctionDef) -> bool:
-    return any(_name(each) in {"command", "group"} for each in function.decorator_list)
-
-
 def _paragraphs(text: str) -> Iterator[str]:
     for paragraph in filter(str.strip, text.split("\n\n")):
         yield paragraph if paragraph.startswith("\b") else " ".join(paragraph.split())

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -65,6 +66,14 @@ class Facts:
     floorgate: str = __version__
     format: int = FORMAT
     members: tuple[Member, ...] = ()
+
+    def __post_init__(self) -> None:
+        _ = self.at
+
+    @property
+    def at(self) -> str:
+        """When it was made, UTC. Raises ValueError and OverflowError for what is no time."""
+        return datetime.fromtimestamp(self.made / 1000, UTC).isoformat(timespec="seconds")
 
 
 _decode = msgspec.json.Decoder(Facts).decode

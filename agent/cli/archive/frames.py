@@ -63,7 +63,7 @@ def whole(data: bytes, path: Path) -> Whole:
     """Raises BadArchive."""
     try:
         return _whole(data)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, RecursionError, ValueError) as error:  # text that is no UTF-8 is a ValueError
         raise _bad(path, error) from error
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from agent.cli.archive.container import Facts, Reader
 from agent.cli.archive.frames import FRAMES, MOST_TABLES, TABLES, whole, write
 from agent.cli.archive.swapping import FOLDER, NEW, PINS, PKI, hand_over, settled
-from agent.cli.archive.taking import DATA, MOST_FILE, SITE
+from agent.cli.archive.taking import DATA, MOST_FILE, SITE, is_hidden
 from agent.model import host
 from agent.model.clock import SYSTEM
 from agent.model.errors import AgentError, StoreError
@@ -88,7 +88,7 @@ def site(archive: Reader) -> dict[Path, bytes]:
 def _place(name: str) -> tuple[str, ...]:
     """The parts of a member's name. Raises AgentError for one that we would not give."""
     parts = tuple(name.split("/"))
-    known = name in (FRAMES, TABLES) or (len(parts) > 1 and parts[0] == SITE)
+    known = name in (FRAMES, TABLES) or (len(parts) > 1 and parts[0] == SITE and not is_hidden(parts))
     known |= len(parts) == 2 and parts[0] == DATA and parts[1] in (AUDIT, HEAD)
     known |= len(parts) > 2 and parts[0] == DATA and parts[1] in (HISTORY, PKI, PINS)
     if not known or len(parts) > DEEPEST or not all(map(_is_part, parts)):

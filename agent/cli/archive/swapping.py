@@ -7,7 +7,7 @@ for by the next `floorgate run` or `floorgate restore` (`finish`).
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from agent.runtime.app import STORE
 from agent.runtime.audit_file import FILE as AUDIT
 from agent.runtime.chain import HEAD
 from agent.runtime.history import FOLDER as HISTORY
-from buffer.growth import in_use
+from buffer.growth import held, in_use
 
 PKI, PINS = "pki", "browse"
 FOLDER, NEW, READY, CLEARED = ".restore", "new", "ready", "cleared"
@@ -41,13 +41,28 @@ def finish(data: Path) -> Path | None:
 
 @contextmanager
 def alone(data: Path) -> Iterator[None]:
-    """Nobody else restores here, and no agent runs. Raises StoreError."""
-    with host.alone(data, wait=False) as here:
-        if not here:
+    """Nobody else restores here, no agent runs, and none can begin on the store that is there. Raises StoreError."""
+    with ExitStack() as stack:
+        if not stack.enter_context(host.alone(data, wait=False)):
             raise StoreError(f"data directory {data} is being restored", hint="wait until that has ended")
-        if (data / STORE).exists() and in_use(data / STORE):
-            raise StoreError(f"data directory {data} is in use by a running agent", hint="stop it first")
+        if (data / STORE).exists() and not stack.enter_context(held(data / STORE)):
+            raise _used(data)
         yield
+
+
+def stands(data: Path) -> bool:
+    """Whether there is a store."""
+    return (data / STORE).exists()
+
+
+def unused(data: Path, *, stood: bool) -> None:
+    """That no agent has begun meanwhile where no store `stood` that could be held. Raises StoreError."""
+    if not stood and (data / STORE).exists() and in_use(data / STORE):
+        raise _used(data)
+
+
+def _used(data: Path) -> StoreError:
+    return StoreError(f"data directory {data} is in use by a running agent", hint="stop it first")
 
 
 def taken(data: Path) -> bool:

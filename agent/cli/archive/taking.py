@@ -7,7 +7,7 @@ are read as they are.
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,6 +112,7 @@ def _audit(out: Writer, data: Path) -> None:
     head = _content(data / HEAD, MOST_FILE)
     part = out.path.with_name(f".{out.path.name}.audit")
     try:
+        part.unlink(missing_ok=True)  # of a backup that was killed
         with mapped(path, "may this user read it?"):
             os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | host.NOFOLLOW | host.RAW, 0o600))
             alone = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
@@ -162,7 +163,9 @@ def _site(out: Writer, data: Path, config: Path | None, left_out: list[str]) -> 
         return "", ""
     folder = file.parent
     for path, content in taken.items():
-        if path.is_relative_to(folder):
+        if path.is_relative_to(folder) and is_hidden(path.relative_to(folder).parts):
+            left_out.append(f"{path}: it, or a folder of it, is hidden: its name begins with a point")
+        elif path.is_relative_to(folder):
             out.add(f"{SITE}/{path.relative_to(folder).as_posix()}", [content])
         elif not path.is_relative_to(configs_dir()):
             left_out.append(f"{path}: it does not stand below {folder}")
@@ -170,6 +173,11 @@ def _site(out: Writer, data: Path, config: Path | None, left_out: list[str]) -> 
     if answers is not None:
         out.add(f"{SITE}/{COMMISSIONING}/{STATE}", [answers])
     return gateway, str(file)
+
+
+def is_hidden(parts: Iterable[str]) -> bool:
+    """A restore writes no `.ssh/authorized_keys` beside the site file, whoever made the archive."""
+    return any(part.startswith(".") for part in parts)
 
 
 def _configured(data: Path, config: Path | None) -> tuple[Path | None, dict[Path, bytes], str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli import records, voice
-from agent.cli.options import data_option, json_option
+from agent.cli.options import data_option, json_option, running_option
 from agent.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -29,13 +29,7 @@ USUAL = Path("/etc/floorgate/floorgate.yaml")
     help="The archive. [default: floorgate-support-TIME.zip here]",
 )
 @data_option
-@click.option(
-    "-c",
-    "--config",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="The site's configuration file. [default: the one that runs, or ran last]",
-)
+@running_option
 @click.option("--log", default="", metavar="FILE|journal", help="A log file of which the end goes in, too.")
 @json_option
 def command(output: Path | None, data: Path, config: Path | None, log: str, as_json: bool) -> None:

@@ -4,23 +4,18 @@ import hashlib
 import io
 import json
 import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import elf
 from bundles import flip
 from plant import listed
 from products import deb, held, members, one
 from roots import ROOT
 from tests.faults.table import Seen, row
-
-sys.path.append(str(ROOT / "packaging"))
-
 from tests.unit.packaging.bill import faults
-
-_ELF = b"\x7fELF"
 
 
 def packaged() -> Iterator[tuple[str, str]]:
@@ -30,7 +25,7 @@ def packaged() -> Iterator[tuple[str, str]]:
         for member in archive:
             file = archive.extractfile(member) if member.isreg() else None
             content = file.read() if file else b""
-            if content.startswith(_ELF):
+            if content.startswith(elf.MAGIC):
                 yield member.name, hashlib.sha256(content).hexdigest()
 
 

@@ -45,7 +45,8 @@ def whole(machine: Machine, package: Path) -> list[str]:
     found = [f"dpkg says {state}"] if state != f"install ok installed {field(package, 'Version')}" else []
     link = machine.run("readlink", _LINK).stdout.strip()
     found += [f"current is {link}"] if link != number else []
-    left = {*machine.must("ls", "/opt/floorgate").split()} - {number, "current", "previous"}
+    before = machine.run("cat", "/opt/floorgate/previous/.version").stdout.strip()
+    left = {*machine.must("ls", "/opt/floorgate").split()} - {number, "current", "previous", before}
     return found + [f"/opt/floorgate/{name} is left" for name in left]
 
 

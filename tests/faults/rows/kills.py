@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+from buffer.ledger import Account
 from buffer.rest import peek_ledger
 from buffer.store import Store
 from tests.faults.inject import Fault, Injector
@@ -71,12 +72,7 @@ def killed_in_migration(seen: Seen) -> None:
         version, whole = _version(path)
         ends.add(version)
         torn += not whole
-        store = Store.open(path, boot="boot-2", keep=1e9, max_size=1 << 22, reserve=0)
-        changed += store.ledger() != ledger
-        store.close()
-        connection = sqlite3.connect(path)
-        changed += connection.execute("SELECT seq, crc, body FROM frame").fetchall() != frames
-        connection.close()
+        changed += _changed(path, ledger, frames)
     seen.none("files neither of the old nor of the new version", torn)
     seen.none("ledgers or frames that differ", changed)
     seen.least("versions found afterwards", len(ends), 1 if seen.runs < 30 else 2)
@@ -103,12 +99,7 @@ def failing_migration(seen: Seen) -> None:
         unclear += done.returncode != 0 and "agent.model.errors.DiskFailed: store " not in done.stderr
         changed += peek_ledger(path) != ledger
         torn += not _version(path)[1]
-        store = Store.open(path, boot="boot-2", keep=1e9, max_size=1 << 22, reserve=0)
-        changed += store.ledger() != ledger
-        store.close()
-        connection = sqlite3.connect(path)
-        changed += connection.execute("SELECT seq, crc, body FROM frame").fetchall() != frames
-        connection.close()
+        changed += _changed(path, ledger, frames)
     seen.none("files neither of the old nor of the new version", torn)
     seen.none("ledgers or frames that differ", changed)
     seen.none("errors that do not say what failed", unclear)
@@ -122,6 +113,17 @@ def _migrate_and_kill(path: Path, seconds: float) -> None:
         assert child.stdout.readline() == b"now\n"
         time.sleep(seconds)
         child.kill()
+
+
+def _changed(path: Path, ledger: list[Account], frames: list[tuple[int, int, bytes]]) -> int:
+    """How many of both are others, once the store was opened and closed."""
+    store = Store.open(path, boot="boot-2", keep=1e9, max_size=1 << 22, reserve=0)
+    changed = store.ledger() != ledger
+    store.close()
+    connection = sqlite3.connect(path)
+    found = connection.execute("SELECT seq, crc, body FROM frame").fetchall()
+    connection.close()
+    return changed + (found != frames)
 
 
 def _version(path: Path) -> tuple[int, bool]:

@@ -61,9 +61,13 @@ def open_store(
     keep: float = 86400.0,
     max_size: int = BIG,
     reserve: int = 0,
+    synced: bool = False,
 ) -> Store:
+    """Unless it is to be `synced`, the disk is not waited for: a process may die in these tests, and no machine does."""
     clock = (hands or Hands()).clock()
     store = Store.open(path, clock=clock, boot=boot, keep=keep, max_size=max_size, reserve=reserve)
+    if not synced:
+        store._log.connection.execute("PRAGMA synchronous=OFF")
     OPENED.append(store)
     if sinks:
         store.attach(sinks)

@@ -105,7 +105,7 @@ def test_a_changed_account_of_a_sink_is_noticed(place: Path, change_: str) -> No
 
 
 def test_one_flipped_bit_in_a_body_costs_that_frame_and_no_other(place: Path) -> None:
-    store = open_store(place, sinks=["platform"])
+    store = open_store(place, sinks=["platform"], max_size=1 << 20)
     given = frames(50, of=schema(tags=20))
     store.append(given)
     store.close()
@@ -118,7 +118,7 @@ def test_one_flipped_bit_in_a_body_costs_that_frame_and_no_other(place: Path) ->
         flipped[dice.randrange(len(body))] ^= 1 << dice.randrange(8)
         assert body in sound
         place.write_bytes(sound.replace(body, flipped))
-        again = open_store(place, sinks=["platform"])
+        again = open_store(place, sinks=["platform"], max_size=1 << 20)
         entries = again.read("platform", 100)
         assert seqs(entries) == [seq for seq in range(1, 51) if seq != hit + 1]
         assert all(entry.frame.values == given[entry.seq - 1].values for entry in entries)

@@ -287,7 +287,7 @@ def test_closing_twice_is_fine_and_using_it_afterwards_is_a_clear_error(place: P
 
 def test_the_store_is_synced_at_each_commit_and_checkpoints_itself(place: Path) -> None:
     """`synchronous=FULL` in WAL mode; the -wal file stays bounded without SQLite's own checkpoints."""
-    store = open_store(place, sinks=["platform"])
+    store = open_store(place, sinks=["platform"], synced=True)
     connection = store._log.connection
     names = ("journal_mode", "synchronous", "locking_mode", "wal_autocheckpoint", "mmap_size", "page_size")
     settings = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names]

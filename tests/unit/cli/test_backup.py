@@ -106,6 +106,7 @@ def test_all_of_it_comes_back_in_another_place_as_another_instance(data: Path, t
     assert (etc / "site.yaml").read_text() == SITE
     assert (etc / "conf.d" / "more.yaml").read_text() == PART
     assert (etc / "commissioning" / "state.json").read_text() == "{}"
+    assert {path.stat().st_mode & 0o777 for path in etc.rglob("*")} == {0o750, 0o640}, "as /etc/floorgate has it"
     assert {path.stat().st_mode & 0o077 for path in new.rglob("*")} == {0}
     assert not (new / "pki" / ".lock").exists()
     names = [json.loads(floorgate("version", "--json", "--data", each).stdout)["instance"] for each in (data, new)]
@@ -171,6 +172,7 @@ HOSTILE = {  # members that no backup has
     "deep": ("data/pki/" + "a/" * 20 + "x", "a member that is none"),
     "long": ("data/pki/" + "a" * 300, "a member that is none"),
     "own": ("data/.restore/ready", "a member that is none"),
+    "hidden": ("site/.ssh/authorized_keys", "a member that is none"),
 }
 
 
@@ -225,8 +227,9 @@ SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {  # an archive made w
         lambda path: rewritten(path, dict, {CERT: b"pki/trusted/b.der"}),
         f"{CERT} is not what the backup was made of",
     ),
-    "bomb": (lambda path: rewritten(path, dict, {CERT: bytes(100 << 20)}), "the size of a member is not that"),
+    "bomb": (lambda path: rewritten(path, dict, {CERT: bytes(8 << 20)}), "the size of a member is not that"),
     "link": (lambda path: rewritten(path, dict, kind=0o120777 << 16), "is no regular file"),
+    "timeless": (lambda path: rewritten(path, lambda facts: facts | {"made": 10**18}), "its manifest makes no sense"),
     "senseless": (lambda path: rewritten(path, lambda _: {"format": "x"}), "its manifest makes no sense"),
 }
 
@@ -251,11 +254,12 @@ def test_more_members_than_a_backup_has_are_not_even_listed(tmp_path: Path) -> N
     assert (done.exit_code, "more members than a backup" in done.output) == (1, True)
 
 
-def test_a_store_that_makes_no_sense_is_found_before_anything_is_touched(data: Path) -> None:
+@pytest.mark.parametrize("columns", [b"\x90", b"\x91\xa1\xff"])  # none, and one whose name is no text
+def test_a_store_that_makes_no_sense_is_found_before_anything_is_touched(data: Path, columns: bytes) -> None:
     path = data.parent / "b.zip"
     with writing(path) as out:
         out.add("store/frames", [b"\xff\xff\xff\xff"])
-        out.add("store/tables", [b"\x83\xa7version\x03\xa7columns\x90\xa6tables\x80"])
+        out.add("store/tables", [b"\x83\xa7version\x03\xa7columns" + columns + b"\xa6tables\x80"])
         out.finish(container.Facts(0))
     before = files(data)
     done = floorgate("restore", path, "--data", data, "--yes")
@@ -282,7 +286,7 @@ KILLED = (  # a change that is killed at each of its renames in turn
 
 def test_a_kill_in_the_middle_of_the_change_ends_with_all_of_the_new(tmp_path: Path) -> None:
     """The next start goes on; before the first of its steps nothing has changed."""
-    folders = [tmp_path / f"run-{number}" for number in range(24)]
+    folders = [tmp_path / f"run-{number}" for number in range(21)]
     for new in folders:
         for name, content in (("store.db", b"old"), (".restore/new/store.db", b"new"), (".restore/new/pki/x", b"")):
             (new / name).parent.mkdir(parents=True, exist_ok=True)
@@ -367,3 +371,12 @@ def test_nothing_that_is_there_is_replaced_by_an_archive(data: Path) -> None:
             refused = floorgate(command, "-o", data.parent / name, "--data", data)
             assert refused.exit_code == 1 and f"{name} is there already (name another file" in refused.output
     assert (data.parent / "file").read_text() == "mine" and (data.parent / "pipe").is_fifo()
+
+
+def test_no_agent_begins_on_a_store_that_is_about_to_be_replaced(data: Path) -> None:
+    opening = f"Store.open({str(data / 'store.db')!r}, boot='c', keep=1.0, max_size=8 << 20, reserve=0)"
+    code = f"from buffer.store import Store; {opening}"
+    command, environ = [sys.executable, "-c", code], {**os.environ, "PYTHONPATH": str(ROOT)}
+    with swapping.alone(data):
+        done = subprocess.run(command, env=environ, capture_output=True, check=False)
+    assert b"is in use by another process" in done.stderr

@@ -95,3 +95,22 @@ def test_a_store_that_is_another_users(place: Path, locked: str) -> None:
 def test_a_directory_that_is_not_there_is_made_by_hand(tmp_path: Path) -> None:
     assert f"install -d -m 700 -o {host.login()[0]} {tmp_path}/x" in rights.owning(tmp_path / "x")
     assert "may that user read it?" in rights.reading(tmp_path)
+
+
+@pytest.mark.parametrize("command", [("health",), ("version",), ("backup", "-o", "/tmp/x.zip")])
+def test_who_may_not_look_into_the_data_hears_who_may(place: Path, command: tuple[str, ...]) -> None:
+    (place / "data").mkdir(mode=0o700)
+    (place / "data" / "agent.json").write_text("{}")
+    if host.is_root():
+        os.chown(place / "data", 1, 1)
+    else:
+        (place / "data").chmod(0)
+    CliRunner().invoke(main, [*command, "--data", str(place / "none")])  # all that it loads
+    said, code = as_nobody(lambda: asked(*command, "--data", str(place / "data")))
+    assert code == 1 and "agent.json: Permission denied (this runs as " in said and ": run it as root" in said, said
+    assert not host.is_root() or f", or as {(place / 'data').owner()}, whose " in said
+
+
+def asked(*arguments: str) -> tuple[str, int]:
+    done = CliRunner().invoke(main, arguments)
+    return done.output, done.exit_code

@@ -49,6 +49,5 @@ def test_a_file_grows_by_blocks_and_holes_do_not_count(tmp_path: Path) -> None:
         os.close(fd)
 
 
-def test_memory_and_disk_have_a_size(tmp_path: Path) -> None:
-    assert host.rss() > 10 << 20
+def test_a_disk_has_room(tmp_path: Path) -> None:
     assert host.free(tmp_path) > 0

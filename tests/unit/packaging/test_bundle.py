@@ -15,9 +15,11 @@ import contents
 import context
 import glibc
 import package
+import rthook_self
 import rthook_trust
 from agent import __version__, registry
 from agent.cli import COMMANDS
+from agent.runtime import inventory
 from context import Context, Failure
 from tests.house import ROOT, listed
 
@@ -74,6 +76,10 @@ def test_every_file_that_is_read_is_in_the_bundle() -> None:
     data = {f"{folder}/{Path(file).name}" for file, folder in contents.data(ROOT)}
     assert {path for path in listed(tracked_only=True) if path.startswith("configs/")} <= data
     assert "agent/lang/zh.po" in data
+
+
+def test_what_an_inventory_tells_has_its_metadata_in_the_bundle() -> None:
+    assert {*inventory.LIBRARIES} <= {*contents.described()}
 
 
 def test_files_beside_a_module_are_read_where_we_know_it() -> None:
@@ -179,6 +185,20 @@ def test_certificates_are_where_this_machine_has_them(
 def test_certificates_that_somebody_chose_stay(tmp_path: Path) -> None:
     chosen = {"SSL_CERT_FILE": "/mine.pem", "SSL_CERT_DIR": "/mine"}
     assert rthook_trust.settings(chosen, str(tmp_path)) == {}
+
+
+class Archive:
+    """PyInstaller's, of which nothing but the name of its file is touched."""
+
+    def __init__(self, file: str) -> None:
+        self._filename = file
+
+
+@pytest.mark.parametrize(("file", "expected"), [(sys.executable, "/proc/self/exe"), (__file__, __file__)])
+def test_modules_come_out_of_the_running_program_where_they_are_in_it(file: str, expected: str) -> None:
+    archive = Archive(file)
+    rthook_self.hold(archive)
+    assert archive._filename == expected
 
 
 def test_the_glibc_that_is_needed_is_the_highest_of_all(tmp_path: Path) -> None:

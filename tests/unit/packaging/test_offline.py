@@ -155,6 +155,21 @@ def test_another_machine_is_told_which_bundle_it_needs(site: Site) -> None:
     assert not site.prefix.exists()
 
 
+def test_what_the_shell_has_exported_leads_nowhere_else(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(site.bundle, site.bundle.parent / "elsewhere/bundle")
+    (site.bundle.parent / "elsewhere/bundle/SHA256SUMS").write_text("")
+    monkeypatch.chdir(site.bundle.parent)
+    command = ["sh", "bundle/install.sh", "--prefix", "opt", "--python", site.python]
+    for folder in ("elsewhere", "."):
+        env = {**os.environ, "RELEASE": site.version, "HARM": "", "CDPATH": str(site.bundle.parent / folder)}
+        subprocess.run(command, env=env, check=True, capture_output=True)
+    assert site.running() == "floorgate 1.0.0"
+
+
+def test_a_prefix_that_is_empty_is_none(site: Site) -> None:
+    assert "--prefix needs a value" in site.run("--prefix", "")
+
+
 def test_a_folder_of_others_is_left_alone(site: Site) -> None:
     site.prefix.mkdir()
     (site.prefix / "current").mkdir()

@@ -1,5 +1,6 @@
 """Sums, signatures, and the script that checks them: what was changed is refused, and named."""
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -46,9 +47,16 @@ def signed(release: Context, monkeypatch: pytest.MonkeyPatch) -> Context:
     return release
 
 
-def verify(release: Context, *options: str) -> str:
+def verify(release: Context, *options: str, folder: str = "") -> str:
     """What the script says; it starts with "refused: " where it refuses."""
-    script = ["sh", ROOT / "packaging/verify.sh", "--signers", release.root / "signers", *options, release.dist]
+    script = [
+        "sh",
+        ROOT / "packaging/verify.sh",
+        "--signers",
+        release.root / "signers",
+        *options,
+        folder or release.dist,
+    ]
     done = subprocess.run(script, capture_output=True, text=True, check=False)
     return done.stdout if done.returncode == 0 else f"refused: {done.stderr}"
 
@@ -111,7 +119,28 @@ def test_unsigned_sums_say_so(release: Context) -> None:
     assert "changed: floorgate-1.2.3.tar.gz" in verify(release, "--unsigned")
 
 
-@pytest.mark.parametrize("line", ["../key", ".hidden", "-rf", ""])
+def test_the_last_line_counts_without_an_end_and_names_with_two_dots_do(release: Context) -> None:
+    sums.step(release)
+    (release.dist / "SHA256SUMS").write_text((release.dist / "SHA256SUMS").read_text().rstrip())
+    assert "2 files are as SHA256SUMS says" in verify(release, "--unsigned")
+    flip(max(each for each in release.dist.iterdir() if each.name != "SHA256SUMS"))
+    assert "is not as it was made" in verify(release, "--unsigned")
+    sums.step(release)
+    (release.dist / "..more").touch()
+    assert "extra: ..more" in verify(release, "--unsigned")
+
+
+def test_what_is_looked_at_is_the_folder_that_was_named(signed: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With CDPATH, `cd dist` may lead elsewhere."""
+    elsewhere = signed.root / "elsewhere"
+    shutil.copytree(signed.dist, elsewhere / "dist")
+    flip(signed.dist / "floorgate-1.2.3.tar.gz")
+    monkeypatch.setenv("CDPATH", str(elsewhere))
+    monkeypatch.chdir(signed.root)
+    assert "changed: floorgate-1.2.3.tar.gz" in verify(signed, folder="dist")
+
+
+@pytest.mark.parametrize("line", ["../key", ".hidden", "-rf", "", "file\r"])
 def test_a_name_that_leads_elsewhere_is_refused(release: Context, line: str) -> None:
     (release.dist / "SHA256SUMS").write_text(f"{'0' * 64}  {line}\n")
     assert "SHA256SUMS has a line that is none" in verify(release, "--unsigned")
