@@ -114,7 +114,7 @@ def at_rest(path: Path) -> Iterator[sqlite3.Connection]:
     After a clean stop nothing is touched; after a crash the -wal file is read too, and SQLite leaves a -shm file.
     """
     wal = path.with_name(f"{path.name}-wal")
-    if not path.exists():
+    if not path.is_file():
         raise StoreError(f"store {path} does not exist", hint="has the agent run yet? name its directory with --data")
     with mapped(path):
         _inspect(path)

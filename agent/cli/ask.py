@@ -18,6 +18,7 @@ from agent.status.server import FILE
 
 TIMEOUT = 120.0  # seconds for an answer: to count a large backlog on a slow disk for the first time takes a while
 MOST = 64 << 20  # bytes of one
+LARGEST = 64 << 10  # bytes of agent.json
 _NOBODY = (ConnectionError, http.client.HTTPException, ValueError, TypeError, LookupError)
 
 
@@ -116,11 +117,18 @@ def _error(said: dict[str, str]) -> AgentError:
     return kinds.get(said["kind"], StoreError)(said["error"], hint=said["hint"])
 
 
+def _facts(path: Path) -> Any:
+    """What an agent wrote there; a pipe or a device, which might never end, is no file. Raises OSError, ValueError."""
+    if not path.is_file():
+        raise FileNotFoundError(path)
+    with path.open("rb") as file:
+        return json.loads(file.read(LARGEST))
+
+
 def environ(data: Path) -> dict[str, str]:
-    """What the agent was started with, whether it answers or not, for its `${NAME}` and credentials; empty when nobody
-    says."""
+    """What the agent was started with, for its `${NAME}` and credentials, answering or not; empty when nobody says."""
     try:
-        return _environ(json.loads((data / FILE).read_text("utf-8"))["pid"])
+        return _environ(_facts(data / FILE)["pid"])
     except (OSError, *_NOBODY):
         return {}
 
@@ -141,7 +149,7 @@ def find(data: Path, timeout: float = TIMEOUT) -> Iterator[Agent | None]:
     with ExitStack() as stack:
         agent = None
         try:
-            agent = Agent(path, json.loads(path.read_text("utf-8")), timeout)
+            agent = Agent(path, _facts(path), timeout)
             stack.callback(agent.close)
         except (FileNotFoundError, *_NOBODY):
             pass

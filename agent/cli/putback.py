@@ -55,8 +55,8 @@ class Restoring:
             raise AgentError(what, hint="run this as a user who may write there") from error
 
     def _write(self, path: Path, data: bytes) -> None:
-        """With the rights that the file has, or those of the site file, or for a group what the folder lets it, since the
-        service reads /etc/floorgate so. A link stays one."""
+        """With the rights that the file has, or those of the site file, or for a group what the folder lets it, as the
+        service reads /etc/floorgate. A link stays one."""
         real = path.resolve()
         like = next((each for each in (real, self.file.resolve()) if each.exists()), None)
         status = like.stat() if like else None

@@ -114,5 +114,5 @@ def _read(frame: dict[str, Any]) -> bool:
 def listed(seen: Seen, what: str, found: "list[str]") -> None:
     """None of these may be; on a miss they are told on stderr."""
     for each in found:
-        print(f"\n    {what}: {each}", end="", file=sys.stderr, flush=True)
+        print(f"    {what}: {each}", file=sys.stderr, flush=True)
     seen.none(what, len(found))

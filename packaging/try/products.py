@@ -7,14 +7,15 @@ import re
 import shutil
 import subprocess
 import tarfile
+import threading
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 
 from roots import ROOT
 
 DIST = Path(os.environ.get("TRY_DIST") or ROOT / "dist")
 MNT = Path("/mnt")  # where a machine sees what is held
+_LOCK = threading.Lock()
 Change = Callable[[str, bytes], bytes]  # path in the package and contents to other contents
 
 
@@ -61,16 +62,20 @@ def after(number: str, steps: int = 1) -> str:
     return re.sub(r"\d+$", lambda last: str(int(last[0]) + steps), number)
 
 
-@cache
 def same() -> Path:
     """The same version, which dpkg unpacks sooner than what is shipped."""
-    return remade("same")
+    return _once("same", 0)
 
 
-@cache
 def higher() -> Path:
     """The same contents as the next version."""
-    return remade("higher", steps=1)
+    return _once("higher", 1)
+
+
+def _once(name: str, steps: int) -> Path:
+    with _LOCK:
+        made = next((held() / name).glob("*.deb"), None)
+        return made or remade(name, steps=steps)
 
 
 def remade(name: str, *, steps: int = 0, arch: str = "", change: Change | None = None, packed: bool = False) -> Path:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "build" / "try"
 MIRROR = os.environ.get("DEBIAN_MIRROR", "http://deb.debian.org/debian")
+
+_LOCK = threading.Lock()
 
 # name: Debian's release, and what is there beside its least. None has a Python but that with python3-venv.
 ROOTS = {
@@ -36,11 +39,10 @@ def prepare(names: Iterable[str], scratch: Path) -> None:
 def unpacked(name: str) -> Path:
     """The folder of this root; it is shared and never written to."""
     folder = Path(os.environ["TRY_SCRATCH"]) / "roots" / name
-    if not folder.exists():
-        part = folder.with_suffix(".part")
-        part.mkdir(parents=True)
-        subprocess.run(["tar", "-C", part, "-xpf", _tar(name), "--numeric-owner"], check=True)
-        part.rename(folder)
+    with _LOCK:
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            subprocess.run(["tar", "-C", folder, "-xpf", _tar(name), "--numeric-owner"], check=True)
     return folder
 
 

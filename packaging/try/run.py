@@ -12,10 +12,12 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from roots import KEPT, ROOT, ROOTS, prepare
 
+_AT_ONCE = 2  # rows; they wait as often as they work
 _DISK = 12  # GB, of which only what is written takes room
 
 # Waits until stdin closes, then ends every process of the control group and removes it and what lies about.
@@ -71,9 +73,11 @@ def outside(groups: Path, words: list[str]) -> int:
         command = ["sh", "-c", 'echo 0 >"$0/cgroup.procs"; exec unshare "$@"', str(group), *flags]
         places = {"TRY_SCRATCH": str(scratch), "TRY_CGROUP": str(group), "TRY_HELD": str(scratch / "held")}
         places |= {"TMPDIR": str(scratch / "tmp"), "PYTHONPATH": f"{ROOT}:{ROOT / 'packaging'}"}
+        began = time.monotonic()
         done = subprocess.run(
             [*command, sys.executable, __file__, "--inside", *words], env={**os.environ, **places}, check=False
         )
+        print(f"took {time.monotonic() - began:.0f} s, {processor(group):.0f} s of a processor", file=sys.stderr)
     except (RuntimeError, OSError) as error:
         return fail(str(error))
     except KeyboardInterrupt:
@@ -107,17 +111,26 @@ def inside(names: list[str], *, as_json: bool) -> int:
     problem = hold(scratch / "held")
     if problem:
         return fail(problem)
+    unknown = {*names} - {name for each in ALL for name in (each.name, each.file)}
+    if unknown:
+        return fail(f"no row is called {', '.join(sorted(unknown))}; they are: {' '.join(each.name for each in ALL)}")
     wanted = [each for each in ALL if not names or {each.name, each.file} & {*names}]
-    lines = list(attempts(wanted))
+    lines = list(attempts(wanted, at_once=_AT_ONCE))
     if as_json:
         print(json.dumps([{"row": each.name, "seen": s if isinstance(s, str) else s.figures} for each, s in lines]))
     else:
         print(markdown(lines, "package"))
-    return int(not wanted or any(isinstance(seen, str) or seen.misses for _, seen in lines))
+    return int(any(isinstance(seen, str) or seen.misses for _, seen in lines))
 
 
 def call(*command: object) -> str:
     return subprocess.run([str(word) for word in command], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def processor(group: Path) -> float:
+    """Seconds of processor time that all in it took (cgroup-v2, cpu.stat)."""
+    told = dict(line.split() for line in (group / "cpu.stat").read_text().splitlines())
+    return int(told["usage_usec"]) / 1e6
 
 
 def control_groups() -> Path | None:

@@ -67,6 +67,7 @@ async def test_what_a_device_refuses_is_not_asked_again_after_a_kill(tmp_path: P
             agent.start()
             await until(lambda: len(plc.asked) > 50, "requests of the second run")
             assert refused(plc) == [(25, 1)], "the tag that is not there is tried once"
+            await until(lambda: last(archive) != {}, "the first frame of the second run")
             assert last(archive) == good
         finally:
             if agent.alive():

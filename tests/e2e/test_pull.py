@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from agent.status.about import About
 from agent.status.alarms import Board
 from agent.status.config import Pages
+from agent.status.log import Volume
 from agent.status.openapi import document
 from agent.status.pull import Pull
 from agent.status.recording import Reel
@@ -166,7 +168,8 @@ def test_the_document_has_all_routes_of_consumers_and_no_other(tmp_path: Path) -
         """Never asked."""
 
     routes = [*_routes(Nothing(), Nothing()), *Pull([], Nothing()).routes()]  # type: ignore[arg-type]
-    routes += [*Board(Nothing()).routes(), *Pages(Nothing()).routes(), *Reel(Nothing()).routes()]  # type: ignore[arg-type]
+    for owners in (Board, Pages, Reel, About, Volume):
+        routes += owners(Nothing()).routes()  # type: ignore[arg-type]
     ours = {(route.method.lower(), route.path) for route in routes if route.path != "/api/v1/health"}
     assert {(method, path) for path, methods in document()["paths"].items() for method in methods} == ours
 

@@ -7,6 +7,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -132,15 +133,22 @@ def attempt(each: Row, *, short: bool = False) -> Seen | str:
             return f"broke down: {type(error).__name__}"
 
 
-def attempts(rows: Sequence[Row], *, short: bool = False) -> Iterator[tuple[Row, Seen | str]]:
-    """One row after the other, with its progress on stderr."""
-    for number, each in enumerate(rows, 1):
-        began = time.monotonic()
-        print(f"[{number}/{len(rows)}] {each.title} …", end=" ", file=sys.stderr, flush=True)
+def attempts(rows: Sequence[Row], *, short: bool = False, at_once: int = 1) -> Iterator[tuple[Row, Seen | str]]:
+    """Row by row, so many at once, with progress on stderr."""
+
+    def one(number: int) -> tuple[Row, Seen | str]:
+        each, began = rows[number], time.monotonic()
+        title = f"[{number + 1}/{len(rows)}] {each.title} …"
+        if at_once == 1:
+            print(title, end=" ", file=sys.stderr, flush=True)
         seen = attempt(each, short=short)
         verdict = seen if isinstance(seen, str) else "; ".join(seen.misses) or "ok"
-        print(f"{verdict} ({time.monotonic() - began:.0f} s)", file=sys.stderr, flush=True)
-        yield each, seen
+        said = f"{verdict} ({time.monotonic() - began:.0f} s)"
+        print(said if at_once == 1 else f"{title} {said}", file=sys.stderr, flush=True)
+        return each, seen
+
+    with ThreadPoolExecutor(at_once) as pool:
+        yield from pool.map(one, range(len(rows)))
 
 
 def markdown(lines: Iterable[tuple[Row, Seen | str]], head: str = "fault") -> str:

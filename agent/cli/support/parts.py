@@ -248,6 +248,8 @@ def _journal() -> str:
 
 
 def _end_of(path: Path) -> str:
+    if path.exists() and not path.is_file():
+        raise AgentError("it is no file: a pipe or a device may never end")
     with path.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - TAIL))

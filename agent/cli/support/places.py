@@ -96,7 +96,8 @@ def _of_addresses(text: str) -> Iterator[str]:
 def _of_data(data: Path) -> Iterator[str]:
     """The token of the agent's door, and private keys."""
     with suppress(OSError, ValueError, TypeError, AttributeError):
-        yield str(json.loads((data / "agent.json").read_text("utf-8")).get("token", ""))
+        for said in content(data / "agent.json"):
+            yield str(json.loads(said).get("token", ""))
     for key in ("own/key.pem", "next/key.pem"):
         yield from content(data / "pki" / key)
 

@@ -165,3 +165,11 @@ def test_when_the_time_is_over_the_rest_is_left_out(tmp_path: Path) -> None:
         parts.fill(bundle, case, lambda done: None, now=lambda: float(next(ticks)))
     assert len(bundle.members) == 1
     assert bundle.left_out[-1].why == "the 60 seconds for all of it were over"
+
+
+def test_what_never_ends_is_not_read(data: Path) -> None:
+    os.mkfifo(data / "agent.json")
+    os.mkfifo(data.parent / "gateway.log")
+    _, left_out = made(data, "-c", data.parent / "site.yaml", "--log", data.parent / "gateway.log")
+    assert left_out["health.json"] == f"no agent runs on {data}"
+    assert "it is no file" in left_out["log/gateway.log"]
