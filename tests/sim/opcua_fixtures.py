@@ -142,16 +142,16 @@ def node_opcua_server(
     interval: int = 200,
     max_read: int = 20,
     max_monitored: int = 10,
-    small: bool = True,
+    small: bool = False,
     home: Path | None = None,
     environ: Mapping[str, str] | None = None,
     **options: object,
 ) -> Iterator[OpcuaServer]:
     """The server of `node/opcua_server.js`; Value0 … lie in `PRESS` and grow by one each `interval` ms.
 
-    Other options are those of the program; unless it is to have all nodes of the standard (`small=False`) it starts in
-    half the time, and takes no password in the clear. What it keeps lies in `home`, or in a folder that goes with it; `environ` is
-    added to its environment.
+    Other options are those of the program. With `small` it has few of the nodes of the standard, starts in half the time,
+    and is good for polling. What it keeps lies in `home`, or in a folder that goes with it; `environ` is added to its
+    environment.
     """
     node = shutil.which("node")
     if node is None or not (HERE / "node" / "node_modules").is_dir():

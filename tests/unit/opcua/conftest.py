@@ -38,7 +38,7 @@ def plant() -> Iterator[OpcuaServer]:
 @pytest.fixture(scope="session")
 def press() -> Iterator[OpcuaServer]:
     """One node-opcua server: at most 20 nodes a read, 10 monitored items a call."""
-    with node_opcua_server(tags=50, interval=100, small=False) as server:
+    with node_opcua_server(tags=50, interval=100) as server:
         yield server
 
 

@@ -50,7 +50,7 @@ def data(tmp_path_factory: pytest.TempPathFactory, ours: Made) -> Path:
 def server(data: Path, ours: Made) -> Iterator[OpcuaServer]:
     """It knows joe, in the clear and encrypted by a policy for user names, with encryption and without."""
     options: dict[str, Any] = {"modes": "None,Sign,SignAndEncrypt", "user": f"joe:{PASSWORD}", "plain_users": True}
-    with node_opcua_server(policies=POLICIES, small=False, **options, **ours.files(data.parent)) as running:
+    with node_opcua_server(policies=POLICIES, **options, **ours.files(data.parent)) as running:
         yield running
 
 
@@ -92,7 +92,7 @@ async def test_whoever_gets_past_that_is_anonymous(gate: Gate) -> None:
 async def test_a_server_that_wants_a_user_without_encryption_gets_none(data: Path, ours: Made, tmp_path: Path) -> None:
     """It would have the password in the clear or encrypted; and `security: auto` takes no such server at all."""
     options: dict[str, Any] = {"user": f"joe:{PASSWORD}", "no_anonymous": True, "plain_users": True}
-    with node_opcua_server(policies=POLICIES, small=False, **options, **ours.files(tmp_path)) as server:
+    with node_opcua_server(policies=POLICIES, **options, **ours.files(tmp_path)) as server:
         for access, said in (
             (Access(security="none", user="joe", password=PASSWORD), "the server wants a user"),
             (Access(user="joe", password=PASSWORD, security="auto", pki=Pki(data / "pki")), "the server offers no"),
