@@ -149,7 +149,7 @@ def node_opcua_server(
 ) -> Iterator[OpcuaServer]:
     """The server of `node/opcua_server.js`; Value0 … lie in `PRESS` and grow by one each `interval` ms.
 
-    Other options are those of the program. With `small` it has few of the standard's nodes, starts in half the time,
+    Other options are those of the program. With `small` it has few of the standard nodes, starts in half the time,
     and is good for polling. What it keeps lies in `home`, or in a folder that goes with it; `environ` is added to its
     environment.
     """
