@@ -63,7 +63,7 @@ def open_store(
     reserve: int = 0,
     synced: bool = False,
 ) -> Store:
-    """Unless it is to be `synced`, the disk is not waited for: a process may die in these tests, and no machine does."""
+    """Unless it is to be `synced`, the disk is not waited for: processes die in these tests, and no machine does."""
     clock = (hands or Hands()).clock()
     store = Store.open(path, clock=clock, boot=boot, keep=keep, max_size=max_size, reserve=reserve)
     if not synced:

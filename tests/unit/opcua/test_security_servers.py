@@ -51,7 +51,7 @@ def data(folder: Path, ours: Made) -> Path:
 @pytest.fixture(scope="module")
 def secured(folder: Path, ours: Made) -> Iterator[OpcuaServer]:
     options: dict[str, Any] = {"policies": EVERY, "modes": "None,Sign,SignAndEncrypt", "user": f"joe:{PASSWORD}"}
-    with node_opcua_server(**options, **ours.files(folder)) as server:
+    with node_opcua_server(small=True, **options, **ours.files(folder)) as server:
         yield server
 
 
@@ -194,13 +194,13 @@ async def test_a_server_of_another_name_is_refused_unless_that_is_written_down(f
     elsewhere, swapped = made(hosts=["press.local"], number=1), made(number=3)
     trust(data, elsewhere)
     options: dict[str, Any] = {"policies": "Basic256Sha256", "modes": "SignAndEncrypt", "max_sessions": 1}
-    with node_opcua_server(**options, **elsewhere.files(folder, "elsewhere")) as server:
+    with node_opcua_server(small=True, **options, **elsewhere.files(folder, "elsewhere")) as server:
         error = await refusal(device(server.endpoint, data))
         assert "made out to press.local, not to 127.0.0.1" in str(error)
         assert await value(device(server.endpoint, data, certificate_host="press.local")) >= 7
         await fills(server, data)
         port = server.port
-    with node_opcua_server(port=port, **options, **swapped.files(folder, "swapped")) as server:
+    with node_opcua_server(small=True, port=port, **options, **swapped.files(folder, "swapped")) as server:
         error = await refusal(device(server.endpoint, data, certificate_host="press.local"))
         assert "nobody has said that it is to be trusted" in str(error) and swapped.sha256 in str(error)
 
@@ -221,7 +221,7 @@ async def test_a_strict_server_must_know_us_first_and_then_takes_our_certificate
     data, home = folder / "strict", folder / "home"
     own = trust(data, ours).own()
     options: dict[str, Any] = {"policies": "Aes256_Sha256_RsaPss", "modes": "SignAndEncrypt", "strict": True}
-    with node_opcua_server(home=home, **options, **ours.files(folder)) as server:
+    with node_opcua_server(small=True, home=home, **options, **ours.files(folder)) as server:
         error = await refusal(device(server.endpoint, data))
         assert isinstance(error, Unreachable) and "it must trust that first" in str(error)
         error = await refusal(device(server.endpoint, data, security="none"))
@@ -229,7 +229,7 @@ async def test_a_strict_server_must_know_us_first_and_then_takes_our_certificate
     for refused in (home / "pki/rejected").iterdir():
         refused.unlink()
     (home / "pki/trusted/certs/floorgate.pem").write_bytes(Made(own.certificate, own.key).pem)
-    with node_opcua_server(home=home, **options, **ours.files(folder)) as server:
+    with node_opcua_server(small=True, home=home, **options, **ours.files(folder)) as server:
         assert await value(device(server.endpoint, data)) >= 7
 
 
@@ -243,7 +243,7 @@ async def test_a_server_whose_clock_nobody_has_set_is_told_of(folder: Path, ours
     unset = 60 - time.time()
     clock.set(unset)
     options: dict[str, Any] = {"policies": "Aes256_Sha256_RsaPss", "modes": "SignAndEncrypt", "strict": True}
-    with node_opcua_server(home=home, environ=clock.environ, **options, **ours.files(folder)) as server:
+    with node_opcua_server(small=True, home=home, environ=clock.environ, **options, **ours.files(folder)) as server:
         driver = device(server.endpoint, data)
         error = await refusal(driver)
         assert isinstance(error, Unreachable) and error.hint == "set the server's clock"
@@ -257,7 +257,7 @@ async def test_a_server_whose_clock_nobody_has_set_is_told_of(folder: Path, ours
 
 async def test_a_server_that_has_only_broken_policies_is_refused(folder: Path, data: Path, ours: Made) -> None:
     options: dict[str, Any] = {"policies": "Basic256,Basic128Rsa15", "modes": "SignAndEncrypt"}
-    with node_opcua_server(**options, **ours.files(folder)) as server:
+    with node_opcua_server(small=True, **options, **ours.files(folder)) as server:
         error = await refusal(device(server.endpoint, data))
         assert isinstance(error, Refused)
         assert "only Basic256 with SignAndEncrypt, Basic128Rsa15" in str(error) and "broken" in error.hint
