@@ -38,8 +38,8 @@ class Draft:
 
 @dataclass(slots=True)
 class Outlet:
-    """A sink that runs. After `stop` it is not connected anew; after `over` nothing more comes, and its pump ends when it
-    has sent what there is."""
+    """A sink that runs. After `stop` it is not connected anew; after `over` nothing more comes, and its pump ends with
+    what there is."""
 
     draft: Draft
     pump: Pump | None = None
