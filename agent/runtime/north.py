@@ -38,12 +38,14 @@ class Draft:
 
 @dataclass(slots=True)
 class Outlet:
-    """A sink that runs. `stop` tells its pump to send what it can and end."""
+    """A sink that runs. After `stop` it is not connected anew; after `over` nothing more comes, and its pump ends with
+    what there is."""
 
     draft: Draft
     pump: Pump | None = None
     tap: Tap | None = None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
 
@@ -109,7 +111,7 @@ class North:
 
     def _works(self, outlet: Outlet, sink: Sink) -> Named:
         config, part, backoff = outlet.draft.config, outlet.draft.part, Backoff(SINK_CAP)
-        pump = outlet.pump = Pump(config.name, sink, self._storage, part, backoff, outlet.stop, config.backfill)
+        pump = outlet.pump = Pump(config.name, sink, self._storage, part, backoff, outlet.over, config.backfill)
         self._health.flights[config.name] = pump.flight
         patience = max(FLOOR, TIMEOUTS * float(getattr(config, "timeout", 0)))
         self._health.pulses["sink", config.name] = Pulse(patience, pump.beat, pump.doing)
@@ -133,12 +135,12 @@ class North:
             self._health.drop(others=[("sink", name), (KIND, name)])
 
     def stopping(self) -> None:
-        """Every pump ends when it has sent what there is."""
+        """The last frames are still on their way to the disk; a pump that fails from now on is not started again."""
         for outlet in self._outlets.values():
             outlet.stop.set()
 
     def wake(self) -> None:
-        """There is nothing more to come."""
+        """There is nothing more to come: every pump ends when it has sent what there is."""
         for outlet in self._outlets.values():
             self._leave(outlet)
 
@@ -150,6 +152,7 @@ class North:
 
     def _leave(self, outlet: Outlet) -> None:
         outlet.stop.set()
+        outlet.over.set()
         if outlet.tap is not None:
             outlet.tap.stop()
         if outlet.pump is not None:

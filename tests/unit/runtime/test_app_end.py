@@ -1,14 +1,15 @@
 """An orderly stop: what the ledger has as read is what the devices have served, whatever the steps held back."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent import registry
 from agent.config import load
-from agent.model.frame import Frame
+from agent.model.frame import Entry, Frame
 from agent.model.tag import Schema, Tag
 from agent.runtime import app, field
 from buffer.rest import peek_ledger
@@ -82,3 +83,49 @@ async def test_what_was_held_is_read_when_the_agent_stops(tmp_path: Path, monkey
     assert found["meter"].suppressed == {"door": meter.served - 2}
     assert found["press"].suppressed == {"period": 3}
     assert all(each.balanced for each in found.values())
+
+
+class Platform:
+    """A sink in which a send is under way when the agent is told to stop."""
+
+    ordered, window, limit = False, 1, 100
+
+    def __init__(self, stop: asyncio.Event) -> None:
+        self._stop = stop
+        self.busy = asyncio.Event()
+
+    async def open(self) -> None:
+        """It takes every session."""
+
+    async def close(self) -> None:
+        """It takes leave."""
+
+    async def send(self, batch: Sequence[Entry]) -> None:
+        self.busy.set()
+        await self._stop.wait()
+
+
+class Slow(Meter):
+    """It takes its time to let go, so that what the steps have held back is told long after the stop."""
+
+    async def close(self) -> None:
+        await asyncio.sleep(0.1)
+
+
+async def test_a_sink_that_is_busy_at_the_stop_gets_the_last_frames_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "site.yaml").write_text(SITE.replace("FOLDER", str(tmp_path)), "utf-8")
+    stop = asyncio.Event()
+    meter, press, platform = Slow(), Press(), Platform(stop)
+    drivers: Any = [meter, press]
+    monkeypatch.setattr(field, "build_drivers", lambda site, devices, data: drivers)
+    monkeypatch.setattr(registry, "sink_builder", lambda config: lambda config, gateway: platform)
+    task = asyncio.create_task(app.run(load(tmp_path / "site.yaml", {}), tmp_path / "data", stop))
+    async with asyncio.timeout(20):
+        await platform.busy.wait()
+        while meter.served < 20 or press.served < 5:
+            await asyncio.sleep(0.01)
+        stop.set()
+        await task
+    assert [each.buffered for each in peek_ledger(tmp_path / "data" / "store.db")] == [0, 0]
