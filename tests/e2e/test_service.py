@@ -46,6 +46,7 @@ def test_a_service_says_how_it_is_and_logs_to_the_journal(tmp_path: Path) -> Non
     }
     with Agent(tmp_path, SITE.format(folder=tmp_path), **environ) as agent:
         wait_until(lambda: hears("READY=1") and hears("WATCHDOG=1") and hears("STATUS=1 device"), "it serves")
+        agent.ready()
         assert not hears("RELOADING=1")
         assert log(agent) == {"level": "warning", "file": "warning", "seconds": 0.0}
         assert log(agent, "debug", "--for", "1h")["level"] == "debug"
