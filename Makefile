@@ -43,6 +43,7 @@ package-test: $(DEV) $(BUILD) tools  ## prove what lies in dist/ on Debian machi
 	packaging/try/tools.sh
 	$(if $(ROWS),,build/venv/bin/python -B packaging/try/frozen.py)
 	$(if $(ROWS),,build/venv/bin/python -B packaging/try/broken_build.py)
+	$(if $(ROWS),,$(BIN)/python -B packaging/try/monitoring.py build/onedir/floorgate/floorgate)
 	$(BIN)/python -B packaging/try/run.py $(ROWS)
 
 lint: ruff types windows  ## ruff and mypy
