@@ -34,6 +34,8 @@ PIECE = 1 << 20  # bytes that are read at a time
 _END, _FAR = struct.Struct("<4s4H2IH"), struct.Struct("<4sQ2H2I4Q")  # APPNOTE.TXT 4.3.16 and 4.3.14
 _LOCATOR = 20  # bytes between the two, 4.3.15
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
+# What zipfile and what reads the manifest raise for hostile bytes, as fuzzing found: RuntimeError for encryption,
+# NotImplementedError for another compression, LookupError and OverflowError for fields that lie.
 _NO_ARCHIVE = (
     *(OSError, ValueError, LookupError, EOFError, RuntimeError, OverflowError, NotImplementedError),
     *(zipfile.BadZipFile, zlib.error, struct.error),

@@ -239,5 +239,6 @@ async def test_a_server_that_listens_at_last_is_up(tmp_path: Path) -> None:
     async with asyncio.timeout(5):
         while part.state != "up":
             await asyncio.sleep(0.01)
+    assert json.loads((tmp_path / "agent.json").read_text())["port"]
     task.cancel()
     await asyncio.wait([task])
